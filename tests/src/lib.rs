@@ -1,1 +1,23 @@
-//! Placeholder while the workspace is laid out.
+//! What Idem's tests are written with: fresh databases, a proxy that breaks connections, requests, processes.
+//!
+//! [`sqlite`] and [`postgres`] have the same names with the same meaning, so that one test file
+//! is compiled once per database (see `tests/behaviour.rs`).
+
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on panics and says why"
+)]
+
+pub mod http;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod process;
+#[cfg(feature = "postgres")]
+pub mod proxy;
+#[cfg(feature = "postgres")]
+mod server;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

@@ -1,0 +1,43 @@
+//! Finds out which databases the tests can reach, so that tests of a missing one are shown as ignored.
+
+use std::{env, path::Path, process::Command};
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(idem_no_postgres, idem_no_server_log)");
+    for name in ["CI", "IDEM_TEST_POSTGRES_URL", "DOCKER_HOST"] {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
+    // The socket appears anew whenever Docker starts. While there is none Cargo runs this file every time.
+    println!("cargo::rerun-if-changed={}", docker_socket());
+    println!("cargo::rerun-if-changed=build.rs");
+
+    // On CI nothing is ignored: a test of a missing database fails there.
+    if is_set("CI") {
+        return;
+    }
+    if is_set("IDEM_TEST_POSTGRES_URL") {
+        println!("cargo::rustc-cfg=idem_no_server_log");
+    } else if !docker_answers() {
+        println!("cargo::rustc-cfg=idem_no_postgres");
+    }
+}
+
+fn is_set(name: &str) -> bool {
+    env::var(name).is_ok_and(|value| !value.is_empty())
+}
+
+fn docker_socket() -> String {
+    env::var("DOCKER_HOST")
+        .ok()
+        .and_then(|host| host.strip_prefix("unix://").map(str::to_owned))
+        .unwrap_or_else(|| "/var/run/docker.sock".to_owned())
+}
+
+fn docker_answers() -> bool {
+    let remote = env::var("DOCKER_HOST").is_ok_and(|host| !host.starts_with("unix://"));
+    (remote || Path::new(&docker_socket()).exists())
+        && Command::new("docker")
+            .args(["version", "--format", "{{.Server.Version}}"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+}

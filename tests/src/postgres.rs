@@ -1,0 +1,161 @@
+//! A fresh Postgres database for a test.
+
+use std::{thread, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Pool, Postgres,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{runtime, time};
+use uuid::Uuid;
+
+use crate::server::Server;
+
+/// The database that tests beside this module run on.
+pub type Db = Postgres;
+
+/// The name of this database in Cargo features.
+pub const FEATURE: &str = "postgres";
+
+/// Creates the table `payment`, which [`TestDb::new`] has done already.
+pub const CREATE_PAYMENT: &str = "create table payment (
+    id bigint generated always as identity primary key,
+    tenant text not null,
+    amount bigint not null,
+    reference text not null
+)";
+
+/// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
+pub const INSERT_PAYMENT: &str =
+    "insert into payment (tenant, amount, reference) values ($1, $2, $3) returning id";
+
+/// Counts the payments of all tenants (`i64`).
+pub const COUNT_PAYMENTS: &str = "select count(*) from payment";
+
+/// A database of one test, with an empty table `payment`.
+///
+/// The server is the one of `IDEM_TEST_POSTGRES_URL`, else a container that all tests of this
+/// checkout share. The database is dropped when the value is dropped, with the connections that are
+/// still open, unless the test panics: then it stays and standard error says where.
+#[derive(Debug)]
+pub struct TestDb {
+    name: String,
+    server: &'static Server,
+}
+
+impl TestDb {
+    /// Creates the database.
+    pub async fn new() -> Self {
+        let db = Self {
+            name: format!("idem_{}", Uuid::new_v4().simple()),
+            server: Server::shared(),
+        };
+        administer(db.server, format!("create database {}", db.name)).await;
+        let mut connection = db.connect_options().connect().await.unwrap();
+        sqlx::query(CREATE_PAYMENT)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        db
+    }
+
+    /// Opens a pool of five connections.
+    pub async fn pool(&self) -> Pool<Db> {
+        self.pool_of(5).await
+    }
+
+    /// Opens a pool of at most `connections`.
+    pub async fn pool_of(&self, connections: u32) -> Pool<Db> {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .connect_with(self.connect_options())
+            .await
+            .unwrap()
+    }
+
+    /// Where another process, or a [`Proxy`](crate::proxy::Proxy), finds this database.
+    pub fn url(&self) -> String {
+        self.connect_options().to_url_lossy().into()
+    }
+
+    /// Counts the payments that are committed, on a connection of its own.
+    pub async fn payments(&self) -> i64 {
+        let mut connection = self.connect_options().connect().await.unwrap();
+        let count = sqlx::query_scalar(COUNT_PAYMENTS)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        count
+    }
+
+    /// What the server has logged so far, on behalf of every test.
+    ///
+    /// Only a server in our container shows its log: tests that call this carry
+    /// `#[cfg_attr(idem_no_server_log, ignore = "…")]`.
+    pub async fn server_log(&self) -> String {
+        // The server writes in order: once the mark is there, everything before it is there too.
+        let mark = format!("mark {}", Uuid::new_v4());
+        let raise = format!("do $$ begin raise log '{mark}'; end $$");
+        let mut connection = self.connect_options().connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(raise))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        self.server.log_until(&mark)
+    }
+
+    fn connect_options(&self) -> PgConnectOptions {
+        self.server.options.clone().database(&self.name)
+    }
+}
+
+/// Makes every record look as if it had expired a second ago.
+pub async fn age_records(pool: &Pool<Db>) {
+    sqlx::query("update idem.record set expires_at = now() - interval '1 second'")
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+/// Drops the database of a test that passed, keeps that of a failed one.
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the database of this test is kept: {}", self.url());
+            return;
+        }
+        let statement = format!("drop database {} with (force)", self.name);
+        let server = self.server;
+        // A thread of its own, since a destructor inside a runtime cannot wait for a future.
+        let dropped = thread::spawn(move || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(administer(server, statement));
+        });
+        dropped.join().unwrap();
+    }
+}
+
+async fn administer(server: &Server, statement: String) {
+    let mut connection = connect_when_started(&server.options).await;
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
+
+/// A container answers about a second after its start.
+async fn connect_when_started(options: &PgConnectOptions) -> PgConnection {
+    let mut attempts_left = 300;
+    loop {
+        match options.connect().await {
+            Ok(connection) => return connection,
+            Err(error) if attempts_left == 0 => panic!("Postgres does not answer: {error}"),
+            Err(_) => attempts_left -= 1,
+        }
+        time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,194 @@
+//! A TCP proxy in front of Postgres that breaks connections at a chosen statement.
+
+mod connection;
+mod message;
+mod trap;
+
+use std::{
+    net::SocketAddr,
+    str::FromStr,
+    sync::{Arc, Mutex},
+};
+
+use sqlx::{
+    ConnectOptions,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+pub use self::trap::{Action, Trap};
+
+/// A proxy between this test and a database. Dropping it cuts every connection.
+///
+/// A statement is a `Query` message, or a `Bind` message with the text of the prepared statement
+/// that it names; `Parse` alone runs nothing and is none.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() {
+/// use idem_tests::{
+///     postgres::TestDb,
+///     proxy::{Action, Proxy},
+/// };
+///
+/// let db = TestDb::new().await;
+/// let proxy = Proxy::to(&db.url()).await;
+/// let commit = proxy.on("commit", Action::CutAnswer);
+/// // … send an attempt through a pool on `proxy.url()`, then:
+/// commit.reached().await; // The transaction has committed, and its client will never hear of it.
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Proxy {
+    url: String,
+    shared: Arc<Shared>,
+    accepting: AbortHandle,
+}
+
+/// What clients sent since the start or the last [`Proxy::forget`].
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Connections that were opened.
+    pub connections: usize,
+    /// Messages, the first one of a connection included.
+    pub messages: usize,
+    /// How often a client spoke after the server had answered: what a slow network makes slow.
+    pub round_trips: usize,
+    /// The texts of the statements, in order of arrival.
+    pub statements: Vec<String>,
+}
+
+impl Proxy {
+    /// Starts a proxy to the database of `url`, in the runtime of this test.
+    pub async fn to(url: &str) -> Self {
+        let options = PgConnectOptions::from_str(url).unwrap();
+        let server = (options.get_host().to_owned(), options.get_port());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address: SocketAddr = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared::default());
+        let accepting = tokio::spawn(accept(listener, server, Arc::clone(&shared)));
+        Self {
+            url: options
+                .host("127.0.0.1")
+                .port(address.port())
+                .ssl_mode(PgSslMode::Disable)
+                .to_url_lossy()
+                .into(),
+            shared,
+            accepting: accepting.abort_handle(),
+        }
+    }
+
+    /// Where clients find the database through this proxy.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Acts once, at the next statement that contains `text` in upper or lower case.
+    pub fn on(&self, text: &str, action: Action) -> Trap {
+        self.on_nth(1, text, action)
+    }
+
+    /// Acts once, at the `n`-th statement from now that contains `text`; the empty text is in all.
+    pub fn on_nth(&self, n: usize, text: &str, action: Action) -> Trap {
+        let trap = Trap::new(n, text, action, Arc::clone(&self.shared));
+        self.shared.traps.lock().unwrap().push(trap.clone());
+        trap
+    }
+
+    /// Forwards nothing in either direction until [`Proxy::resume`], as a network that lost its route.
+    pub fn pause(&self) {
+        self.shared.paused.send_replace(true);
+    }
+
+    /// Forwards again, beginning with what was held back.
+    pub fn resume(&self) {
+        self.shared.paused.send_replace(false);
+    }
+
+    /// Cuts every open connection. New ones can be opened.
+    pub fn cut(&self) {
+        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Cuts every open connection, and every new one at once, until [`Proxy::come_up`].
+    pub fn go_down(&self) {
+        self.shared.down.send_replace(true);
+        self.cut();
+    }
+
+    /// Lets clients connect again.
+    pub fn come_up(&self) {
+        self.shared.down.send_replace(false);
+    }
+
+    /// What clients sent since the start or the last [`Proxy::forget`].
+    pub fn traffic(&self) -> Traffic {
+        self.shared.traffic.lock().unwrap().clone()
+    }
+
+    /// Begins to count anew.
+    pub fn forget(&self) {
+        *self.shared.traffic.lock().unwrap() = Traffic::default();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// What the proxy's owner and its connections share.
+#[derive(Debug, Default)]
+struct Shared {
+    traps: Mutex<Vec<Trap>>,
+    traffic: Mutex<Traffic>,
+    paused: watch::Sender<bool>,
+    down: watch::Sender<bool>,
+    cuts: watch::Sender<usize>,
+}
+
+impl Shared {
+    /// The trap that this statement is caught in. Every trap counts it.
+    fn caught(&self, statement: &str) -> Option<Trap> {
+        let traps = self.traps.lock().unwrap();
+        let caught = traps.iter().filter(|trap| trap.catches(statement));
+        caught.cloned().collect::<Vec<_>>().into_iter().next()
+    }
+
+    fn count(&self, begins_round_trip: bool, statement: Option<String>) {
+        let mut traffic = self.traffic.lock().unwrap();
+        traffic.messages += 1;
+        traffic.round_trips += usize::from(begins_round_trip);
+        traffic.statements.extend(statement);
+    }
+
+    async fn while_paused(&self) {
+        let mut paused = self.paused.subscribe();
+        // The sender lives as long as `self`, so there is always a change to wait for.
+        let _resumed = paused.wait_for(|paused| !paused).await;
+    }
+}
+
+/// The connections end with the task that accepted them.
+async fn accept(listener: TcpListener, server: (String, u16), shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        if *shared.down.borrow() {
+            continue;
+        }
+        shared.traffic.lock().unwrap().connections += 1;
+        // A client whose server cannot be reached sees its connection closed.
+        if let Ok(server) = TcpStream::connect(&server).await {
+            let shared = Arc::clone(&shared);
+            connections.spawn(async move { connection::relay(client, server, &shared).await });
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A fresh SQLite database for a test.
+
+use std::thread;
+
+use sqlx::{
+    Pool, Sqlite,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
+};
+use tempfile::TempDir;
+
+/// The database that tests beside this module run on.
+pub type Db = Sqlite;
+
+/// The name of this database in Cargo features.
+pub const FEATURE: &str = "sqlite";
+
+/// Creates the table `payment`, which [`TestDb::new`] has done already.
+pub const CREATE_PAYMENT: &str = "create table payment (
+    id integer primary key,
+    tenant text not null,
+    amount integer not null,
+    reference text not null
+)";
+
+/// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
+pub const INSERT_PAYMENT: &str =
+    "insert into payment (tenant, amount, reference) values (?1, ?2, ?3) returning id";
+
+/// Counts the payments of all tenants (`i64`).
+pub const COUNT_PAYMENTS: &str = "select count(*) from payment";
+
+/// A database of one test, with an empty table `payment`.
+///
+/// It is a file in a temporary folder, in WAL mode: `:memory:` would hide locking. The folder is
+/// removed when the value is dropped, unless the test panics: then it stays and standard error says where.
+#[derive(Debug)]
+pub struct TestDb {
+    folder: TempDir,
+}
+
+impl TestDb {
+    /// Creates the database.
+    pub async fn new() -> Self {
+        let db = Self {
+            folder: TempDir::with_prefix("idem-").unwrap(),
+        };
+        let pool = db.pool_of(1).await;
+        sqlx::query(CREATE_PAYMENT).execute(&pool).await.unwrap();
+        pool.close().await;
+        db
+    }
+
+    /// Opens a pool of five connections.
+    pub async fn pool(&self) -> Pool<Db> {
+        self.pool_of(5).await
+    }
+
+    /// Opens a pool of at most `connections`.
+    pub async fn pool_of(&self, connections: u32) -> Pool<Db> {
+        let options = SqliteConnectOptions::new()
+            .filename(self.folder.path().join("test.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .connect_with(options)
+            .await
+            .unwrap()
+    }
+
+    /// Where another process finds this database.
+    pub fn url(&self) -> String {
+        format!("sqlite://{}/test.db?mode=rwc", self.folder.path().display())
+    }
+
+    /// Counts the payments that are committed, on a connection of its own.
+    pub async fn payments(&self) -> i64 {
+        let pool = self.pool_of(1).await;
+        let count = sqlx::query_scalar(COUNT_PAYMENTS)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        count
+    }
+}
+
+/// Makes every record look as if it had expired a second ago.
+pub async fn age_records(pool: &Pool<Db>) {
+    sqlx::query("update idem_record set expires_at = unixepoch() * 1000 - 1000")
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+/// Keeps the file of a failed test.
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("the database of this test is kept: {}", self.url());
+        }
+    }
+}

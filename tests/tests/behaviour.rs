@@ -1,0 +1,37 @@
+//! What Idem promises, tested the same way on every database.
+
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each file is compiled once per database"
+)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+/// One module per file of `behaviour/`. Each finds its database in `super`.
+macro_rules! behaviours {
+    () => {
+        #[path = "behaviour/database.rs"]
+        mod database;
+    };
+}
+
+#[cfg(feature = "sqlite")]
+#[path = "."]
+mod sqlite {
+    use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb};
+    behaviours!();
+}
+
+#[cfg(all(feature = "postgres", not(idem_no_postgres)))]
+#[path = "."]
+mod postgres {
+    use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb};
+    behaviours!();
+}
+
+/// Stands for all tests that Postgres is missing for, so that they are counted as ignored.
+#[cfg(all(feature = "postgres", idem_no_postgres))]
+#[test]
+#[ignore = "no Postgres: set IDEM_TEST_POSTGRES_URL or start Docker"]
+fn postgres_is_missing() {
+    panic!("no Postgres: set IDEM_TEST_POSTGRES_URL or start Docker");
+}
