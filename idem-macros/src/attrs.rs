@@ -1,0 +1,142 @@
+//! The attributes beside `#[idempotent]`: which go to the wrapper, which to the handler inside it.
+
+use quote::ToTokens as _;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, MetaNameValue, Path, Result, Token, Type};
+
+/// The attributes of a handler, by where they belong.
+#[derive(Default)]
+pub(crate) struct Attrs {
+    /// What others see: documentation, deprecation.
+    pub(crate) outer: Vec<Attribute>,
+    /// What the compiler does with the body: lints, inlining.
+    pub(crate) inner: Vec<Attribute>,
+    /// `#[debug_handler]`, whose checks the attribute makes itself.
+    pub(crate) debug_handler: Vec<Attribute>,
+}
+
+impl Attrs {
+    /// Sorts the attributes; `Ok(None)` when one of them is a macro that has to see the function first.
+    ///
+    /// `innermost` is true when no macro can be left below: unknown attributes are then the compiler's.
+    pub(crate) fn sort(attrs: Vec<Attribute>, innermost: bool) -> Result<Option<Self>> {
+        let mut sorted = Self::default();
+        for attr in attrs {
+            match name(attr.path()).as_str() {
+                "idempotent" => return Err(Error::new_spanned(attr, TWICE)),
+                "debug_handler" => sorted.debug_handler.push(attr),
+                "allow" => {
+                    sorted.outer.push(attr.clone());
+                    sorted.inner.push(attr);
+                }
+                "expect" => {
+                    sorted.outer.push(allowed(&attr)?);
+                    sorted.inner.push(attr);
+                }
+                "doc" | "deprecated" | "must_use" => sorted.outer.push(attr),
+                "warn" | "deny" | "forbid" | "inline" | "cold" | "track_caller" => {
+                    sorted.inner.push(attr);
+                }
+                _ if is_of_a_tool(attr.path()) => sorted.inner.push(attr),
+                _ if innermost => sorted.outer.push(attr),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(sorted))
+    }
+
+    /// The state named by `#[debug_handler(state = AppState)]`.
+    pub(crate) fn debug_state(&self) -> Option<Type> {
+        let options = Punctuated::<MetaNameValue, Token![,]>::parse_terminated;
+        // What is wrong in it is no longer anybody's business: the attribute is dropped.
+        let parsed = self
+            .debug_handler
+            .iter()
+            .filter_map(|attr| attr.parse_args_with(options).ok());
+        let state = parsed
+            .flatten()
+            .find(|option| option.path.is_ident("state"))?;
+        syn::parse2(state.value.into_token_stream()).ok()
+    }
+}
+
+/// The last segment of a path.
+pub(crate) fn name(path: &Path) -> String {
+    path.segments
+        .last()
+        .map(|segment| segment.ident.to_string())
+        .unwrap_or_default()
+}
+
+/// The wrapper repeats the types of the handler, so what is expected there is met twice.
+fn allowed(expect: &Attribute) -> Result<Attribute> {
+    let lints = &expect.meta.require_list()?.tokens;
+    Ok(syn::parse_quote!(#[allow(#lints)]))
+}
+
+fn is_of_a_tool(path: &Path) -> bool {
+    let tools = ["clippy", "diagnostic", "miri", "rust_analyzer", "rustfmt"];
+    path.segments.len() > 1
+        && path
+            .segments
+            .first()
+            .is_some_and(|tool| tools.contains(&tool.ident.to_string().as_str()))
+}
+
+const TWICE: &str = "`#[idempotent]` is given twice: one attribute holds all the options";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sort(attrs: &[Attribute], innermost: bool) -> Result<Option<Attrs>> {
+        Attrs::sort(attrs.to_vec(), innermost)
+    }
+
+    fn text(attrs: &[Attribute]) -> String {
+        attrs
+            .iter()
+            .map(|attr| attr.to_token_stream().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn lints_go_to_the_body_and_docs_to_the_wrapper() {
+        let attrs: [Attribute; 3] = [
+            syn::parse_quote!(#[doc = "x"]),
+            syn::parse_quote!(#[inline]),
+            syn::parse_quote!(#[expect(unused)]),
+        ];
+        let sorted = sort(&attrs, false).unwrap().unwrap();
+        assert_eq!(text(&sorted.outer), "# [doc = \"x\"]# [allow (unused)]");
+        assert_eq!(text(&sorted.inner), "# [inline]# [expect (unused)]");
+    }
+
+    #[test]
+    fn a_macro_goes_first_once() {
+        let attrs: [Attribute; 1] = [syn::parse_quote!(#[tracing::instrument])];
+        assert!(sort(&attrs, false).unwrap().is_none());
+        assert_eq!(sort(&attrs, true).unwrap().unwrap().outer.len(), 1);
+    }
+
+    #[test]
+    fn the_attribute_is_given_once() {
+        assert!(
+            sort(
+                &[syn::parse_quote!(#[idem_axum::idempotent(scope = "a")])],
+                true
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn debug_handler_is_taken_with_its_state() {
+        let sorted = sort(
+            &[syn::parse_quote!(#[axum::debug_handler(state = App)])],
+            false,
+        );
+        let state = sorted.unwrap().unwrap().debug_state();
+        assert_eq!(state.to_token_stream().to_string(), "App");
+    }
+}

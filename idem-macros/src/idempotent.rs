@@ -1,0 +1,105 @@
+//! The attribute from end to end: parse, check, expand.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, quote};
+use syn::{Error, Ident, ItemFn};
+
+use crate::args::Args;
+use crate::attrs::{Attrs, name};
+use crate::errors::Errors;
+use crate::expand::expand;
+use crate::handler::Handler;
+use crate::policy;
+
+/// Expands `#[idempotent(options)]` on `item`.
+pub(crate) fn idempotent(options: TokenStream, item: &TokenStream) -> TokenStream {
+    let (innermost, options) = take_mark(options);
+    let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
+        return refuse_item(item);
+    };
+    match Attrs::sort(function.attrs.clone(), innermost) {
+        Ok(Some(attrs)) => wrap(options, function, attrs, innermost),
+        Ok(None) => rotate(&options, function),
+        Err(error) => {
+            let (stub, error) = (stub(&function), error.to_compile_error());
+            quote!(#stub #error)
+        }
+    }
+}
+
+/// The wrapped handler, or its errors and something of its name for the rest of the program.
+fn wrap(options: TokenStream, function: ItemFn, mut attrs: Attrs, described: bool) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(options, &mut errors);
+    if let Some(plain) = args
+        .plain
+        .as_ref()
+        .filter(|plain| **plain == function.sig.ident)
+    {
+        errors.push(Error::new(plain.span(), "the handler itself has this name"));
+    }
+    if !described {
+        let docs = policy::docs(&args, &attrs.outer);
+        attrs.outer.extend(docs);
+    }
+    let stub = stub(&function);
+    let expanded = match Handler::check(function, &mut errors) {
+        Some(handler) => expand(&handler, &attrs, &args),
+        None => stub,
+    };
+    let errors = errors.to_compile_errors();
+    quote!(#expanded #errors)
+}
+
+/// Hands the function to the macros below first, with this attribute behind them.
+///
+/// They see it as it was written, with the policy in its documentation.
+fn rotate(options: &TokenStream, mut function: ItemFn) -> TokenStream {
+    // What is wrong with the options is told when they are parsed for good.
+    let args = Args::parse(options.clone(), &mut Errors::default());
+    let docs = policy::docs(&args, &function.attrs);
+    let innermost = Ident::new(INNERMOST, Span::call_site());
+    let (behind, mut attrs): (Vec<_>, Vec<_>) = function
+        .attrs
+        .into_iter()
+        .partition(|attr| name(attr.path()) == "debug_handler");
+    attrs.extend(docs);
+    attrs.push(syn::parse_quote!(#[::idem_axum::idempotent(#innermost, #options)]));
+    attrs.extend(behind);
+    function.attrs = attrs;
+    function.into_token_stream()
+}
+
+/// Whether this attribute has moved itself to the end already, and the options without that mark.
+fn take_mark(options: TokenStream) -> (bool, TokenStream) {
+    let mut tokens = options.clone().into_iter();
+    match tokens.next() {
+        Some(TokenTree::Ident(mark)) if mark == INNERMOST => (true, tokens.skip(1).collect()),
+        _ => (false, options),
+    }
+}
+
+/// Stands in for a handler that cannot be wrapped, so that its routes give no errors of their own.
+fn stub(function: &ItemFn) -> TokenStream {
+    let (vis, name) = (&function.vis, &function.sig.ident);
+    let (generics, _, filters) = function.sig.generics.split_for_impl();
+    quote! {
+        #[allow(warnings)]
+        #vis async fn #name #generics () -> ::idem_axum::__rt::Response #filters {
+            ::core::unreachable!()
+        }
+    }
+}
+
+/// What is not a function stays as it is, beside the error.
+fn refuse_item(item: &TokenStream) -> TokenStream {
+    let error = match syn::parse2::<syn::Item>(item.clone()) {
+        Ok(_) => Error::new(Span::call_site(), NOT_A_FUNCTION),
+        Err(error) => error,
+    };
+    let error = error.to_compile_error();
+    quote!(#item #error)
+}
+
+const INNERMOST: &str = "__innermost";
+const NOT_A_FUNCTION: &str = "`#[idempotent]` goes on a handler: an `async fn`";

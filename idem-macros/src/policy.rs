@@ -1,0 +1,115 @@
+//! The operation's idempotency policy as a paragraph of documentation, for rustdoc and OpenAPI.
+
+use syn::Attribute;
+
+use crate::args::{Amount, Args};
+use crate::store::Store;
+
+/// Documentation to append to what the user wrote.
+pub(crate) fn docs(args: &Args, written: &[Attribute]) -> Vec<Attribute> {
+    let documented = written.iter().any(|attr| attr.path().is_ident("doc"));
+    // A summary must not be a heading, which is all that some generators show.
+    let heading: &[&str] = if documented {
+        &["", " # Idempotency", ""]
+    } else {
+        &[]
+    };
+    let text = format!(" {}", describe(args));
+    let lines = heading.iter().copied().chain([text.as_str()]);
+    lines
+        .map(|line| syn::parse_quote!(#[doc = #line]))
+        .collect()
+}
+
+fn describe(args: &Args) -> String {
+    let key = if args.key_optional {
+        "The idempotency key is optional; a request with a key is safe to retry with the same key."
+    } else {
+        "The idempotency key is required; a retry carries the same key."
+    };
+    let time = match &args.ttl {
+        Some(ttl) => format!(" for {}", ttl.text.value()),
+        None => String::new(),
+    };
+    let running = match &args.wait {
+        Some(Amount { text, .. }) => format!("waits for its answer, up to {}", text.value()),
+        None => "is refused with 409".to_owned(),
+    };
+    format!(
+        "{key} Answers with status {} are kept{time} and replayed to retries; \
+         any other answer leaves nothing behind, and a retry runs again. \
+         A retry while the first attempt runs {running}. \
+         The same key with another request is refused with 422.",
+        statuses(args.store.as_ref()),
+    )
+}
+
+fn statuses(store: Option<&Store>) -> String {
+    let Some(store) = store else {
+        return "2xx or 3xx".to_owned();
+    };
+    let ranges = [(store.success, "2xx"), (store.redirect, "3xx")];
+    let ranges = ranges
+        .into_iter()
+        .filter(|(kept, _)| *kept)
+        .map(|(_, range)| range.to_owned());
+    let mut names: Vec<_> = ranges
+        .chain(store.statuses.iter().map(u16::to_string))
+        .collect();
+    let last = names.pop().unwrap_or_default();
+    if names.is_empty() {
+        last
+    } else {
+        format!("{} or {last}", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens as _;
+
+    use super::*;
+    use crate::errors::Errors;
+
+    fn args(text: &str) -> Args {
+        let mut errors = Errors::default();
+        let args = Args::parse(text.parse().unwrap(), &mut errors);
+        assert_eq!(errors.texts(), [""; 0]);
+        args
+    }
+
+    #[test]
+    fn the_policy_says_what_a_client_must_know() {
+        let text = describe(&args("scope = global, ttl = \"24h\""));
+        assert!(
+            text.starts_with("The idempotency key is required; a retry carries the same key. ")
+        );
+        assert!(text.contains("Answers with status 2xx or 3xx are kept for 24h and replayed"));
+        assert!(text.contains("A retry while the first attempt runs is refused with 409."));
+    }
+
+    #[test]
+    fn the_policy_follows_the_options() {
+        let options =
+            "scope = global, key = optional, store = \"2xx, 402, 409\", in_flight = \"wait 5s\"";
+        let text = describe(&args(options));
+        assert!(text.starts_with("The idempotency key is optional"));
+        assert!(text.contains("status 2xx, 402 or 409 are kept and replayed"));
+        assert!(text.contains("waits for its answer, up to 5s."));
+    }
+
+    #[test]
+    fn a_heading_stands_only_below_other_documentation() {
+        let written: Attribute = syn::parse_quote!(#[doc = " Pays."]);
+        let args = args("scope = global");
+        assert_eq!(docs(&args, &[written]).len(), 4);
+        let [only] = &docs(&args, &[])[..] else {
+            panic!()
+        };
+        assert!(
+            only.to_token_stream()
+                .to_string()
+                .contains("\" The idempotency key")
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! The operation's constant: what the options say, for the runtime.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use crate::args::{Amount, Args, Fingerprint};
+
+/// `static __IDEM_SPEC: Spec = …;` with one builder call for each option given.
+pub(crate) fn spec(name: &str, args: &Args) -> TokenStream {
+    let options = [
+        args.ttl.as_ref().map(|ttl| number("ttl_ms", ttl)),
+        args.operation
+            .as_ref()
+            .map(|operation| quote!(.operation(#operation))),
+        fingerprint(&args.fingerprint),
+        fingerprint_headers(&args.fingerprint_headers),
+        args.max_response
+            .as_ref()
+            .map(|size| number("max_response", size)),
+        args.store.as_ref().map(|store| {
+            let (success, redirect) = (store.success, store.redirect);
+            let statuses = store.statuses.iter().copied().map(Literal::u16_unsuffixed);
+            quote!(.store(#success, #redirect, &[#(#statuses),*]))
+        }),
+        args.wait.as_ref().map(|wait| number("wait_ms", wait)),
+        args.timeout
+            .as_ref()
+            .map(|timeout| number("timeout_ms", timeout)),
+        args.serializable.then(|| quote!(.serializable())),
+    ];
+    let options = options.iter().flatten();
+    quote! {
+        static __IDEM_SPEC: ::idem_axum::__rt::Spec =
+            ::idem_axum::__rt::Spec::new(::core::concat!(::core::module_path!(), "::", #name))
+            #(#options)*;
+    }
+}
+
+fn number(option: &str, amount: &Amount) -> TokenStream {
+    let option = Ident::new(option, Span::mixed_site());
+    let value = Literal::u64_unsuffixed(amount.value);
+    quote!(.#option(#value))
+}
+
+fn fingerprint(fingerprint: &Fingerprint) -> Option<TokenStream> {
+    match fingerprint {
+        Fingerprint::Body => None,
+        Fingerprint::Json => Some(quote!(.fingerprint_json())),
+        Fingerprint::With(path) => Some(quote_spanned! {path.span()=>
+            .fingerprint_with(|input| ::idem_axum::__rt::custom_digest(#path(input)))
+        }),
+    }
+}
+
+fn fingerprint_headers(names: &[String]) -> Option<TokenStream> {
+    (!names.is_empty()).then(|| quote!(.fingerprint_headers(&[#(#names),*])))
+}

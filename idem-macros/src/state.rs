@@ -1,0 +1,239 @@
+//! `#[derive(HasIdempotency)]`: which field is the runtime, and which extractor each scope name means.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, Data, DataStruct, DeriveInput, Error, Field, Ident, LitStr, Member, Result, Token,
+    Type,
+};
+
+use crate::checks::named;
+use crate::errors::Errors;
+use crate::types::is_named;
+
+/// Expands the derive on a router's state.
+pub(crate) fn derive(input: TokenStream) -> TokenStream {
+    let input: DeriveInput = match syn::parse2(input) {
+        Ok(input) => input,
+        Err(error) => return error.to_compile_error(),
+    };
+    let mut errors = Errors::default();
+    let runtime = errors.check(find_runtime(&input));
+    let scopes = read_scopes(&input.attrs, &mut errors);
+    let runtime = runtime.map(|runtime| implement(&input, &runtime));
+    let scopes = scopes.iter().map(|scope| implement_scope(&input, scope));
+    let errors = errors.to_compile_errors();
+    quote!(#runtime #(#scopes)* #errors)
+}
+
+/// The field that holds, or leads to, the `Idempotency<DB>`.
+struct Runtime<'a> {
+    member: Member,
+    ty: &'a Type,
+}
+
+fn find_runtime(input: &DeriveInput) -> Result<Runtime<'_>> {
+    let data = match &input.data {
+        Data::Struct(data) => data,
+        Data::Enum(data) => return Err(Error::new(data.enum_token.span, NOT_A_STRUCT)),
+        Data::Union(data) => return Err(Error::new(data.union_token.span, NOT_A_STRUCT)),
+    };
+    let marked = fields(data, |field| {
+        field.attrs.iter().any(|a| a.path().is_ident("idempotency"))
+    });
+    let by_type = fields(data, |field| is_named(&field.ty, "Idempotency"));
+    match (&marked[..], &by_type[..]) {
+        ([(member, field)], _) | ([], [(member, field)]) => Ok(Runtime {
+            member: member.clone(),
+            ty: &field.ty,
+        }),
+        ([_, (_, second), ..], _) => Err(Error::new_spanned(&second.ty, MARKED_TWICE)),
+        ([], [_, (_, second), ..]) => Err(Error::new_spanned(&second.ty, TWO_FIELDS)),
+        ([], []) => Err(Error::new(input.ident.span(), NO_FIELD)),
+    }
+}
+
+fn fields(data: &DataStruct, keep: impl Fn(&Field) -> bool) -> Vec<(Member, &Field)> {
+    data.fields
+        .members()
+        .zip(&data.fields)
+        .filter(|(_, field)| keep(field))
+        .collect()
+}
+
+fn implement(input: &DeriveInput, runtime: &Runtime<'_>) -> TokenStream {
+    let Runtime { member, ty } = runtime;
+    let name = &input.ident;
+    let mut generics = input.generics.clone();
+    if !generics.params.is_empty() {
+        let bound = quote_spanned!(ty.span()=> #ty: ::idem_axum::HasIdempotency);
+        generics
+            .make_where_clause()
+            .predicates
+            .push(syn::parse_quote!(#bound));
+    }
+    let (impl_generics, _, filters) = generics.split_for_impl();
+    let type_generics = input.generics.split_for_impl().1;
+    let inner = quote_spanned!(ty.span()=> <#ty as ::idem_axum::HasIdempotency>);
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics ::idem_axum::HasIdempotency for #name #type_generics #filters {
+            type Db = #inner::Db;
+
+            fn idempotency(&self) -> &::idem_axum::Idempotency<Self::Db> {
+                #inner::idempotency(&self.#member)
+            }
+        }
+    }
+}
+
+/// One `tenant = Tenant` of `#[scopes(…)]`.
+struct ScopeName {
+    name: Ident,
+    extractor: Type,
+}
+
+impl Parse for ScopeName {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let name: Ident = input.parse()?;
+        if !input.peek(Token![=]) {
+            let text = format!("which extractor tells the scope? write `{name} = Tenant`");
+            return Err(Error::new(name.span(), text));
+        }
+        input.parse::<Token![=]>()?;
+        if input.peek(LitStr) {
+            return Err(input.error("an extractor is a type: it stands without quotes"));
+        }
+        Ok(Self {
+            name,
+            extractor: input.parse()?,
+        })
+    }
+}
+
+fn read_scopes(attrs: &[Attribute], errors: &mut Errors) -> Vec<ScopeName> {
+    let mut scopes: Vec<ScopeName> = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("scopes")) {
+        let list = attr.parse_args_with(Punctuated::<ScopeName, Token![,]>::parse_terminated);
+        for scope in errors.check(list).into_iter().flatten() {
+            let name = &scope.name;
+            if name == "global" {
+                errors.push(Error::new(name.span(), BUILT_IN));
+            } else if scopes.iter().any(|known| known.name == *name) {
+                errors.push(Error::new(
+                    name.span(),
+                    format!("the scope `{name}` is given twice"),
+                ));
+            } else {
+                scopes.push(scope);
+            }
+        }
+    }
+    scopes
+}
+
+fn implement_scope(input: &DeriveInput, scope: &ScopeName) -> TokenStream {
+    let name = &input.ident;
+    let (impl_generics, type_generics, filters) = input.generics.split_for_impl();
+    let scope_name = named(&scope.name.unraw().to_string(), Span::call_site());
+    let extractor = &scope.extractor;
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics ::idem_axum::__rt::ScopeFor<#scope_name> for #name #type_generics #filters {
+            type Extractor = #extractor;
+        }
+    }
+}
+
+const NOT_A_STRUCT: &str = "the state of a router with `#[idempotent]` handlers is a struct";
+const NO_FIELD: &str = "no field of type `Idempotency<DB>`: add one, or mark the field that leads to \
+                        it with `#[idempotency]`";
+const TWO_FIELDS: &str = "a second `Idempotency<DB>`: mark the one for this router's handlers with \
+                          `#[idempotency]`";
+const MARKED_TWICE: &str = "a second field marked `#[idempotency]`: a router has one runtime";
+const BUILT_IN: &str =
+    "`global` is built in (one space of keys for all callers): choose another name";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expand(input: &str) -> String {
+        derive(input.parse().unwrap()).to_string().replace(' ', "")
+    }
+
+    #[test]
+    fn the_runtime_is_found_by_its_type() {
+        let code = expand("struct App { pool: Pool, idem: Idempotency<Sqlite> }");
+        assert!(
+            code.contains("::idem_axum::HasIdempotencyforApp{"),
+            "{code}"
+        );
+        assert!(
+            code.contains("typeDb=<Idempotency<Sqlite>as::idem_axum::HasIdempotency>::Db;"),
+            "{code}"
+        );
+        assert!(code.contains("::idempotency(&self.idem)"), "{code}");
+    }
+
+    #[test]
+    fn a_marked_field_wins() {
+        let code = expand("struct App(Idempotency<Sqlite>, #[idempotency] Arc<Inner>);");
+        assert!(code.contains("::idempotency(&self.1)"), "{code}");
+    }
+
+    #[test]
+    fn generic_states_ask_for_a_runtime_in_their_field() {
+        let code = expand("struct App<S: Clone> where S: Send { #[idempotency] inner: S }");
+        assert!(code.contains("impl<S:Clone>"), "{code}");
+        assert!(
+            code.contains("forApp<S>whereS:Send,S:::idem_axum::HasIdempotency"),
+            "{code}"
+        );
+    }
+
+    #[test]
+    fn each_scope_is_an_impl() {
+        let code = expand("#[scopes(ab = Tenant, c = (A, B))] struct App(Idempotency<Pg>);");
+        let ab = "Named<(::idem_axum::__rt::Ch<'a'>,::idem_axum::__rt::Ch<'b'>,)>>forApp{typeExtractor=Tenant;}";
+        assert!(code.contains(ab), "{code}");
+        assert!(code.contains("typeExtractor=(A,B);"), "{code}");
+    }
+
+    #[test]
+    fn each_mistake_has_its_text() {
+        for (input, text) in [
+            ("enum App {}", NOT_A_STRUCT),
+            ("union App { idem: Idempotency<Pg> }", NOT_A_STRUCT),
+            ("struct App;", NO_FIELD),
+            ("struct App(Idempotency<Pg>, Idempotency<Pg>);", TWO_FIELDS),
+            (
+                "struct App(#[idempotency] A, #[idempotency] B);",
+                MARKED_TWICE,
+            ),
+            (
+                "#[scopes(global = A)] struct App(Idempotency<Pg>);",
+                BUILT_IN,
+            ),
+            (
+                "#[scopes(a = A, a = B)] struct App(Idempotency<Pg>);",
+                "the scope `a` is given twice",
+            ),
+            (
+                "#[scopes(a)] struct App(Idempotency<Pg>);",
+                "write `a = Tenant`",
+            ),
+            (
+                "#[scopes(a = \"A\")] struct App(Idempotency<Pg>);",
+                "stands without quotes",
+            ),
+        ] {
+            let code = expand(input);
+            assert!(code.contains(&text.replace(' ', "")), "{input}: {code}");
+        }
+    }
+}

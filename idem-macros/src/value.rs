@@ -1,0 +1,241 @@
+//! The value of one option: each function reads one kind and says how it is written.
+
+use std::ops::RangeInclusive;
+
+use proc_macro2::{Group, Span};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+use syn::{Error, Ident, Lit, LitStr, Path, Result, Token, Type};
+
+use crate::args::{Amount, Fingerprint, Scope};
+use crate::duration::{DAY, GIB, HOUR, MINUTE, SECOND, duration_ms, size_bytes};
+use crate::errors::Errors;
+use crate::store::{self, Store};
+use crate::suggest::{listed, nearest};
+
+pub(crate) const TTL: RangeInclusive<u64> = SECOND..=3_650 * DAY;
+pub(crate) const TIMEOUT: RangeInclusive<u64> = 10..=HOUR;
+const WAIT: RangeInclusive<u64> = 1..=10 * MINUTE;
+const SIZE: RangeInclusive<u64> = 1..=GIB;
+
+pub(crate) fn scope(input: ParseStream<'_>) -> Result<Scope> {
+    if !input.peek(LitStr) {
+        return scope_type(input);
+    }
+    let name: LitStr = input.parse()?;
+    match name.value().as_str() {
+        "global" => Ok(Scope::Global),
+        value if is_name(value) => Ok(Scope::Named(name)),
+        value if syn::parse_str::<Type>(value).is_ok() && value.contains(['<', ':', '(']) => {
+            let text = format!("a scope that is a type stands without quotes: `scope = {value}`");
+            Err(Error::new(name.span(), text))
+        }
+        _ => Err(Error::new(
+            name.span(),
+            "the name of a scope is a word such as \"tenant\"",
+        )),
+    }
+}
+
+fn scope_type(input: ParseStream<'_>) -> Result<Scope> {
+    if let Ok(word) = input.fork().call(Ident::parse_any) {
+        let name = word.to_string();
+        if name == "global" {
+            input.call(Ident::parse_any)?;
+            return Ok(Scope::Global);
+        }
+        if name.starts_with(char::is_lowercase) && !input.peek2(Token![::]) {
+            let text = format!("the name of a scope stands in quotes: `scope = \"{name}\"`");
+            return Err(Error::new(word.span(), text));
+        }
+    }
+    input.parse().map(|ty| Scope::Type(Box::new(ty)))
+}
+
+pub(crate) fn duration(input: ParseStream<'_>, bounds: RangeInclusive<u64>) -> Result<Amount> {
+    let text = text(input, "24h")?;
+    let value = duration_ms(&text.value(), &bounds).map_err(at(text.span()))?;
+    Ok(Amount { value, text })
+}
+
+pub(crate) fn size(input: ParseStream<'_>) -> Result<Amount> {
+    let text = text(input, "64KiB")?;
+    let value = size_bytes(&text.value(), &SIZE).map_err(at(text.span()))?;
+    Ok(Amount { value, text })
+}
+
+pub(crate) fn operation(input: ParseStream<'_>) -> Result<LitStr> {
+    let text = text(input, "payments.create")?;
+    let value = text.value();
+    if value.is_empty() || value.len() > 255 {
+        return Err(Error::new(
+            text.span(),
+            "the name of an operation has 1 to 255 bytes",
+        ));
+    }
+    if value.contains(char::is_control) {
+        let reason = "the name of an operation has no control characters";
+        return Err(Error::new(text.span(), reason));
+    }
+    Ok(text)
+}
+
+/// One of `known`, as a bare word or in quotes.
+pub(crate) fn word(input: ParseStream<'_>, known: &[&'static str]) -> Result<&'static str> {
+    let (word, span) = if input.peek(LitStr) {
+        let text: LitStr = input.parse()?;
+        (text.value(), text.span())
+    } else {
+        let word = input.call(Ident::parse_any).map_err(|error| {
+            Error::new(
+                error.span(),
+                format!("expected one of {}", listed(known.iter().copied())),
+            )
+        })?;
+        (word.to_string(), word.span())
+    };
+    known
+        .iter()
+        .copied()
+        .find(|name| *name == word)
+        .ok_or_else(|| not_one_of(&word, known, span))
+}
+
+fn not_one_of(word: &str, known: &[&'static str], span: Span) -> Error {
+    let legal = listed(known.iter().copied());
+    let cure = match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => String::new(),
+    };
+    Error::new(span, format!("`{word}` is not one of {legal}{cure}"))
+}
+
+pub(crate) fn fingerprint(input: ParseStream<'_>) -> Result<Fingerprint> {
+    if input.peek(LitStr) {
+        return Ok(match word(input, &["body", "json"])? {
+            "json" => Fingerprint::Json,
+            _ => Fingerprint::Body,
+        });
+    }
+    let path: Path = input.parse().map_err(|error| {
+        Error::new(
+            error.span(),
+            "expected `\"body\"`, `\"json\"` or the path of a function",
+        )
+    })?;
+    Ok(match path.get_ident() {
+        Some(word) if word == "body" => Fingerprint::Body,
+        Some(word) if word == "json" => Fingerprint::Json,
+        _ => Fingerprint::With(path),
+    })
+}
+
+/// Header names in lower case.
+pub(crate) fn headers(input: ParseStream<'_>) -> Result<Vec<String>> {
+    let shape = "expected a list of header names: `[\"x-currency\"]`";
+    let list: Group = input
+        .parse()
+        .map_err(|error| Error::new(error.span(), shape))?;
+    let names = Punctuated::<LitStr, Token![,]>::parse_terminated
+        .parse2(list.stream())
+        .map_err(|error| Error::new(error.span(), shape))?;
+    if names.is_empty() {
+        return Err(Error::new(list.span(), shape));
+    }
+    let (mut headers, mut errors) = (Vec::new(), Errors::default());
+    for name in &names {
+        let lower = name.value().to_ascii_lowercase();
+        if !is_header_name(&lower) {
+            let text = format!("\"{}\" is not the name of a header", name.value());
+            errors.push(Error::new(name.span(), text));
+        } else if headers.contains(&lower) {
+            errors.push(Error::new(
+                name.span(),
+                format!("\"{lower}\" is in the list twice"),
+            ));
+        } else {
+            headers.push(lower);
+        }
+    }
+    errors.into_result(headers)
+}
+
+pub(crate) fn store(input: ParseStream<'_>) -> Result<Store> {
+    let text = text(input, "2xx, 3xx, 409")?;
+    let mut errors = Errors::default();
+    let store = store::parse(&text.value()).unwrap_or_else(|reasons| {
+        reasons
+            .into_iter()
+            .for_each(|reason| errors.push(Error::new(text.span(), reason)));
+        Store::default()
+    });
+    errors.into_result(store)
+}
+
+/// How long to wait for the running attempt; `None` refuses at once.
+pub(crate) fn in_flight(input: ParseStream<'_>) -> Result<Option<Amount>> {
+    if !input.peek(LitStr) {
+        return match word(input, &["reject", "wait"])? {
+            "reject" => Ok(None),
+            _ => Err(input.error("how long? write \"wait 5s\"")),
+        };
+    }
+    let text: LitStr = input.parse()?;
+    let value = text.value();
+    let (word, time) = value.split_once(' ').unwrap_or((&value, ""));
+    match (word, time.trim()) {
+        ("reject", "") => Ok(None),
+        ("wait", "") => Err(Error::new(text.span(), "how long? write \"wait 5s\"")),
+        ("wait", time) => {
+            let value = duration_ms(time, &WAIT).map_err(at(text.span()))?;
+            Ok(Some(Amount {
+                value,
+                text: LitStr::new(time, text.span()),
+            }))
+        }
+        _ => {
+            let reason = format!("\"{value}\" is neither \"reject\" nor \"wait 5s\"");
+            Err(Error::new(text.span(), reason))
+        }
+    }
+}
+
+pub(crate) fn name(input: ParseStream<'_>) -> Result<Ident> {
+    if input.peek(LitStr) {
+        return input.parse::<LitStr>()?.parse();
+    }
+    input.parse()
+}
+
+fn text(input: ParseStream<'_>, example: &str) -> Result<LitStr> {
+    let begin = input.span();
+    match input.parse::<Lit>() {
+        Ok(Lit::Str(text)) => Ok(text),
+        // `24h` without quotes is one token, a number with a suffix.
+        Ok(Lit::Int(number)) if !number.suffix().is_empty() => Err(Error::new(
+            number.span(),
+            format!("write it in quotes: \"{number}\""),
+        )),
+        _ => Err(Error::new(
+            begin,
+            format!("expected a text in quotes, such as \"{example}\""),
+        )),
+    }
+}
+
+fn at(span: Span) -> impl Fn(String) -> Error {
+    move |reason| Error::new(span, reason)
+}
+
+fn is_name(text: &str) -> bool {
+    syn::parse_str::<Ident>(text).is_ok()
+}
+
+/// A token of RFC 9110, section 5.6.2, in lower case.
+fn is_header_name(text: &str) -> bool {
+    let legal = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    };
+    !text.is_empty() && text.bytes().all(legal)
+}
