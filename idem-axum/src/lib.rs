@@ -1,1 +1,52 @@
-//! Placeholder while the workspace is laid out.
+//! Retry-safe axum handlers: the idempotency record and your data commit in one SQLx transaction.
+//!
+//! Put [`#[idempotent]`](macro@idempotent) on a handler, take a [`Tx`] for its writes, and keep
+//! an [`Idempotency`] in the router's state.
+
+mod call;
+mod capture;
+mod check;
+mod outcome;
+mod rejection;
+mod request;
+mod run;
+mod runtime;
+mod scope;
+mod spec;
+mod state;
+
+pub use capture::REPLAYED;
+pub use idem_core::{
+    Backend, CheckError, FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey,
+    InvalidReference, InvalidScope, MigrateError, Policy, Scope, Settings, ShutdownTimedOut, Tx,
+    WhileRunning,
+};
+#[cfg(feature = "macros")]
+pub use idem_macros::{HasIdempotency, idempotent};
+pub use rejection::Rejection;
+pub use scope::ScopeKey;
+pub use state::HasIdempotency;
+
+/// The engine, for what has no name here.
+pub use idem_core as core;
+
+/// What the attribute's expansion names. Not part of the public API.
+#[doc(hidden)]
+pub mod __rt {
+    pub use axum::response::Response;
+
+    pub use crate::call::{Call, LastExtractor, Mode, ModeIn, NoTx, ViaBody, ViaParts, WithTx};
+    pub use crate::outcome::{AnyOutcome, Outcome};
+    pub use crate::run::{Arrived, Ready, Running, Stopped, supervise};
+    pub use crate::runtime::{Ending, Runtime, WithoutTx};
+    pub use crate::scope::{Ch, Global, Named, ScopeFor, ScopeIn};
+    pub use crate::spec::{Spec, custom_digest};
+    pub use crate::state::SameDb;
+
+    /// Bounds that are checked where the user wrote the type.
+    pub mod check {
+        pub use crate::check::{
+            any, backend, database, parts, request, response, runtime, scope, send,
+        };
+    }
+}

@@ -1,1 +1,43 @@
-//! Placeholder while the workspace is laid out.
+//! The engine of Idem: idempotency records that commit with the operation's own writes.
+//!
+//! Applications use `idem-axum`, which re-exports what they need. This crate knows no HTTP type.
+//!
+//! An [`Attempt`] is [claimed](Idempotency::claim): it is [`Claim::Fresh`] and runs inside a
+//! transaction, or it is answered from what an earlier attempt stored. A fresh one is
+//! [completed](Fresh::complete), which commits the record together with everything written
+//! through its [`Tx`], or [released](Fresh::release), which leaves nothing.
+
+mod builder;
+mod canonical_json;
+mod claim;
+mod error;
+mod fingerprint;
+mod fresh;
+mod idempotency;
+mod in_flight;
+mod key;
+mod policy;
+mod record;
+mod scope;
+mod session;
+#[expect(
+    unnameable_types,
+    reason = "the sealed trait's own types; nobody else calls it"
+)]
+mod store;
+mod sweep;
+mod tx;
+
+pub use builder::{IdempotencyBuilder, Settings};
+pub use claim::{Attempt, Claim};
+pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
+pub use fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
+pub use fresh::{Completed, Fresh, FreshWithoutTx};
+pub use idempotency::Idempotency;
+pub use key::{IdempotencyKey, InvalidKey};
+pub use policy::{Isolation, Policy, WhileRunning};
+pub use record::{Completion, InvalidOperation, Operation, RecordName};
+pub use scope::{InvalidScope, Scope};
+pub use session::Effects;
+pub use store::Backend;
+pub use tx::Tx;

@@ -1,0 +1,182 @@
+//! The one extractor that the attribute puts in the place of the handler's own.
+//!
+//! The order is fixed: the key's syntax, the handler's extractors that need no body
+//! (authorisation), the scope, the body, the handler's last extractor. So nothing is replayed
+//! without authorisation, and nobody unauthenticated makes the server buffer a body.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use idem_core::Backend;
+
+use crate::request::{Head, buffer};
+use crate::run::Arrived;
+use crate::runtime::{Runtime, WithoutTx};
+use crate::scope::ScopeIn;
+use crate::state::{HasIdempotency, SameDb};
+use crate::{Idempotency, Rejection};
+
+/// The handler takes a `Tx<DB>`.
+#[derive(Debug)]
+pub struct WithTx<DB>(PhantomData<fn() -> DB>);
+
+/// The handler takes no `Tx`.
+#[derive(Debug)]
+pub struct NoTx;
+
+/// How a handler runs.
+pub trait Mode {
+    /// What runs it.
+    type Runtime: Runtime;
+}
+
+/// How a handler runs in a router of state `S`.
+pub trait ModeIn<S>: Mode {
+    /// Takes the runtime from the state.
+    fn runtime(state: &S) -> Self::Runtime;
+}
+
+impl<DB: Backend> Mode for WithTx<DB> {
+    type Runtime = Idempotency<DB>;
+}
+
+impl<S: HasIdempotency, DB: SameDb<S::Db>> ModeIn<S> for WithTx<DB> {
+    fn runtime(state: &S) -> Idempotency<DB> {
+        DB::same(state.idempotency()).clone()
+    }
+}
+
+impl Mode for NoTx {
+    type Runtime = WithoutTx;
+}
+
+impl<S: HasIdempotency> ModeIn<S> for NoTx {
+    fn runtime(state: &S) -> WithoutTx {
+        WithoutTx::new(state.idempotency().clone())
+    }
+}
+
+/// A request whose extractors have all agreed, and which has touched no database yet.
+///
+/// `MAX_BODY` is in bytes, 0 for the route's `DefaultBodyLimit`.
+pub struct Call<M: Mode, Scope, Extractors, Last, const MAX_BODY: usize, const KEY_REQUIRED: bool> {
+    arrived: Arrived<M::Runtime>,
+    extractors: Extractors,
+    last: Last,
+    scope: PhantomData<fn() -> Scope>,
+}
+
+impl<M: Mode, Scope, Extractors, Last, const MAX_BODY: usize, const KEY_REQUIRED: bool>
+    Call<M, Scope, Extractors, Last, MAX_BODY, KEY_REQUIRED>
+{
+    /// The attempt, and the handler's arguments.
+    pub fn split(self) -> (Arrived<M::Runtime>, Extractors, Last) {
+        (self.arrived, self.extractors, self.last)
+    }
+}
+
+impl<S, Via, M, Scope, Extractors, Last, const MAX_BODY: usize, const KEY_REQUIRED: bool>
+    FromRequest<S, (Via,)> for Call<M, Scope, Extractors, Last, MAX_BODY, KEY_REQUIRED>
+where
+    S: HasIdempotency + Send + Sync,
+    M: ModeIn<S>,
+    Scope: ScopeIn<S>,
+    Extractors: FromRequestParts<S> + Send,
+    Last: LastExtractor<S, Via> + Send,
+{
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let runtime = M::runtime(state);
+        let settings = runtime.settings().clone();
+        let (mut parts, body) = request.into_parts();
+        let refuse = |rejection: Rejection| rejection.into_response(&settings);
+
+        let mut head = Head::read(&parts, &settings, KEY_REQUIRED).map_err(refuse)?;
+        let extractors = Extractors::from_request_parts(&mut parts, state).await;
+        let extractors = extractors.map_err(IntoResponse::into_response)?;
+        let early = Last::before_body(&mut parts, state).await?;
+        let scope = Scope::scope(&mut parts, state).await?;
+        let scope = scope.map_err(|_| refuse(Rejection::ScopeMissing))?;
+        head.read_path(&mut parts).await;
+        let (request, body) = buffer(parts, body, MAX_BODY, &settings).await?;
+        let last = match early {
+            Some(last) => last,
+            None => Last::after_body(request, state).await?,
+        };
+
+        let arrived = Arrived::new(runtime, head, scope, body);
+        Ok(Self {
+            arrived,
+            extractors,
+            last,
+            scope: PhantomData,
+        })
+    }
+}
+
+impl<M: Mode, Scope, Extractors, Last, const MAX_BODY: usize, const KEY_REQUIRED: bool> fmt::Debug
+    for Call<M, Scope, Extractors, Last, MAX_BODY, KEY_REQUIRED>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+/// The handler's last extractor, which may or may not read the body.
+///
+/// One that does not runs with the others, before the body is read.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no extractor in a router of state `{S}`",
+    label = "a handler's argument implements `FromRequestParts`, the last one may implement `FromRequest`",
+    note = "an extractor may ask more of the state than it offers, such as a `FromRef`"
+)]
+pub trait LastExtractor<S, Via>: Sized {
+    /// Extracts where the body is not needed; else `None`.
+    fn before_body(
+        parts: &mut Parts,
+        state: &S,
+    ) -> impl Future<Output = Result<Option<Self>, Response>> + Send;
+
+    /// Extracts from the whole request.
+    fn after_body(
+        request: Request,
+        state: &S,
+    ) -> impl Future<Output = Result<Self, Response>> + Send;
+}
+
+/// Marks extractors that need no body.
+#[derive(Debug)]
+pub struct ViaParts(());
+
+/// Marks extractors that read the body.
+#[derive(Debug)]
+pub struct ViaBody(());
+
+impl<S: Sync, T: FromRequestParts<S>> LastExtractor<S, ViaParts> for T {
+    async fn before_body(parts: &mut Parts, state: &S) -> Result<Option<Self>, Response> {
+        let extracted = T::from_request_parts(parts, state).await;
+        extracted.map(Some).map_err(IntoResponse::into_response)
+    }
+
+    async fn after_body(request: Request, state: &S) -> Result<Self, Response> {
+        let (mut parts, _) = request.into_parts();
+        let extracted = T::from_request_parts(&mut parts, state).await;
+        extracted.map_err(IntoResponse::into_response)
+    }
+}
+
+impl<S: Sync, T: FromRequest<S>> LastExtractor<S, ViaBody> for T {
+    async fn before_body(_: &mut Parts, _: &S) -> Result<Option<Self>, Response> {
+        Ok(None)
+    }
+
+    async fn after_body(request: Request, state: &S) -> Result<Self, Response> {
+        T::from_request(request, state)
+            .await
+            .map_err(IntoResponse::into_response)
+    }
+}

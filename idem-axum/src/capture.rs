@@ -1,0 +1,173 @@
+//! A response as it is stored, and a stored one as a response.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http_body_util::{BodyExt, Limited};
+use idem_core::{Completion, Settings};
+
+/// Says that an answer is a replay. An inbound header of this name means nothing.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Never stored: they belong to the connection, to the moment, or to the first caller alone.
+const UNSTORED: &[&str] = &[
+    // Hop by hop, RFC 9110 section 7.6.1.
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // The moment.
+    "date",
+    // Credentials.
+    "authorization",
+    "set-cookie",
+    "www-authenticate",
+    // Tracing and request ids.
+    "b3",
+    "baggage",
+    "server-timing",
+    "traceparent",
+    "tracestate",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+    "x-cloud-trace-context",
+    "x-correlation-id",
+    "x-request-id",
+    // Rate limits.
+    "ratelimit",
+    "ratelimit-limit",
+    "ratelimit-policy",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    // Ours.
+    "idempotent-replayed",
+];
+
+const UNSTORED_PREFIXES: &[&str] = &["x-b3-", "x-rate-limit-", "x-ratelimit-"];
+
+/// Reads the whole response, so that it can be both stored and answered.
+///
+/// `None`: the body is longer than `max` bytes, or its stream failed.
+pub(crate) async fn capture(
+    response: Response,
+    max: usize,
+    settings: &Settings,
+) -> Option<(Completion, Response)> {
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, max).collect().await.ok()?.to_bytes();
+    let headers = encode(&parts.headers, settings);
+    let completion = Completion::new(parts.status.as_u16(), headers, body.to_vec());
+    Some((completion, Response::from_parts(parts, Body::from(body))))
+}
+
+/// The stored response, marked as a replay. `None`: it cannot be read.
+pub(crate) fn replay(completion: &Completion) -> Option<Response> {
+    let mut response = Response::new(Body::from(Bytes::copy_from_slice(&completion.body)));
+    *response.status_mut() = StatusCode::from_u16(completion.status).ok()?;
+    *response.headers_mut() = decode(&completion.headers)?;
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
+    Some(response)
+}
+
+/// The lines as they stand in an HTTP/1.1 message: a value holds no CR, LF or NUL.
+pub(crate) fn encode(headers: &HeaderMap, settings: &Settings) -> Vec<u8> {
+    let named_by_connection = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect::<Vec<_>>();
+    let mut lines = Vec::new();
+    for (name, value) in headers {
+        let name = name.as_str();
+        let unstored = UNSTORED.contains(&name)
+            || UNSTORED_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            || settings
+                .unstored_headers
+                .iter()
+                .any(|extra| **extra == *name)
+            || named_by_connection.iter().any(|hop| hop == name);
+        if !unstored {
+            lines.extend_from_slice(name.as_bytes());
+            lines.extend_from_slice(b": ");
+            lines.extend_from_slice(value.as_bytes());
+            lines.extend_from_slice(b"\r\n");
+        }
+    }
+    lines
+}
+
+fn decode(mut lines: &[u8]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    while !lines.is_empty() {
+        let end = lines.windows(2).position(|pair| pair == b"\r\n")?;
+        let (line, rest) = lines.split_at_checked(end)?;
+        let colon = line.windows(2).position(|pair| pair == b": ")?;
+        let (name, value) = line.split_at_checked(colon)?;
+        let name = HeaderName::from_bytes(name).ok()?;
+        headers.append(name, HeaderValue::from_bytes(value.get(2..)?).ok()?);
+        lines = rest.get(2..)?;
+    }
+    Some(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&'static str, &[u8])]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name = HeaderName::from_static(name);
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn lines_come_back_as_they_were() {
+        let headers = map(&[
+            ("location", b"/payments/1"),
+            ("link", b"<a>; rel=\"x\""),
+            ("link", b"<b>, <c>"),
+            ("x-binary", b"\xff: \x80"),
+            ("x-empty", b""),
+        ]);
+        let lines = encode(&headers, &Settings::default());
+        assert_eq!(decode(&lines), Some(headers));
+    }
+
+    #[test]
+    fn what_belongs_to_one_caller_or_connection_is_left_out() {
+        let headers = map(&[
+            ("set-cookie", b"session=1"),
+            ("date", b"now"),
+            ("connection", b"close, X-Hop"),
+            ("x-hop", b"1"),
+            ("x-ratelimit-remaining", b"3"),
+            ("x-secret", b"s"),
+            ("etag", b"\"1\""),
+        ]);
+        let mut settings = Settings::default();
+        settings.unstored_headers.push("x-secret".into());
+        assert_eq!(encode(&headers, &settings), b"etag: \"1\"\r\n");
+    }
+
+    #[test]
+    fn what_is_no_header_line_is_not_read() {
+        assert_eq!(decode(b"no colon\r\n"), None);
+        assert_eq!(decode(b"etag: 1"), None);
+        assert_eq!(decode(b"bad name: 1\r\n"), None);
+    }
+}

@@ -1,0 +1,268 @@
+//! The refusals a client can get, as RFC 9457 problems.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use idem_core::{Completion, Error, InvalidKey, Settings};
+
+use crate::capture;
+
+/// Why a request was not carried out; one variant per stable problem `type`.
+///
+/// The texts are constant: no SQL, key or tenant leaves the process in them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The operation needs a key and none was sent.
+    KeyMissing,
+    /// The key cannot be read.
+    KeyInvalid(InvalidKey),
+    /// More than one key was sent.
+    KeyRepeated,
+    /// It is not known whose key it is.
+    ScopeMissing,
+    /// The body is longer than the operation accepts.
+    BodyTooLarge,
+    /// The key was used for another request.
+    KeyReused,
+    /// The first attempt is still running.
+    InFlight,
+    /// The answer is too long to be stored, or its body broke off; nothing was changed.
+    ResponseNotStorable,
+    /// The handler panicked; nothing was changed.
+    HandlerPanicked,
+    /// The transaction could not be committed; nothing was changed.
+    NotCommitted,
+    /// The handler ended the transaction itself; retries get this same answer.
+    TransactionBroken,
+    /// The attribute or the route is at fault, and the log says how.
+    Misconfigured,
+    /// The attempt took too long; nothing was changed.
+    Timeout,
+    /// The attempt collided with another one; nothing was changed.
+    TryAgain,
+    /// It is not known yet whether the attempt took effect; a retry finds out.
+    OutcomeUnknown,
+    /// The database cannot be used; nothing ran.
+    StoreUnavailable,
+    /// A stored record cannot be read by this node; nothing ran.
+    RecordUnreadable,
+    /// Too many attempts run and wait.
+    Overloaded,
+    /// The node is shutting down.
+    ShuttingDown,
+}
+
+impl Rejection {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::KeyMissing | Self::KeyInvalid(_) | Self::KeyRepeated => StatusCode::BAD_REQUEST,
+            Self::ScopeMissing => StatusCode::UNAUTHORIZED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InFlight => StatusCode::CONFLICT,
+            Self::ResponseNotStorable
+            | Self::HandlerPanicked
+            | Self::NotCommitted
+            | Self::TransactionBroken
+            | Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Timeout
+            | Self::TryAgain
+            | Self::OutcomeUnknown
+            | Self::StoreUnavailable
+            | Self::RecordUnreadable
+            | Self::Overloaded
+            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The stable last part of the problem's `type`.
+    pub fn name(&self) -> &'static str {
+        self.texts().0
+    }
+
+    /// Whether the same request with the same key may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        self.status() == StatusCode::SERVICE_UNAVAILABLE
+            || matches!(
+                self,
+                Self::InFlight | Self::HandlerPanicked | Self::NotCommitted
+            )
+    }
+
+    /// The answer.
+    pub fn into_response(self, settings: &Settings) -> Response {
+        let mut response = Response::new(Body::from(self.body(settings)));
+        *response.status_mut() = self.status();
+        *response.headers_mut() = self.headers(settings);
+        response
+    }
+
+    /// The answer as it is stored, for the one rejection that is terminal.
+    pub(crate) fn into_completion(self, settings: &Settings) -> Completion {
+        let headers = capture::encode(&self.headers(settings), settings);
+        Completion::new(self.status().as_u16(), headers, self.body(settings))
+    }
+
+    fn headers(self, settings: &Settings) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        let link = format!(
+            "<{}{}>; rel=\"describedby\"",
+            settings.problem_base,
+            self.name()
+        );
+        // A base that is no header text is left out here and still stands in the body.
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            headers.insert(header::LINK, link);
+        }
+        if self == Self::InFlight || self.status() == StatusCode::SERVICE_UNAVAILABLE {
+            // Jitter: clients that were refused together must not come back together.
+            let seconds = fastrand::u64(1..=4);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        headers
+    }
+
+    fn body(self, settings: &Settings) -> Vec<u8> {
+        let (name, title, detail) = self.texts();
+        let detail = match self {
+            Self::KeyInvalid(reason) => format!("{detail}: {reason}."),
+            _ => detail.to_owned(),
+        };
+        let problem = serde_json::json!({
+            "type": format!("{}{name}", settings.problem_base),
+            "title": title,
+            "status": self.status().as_u16(),
+            "detail": detail,
+            "retryable": self.is_retryable(),
+        });
+        problem.to_string().into_bytes()
+    }
+
+    /// Name, title, detail.
+    fn texts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::KeyMissing => (
+                "key-missing",
+                "An idempotency key is required",
+                "Send the idempotency key header with a value of your own making, such as a UUID, \
+                 and the same value on every retry of this request.",
+            ),
+            Self::KeyInvalid(_) => (
+                "key-invalid",
+                "The idempotency key cannot be read",
+                "The idempotency key header is malformed",
+            ),
+            Self::KeyRepeated => (
+                "key-invalid",
+                "The idempotency key cannot be read",
+                "The idempotency key header was sent more than once: send one.",
+            ),
+            Self::ScopeMissing => (
+                "scope-missing",
+                "It is not known whose key this is",
+                "Authenticate, then send the same request with the same key.",
+            ),
+            Self::BodyTooLarge => (
+                "body-too-large",
+                "The request body is too large",
+                "The body is longer than this operation accepts. The key was not used up.",
+            ),
+            Self::KeyReused => (
+                "key-reused",
+                "The idempotency key was used for another request",
+                "Method, path, query or body differ from the request that first used this key. \
+                 Repeat that request unchanged, or use a new key for a new request.",
+            ),
+            Self::InFlight => (
+                "in-flight",
+                "The first request with this key is still running",
+                "Send the same request with the same key again after the time in Retry-After.",
+            ),
+            Self::ResponseNotStorable => (
+                "response-not-storable",
+                "The response could not be stored",
+                "The response is longer than this operation may store, or its body broke off. \
+                 Everything was rolled back.",
+            ),
+            Self::HandlerPanicked => (
+                "handler-panicked",
+                "The operation failed",
+                "The operation failed unexpectedly. Everything was rolled back; the key is free.",
+            ),
+            Self::NotCommitted => (
+                "not-committed",
+                "The operation could not be committed",
+                "Everything was rolled back; the key is free.",
+            ),
+            Self::TransactionBroken => (
+                "transaction-broken",
+                "The operation broke its transaction",
+                "The operation ended its own transaction, so which of its writes took effect must \
+                 be looked up. It will not run again with this key.",
+            ),
+            Self::Misconfigured => (
+                "misconfigured",
+                "The operation is not set up right",
+                "The server's log says what is wrong. Nothing was done.",
+            ),
+            Self::Timeout => (
+                "timeout",
+                "The operation took too long",
+                "Everything was rolled back. Send the same request with the same key again.",
+            ),
+            Self::TryAgain => (
+                "try-again",
+                "The operation collided with another one",
+                "Everything was rolled back. Send the same request with the same key again.",
+            ),
+            Self::OutcomeUnknown => (
+                "outcome-unknown",
+                "It is not known yet whether the operation took effect",
+                "Send the same request with the same key again: it finds out, and never runs twice.",
+            ),
+            Self::StoreUnavailable => (
+                "store-unavailable",
+                "The operation cannot be protected right now",
+                "The idempotency store does not answer, so nothing was done. Send the same request \
+                 with the same key again.",
+            ),
+            Self::RecordUnreadable => (
+                "record-unreadable",
+                "The stored answer cannot be read by this node",
+                "The answer was stored by another version of the service. Nothing was done. Send \
+                 the same request with the same key again.",
+            ),
+            Self::Overloaded => (
+                "overloaded",
+                "Too many requests are being worked on",
+                "Nothing was done. Send the same request with the same key again.",
+            ),
+            Self::ShuttingDown => (
+                "shutting-down",
+                "This node is shutting down",
+                "Nothing was done. Send the same request with the same key again.",
+            ),
+        }
+    }
+}
+
+/// What a failure of the engine is to the client.
+impl From<&Error> for Rejection {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Overloaded => Self::Overloaded,
+            Error::ShuttingDown => Self::ShuttingDown,
+            Error::TimedOut => Self::Timeout,
+            Error::TryAgain(_) => Self::TryAgain,
+            Error::OutcomeUnknown => Self::OutcomeUnknown,
+            Error::NotCommitted { .. } => Self::NotCommitted,
+            Error::TransactionBroken => Self::TransactionBroken,
+            Error::Unreadable => Self::RecordUnreadable,
+            _ => Self::StoreUnavailable,
+        }
+    }
+}

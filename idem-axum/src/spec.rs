@@ -1,0 +1,185 @@
+//! What an attribute says of its operation, as a constant.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use idem_core::{Effects, FingerprintBy, FingerprintInput, Isolation, Policy, WhileRunning};
+use sha2::{Digest, Sha256};
+
+/// The options of one `#[idempotent(…)]`, built at compile time. `None` is the handle's default.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    pub(crate) item: &'static str,
+    pub(crate) operation: Option<&'static str>,
+    pub(crate) fingerprint: FingerprintBy,
+    pub(crate) fingerprint_headers: &'static [&'static str],
+    pub(crate) max_response: Option<usize>,
+    ttl_ms: Option<u64>,
+    wait_ms: Option<u64>,
+    timeout_ms: Option<u64>,
+    serializable: bool,
+    success: bool,
+    redirect: bool,
+    statuses: &'static [u16],
+}
+
+/// What becomes of an attempt whose handler has returned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    Store(Effects),
+    Release,
+}
+
+impl Spec {
+    /// The defaults, for the function of this path.
+    pub const fn new(item: &'static str) -> Self {
+        Self {
+            item,
+            operation: None,
+            fingerprint: FingerprintBy::Body,
+            fingerprint_headers: &[],
+            max_response: None,
+            ttl_ms: None,
+            wait_ms: None,
+            timeout_ms: None,
+            serializable: false,
+            success: true,
+            redirect: true,
+            statuses: &[],
+        }
+    }
+
+    /// `ttl = "…"`.
+    #[must_use]
+    pub const fn ttl_ms(mut self, ttl: u64) -> Self {
+        self.ttl_ms = Some(ttl);
+        self
+    }
+
+    /// `operation = "…"`.
+    #[must_use]
+    pub const fn operation(mut self, name: &'static str) -> Self {
+        self.operation = Some(name);
+        self
+    }
+
+    /// `fingerprint = "json"`.
+    #[must_use]
+    pub const fn fingerprint_json(mut self) -> Self {
+        self.fingerprint = FingerprintBy::Json;
+        self
+    }
+
+    /// `fingerprint = path`.
+    #[must_use]
+    pub const fn fingerprint_with(mut self, make: fn(&FingerprintInput<'_>) -> [u8; 32]) -> Self {
+        self.fingerprint = FingerprintBy::Custom(make);
+        self
+    }
+
+    /// `fingerprint_headers = […]`, in lower case.
+    #[must_use]
+    pub const fn fingerprint_headers(mut self, names: &'static [&'static str]) -> Self {
+        self.fingerprint_headers = names;
+        self
+    }
+
+    /// `max_response = "…"`, in bytes.
+    #[must_use]
+    pub const fn max_response(mut self, bytes: usize) -> Self {
+        self.max_response = Some(bytes);
+        self
+    }
+
+    /// `store = "…"`: whether 2xx, whether 3xx, and which other statuses.
+    #[must_use]
+    pub const fn store(mut self, success: bool, redirect: bool, named: &'static [u16]) -> Self {
+        self.success = success;
+        self.redirect = redirect;
+        self.statuses = named;
+        self
+    }
+
+    /// `in_flight = "wait …"`.
+    #[must_use]
+    pub const fn wait_ms(mut self, limit: u64) -> Self {
+        self.wait_ms = Some(limit);
+        self
+    }
+
+    /// `timeout = "…"`.
+    #[must_use]
+    pub const fn timeout_ms(mut self, limit: u64) -> Self {
+        self.timeout_ms = Some(limit);
+        self
+    }
+
+    /// `isolation = "serializable"`.
+    #[must_use]
+    pub const fn serializable(mut self) -> Self {
+        self.serializable = true;
+        self
+    }
+
+    /// The handle's policy with this operation's own terms.
+    pub(crate) fn policy(&self, defaults: Policy) -> Policy {
+        let mut policy = defaults;
+        if let Some(ttl) = self.ttl_ms {
+            policy.ttl = Duration::from_millis(ttl);
+        }
+        if let Some(timeout) = self.timeout_ms {
+            policy.timeout = Duration::from_millis(timeout);
+        }
+        if let Some(limit) = self.wait_ms {
+            policy.while_running = WhileRunning::Wait(Duration::from_millis(limit));
+        }
+        if self.serializable {
+            policy.isolation = Isolation::Serializable;
+        }
+        policy
+    }
+
+    /// An error's writes are never kept, and an error is stored only for a status named one by one.
+    pub(crate) fn verdict(&self, status: StatusCode, is_err: bool) -> Verdict {
+        let named = self.statuses.contains(&status.as_u16());
+        let in_range =
+            (self.success && status.is_success()) || (self.redirect && status.is_redirection());
+        match is_err {
+            true if named => Verdict::Store(Effects::Undo),
+            false if named || in_range => Verdict::Store(Effects::Keep),
+            _ => Verdict::Release,
+        }
+    }
+}
+
+/// What a fingerprint function of the application returns, as a digest.
+pub fn custom_digest(made: impl AsRef<[u8]>) -> [u8; 32] {
+    Sha256::digest(made.as_ref()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_follow_the_table_of_the_guarantees() {
+        static SPEC: Spec = Spec::new("payments::create").store(true, true, &[402]);
+        let keep = Verdict::Store(Effects::Keep);
+        let undo = Verdict::Store(Effects::Undo);
+        for (status, is_err, expected) in [
+            (201, false, keep),
+            (303, false, keep),
+            (402, false, keep),
+            (402, true, undo),
+            (404, false, Verdict::Release),
+            (404, true, Verdict::Release),
+            (500, false, Verdict::Release),
+            // An `Err` that happens to redirect or to succeed is an error all the same.
+            (303, true, Verdict::Release),
+            (200, true, Verdict::Release),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(SPEC.verdict(status, is_err), expected, "{status} {is_err}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The settings of a handle, and their defaults.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::Pool;
+
+use crate::store::Backend;
+use crate::{Idempotency, Policy, WhileRunning};
+
+type Wrap = dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync;
+
+/// What a handle was built with; an operation's attribute overrides the policy.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The terms of operations that do not name their own.
+    pub policy: Policy,
+    /// The longest body that is stored, in bytes. Default 1 MiB.
+    pub max_response: usize,
+    /// How many attempts may run and wait on this node. Default 4096.
+    pub max_attempts: usize,
+    /// How long an attempt waits for a connection. Default 5 seconds.
+    pub acquire_timeout: Duration,
+    /// How often a claim that collided is tried again. Default 3.
+    pub claim_retries: u32,
+    /// The field in which the key travels. Default `Idempotency-Key`.
+    pub key_header: Box<str>,
+    /// Whether only the quoted form of a key is accepted. Default no.
+    pub strict_keys: bool,
+    /// What the `type` of a problem begins with. Default `urn:idem:problem:`.
+    pub problem_base: Box<str>,
+    /// Headers that are never stored, in lower case, beside those that never are.
+    pub unstored_headers: Vec<Box<str>>,
+    pub(crate) wrap: Option<Arc<Wrap>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            max_response: 1 << 20,
+            max_attempts: 4096,
+            acquire_timeout: Duration::from_secs(5),
+            claim_retries: 3,
+            key_header: "idempotency-key".into(),
+            strict_keys: false,
+            problem_base: "urn:idem:problem:".into(),
+            unstored_headers: Vec::new(),
+            wrap: None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("policy", &self.policy)
+            .field("max_response", &self.max_response)
+            .field("max_attempts", &self.max_attempts)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("claim_retries", &self.claim_retries)
+            .field("key_header", &self.key_header)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds an [`Idempotency`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn build(pool: sqlx::Pool<impl idem_core::Backend>) {
+/// let idem = idem_core::Idempotency::builder(pool)
+///     .ttl(std::time::Duration::from_secs(48 * 3600))
+///     .problem_base("https://errors.example.com/idempotency/")
+///     .build();
+/// # }
+/// ```
+pub struct IdempotencyBuilder<DB: Backend> {
+    pool: Pool<DB>,
+    settings: Settings,
+}
+
+impl<DB: Backend> IdempotencyBuilder<DB> {
+    pub(crate) fn new(pool: Pool<DB>) -> Self {
+        Self {
+            pool,
+            settings: Settings::default(),
+        }
+    }
+
+    /// How long completions can be replayed; held within one second and ten years.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.settings.policy.ttl = ttl.clamp(Policy::MIN_TTL, Policy::MAX_TTL);
+        self
+    }
+
+    /// How long an attempt may take, waiting included.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.policy.timeout = timeout;
+        self
+    }
+
+    /// What a duplicate of a running attempt gets.
+    #[must_use]
+    pub fn while_running(mut self, while_running: WhileRunning) -> Self {
+        self.settings.policy.while_running = while_running;
+        self
+    }
+
+    /// The longest body that is stored, in bytes.
+    #[must_use]
+    pub fn max_response(mut self, bytes: usize) -> Self {
+        self.settings.max_response = bytes;
+        self
+    }
+
+    /// How many attempts may run and wait on this node; more are told to come again.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: usize) -> Self {
+        self.settings.max_attempts = attempts.min(tokio::sync::Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// How long an attempt waits for a connection before it is told to come again.
+    #[must_use]
+    pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.acquire_timeout = timeout;
+        self
+    }
+
+    /// How often a claim that collided is tried again.
+    #[must_use]
+    pub fn claim_retries(mut self, retries: u32) -> Self {
+        self.settings.claim_retries = retries;
+        self
+    }
+
+    /// The field in which the key travels.
+    #[must_use]
+    pub fn key_header(mut self, name: &str) -> Self {
+        self.settings.key_header = name.to_ascii_lowercase().into();
+        self
+    }
+
+    /// Accepts only the quoted form of a key, as the draft has it.
+    #[must_use]
+    pub fn strict_keys(mut self) -> Self {
+        self.settings.strict_keys = true;
+        self
+    }
+
+    /// What the `type` of a problem begins with; documents at these addresses explain them.
+    #[must_use]
+    pub fn problem_base(mut self, base: &str) -> Self {
+        self.settings.problem_base = base.into();
+        self
+    }
+
+    /// A header that is never stored, beside those that never are.
+    #[must_use]
+    pub fn unstored_header(mut self, name: &str) -> Self {
+        self.settings
+            .unstored_headers
+            .push(name.to_ascii_lowercase().into());
+        self
+    }
+
+    /// Wraps the future of each attempt's task, for task-locals and the like.
+    ///
+    /// An attempt runs on a task of its own. The hook is called on the request's task, where
+    /// its task-locals can be read, with the future that will run on the attempt's task.
+    #[must_use]
+    pub fn wrap_attempts<W>(mut self, wrap: W) -> Self
+    where
+        W: Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    {
+        self.settings.wrap = Some(Arc::new(wrap));
+        self
+    }
+
+    /// The handle.
+    pub fn build(self) -> Idempotency<DB> {
+        Idempotency::with_settings(self.pool, self.settings)
+    }
+}
+
+impl<DB: Backend> fmt::Debug for IdempotencyBuilder<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdempotencyBuilder")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,322 @@
+//! Finding out whether an attempt may run: the node's own attempts first, then the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use crate::idempotency::Admission;
+use crate::in_flight::{Arrival, Place, Turn};
+use crate::session::{Session, claim_error};
+use crate::store::{Backend, FORMAT, Opening, StoredRecord};
+use crate::{
+    Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Policy, RecordName,
+    WhileRunning,
+};
+
+/// One request, or delivery, that carries a key.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The record it is about.
+    pub name: RecordName,
+    /// What must not change between retries.
+    pub fingerprint: Fingerprint,
+    /// The terms of its operation.
+    pub policy: Policy,
+    /// When its time is over. [`Policy::timeout`] counts from the arrival.
+    pub deadline: Instant,
+}
+
+/// What an attempt may do.
+#[derive(Debug)]
+#[must_use = "dropping a fresh claim rolls it back"]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a caller must treat each of the four"
+)]
+pub enum Claim<F> {
+    /// It is the first: run the operation, then complete or release.
+    Fresh(F),
+    /// It has been done: answer from the completion.
+    Replay(Arc<Completion>),
+    /// It is being done right now, by another attempt.
+    InFlight,
+    /// The key was used for another request.
+    Mismatch,
+}
+
+/// What the database says of an attempt.
+enum Asked<DB: Backend> {
+    /// It may run. Without a session where no transaction is wanted yet.
+    Fresh(Option<Session<DB>>),
+    /// A live record is there.
+    Found(Arc<StoredRecord>),
+    /// Another node's attempt runs.
+    Running,
+}
+
+/// What of an attempt outlives its claim.
+#[derive(Debug)]
+pub(crate) struct Ticket<DB: Backend> {
+    pub(crate) idem: Idempotency<DB>,
+    /// None for an attempt without a key.
+    pub(crate) claimed: Option<(RecordName, Fingerprint, Place)>,
+    pub(crate) id: Uuid,
+    pub(crate) policy: Policy,
+    pub(crate) deadline: Instant,
+    pub(crate) _admission: Admission,
+}
+
+impl<DB: Backend> Idempotency<DB> {
+    /// Claims the attempt's record and, when it is fresh, opens the transaction to run in.
+    ///
+    /// # Errors
+    ///
+    /// Each error means that nothing ran: [`Error::Unavailable`], [`Error::Overloaded`],
+    /// [`Error::ShuttingDown`], [`Error::TimedOut`], [`Error::TryAgain`] after the bounded
+    /// number of retries, and [`Error::Unreadable`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future at any await closes the connection and frees the key.
+    pub async fn claim(&self, attempt: Attempt) -> Result<Claim<Fresh<DB>>, Error> {
+        let claim = self.claim_until_deadline(attempt, true).await?;
+        let with_tx = claim.map(|(ticket, session)| match session {
+            Some(session) => Ok(Fresh::new(ticket, session)),
+            None => Err(Error::Unavailable(None)),
+        });
+        with_tx.transpose()
+    }
+
+    /// Claims the attempt's record for work that does not use the transaction.
+    ///
+    /// On SQLite no transaction is open meanwhile, since it would shut out the work's own
+    /// writes. Other databases hold a connection for as long as the work takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`claim`](Self::claim).
+    pub async fn claim_without_tx(
+        &self,
+        attempt: Attempt,
+    ) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
+        let claim = self.claim_until_deadline(attempt, false).await?;
+        Ok(claim.map(|(ticket, session)| FreshWithoutTx::new(ticket, session)))
+    }
+
+    /// Opens a transaction for an attempt without a key: nothing protects it against a retry.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`claim`](Self::claim).
+    pub async fn begin_unprotected(
+        &self,
+        policy: Policy,
+        deadline: Instant,
+    ) -> Result<Fresh<DB>, Error> {
+        let admission = self.admit()?;
+        let id = Uuid::new_v4();
+        let (isolation, timeout) = (policy.isolation, policy.timeout);
+        let opening = Opening {
+            name: None,
+            attempt: id,
+            isolation,
+            timeout,
+        };
+        let (session, _) = Session::open(self, &opening, deadline).await?;
+        let idem = self.clone();
+        let ticket = Ticket {
+            idem,
+            claimed: None,
+            id,
+            policy,
+            deadline,
+            _admission: admission,
+        };
+        Ok(Fresh::new(ticket, session))
+    }
+
+    async fn claim_until_deadline(
+        &self,
+        attempt: Attempt,
+        with_tx: bool,
+    ) -> Result<Claim<(Ticket<DB>, Option<Session<DB>>)>, Error> {
+        let admission = self.admit()?;
+        let deadline = attempt.deadline;
+        let claim = self.claim_admitted(attempt, with_tx, admission);
+        timeout_at(deadline, claim)
+            .await
+            .unwrap_or(Err(Error::TimedOut))
+    }
+
+    async fn claim_admitted(
+        &self,
+        attempt: Attempt,
+        with_tx: bool,
+        admission: Admission,
+    ) -> Result<Claim<(Ticket<DB>, Option<Session<DB>>)>, Error> {
+        let Attempt {
+            name,
+            fingerprint,
+            policy,
+            deadline,
+        } = &attempt;
+        let (wait, patience) = match policy.while_running {
+            WhileRunning::Reject => (false, Instant::now()),
+            WhileRunning::Wait(limit) => (true, Instant::now() + limit),
+        };
+        let place = match self.in_flight().arrive(name, fingerprint, wait) {
+            Arrival::First(place) => place,
+            Arrival::Mismatch => return Ok(Claim::Mismatch),
+            Arrival::Duplicate => return Ok(Claim::InFlight),
+            Arrival::Queued(turn) => match timeout_at(patience, turn).await {
+                Ok(Ok(Turn::Promoted(place))) => place,
+                Ok(Ok(Turn::Completed(record))) => return replay(&record, fingerprint),
+                Ok(Err(_)) | Err(_) => return Ok(Claim::InFlight),
+            },
+        };
+        let id = Uuid::new_v4();
+        match self.ask_until(&attempt, id, with_tx, patience).await? {
+            Asked::Running => Ok(Claim::InFlight),
+            Asked::Found(record) => {
+                place.completed(&record);
+                replay(&record, fingerprint)
+            }
+            Asked::Fresh(session) => {
+                let ticket = Ticket {
+                    idem: self.clone(),
+                    id,
+                    policy: *policy,
+                    deadline: *deadline,
+                    claimed: Some((attempt.name, attempt.fingerprint, place)),
+                    _admission: admission,
+                };
+                Ok(Claim::Fresh((ticket, session)))
+            }
+        }
+    }
+
+    /// Asks until the answer is other than "running on another node", or patience is over.
+    ///
+    /// No connection is held between two looks.
+    async fn ask_until(
+        &self,
+        attempt: &Attempt,
+        id: Uuid,
+        with_tx: bool,
+        patience: Instant,
+    ) -> Result<Asked<DB>, Error> {
+        const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let asked = self.ask_with_retries(attempt, id, with_tx).await?;
+            let now = Instant::now();
+            if !matches!(asked, Asked::Running) || now >= patience {
+                return Ok(asked);
+            }
+            let jittered = pause.mul_f64(0.5 + fastrand::f64());
+            sleep(jittered.min(patience - now)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn ask_with_retries(
+        &self,
+        attempt: &Attempt,
+        id: Uuid,
+        with_tx: bool,
+    ) -> Result<Asked<DB>, Error> {
+        let mut retries = 0..self.settings().claim_retries;
+        loop {
+            match self.ask(attempt, id, with_tx).await {
+                Err(Error::TryAgain(_)) if retries.next().is_some() => {
+                    sleep(Duration::from_millis(fastrand::u64(1..20))).await;
+                }
+                asked => return asked,
+            }
+        }
+    }
+
+    async fn ask(&self, attempt: &Attempt, id: Uuid, with_tx: bool) -> Result<Asked<DB>, Error> {
+        if DB::SINGLE_WRITER {
+            // Reading does not queue behind a writer, so replays are not held up by one.
+            let mut conn = self.acquire(attempt.deadline).await?;
+            let found = DB::find(&mut conn, &attempt.name)
+                .await
+                .map_err(claim_error::<DB>)?;
+            match found {
+                Some(record) if !record.expired => return Ok(Asked::Found(Arc::new(record))),
+                _ if !with_tx => return Ok(Asked::Fresh(None)),
+                _ => {}
+            }
+        }
+        let opening = Opening {
+            name: Some(&attempt.name),
+            attempt: id,
+            isolation: attempt.policy.isolation,
+            timeout: attempt.policy.timeout,
+        };
+        let (session, probe) = Session::open(self, &opening, attempt.deadline).await?;
+        let asked = match probe.found {
+            Some(record) if !record.expired => Asked::Found(Arc::new(record)),
+            _ if !probe.free => Asked::Running,
+            _ if probe.writable => return Ok(Asked::Fresh(Some(session))),
+            _ => {
+                session.roll_back(END).await;
+                return Err(Error::Unavailable(None));
+            }
+        };
+        session.roll_back(END).await;
+        Ok(asked)
+    }
+}
+
+/// How long the orderly end of a transaction may take before its connection is closed instead.
+pub(crate) const END: Duration = Duration::from_secs(2);
+
+/// Compares a stored record with the attempt's request.
+pub(crate) fn replay<F>(
+    record: &StoredRecord,
+    fingerprint: &Fingerprint,
+) -> Result<Claim<F>, Error> {
+    if record.format != FORMAT {
+        return Err(Error::Unreadable);
+    }
+    match fingerprint.same_as(record.fingerprint_version, &record.fingerprint) {
+        Some(true) => Ok(Claim::Replay(Arc::clone(&record.completion))),
+        Some(false) => Ok(Claim::Mismatch),
+        None => Err(Error::Unreadable),
+    }
+}
+
+impl<F> Claim<F> {
+    /// The same claim with another form of what may run.
+    pub fn map<G>(self, map: impl FnOnce(F) -> G) -> Claim<G> {
+        match self {
+            Self::Fresh(fresh) => Claim::Fresh(map(fresh)),
+            Self::Replay(completion) => Claim::Replay(completion),
+            Self::InFlight => Claim::InFlight,
+            Self::Mismatch => Claim::Mismatch,
+        }
+    }
+}
+
+impl<F> Claim<Result<F, Error>> {
+    fn transpose(self) -> Result<Claim<F>, Error> {
+        Ok(match self {
+            Self::Fresh(fresh) => Claim::Fresh(fresh?),
+            Self::Replay(completion) => Claim::Replay(completion),
+            Self::InFlight => Claim::InFlight,
+            Self::Mismatch => Claim::Mismatch,
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! The digest of what must not change between retries.
+
+use sha2::{Digest, Sha256};
+
+use crate::canonical_json;
+
+/// What a fingerprint is made of: the parts of a request that a retry repeats.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct FingerprintInput<'a> {
+    /// The request method.
+    pub method: &'a str,
+    /// The path as the client sent it, or the captured path parameters where an operation
+    /// is named by hand and mounted at several paths.
+    pub path: &'a str,
+    /// The query, without the question mark.
+    pub query: &'a str,
+    /// The value of `Content-Type`.
+    pub content_type: &'a [u8],
+    /// The headers that the operation adds, as (lower-case name, value), in order.
+    pub headers: &'a [(&'a str, &'a [u8])],
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+impl<'a> FingerprintInput<'a> {
+    /// The input of a request without query, content type and added headers.
+    pub fn new(method: &'a str, path: &'a str, body: &'a [u8]) -> Self {
+        Self {
+            method,
+            path,
+            query: "",
+            content_type: b"",
+            headers: &[],
+            body,
+        }
+    }
+}
+
+/// How an operation compares requests.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum FingerprintBy {
+    /// By the bytes of the body.
+    Body,
+    /// By the canonical form of a JSON body (RFC 8785); other bodies by their bytes.
+    Json,
+    /// By what a function of the application makes of the request.
+    Custom(fn(&FingerprintInput<'_>) -> [u8; 32]),
+}
+
+/// The fingerprint of one request, comparable with every version this build can read.
+///
+/// A stored record is compared by the version it was written with, so that a rolling deploy
+/// which changes how fingerprints are made never turns retries into refusals.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fingerprint {
+    /// The digests, the one that is stored first.
+    digests: Vec<(i16, [u8; 32])>,
+}
+
+/// Version numbers stand in rows and never change their meaning.
+const BODY_V1: i16 = 1;
+const JSON_V1: i16 = 2;
+const CUSTOM_V1: i16 = 3;
+
+impl Fingerprint {
+    /// Computes the fingerprint of a request.
+    pub fn of(input: &FingerprintInput<'_>, by: FingerprintBy) -> Self {
+        let body = (BODY_V1, digest(BODY_V1, input, input.body));
+        let json = || match canonical_json::canonical(input.body) {
+            Some(text) => (JSON_V1, digest(JSON_V1, input, &text)),
+            None => (JSON_V1, digest(JSON_V1, input, input.body)),
+        };
+        let digests = match by {
+            FingerprintBy::Body => vec![body],
+            FingerprintBy::Json => vec![json(), body],
+            FingerprintBy::Custom(make) => vec![(CUSTOM_V1, make(input)), body],
+        };
+        Self { digests }
+    }
+
+    /// The version and digest to store.
+    pub(crate) fn stored(&self) -> (i16, &[u8; 32]) {
+        // `of` is the only constructor and always makes at least one digest.
+        self.digests
+            .first()
+            .map_or((0, &[0; 32]), |(version, digest)| (*version, digest))
+    }
+
+    /// Whether a stored fingerprint is of the same request; `None` when this build cannot tell.
+    pub(crate) fn same_as(&self, version: i16, stored: &[u8]) -> Option<bool> {
+        let own = self.digests.iter().find(|(own, _)| *own == version);
+        own.map(|(_, digest)| digest.as_slice() == stored)
+    }
+}
+
+fn digest(version: i16, input: &FingerprintInput<'_>, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(version.to_be_bytes());
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    part(input.method.as_bytes());
+    part(input.path.as_bytes());
+    part(input.query.as_bytes());
+    part(input.content_type);
+    for (name, value) in input.headers {
+        part(name.as_bytes());
+        part(value);
+    }
+    part(body);
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(body: &str, by: FingerprintBy) -> Fingerprint {
+        Fingerprint::of(
+            &FingerprintInput::new("POST", "/payments", body.as_bytes()),
+            by,
+        )
+    }
+
+    #[test]
+    fn each_part_counts() {
+        let base = FingerprintInput::new("POST", "/a", b"x");
+        let other = [
+            FingerprintInput {
+                method: "PUT",
+                ..base
+            },
+            FingerprintInput { path: "/b", ..base },
+            FingerprintInput { query: "q", ..base },
+            FingerprintInput {
+                content_type: b"text/plain",
+                ..base
+            },
+            FingerprintInput {
+                headers: &[("x-currency", b"EUR")],
+                ..base
+            },
+            FingerprintInput { body: b"y", ..base },
+            // The same bytes, cut at another place.
+            FingerprintInput {
+                path: "/",
+                query: "a",
+                ..base
+            },
+        ];
+        let fingerprint = Fingerprint::of(&base, FingerprintBy::Body);
+        for input in other {
+            assert_ne!(
+                fingerprint,
+                Fingerprint::of(&input, FingerprintBy::Body),
+                "{input:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn json_ignores_order_and_white_space_only() {
+        let json = |body| of(body, FingerprintBy::Json).stored().1.to_owned();
+        assert_eq!(
+            json(r#"{"a":1,"b":[1.0]}"#),
+            json("{ \"b\": [1],\n \"a\": 1 }")
+        );
+        assert_ne!(json(r#"{"a":1}"#), json(r#"{"a":2}"#));
+    }
+
+    #[test]
+    fn a_row_written_by_bytes_is_compared_by_bytes_after_a_deploy() {
+        let (version, digest) = {
+            let old = of(r#"{"a":1}"#, FingerprintBy::Body);
+            let (version, digest) = old.stored();
+            (version, *digest)
+        };
+        let new = of(r#"{"a":1}"#, FingerprintBy::Json);
+        assert_eq!(new.same_as(version, &digest), Some(true));
+        assert_eq!(new.same_as(99, &digest), None);
+    }
+}

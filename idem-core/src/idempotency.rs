@@ -1,0 +1,203 @@
+//! The handle that an application keeps in its state.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::Pool;
+use sqlx::pool::PoolConnection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::builder::{IdempotencyBuilder, Settings};
+use crate::in_flight::InFlight;
+use crate::store::Backend;
+use crate::{CheckError, Error, MigrateError, ShutdownTimedOut};
+
+/// The idempotency of one database: its pool, the defaults, and this node's running attempts.
+///
+/// Cheap to clone; clones share everything. Make one per pool: attempts of different handles
+/// do not know of each other on their node and meet in the database only.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn start(pool: sqlx::Pool<impl idem_core::Backend>) -> Result<(), Box<dyn std::error::Error>> {
+/// let idem = idem_core::Idempotency::new(pool);
+/// idem.migrate().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Idempotency<DB: Backend>(Arc<Inner<DB>>);
+
+struct Inner<DB: Backend> {
+    pool: Pool<DB>,
+    settings: Settings,
+    in_flight: InFlight,
+    attempts: Arc<Semaphore>,
+    writers: Option<Arc<Semaphore>>,
+    tracker: TaskTracker,
+}
+
+/// The right of one attempt to run or wait on this node.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    _permit: OwnedSemaphorePermit,
+    _running: TaskTrackerToken,
+}
+
+impl<DB: Backend> Idempotency<DB> {
+    /// A handle with the default settings.
+    pub fn new(pool: Pool<DB>) -> Self {
+        Self::builder(pool).build()
+    }
+
+    /// A handle with settings of its own.
+    pub fn builder(pool: Pool<DB>) -> IdempotencyBuilder<DB> {
+        IdempotencyBuilder::new(pool)
+    }
+
+    pub(crate) fn with_settings(pool: Pool<DB>, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            pool,
+            in_flight: InFlight::default(),
+            attempts: Arc::new(Semaphore::new(settings.max_attempts)),
+            writers: DB::SINGLE_WRITER.then(|| Arc::new(Semaphore::new(1))),
+            tracker: TaskTracker::new(),
+            settings,
+        }))
+    }
+
+    /// Creates or updates Idem's tables, beside the application's own migrations.
+    ///
+    /// Safe on several nodes at once. The SQL is in the crate's folder `migrations` for those
+    /// who would rather run it with their own.
+    ///
+    /// # Errors
+    ///
+    /// [`MigrateError`] with the database's answer; the tables are as they were.
+    ///
+    /// # Cancellation
+    ///
+    /// Each migration is applied whole or not at all.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        Ok(DB::migrate(self.pool()).await?)
+    }
+
+    /// Says at start what is missing: tables, grants.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckError::NotReady`] lists what is missing and the cure.
+    pub async fn check(&self) -> Result<(), CheckError> {
+        let mut conn = self.pool().acquire().await?;
+        match DB::check(&mut conn).await? {
+            missing if missing.is_empty() => Ok(()),
+            missing => Err(CheckError::NotReady(missing)),
+        }
+    }
+
+    /// Refuses new attempts and waits for the running ones, at most until the limit.
+    ///
+    /// axum's graceful shutdown does not know attempts whose clients have gone; call this
+    /// after it and before the pool is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownTimedOut`] says how many were left. They are rolled back when the process ends.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop and to call again; new attempts stay refused.
+    pub async fn shutdown(&self, limit: Duration) -> Result<(), ShutdownTimedOut> {
+        self.0.tracker.close();
+        match timeout(limit, self.0.tracker.wait()).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(ShutdownTimedOut {
+                running: self.running(),
+                waited: limit,
+            }),
+        }
+    }
+
+    /// How many attempts run or wait on this node.
+    pub fn running(&self) -> usize {
+        self.0.tracker.len()
+    }
+
+    /// The pool that records and handlers' writes share.
+    pub fn pool(&self) -> &Pool<DB> {
+        &self.0.pool
+    }
+
+    /// What the handle was built with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Wraps the future of an attempt's task as the application's hook wants it.
+    pub fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        match &self.0.settings.wrap {
+            Some(wrap) => wrap(attempt),
+            None => attempt,
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.0.in_flight
+    }
+
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.0.tracker.is_closed()
+    }
+
+    pub(crate) fn admit(&self) -> Result<Admission, Error> {
+        if self.is_shutting_down() {
+            return Err(Error::ShuttingDown);
+        }
+        let permit = Arc::clone(&self.0.attempts).try_acquire_owned();
+        let permit = permit.map_err(|_| Error::Overloaded)?;
+        Ok(Admission {
+            _permit: permit,
+            _running: self.0.tracker.token(),
+        })
+    }
+
+    /// Waits for the turn of a writer; none where writers need no turn.
+    pub(crate) async fn writers_turn(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(self.0.writers.as_ref()?)
+            .acquire_owned()
+            .await
+            .ok()
+    }
+
+    /// A connection, in the acquire timeout and before the deadline.
+    pub(crate) async fn acquire(&self, deadline: Instant) -> Result<PoolConnection<DB>, Error> {
+        let until = Instant::now() + self.settings().acquire_timeout;
+        match timeout_at(until.min(deadline), self.pool().acquire()).await {
+            Ok(Ok(conn)) => Ok(conn),
+            Ok(Err(error)) => Err(Error::Unavailable(Some(error))),
+            Err(_) if deadline < until => Err(Error::TimedOut),
+            Err(_) => Err(Error::Unavailable(None)),
+        }
+    }
+}
+
+impl<DB: Backend> Clone for Idempotency<DB> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<DB: Backend> fmt::Debug for Idempotency<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Idempotency")
+            .field("settings", &self.0.settings)
+            .field("running", &self.running())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,230 @@
+//! The key that a client sends to mark retries of one request.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+/// A validated idempotency key.
+///
+/// A key is 1 to 255 characters of printable ASCII. The same key in another scope or
+/// operation is another key. Follows [draft-ietf-httpapi-idempotency-key-header-07].
+///
+/// # Examples
+///
+/// ```
+/// # use idem_core::IdempotencyKey;
+/// let key: IdempotencyKey = "8e03978e-40d5-43e8-bc93-6894a57f9324".parse()?;
+/// assert_eq!(key.as_str().len(), 36);
+/// // The quoted form of the draft and the bare form most clients send are the same key.
+/// assert_eq!(IdempotencyKey::from_field(b"\"abc\"")?, IdempotencyKey::from_field(b"abc")?);
+/// # Ok::<(), idem_core::InvalidKey>(())
+/// ```
+///
+/// [draft-ietf-httpapi-idempotency-key-header-07]:
+///     https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct IdempotencyKey(Box<str>);
+
+impl IdempotencyKey {
+    /// The longest key, in characters.
+    pub const MAX_LEN: usize = 255;
+
+    /// Reads the value of an `Idempotency-Key` field, quoted or bare.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] says what is wrong; the text never repeats the value.
+    pub fn from_field(value: &[u8]) -> Result<Self, InvalidKey> {
+        let text = field_text(value)?;
+        if text.starts_with('"') {
+            return Self::quoted(text);
+        }
+        if text.contains(['"', ',']) {
+            return Err(InvalidKey::NotOneItem);
+        }
+        if text.contains(' ') {
+            return Err(InvalidKey::Character);
+        }
+        text.parse()
+    }
+
+    /// Reads the value of an `Idempotency-Key` field that must be a quoted string.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey::NotQuoted`] for the bare form, else as [`from_field`](Self::from_field).
+    pub fn from_strict_field(value: &[u8]) -> Result<Self, InvalidKey> {
+        let text = field_text(value)?;
+        if !text.is_empty() && !text.starts_with('"') {
+            return Err(InvalidKey::NotQuoted);
+        }
+        Self::quoted(text)
+    }
+
+    fn quoted(text: &str) -> Result<Self, InvalidKey> {
+        let item: sfv::Item = sfv::Parser::new(text)
+            .parse()
+            .map_err(|_| InvalidKey::NotOneItem)?;
+        match item.bare_item {
+            sfv::BareItem::String(key) => key.as_str().parse(),
+            _ => Err(InvalidKey::NotOneItem),
+        }
+    }
+
+    /// The key as the client means it, without quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A short digest that may stand in logs where the key must not.
+    pub fn digest(&self) -> String {
+        let hash = Sha256::digest(self.0.as_bytes());
+        hash.iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// Validates a key that stands for itself, without the quotes of the wire.
+impl FromStr for IdempotencyKey {
+    type Err = InvalidKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        match text.len() {
+            0 => Err(InvalidKey::Empty),
+            1..=Self::MAX_LEN if text.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) => {
+                Ok(Self(text.into()))
+            }
+            1..=Self::MAX_LEN => Err(InvalidKey::Character),
+            _ => Err(InvalidKey::TooLong),
+        }
+    }
+}
+
+/// Keys can be secrets: `Debug` shows the digest only.
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdempotencyKey(#{})", self.digest())
+    }
+}
+
+/// Why a key was refused; the texts name the rule, never the value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidKey {
+    /// Nothing was sent, or an empty string.
+    #[error("the key is empty: send 1 to 255 characters")]
+    Empty,
+    /// More than [`IdempotencyKey::MAX_LEN`] characters.
+    #[error("the key is longer than 255 characters")]
+    TooLong,
+    /// A character outside printable ASCII, or a space in the bare form.
+    #[error("the key has a character other than printable ASCII (a space needs the quoted form)")]
+    Character,
+    /// Neither one quoted string nor one bare word: a list, a number, a broken quote.
+    #[error("the field is not one string: send one key, such as \"8e03978e-40d5\"")]
+    NotOneItem,
+    /// The bare form where only the quoted one is accepted.
+    #[error("the key is not quoted: send it as a string in double quotes")]
+    NotQuoted,
+}
+
+fn field_text(value: &[u8]) -> Result<&str, InvalidKey> {
+    let text = std::str::from_utf8(value).map_err(|_| InvalidKey::Character)?;
+    let text = text.trim_matches([' ', '\t']);
+    if text.is_empty() {
+        return Err(InvalidKey::Empty);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(value: &str) -> Result<String, InvalidKey> {
+        IdempotencyKey::from_field(value.as_bytes()).map(|key| key.as_str().to_owned())
+    }
+
+    #[test]
+    fn quoted_and_bare_are_the_same_key() {
+        assert_eq!(field("abc"), field("\"abc\""));
+        assert_eq!(field("  abc "), Ok("abc".to_owned()));
+    }
+
+    #[test]
+    fn parameters_are_legal_and_ignored() {
+        assert_eq!(field("\"abc\";v=1;x"), Ok("abc".to_owned()));
+    }
+
+    #[test]
+    fn only_quote_and_backslash_are_escapes() {
+        assert_eq!(field(r#""a\"b\\c""#), Ok(r#"a"b\c"#.to_owned()));
+        assert_eq!(field(r#""a\nb""#), Err(InvalidKey::NotOneItem));
+    }
+
+    #[test]
+    fn lists_numbers_and_broken_quotes_are_refused() {
+        for value in ["\"a\", \"b\"", "a,b", "\"a", "a\"b", "\"a\" b"] {
+            assert_eq!(field(value), Err(InvalidKey::NotOneItem), "{value}");
+        }
+    }
+
+    #[test]
+    fn empty_is_refused() {
+        for value in ["", "  ", "\"\""] {
+            assert_eq!(field(value), Err(InvalidKey::Empty), "{value}");
+        }
+    }
+
+    #[test]
+    fn both_sides_of_the_length_bound() {
+        let longest = "k".repeat(255);
+        assert_eq!(field(&longest), Ok(longest.clone()));
+        assert_eq!(field(&format!("\"{longest}\"")), Ok(longest.clone()));
+        assert_eq!(field(&format!("{longest}k")), Err(InvalidKey::TooLong));
+    }
+
+    #[test]
+    fn other_than_printable_ascii_is_refused() {
+        assert_eq!(
+            IdempotencyKey::from_field(b"a\x80"),
+            Err(InvalidKey::Character)
+        );
+        assert_eq!(field("caf\u{e9}"), Err(InvalidKey::Character));
+        assert_eq!(field("a b"), Err(InvalidKey::Character));
+        assert_eq!(field("\"a b\""), Ok("a b".to_owned()));
+        assert_eq!(field("a\u{7f}"), Err(InvalidKey::Character));
+    }
+
+    #[test]
+    fn strict_takes_the_quoted_form_only() {
+        assert_eq!(
+            IdempotencyKey::from_strict_field(b"abc"),
+            Err(InvalidKey::NotQuoted)
+        );
+        assert!(IdempotencyKey::from_strict_field(b"\"abc\"").is_ok());
+        assert_eq!(
+            IdempotencyKey::from_strict_field(b""),
+            Err(InvalidKey::Empty)
+        );
+    }
+
+    #[test]
+    fn debug_hides_the_key() {
+        let key: IdempotencyKey = "secret-key".parse().unwrap();
+        assert!(!format!("{key:?}").contains("secret"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(value: Vec<u8>) {
+            if let Ok(key) = IdempotencyKey::from_field(&value) {
+                let len = key.as_str().len();
+                proptest::prop_assert!((1..=IdempotencyKey::MAX_LEN).contains(&len));
+            }
+        }
+    }
+}

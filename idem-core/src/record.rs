@@ -1,0 +1,118 @@
+//! The stored row: its name and what is kept in it.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::{IdempotencyKey, Scope};
+
+/// The stable name of what is done once, such as `POST /payments` or `payments.create`.
+///
+/// 1 to 255 bytes without control characters.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Operation(Box<str>);
+
+impl Operation {
+    /// The longest operation, in bytes.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Validates the name of an operation.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOperation`] when it is empty, too long, or has a control character.
+    pub fn new(name: &str) -> Result<Self, InvalidOperation> {
+        let fits = (1..=Self::MAX_BYTES).contains(&name.len());
+        if !fits || name.chars().any(char::is_control) {
+            return Err(InvalidOperation);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The operation as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An operation's name that cannot be stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("an operation's name has 1 to 255 bytes and no control character")]
+pub struct InvalidOperation;
+
+/// What a record is found by: the primary key of its table.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct RecordName {
+    /// Whose key it is.
+    pub scope: Scope,
+    /// What is done once.
+    pub operation: Operation,
+    /// What the client repeats on every retry.
+    pub key: IdempotencyKey,
+}
+
+impl RecordName {
+    /// The 64-bit id under which databases with advisory locks know a running attempt.
+    ///
+    /// Two names may share an id; the later one is then told "in flight" though it is not,
+    /// and its retry succeeds. The primary key, not the lock, decides who runs.
+    // The only user so far is Postgres; SQLite lets one writer in and needs no lock.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "no backend with locks")
+    )]
+    pub(crate) fn lock_id(&self) -> i64 {
+        let mut hash = Sha256::new();
+        hash.update(b"idem record v1");
+        for part in [
+            self.scope.as_str(),
+            self.operation.as_str(),
+            self.key.as_str(),
+        ] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        let [a, b, c, d, e, f, g, h, ..] = digest;
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// `Debug` shows the key as its digest.
+impl fmt::Debug for RecordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordName")
+            .field("scope", &self.scope.as_str())
+            .field("operation", &self.operation.as_str())
+            .field("key", &self.key)
+            .finish()
+    }
+}
+
+/// The answer of a completed attempt, as it is stored and replayed.
+///
+/// The parts are opaque here: `idem-axum` writes an HTTP response into them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Completion {
+    /// The status of the answer. Only a handler that ended Idem's transaction leaves a 500.
+    pub status: u16,
+    /// The header lines, encoded.
+    pub headers: Vec<u8>,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// What the operation created, named by the handler through its `Tx`.
+    pub reference: Option<String>,
+}
+
+impl Completion {
+    /// An answer without a reference.
+    pub fn new(status: u16, headers: Vec<u8>, body: Vec<u8>) -> Self {
+        Self {
+            status,
+            headers,
+            body,
+            reference: None,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The party inside which a key is unique.
+
+use sha2::{Digest, Sha256};
+
+/// The tenant, user or other party that a key belongs to.
+///
+/// Made by the server from who is authenticated, never from the client's word: whoever can
+/// choose a scope can be answered with another party's response.
+///
+/// 1 to 255 bytes without NUL, as the databases store it. A longer text is replaced by
+/// `sha256:` and its digest in hex.
+///
+/// # Examples
+///
+/// ```
+/// # use idem_core::Scope;
+/// assert_eq!(Scope::new("acme")?.as_str(), "acme");
+/// assert_ne!(Scope::joined(["ab", "c"])?, Scope::joined(["a", "bc"])?);
+/// # Ok::<(), idem_core::InvalidScope>(())
+/// ```
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Scope(Box<str>);
+
+impl Scope {
+    /// The longest scope that is stored as it is, in bytes.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Validates a scope.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope`] when the text is empty or has a NUL.
+    pub fn new(text: &str) -> Result<Self, InvalidScope> {
+        if text.is_empty() || text.contains('\0') {
+            return Err(InvalidScope);
+        }
+        if text.len() <= Self::MAX_BYTES {
+            return Ok(Self(text.into()));
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self(format!("sha256:{hex}").into()))
+    }
+
+    /// One scope of several parts, each preceded by its length, so that no two lists collide.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); an empty part is refused too.
+    pub fn joined<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScope> {
+        let mut joined = String::new();
+        for part in parts {
+            if part.is_empty() {
+                return Err(InvalidScope);
+            }
+            joined.push_str(&format!("{}:{part}", part.len()));
+        }
+        Self::new(&joined)
+    }
+
+    /// The one scope that everybody shares.
+    pub fn global() -> Self {
+        Self("global".into())
+    }
+
+    /// The scope as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A scope that names nobody: empty, or with a NUL in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a scope has at least one byte and no NUL")]
+pub struct InvalidScope;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_of_the_length_bound() {
+        let longest = "s".repeat(255);
+        assert_eq!(Scope::new(&longest).unwrap().as_str(), longest);
+        let hashed = Scope::new(&format!("{longest}s")).unwrap();
+        assert!(hashed.as_str().starts_with("sha256:"));
+        assert_eq!(hashed.as_str().len(), 7 + 64);
+    }
+
+    #[test]
+    fn empty_and_nul_are_refused() {
+        assert_eq!(Scope::new(""), Err(InvalidScope));
+        assert_eq!(Scope::new("a\0b"), Err(InvalidScope));
+        assert_eq!(Scope::joined(["a", ""]), Err(InvalidScope));
+    }
+
+    #[test]
+    fn parts_keep_their_borders() {
+        assert_ne!(Scope::joined(["1:a", "b"]), Scope::joined(["1", "a1:b"]));
+    }
+}

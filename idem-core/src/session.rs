@@ -1,0 +1,198 @@
+//! The connection of one attempt, and the only place that begins and ends its transaction.
+
+use std::fmt;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx_core::transaction::TransactionManager;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::store::{Backend, Fault, NewRecord, Opening, Probe};
+use crate::{Error, Idempotency};
+
+/// A pooled connection inside an attempt's transaction.
+///
+/// Dropped without an end, at any await, its connection is closed.
+pub(crate) struct Session<DB: Backend> {
+    held: Held<DB>,
+    opened: DB::Opened,
+    /// The guard savepoint is still to be released.
+    guarded: bool,
+    /// The turn of a writer, where the database lets one in at a time.
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+/// A connection that goes back to its pool only in a known state.
+///
+/// Until sqlx > 0.9.0 (transact-rs/sqlx#4385, #4393): a cancelled BEGIN leaves the transaction
+/// open, and the pool would hand it to the next user, whose writes would be lost.
+struct Held<DB: Backend> {
+    conn: PoolConnection<DB>,
+    known: bool,
+}
+
+impl<DB: Backend> Drop for Held<DB> {
+    fn drop(&mut self) {
+        if !self.known {
+            self.conn.close_on_drop();
+        }
+    }
+}
+
+/// How the guard savepoint is left.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "two ways are all there are")]
+pub enum Effects {
+    /// The handler's writes are kept and commit with the record.
+    Keep,
+    /// The handler's writes are undone; the record commits alone.
+    Undo,
+}
+
+/// What rolling back has found out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RolledBack {
+    /// Everything the handler wrote is undone.
+    All,
+    /// The handler had ended the transaction before; what survived is unknown.
+    GuardLost,
+}
+
+impl<DB: Backend> Session<DB> {
+    /// Waits for a turn and a connection, then begins the transaction and probes.
+    pub(crate) async fn open(
+        idem: &Idempotency<DB>,
+        opening: &Opening<'_>,
+        deadline: Instant,
+    ) -> Result<(Self, Probe), Error> {
+        let turn = timeout_at(deadline, idem.writers_turn()).await;
+        let turn = turn.map_err(|_| Error::TimedOut)?;
+        let conn = idem.acquire(deadline).await?;
+        let mut held = Held { conn, known: false };
+        let begun = timeout_at(deadline, DB::open(&mut held.conn, opening)).await;
+        let (opened, probe) = begun
+            .map_err(|_| Error::TimedOut)?
+            .map_err(claim_error::<DB>)?;
+        Ok((
+            Self {
+                held,
+                opened,
+                guarded: true,
+                _turn: turn,
+            },
+            probe,
+        ))
+    }
+
+    /// The connection that a handler's `Tx` borrows.
+    pub(crate) fn conn(&mut self) -> &mut DB::Connection {
+        &mut self.held.conn
+    }
+
+    /// Leaves the guard savepoint, which proves that the transaction is the one begun here.
+    pub(crate) async fn leave_guard(&mut self, effects: Effects) -> Result<(), Error> {
+        let conn = &mut *self.held.conn;
+        if effects == Effects::Undo {
+            DB::roll_back_to_guard(conn, &self.opened)
+                .await
+                .map_err(guard_error::<DB>)?;
+        }
+        DB::release_guard(conn, &self.opened)
+            .await
+            .map_err(guard_error::<DB>)?;
+        self.guarded = false;
+        // A forgotten savepoint would turn COMMIT into RELEASE, which commits nothing.
+        match DB::TransactionManager::get_transaction_depth(conn) {
+            1 => Ok(()),
+            _ => Err(Error::NotCommitted {
+                reason: "a savepoint of the handler was neither committed nor rolled back",
+                source: None,
+            }),
+        }
+    }
+
+    /// Inserts the record. `false`: a live one stands in its place.
+    pub(crate) async fn insert(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
+        DB::insert(&mut self.held.conn, record)
+            .await
+            .map_err(refusal::<DB>)
+    }
+
+    /// Commits. The connection goes back to the pool only after `Ok`.
+    pub(crate) async fn commit(&mut self) -> sqlx::Result<()> {
+        DB::commit(&mut self.held.conn, &self.opened).await?;
+        self.held.known = true;
+        Ok(())
+    }
+
+    /// Rolls back, in at most `limit`; else the connection is closed, which comes to the same.
+    pub(crate) async fn roll_back(mut self, limit: Duration) -> RolledBack {
+        let undo = async {
+            if self.guarded {
+                let guard = DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await;
+                if guard.is_err_and(|error| DB::fault(&error) == Fault::GuardLost) {
+                    return RolledBack::GuardLost;
+                }
+            }
+            let undone = DB::roll_back(&mut self.held.conn, &self.opened).await;
+            // Savepoints that the handler leaked stand between sqlx and the outer ROLLBACK.
+            let depth = DB::TransactionManager::get_transaction_depth(&self.held.conn);
+            self.held.known = undone.is_ok() && depth == 0;
+            RolledBack::All
+        };
+        timeout(limit, undo).await.unwrap_or(RolledBack::All)
+    }
+
+    /// Tells the database to stop the statement that a timed-out handler left running.
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        reason = "a shared borrow asks for a Sync connection"
+    )]
+    pub(crate) async fn cancel(&mut self, idem: &Idempotency<DB>) {
+        let told = timeout(
+            Duration::from_secs(1),
+            DB::cancel(idem.pool(), &self.opened),
+        )
+        .await;
+        if !matches!(told, Ok(Ok(()))) {
+            tracing::warn!("a timed-out attempt's statement may run on until its own timeout");
+        }
+    }
+}
+
+impl<DB: Backend> fmt::Debug for Session<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("opened", &self.opened)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An error before the handler ran.
+pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
+    match DB::fault(&error) {
+        Fault::Collision => Error::TryAgain(Some(error)),
+        _ => Error::Unavailable(Some(error)),
+    }
+}
+
+/// An error of a statement after the handler ran and before COMMIT.
+fn refusal<DB: Backend>(error: sqlx::Error) -> Error {
+    let reason = match DB::fault(&error) {
+        Fault::Collision | Fault::Unknown => return Error::TryAgain(Some(error)),
+        Fault::Aborted => "a statement had failed and the handler went on",
+        Fault::GuardLost | Fault::Refused => "the database refused to store the record",
+    };
+    Error::NotCommitted {
+        reason,
+        source: Some(error),
+    }
+}
+
+fn guard_error<DB: Backend>(error: sqlx::Error) -> Error {
+    match DB::fault(&error) {
+        Fault::GuardLost => Error::TransactionBroken,
+        _ => refusal::<DB>(error),
+    }
+}

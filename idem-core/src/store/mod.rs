@@ -1,0 +1,232 @@
+//! What Idem asks of a database. All SQL is in the files beside this one, one per database.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::migrate::Migrator;
+use sqlx::{Database, Pool};
+use uuid::Uuid;
+
+use crate::{Completion, Fingerprint, Isolation, RecordName};
+
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A database that Idem keeps its records in: `Postgres` or `Sqlite`, behind their features.
+///
+/// Sealed: the functions are not part of the public API.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a database of Idem, or its feature is off",
+    label = "expected `sqlx::Postgres` or `sqlx::Sqlite`",
+    note = "turn the database on with the feature `postgres` or `sqlite` of `idem-axum`"
+)]
+pub trait Backend: sealed::Sealed + Database<Connection: Send> {
+    /// What is remembered of an open attempt beside its connection.
+    #[doc(hidden)]
+    type Opened: Send + Sync + fmt::Debug;
+
+    /// Whether the database lets one writer in at a time, so that Idem queues them itself.
+    #[doc(hidden)]
+    const SINGLE_WRITER: bool;
+
+    /// Begins the attempt's transaction (sqlx depth 1), probes for a running attempt of the
+    /// same name, sets the guard savepoint, and reads the record. An error leaves the
+    /// connection in an unknown state.
+    #[doc(hidden)]
+    fn open<'a>(
+        conn: &'a mut Self::Connection,
+        opening: &'a Opening<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<(Self::Opened, Probe)>>;
+
+    /// Reads a record outside of a transaction.
+    #[doc(hidden)]
+    fn find<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>>;
+
+    /// Releases the guard savepoint, which fails unless the transaction is the one that was
+    /// opened, and restores the session state that storing the record depends on.
+    #[doc(hidden)]
+    fn release_guard<'a>(
+        conn: &'a mut Self::Connection,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Undoes everything since the guard savepoint, which stays set.
+    #[doc(hidden)]
+    fn roll_back_to_guard<'a>(
+        conn: &'a mut Self::Connection,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Inserts the record, or replaces an expired one. `false`: a live one stands in its place.
+    #[doc(hidden)]
+    fn insert<'a>(
+        conn: &'a mut Self::Connection,
+        record: &'a NewRecord<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<bool>>;
+
+    /// Commits the attempt's transaction.
+    #[doc(hidden)]
+    fn commit<'a>(
+        conn: &'a mut Self::Connection,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Rolls the attempt's transaction back. After `Ok` the connection is as it came.
+    #[doc(hidden)]
+    fn roll_back<'a>(
+        conn: &'a mut Self::Connection,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Tells the database to stop the statement that the attempt's connection is running.
+    #[doc(hidden)]
+    fn cancel<'a>(
+        pool: &'a Pool<Self>,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Finds out on another connection what became of an attempt whose COMMIT is unclear.
+    #[doc(hidden)]
+    fn outcome<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+        attempt: Uuid,
+    ) -> BoxFuture<'a, sqlx::Result<Outcome>>;
+
+    /// Deletes up to `limit` expired records, passing over those that others work on.
+    #[doc(hidden)]
+    fn sweep(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
+
+    /// Deletes up to `limit` records of a scope, expired or not.
+    #[doc(hidden)]
+    fn erase<'a>(
+        conn: &'a mut Self::Connection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>>;
+
+    /// Says what the database lacks, a line each.
+    #[doc(hidden)]
+    fn check(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<String>>>;
+
+    /// Runs the migrations, in a table of their own.
+    #[doc(hidden)]
+    fn migrate(pool: &Pool<Self>) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>>;
+
+    /// Classifies an error by its SQLSTATE or number, never by its text.
+    #[doc(hidden)]
+    fn fault(error: &sqlx::Error) -> Fault;
+}
+
+/// What an attempt's transaction is begun with.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// The record to claim; none for an attempt without a key.
+    pub(crate) name: Option<&'a RecordName>,
+    /// Names the guard savepoint.
+    pub(crate) attempt: Uuid,
+    /// Whether the transaction must be serializable.
+    pub(crate) isolation: Isolation,
+    /// How long a statement, or an idle moment, may take.
+    pub(crate) timeout: Duration,
+}
+
+/// What was found when the transaction was opened.
+#[derive(Debug)]
+pub struct Probe {
+    /// No other attempt of this name runs, as far as the database can tell.
+    pub(crate) free: bool,
+    /// Writes are possible.
+    pub(crate) writable: bool,
+    /// The record that is there, live or expired.
+    pub(crate) found: Option<StoredRecord>,
+}
+
+/// A record to insert.
+#[derive(Debug)]
+pub struct NewRecord<'a> {
+    pub(crate) name: &'a RecordName,
+    pub(crate) attempt: Uuid,
+    pub(crate) fingerprint: &'a Fingerprint,
+    pub(crate) completion: &'a Completion,
+    pub(crate) ttl: Duration,
+}
+
+/// A record as it stands in its row.
+#[derive(Clone, Debug)]
+pub struct StoredRecord {
+    pub(crate) format: i16,
+    pub(crate) fingerprint_version: i16,
+    pub(crate) fingerprint: Vec<u8>,
+    pub(crate) completion: Arc<Completion>,
+    pub(crate) expired: bool,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Its record is there.
+    Committed,
+    /// Its transaction is over and left no record.
+    RolledBack,
+    /// It cannot be told yet.
+    Running,
+}
+
+/// What an error of the database means for an attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// A deadlock, a serialization failure, a busy database: the same again may succeed.
+    Collision,
+    /// The transaction had failed before; nothing of it can be committed.
+    Aborted,
+    /// The guard savepoint is gone: the transaction is not the one that was opened.
+    GuardLost,
+    /// The database said no; the transaction is over.
+    Refused,
+    /// The connection is gone or confused: what happened is not known.
+    Unknown,
+}
+
+/// The format in which this build writes records, and the only one it reads.
+pub(crate) const FORMAT: i16 = 1;
+
+/// Migrations of one database, kept apart from the application's own.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+fn migrator(table: &'static str, migrations: &[(i64, &'static str, &'static str)]) -> Migrator {
+    use sqlx::SqlSafeStr;
+    use sqlx::migrate::{Migration, MigrationType};
+
+    let migrations = migrations.iter().map(|(version, description, sql)| {
+        let description = (*description).into();
+        Migration::new(
+            *version,
+            description,
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.dangerous_set_table_name(table);
+    // A newer node of a rolling deploy may have migrated further; its schema stays readable.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// A duration in whole milliseconds, as statements take it.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

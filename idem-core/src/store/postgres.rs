@@ -1,0 +1,356 @@
+//! The statements for PostgreSQL.
+//!
+//! Every table is named with its schema, so a handler's `search_path` cannot hide it. Keys and
+//! bodies are bound and no statement fails on a duplicate, so neither reaches the server's log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::types::PgInterval;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
+use uuid::Uuid;
+
+use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, millis, sealed};
+use crate::{Completion, Isolation, RecordName};
+
+type Manager = <Postgres as sqlx::Database>::TransactionManager;
+
+/// The guard's name, and what of the session is restored or told to stop.
+#[derive(Debug)]
+pub struct Opened {
+    guard: String,
+    role: String,
+    backend: i32,
+}
+
+impl sealed::Sealed for Postgres {}
+
+impl Backend for Postgres {
+    type Opened = Opened;
+
+    const SINGLE_WRITER: bool = false;
+
+    fn open<'a>(
+        conn: &'a mut PgConnection,
+        opening: &'a Opening<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<(Opened, Probe)>> {
+        Box::pin(async move {
+            let guard = format!("idem_{}", opening.attempt.simple());
+            let begin = AssertSqlSafe(begin(opening, &guard)).into_sql_str();
+            Manager::begin(conn, Some(begin)).await?;
+            // A second statement has a second snapshot: it sees what the last holder of the
+            // lock committed, which the statement that took the lock would not.
+            let row = sqlx::query(
+                "select coalesce(current_setting('idem.free', true), '') <> 'false' as free, \
+                        current_setting('transaction_read_only') = 'off' as writable, \
+                        current_setting('role') as role, pg_backend_pid() as backend, \
+                        r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, \
+                        r.body, r.reference, r.expires_at <= statement_timestamp() as expired \
+                 from (select) as one left join idem.record r \
+                   on r.scope = $1 and r.operation = $2 and r.key = $3",
+            )
+            .bind(opening.name.map(|name| name.scope.as_str()))
+            .bind(opening.name.map(|name| name.operation.as_str()))
+            .bind(opening.name.map(|name| name.key.as_str()))
+            .fetch_one(&mut *conn)
+            .await?;
+            let found = match row.try_get::<Option<i16>, _>("format")? {
+                Some(_) => Some(stored(&row)?),
+                None => None,
+            };
+            let probe = Probe {
+                free: row.try_get("free")?,
+                writable: row.try_get("writable")?,
+                found,
+            };
+            let opened = Opened {
+                guard,
+                role: row.try_get("role")?,
+                backend: row.try_get("backend")?,
+            };
+            Ok((opened, probe))
+        })
+    }
+
+    fn find<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>> {
+        Box::pin(async move {
+            let row = sqlx::query(
+                "select format, fingerprint_version, fingerprint, status, headers, body, \
+                        reference, expires_at <= statement_timestamp() as expired \
+                 from idem.record where scope = $1 and operation = $2 and key = $3",
+            )
+            .bind(name.scope.as_str())
+            .bind(name.operation.as_str())
+            .bind(name.key.as_str())
+            .fetch_optional(conn)
+            .await?;
+            row.as_ref().map(stored).transpose()
+        })
+    }
+
+    fn release_guard<'a>(
+        conn: &'a mut PgConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        let Opened { guard, role, .. } = opened;
+        // A handler may have taken a weaker role for the rest of the transaction.
+        let role = match role.as_str() {
+            "none" => "none".to_owned(),
+            name => format!("\"{}\"", name.replace('"', "\"\"")),
+        };
+        run(
+            conn,
+            format!("release savepoint {guard}; set local role {role}"),
+        )
+    }
+
+    fn roll_back_to_guard<'a>(
+        conn: &'a mut PgConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        run(conn, format!("rollback to savepoint {}", opened.guard))
+    }
+
+    fn insert<'a>(
+        conn: &'a mut PgConnection,
+        record: &'a NewRecord<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let (version, digest) = record.fingerprint.stored();
+            let done = sqlx::query(
+                "insert into idem.record as r (scope, operation, key, attempt, format, \
+                   fingerprint_version, fingerprint, status, headers, body, reference, expires_at) \
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp() + $12) \
+                 on conflict (scope, operation, key) do update set \
+                   attempt = excluded.attempt, format = excluded.format, \
+                   fingerprint_version = excluded.fingerprint_version, \
+                   fingerprint = excluded.fingerprint, status = excluded.status, \
+                   headers = excluded.headers, body = excluded.body, \
+                   reference = excluded.reference, created_at = excluded.created_at, \
+                   expires_at = excluded.expires_at \
+                 where r.expires_at <= statement_timestamp()",
+            )
+            .bind(record.name.scope.as_str())
+            .bind(record.name.operation.as_str())
+            .bind(record.name.key.as_str())
+            .bind(record.attempt)
+            .bind(super::FORMAT)
+            .bind(version)
+            .bind(digest.as_slice())
+            .bind(i16::try_from(record.completion.status).unwrap_or(i16::MAX))
+            .bind(&record.completion.headers)
+            .bind(&record.completion.body)
+            .bind(record.completion.reference.as_deref())
+            .bind(interval(record.ttl))
+            .execute(conn)
+            .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    fn commit<'a>(conn: &'a mut PgConnection, _: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(Manager::commit(conn))
+    }
+
+    fn roll_back<'a>(conn: &'a mut PgConnection, _: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(Manager::rollback(conn))
+    }
+
+    fn cancel<'a>(pool: &'a PgPool, opened: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let cancel = sqlx::query("select pg_cancel_backend($1)").bind(opened.backend);
+            cancel.execute(pool).await.map(|_| ())
+        })
+    }
+
+    fn outcome<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+        attempt: Uuid,
+    ) -> BoxFuture<'a, sqlx::Result<Outcome>> {
+        Box::pin(async move {
+            if committed(conn, name, attempt).await? {
+                return Ok(Outcome::Committed);
+            }
+            // The lost transaction held this lock to its end; whoever gets it knows it is over.
+            let over: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)")
+                .bind(name.lock_id())
+                .fetch_one(&mut *conn)
+                .await?;
+            match over {
+                false => Ok(Outcome::Running),
+                true if committed(conn, name, attempt).await? => Ok(Outcome::Committed),
+                true => Ok(Outcome::RolledBack),
+            }
+        })
+    }
+
+    fn sweep(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem.record where ctid = any(array( \
+                   select ctid from idem.record where expires_at <= statement_timestamp() \
+                   order by expires_at limit $1 for update skip locked))",
+            );
+            Ok(done.bind(limit).execute(conn).await?.rows_affected())
+        })
+    }
+
+    fn erase<'a>(
+        conn: &'a mut PgConnection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem.record where ctid = any(array( \
+                   select ctid from idem.record where scope = $1 limit $2 for update))",
+            );
+            Ok(done
+                .bind(scope)
+                .bind(limit)
+                .execute(conn)
+                .await?
+                .rows_affected())
+        })
+    }
+
+    fn check(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
+        Box::pin(async move {
+            let there: bool = sqlx::query_scalar("select to_regclass('idem.record') is not null")
+                .fetch_one(&mut *conn)
+                .await?;
+            if !there {
+                return Ok(vec![
+                    "the table idem.record is missing, or the role has no usage on \
+                    the schema idem: run idem.migrate() or the SQL of the migrations"
+                        .to_owned(),
+                ]);
+            }
+            let missing: Vec<String> = sqlx::query_scalar(
+                "select format('the role %I has no %s on idem.record: grant %s on idem.record to %I', \
+                   current_user, p, p, current_user) \
+                 from unnest(array['select', 'insert', 'update', 'delete']) as p \
+                 where not has_table_privilege('idem.record', p)",
+            )
+            .fetch_all(conn)
+            .await?;
+            Ok(missing)
+        })
+    }
+
+    fn migrate(pool: &PgPool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
+        Box::pin(async move {
+            let first = include_str!("../../migrations/postgres/0001_record.sql");
+            let mut migrator = super::migrator("idem.migration", &[(1, "record", first)]);
+            migrator.create_schema("idem");
+            migrator.run(pool).await
+        })
+    }
+
+    fn fault(error: &sqlx::Error) -> Fault {
+        let code = match error {
+            sqlx::Error::Database(error) => error.code().unwrap_or_default(),
+            _ => return Fault::Unknown,
+        };
+        match code.as_ref() {
+            // Serialization failure, deadlock, and a lock or statement that was given up.
+            "40001" | "40P01" | "55P03" => Fault::Collision,
+            "25P02" => Fault::Aborted,
+            // No such savepoint; no transaction at all.
+            "3B001" | "25P01" => Fault::GuardLost,
+            // Connection exceptions and shutdowns come when the fate of a COMMIT is open.
+            code if code.starts_with("08") || code.starts_with("57P") => Fault::Unknown,
+            _ => Fault::Refused,
+        }
+    }
+}
+
+/// One message: begin, bound the time, try the lock, remember whether it was free, set the guard.
+///
+/// The isolation stands first, the lock before the guard: rolling back to the guard keeps it.
+fn begin(opening: &Opening<'_>, guard: &str) -> String {
+    let isolation = match opening.isolation {
+        Isolation::Default => "",
+        Isolation::Serializable => " isolation level serializable",
+    };
+    let statement = millis(opening.timeout);
+    // The handler may be idle for its whole time; this is for clients that are gone.
+    let idle = statement.saturating_add(5_000);
+    let mut text = format!("begin{isolation};");
+    for (setting, limit) in [
+        ("statement_timeout", statement),
+        ("idle_in_transaction_session_timeout", idle),
+    ] {
+        // A shorter limit of the application's own stays.
+        text.push_str(&format!(
+            " select set_config('{setting}', '{limit}', true) where extract(epoch from \
+             current_setting('{setting}')::interval) * 1000 not between 1 and {limit};"
+        ));
+    }
+    if let Some(name) = opening.name {
+        let lock = name.lock_id();
+        text.push_str(&format!(
+            " select set_config('idem.free', pg_try_advisory_xact_lock({lock})::text, true);"
+        ));
+    }
+    text.push_str(&format!(" savepoint {guard}"));
+    text
+}
+
+fn run(conn: &mut PgConnection, text: String) -> BoxFuture<'_, sqlx::Result<()>> {
+    Box::pin(async move {
+        sqlx::raw_sql(AssertSqlSafe(text))
+            .execute(conn)
+            .await
+            .map(|_| ())
+    })
+}
+
+fn stored(row: &PgRow) -> sqlx::Result<StoredRecord> {
+    let status: i16 = row.try_get("status")?;
+    Ok(StoredRecord {
+        format: row.try_get("format")?,
+        fingerprint_version: row.try_get("fingerprint_version")?,
+        fingerprint: row.try_get("fingerprint")?,
+        completion: Arc::new(Completion {
+            status: status.unsigned_abs(),
+            headers: row.try_get("headers")?,
+            body: row.try_get("body")?,
+            reference: row.try_get("reference")?,
+        }),
+        expired: row.try_get("expired")?,
+    })
+}
+
+async fn committed(
+    conn: &mut PgConnection,
+    name: &RecordName,
+    attempt: Uuid,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists(select from idem.record \
+           where scope = $1 and operation = $2 and key = $3 and attempt = $4)",
+    )
+    .bind(name.scope.as_str())
+    .bind(name.operation.as_str())
+    .bind(name.key.as_str())
+    .bind(attempt)
+    .fetch_one(conn)
+    .await
+}
+
+fn interval(ttl: Duration) -> PgInterval {
+    let microseconds = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds,
+    }
+}

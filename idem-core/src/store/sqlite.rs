@@ -1,0 +1,313 @@
+//! The statements for SQLite.
+//!
+//! `BEGIN IMMEDIATE` lets one writer in at a time, so there is nothing to probe for. A commit
+//! hook refuses every commit but Idem's own: where a handler commits or loses the transaction,
+//! nothing of its writes survives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr, Sqlite, SqlitePool};
+use sqlx_core::transaction::TransactionManager;
+use uuid::Uuid;
+
+use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, millis, sealed};
+use crate::{Completion, RecordName};
+
+type Manager = <Sqlite as sqlx::Database>::TransactionManager;
+
+/// The guard's name, and the switches of the connection's hooks.
+#[derive(Debug)]
+pub struct Opened {
+    guard: String,
+    hooks: Arc<Hooks>,
+}
+
+#[derive(Debug, Default)]
+struct Hooks {
+    attempt_is_over: AtomicBool,
+    stop: AtomicBool,
+}
+
+impl Opened {
+    // From here on the hooks let everything pass, so that they may stay on the connection.
+    fn end(&self) {
+        self.hooks.attempt_is_over.store(true, Ordering::Release);
+        self.hooks.stop.store(false, Ordering::Release);
+    }
+}
+
+impl sealed::Sealed for Sqlite {}
+
+impl Backend for Sqlite {
+    type Opened = Opened;
+
+    const SINGLE_WRITER: bool = true;
+
+    fn open<'a>(
+        conn: &'a mut SqliteConnection,
+        opening: &'a Opening<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<(Opened, Probe)>> {
+        Box::pin(async move {
+            let guard = format!("idem_{}", opening.attempt.simple());
+            let begin = AssertSqlSafe(format!("begin immediate; savepoint {guard}"));
+            Manager::begin(conn, Some(begin.into_sql_str())).await?;
+            let hooks = set_hooks(conn).await?;
+            let found = match opening.name {
+                Some(name) => Self::find(conn, name).await?,
+                None => None,
+            };
+            // BEGIN IMMEDIATE has failed already where the file is read-only.
+            Ok((
+                Opened { guard, hooks },
+                Probe {
+                    free: true,
+                    writable: true,
+                    found,
+                },
+            ))
+        })
+    }
+
+    fn find<'a>(
+        conn: &'a mut SqliteConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>> {
+        Box::pin(async move {
+            let row = sqlx::query(
+                "select format, fingerprint_version, fingerprint, status, headers, body, \
+                        reference, expires_at <= unixepoch('subsec') * 1000 as expired \
+                 from idem_record where scope = ? and operation = ? and key = ?",
+            )
+            .bind(name.scope.as_str())
+            .bind(name.operation.as_str())
+            .bind(name.key.as_str())
+            .fetch_optional(conn)
+            .await?;
+            row.as_ref().map(stored).transpose()
+        })
+    }
+
+    fn release_guard<'a>(
+        conn: &'a mut SqliteConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        run(conn, format!("release savepoint {}", opened.guard))
+    }
+
+    fn roll_back_to_guard<'a>(
+        conn: &'a mut SqliteConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        // A statement that was told to stop has stopped; what follows must not.
+        opened.hooks.stop.store(false, Ordering::Release);
+        run(conn, format!("rollback to savepoint {}", opened.guard))
+    }
+
+    fn insert<'a>(
+        conn: &'a mut SqliteConnection,
+        record: &'a NewRecord<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let (version, digest) = record.fingerprint.stored();
+            let done = sqlx::query(
+                "insert into idem_record (scope, operation, key, attempt, format, \
+                   fingerprint_version, fingerprint, status, headers, body, reference, \
+                   created_at, expires_at) \
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+                   cast(unixepoch('subsec') * 1000 as integer), \
+                   cast(unixepoch('subsec') * 1000 as integer) + ?) \
+                 on conflict (scope, operation, key) do update set \
+                   attempt = excluded.attempt, format = excluded.format, \
+                   fingerprint_version = excluded.fingerprint_version, \
+                   fingerprint = excluded.fingerprint, status = excluded.status, \
+                   headers = excluded.headers, body = excluded.body, \
+                   reference = excluded.reference, created_at = excluded.created_at, \
+                   expires_at = excluded.expires_at \
+                 where idem_record.expires_at <= unixepoch('subsec') * 1000",
+            )
+            .bind(record.name.scope.as_str())
+            .bind(record.name.operation.as_str())
+            .bind(record.name.key.as_str())
+            .bind(record.attempt)
+            .bind(super::FORMAT)
+            .bind(version)
+            .bind(digest.as_slice())
+            .bind(i64::from(record.completion.status))
+            .bind(&record.completion.headers)
+            .bind(&record.completion.body)
+            .bind(record.completion.reference.as_deref())
+            .bind(millis(record.ttl))
+            .execute(conn)
+            .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    fn commit<'a>(
+        conn: &'a mut SqliteConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        opened.end();
+        Box::pin(Manager::commit(conn))
+    }
+
+    fn roll_back<'a>(
+        conn: &'a mut SqliteConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            Manager::rollback(conn).await?;
+            opened.end();
+            Ok(())
+        })
+    }
+
+    fn cancel<'a>(_: &'a SqlitePool, opened: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
+        opened.hooks.stop.store(true, Ordering::Release);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn outcome<'a>(
+        conn: &'a mut SqliteConnection,
+        name: &'a RecordName,
+        attempt: Uuid,
+    ) -> BoxFuture<'a, sqlx::Result<Outcome>> {
+        Box::pin(async move {
+            let committed: bool = sqlx::query_scalar(
+                "select exists(select 1 from idem_record \
+                   where scope = ? and operation = ? and key = ? and attempt = ?)",
+            )
+            .bind(name.scope.as_str())
+            .bind(name.operation.as_str())
+            .bind(name.key.as_str())
+            .bind(attempt)
+            .fetch_one(conn)
+            .await?;
+            // The connection of the unclear COMMIT is closed by now, and so is its transaction.
+            Ok(if committed {
+                Outcome::Committed
+            } else {
+                Outcome::RolledBack
+            })
+        })
+    }
+
+    fn sweep(conn: &mut SqliteConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem_record where rowid in (select rowid from idem_record \
+                   where expires_at <= unixepoch('subsec') * 1000 order by expires_at limit ?)",
+            );
+            Ok(done.bind(limit).execute(conn).await?.rows_affected())
+        })
+    }
+
+    fn erase<'a>(
+        conn: &'a mut SqliteConnection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem_record where rowid in \
+                   (select rowid from idem_record where scope = ? limit ?)",
+            );
+            Ok(done
+                .bind(scope)
+                .bind(limit)
+                .execute(conn)
+                .await?
+                .rows_affected())
+        })
+    }
+
+    fn check(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
+        Box::pin(async move {
+            let there: bool = sqlx::query_scalar(
+                "select exists(select 1 from sqlite_schema \
+                   where type = 'table' and name = 'idem_record')",
+            )
+            .fetch_one(&mut *conn)
+            .await?;
+            let read_only: bool = sqlx::query_scalar("pragma query_only")
+                .fetch_one(conn)
+                .await?;
+            let mut missing = Vec::new();
+            if !there {
+                missing.push("the table idem_record is missing: run idem.migrate()".to_owned());
+            }
+            if read_only {
+                missing.push("the connection is query_only: turn the pragma off".to_owned());
+            }
+            Ok(missing)
+        })
+    }
+
+    fn migrate(pool: &SqlitePool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
+        Box::pin(async move {
+            let first = include_str!("../../migrations/sqlite/0001_record.sql");
+            let migrator = super::migrator("idem_migration", &[(1, "record", first)]);
+            migrator.run(pool).await
+        })
+    }
+
+    fn fault(error: &sqlx::Error) -> Fault {
+        let code = match error {
+            sqlx::Error::Database(error) => error.code().unwrap_or_default().parse().unwrap_or(0),
+            _ => return Fault::Unknown,
+        };
+        // Extended codes carry the primary one in their low byte.
+        let (primary, extended): (u32, u32) = (code & 0xff, code);
+        match (primary, extended) {
+            // SQLITE_BUSY, SQLITE_LOCKED.
+            (5 | 6, _) => Fault::Collision,
+            // SQLITE_ERROR: of the guard's statements only "no such savepoint" is left.
+            (1, _) => Fault::GuardLost,
+            // SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB.
+            (10 | 11 | 26, _) => Fault::Unknown,
+            _ => Fault::Refused,
+        }
+    }
+}
+
+/// Refuses commits until the attempt ends, and stops its statement when told to.
+async fn set_hooks(conn: &mut SqliteConnection) -> sqlx::Result<Arc<Hooks>> {
+    const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+    let hooks = Arc::new(Hooks::default());
+    let mut handle = conn.lock_handle().await?;
+    let commit = Arc::clone(&hooks);
+    handle.set_commit_hook(move || commit.attempt_is_over.load(Ordering::Acquire));
+    let progress = Arc::clone(&hooks);
+    handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || {
+        !progress.stop.load(Ordering::Acquire)
+    });
+    Ok(hooks)
+}
+
+fn run(conn: &mut SqliteConnection, text: String) -> BoxFuture<'_, sqlx::Result<()>> {
+    Box::pin(async move {
+        sqlx::raw_sql(AssertSqlSafe(text))
+            .execute(conn)
+            .await
+            .map(|_| ())
+    })
+}
+
+fn stored(row: &SqliteRow) -> sqlx::Result<StoredRecord> {
+    let status: i16 = row.try_get("status")?;
+    Ok(StoredRecord {
+        format: row.try_get("format")?,
+        fingerprint_version: row.try_get("fingerprint_version")?,
+        fingerprint: row.try_get("fingerprint")?,
+        completion: Arc::new(Completion {
+            status: status.unsigned_abs(),
+            headers: row.try_get("headers")?,
+            body: row.try_get("body")?,
+            reference: row.try_get("reference")?,
+        }),
+        expired: row.try_get("expired")?,
+    })
+}

@@ -1,0 +1,103 @@
+//! Deleting records: those that have expired, and those of a scope that must be forgotten.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::session::claim_error;
+use crate::store::Backend;
+use crate::{Error, Idempotency};
+
+/// Small enough that no attempt waits long for a batch.
+const BATCH: i64 = 1_000;
+/// A batch's own limit for its turn and its connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl<DB: Backend> Idempotency<DB> {
+    /// Deletes the expired records, in bounded batches, and says how many there were.
+    ///
+    /// Any number of nodes may sweep at once: they pass over each other's rows. A row that an
+    /// attempt is replacing is left to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::TryAgain`]; the batches so far are deleted.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop between batches and within one.
+    pub async fn sweep(&self) -> Result<u64, Error> {
+        let mut swept = 0;
+        loop {
+            let (_turn, mut conn) = self.writing_connection().await?;
+            let batch = DB::sweep(&mut conn, BATCH)
+                .await
+                .map_err(claim_error::<DB>)?;
+            swept += batch;
+            if batch == 0 {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// Sweeps for ever, once per period; failures are logged and the next period tries again.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop; spawn it and abort the task at shutdown.
+    pub async fn sweep_every(&self, period: Duration) {
+        loop {
+            match self.sweep().await {
+                Ok(0) => {}
+                Ok(swept) => tracing::info!(swept, "expired idempotency records were deleted"),
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "the sweep failed and is repeated in the next period");
+                }
+            }
+            sleep(period).await;
+            if self.is_shutting_down() {
+                return;
+            }
+        }
+    }
+
+    /// Deletes all records of a scope, live ones too, and says how many there were.
+    ///
+    /// For stored personal data that must go. Keys of the scope that were used before will
+    /// run again. A running attempt is not stopped and stores its record afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`sweep`](Self::sweep).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`sweep`](Self::sweep).
+    pub async fn erase(&self, scope: &crate::Scope) -> Result<u64, Error> {
+        let mut erased = 0;
+        loop {
+            let (_turn, mut conn) = self.writing_connection().await?;
+            let batch = DB::erase(&mut conn, scope.as_str(), BATCH).await;
+            let batch = batch.map_err(claim_error::<DB>)?;
+            erased += batch;
+            if batch == 0 {
+                return Ok(erased);
+            }
+        }
+    }
+
+    async fn writing_connection(
+        &self,
+    ) -> Result<
+        (
+            Option<tokio::sync::OwnedSemaphorePermit>,
+            sqlx::pool::PoolConnection<DB>,
+        ),
+        Error,
+    > {
+        let turn = self.writers_turn().await;
+        let conn = self.acquire(Instant::now() + PATIENCE).await?;
+        Ok((turn, conn))
+    }
+}

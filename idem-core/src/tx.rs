@@ -1,0 +1,132 @@
+//! The attempt's transaction as the operation sees it.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use sqlx::{Connection, Transaction};
+
+use crate::InvalidReference;
+use crate::store::Backend;
+
+/// A borrow of the transaction that Idem commits together with the record.
+///
+/// Dereferences to the database's connection, so `sqlx::query(…).execute(&mut *tx)` works.
+/// There is nothing here that commits it: when the operation succeeds Idem does, in one step
+/// with the record and the answer, and when it fails everything is rolled back. Dropping or
+/// forgetting a `Tx` is harmless.
+///
+/// A raw `COMMIT` or `ROLLBACK` sent through it is detected: the attempt then fails for good.
+pub struct Tx<'t, DB: Backend> {
+    conn: &'t mut DB::Connection,
+    reference: Option<&'t mut Option<String>>,
+}
+
+impl<'t, DB: Backend> Tx<'t, DB> {
+    pub(crate) fn new(conn: &'t mut DB::Connection, reference: &'t mut Option<String>) -> Self {
+        Self {
+            conn,
+            reference: Some(reference),
+        }
+    }
+
+    /// A `Tx` over any connection, to call a handler's function in a test.
+    pub fn borrowed(conn: &'t mut DB::Connection) -> Self {
+        Self {
+            conn,
+            reference: None,
+        }
+    }
+
+    /// Opens a savepoint, which commits or rolls back within the attempt's transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's answer to `SAVEPOINT`.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop; a savepoint that was opened is rolled back.
+    pub async fn begin(&mut self) -> sqlx::Result<Transaction<'_, DB>> {
+        self.conn.begin().await
+    }
+
+    /// Names what the operation created, such as the payment's id, for operators and audits.
+    ///
+    /// It is stored in the record. The last call counts.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidReference`] unless it has 1 to 255 bytes and no NUL; nothing is stored then.
+    pub fn reference(&mut self, reference: impl Into<String>) -> Result<(), InvalidReference> {
+        let reference = reference.into();
+        if !(1..=255).contains(&reference.len()) || reference.contains('\0') {
+            return Err(InvalidReference);
+        }
+        if let Some(slot) = self.reference.as_deref_mut() {
+            *slot = Some(reference);
+        }
+        Ok(())
+    }
+
+    /// There is no such method: Idem commits, after the handler has returned.
+    #[doc(hidden)]
+    pub fn commit(self)
+    where
+        Self: CommittedByHand,
+    {
+    }
+
+    /// There is no such method: return an error, and Idem rolls back.
+    #[doc(hidden)]
+    pub fn rollback(self)
+    where
+        Self: RolledBackByHand,
+    {
+    }
+}
+
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a `Tx` is committed by Idem, in one step with the key's record, after the handler has returned",
+    label = "remove this call and return the answer",
+    note = "for a part that may fail on its own use `tx.begin()`, which is a savepoint"
+)]
+#[expect(unnameable_types, reason = "nobody may implement it")]
+pub trait CommittedByHand {}
+
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a `Tx` is rolled back by Idem when the handler returns an error",
+    label = "return an error instead",
+    note = "for a part that may fail on its own use `tx.begin()`, which is a savepoint"
+)]
+#[expect(unnameable_types, reason = "nobody may implement it")]
+pub trait RolledBackByHand {}
+
+impl<DB: Backend> Deref for Tx<'_, DB> {
+    type Target = DB::Connection;
+
+    fn deref(&self) -> &DB::Connection {
+        self.conn
+    }
+}
+
+impl<DB: Backend> DerefMut for Tx<'_, DB> {
+    fn deref_mut(&mut self) -> &mut DB::Connection {
+        self.conn
+    }
+}
+
+impl<DB: Backend> AsMut<DB::Connection> for Tx<'_, DB> {
+    fn as_mut(&mut self) -> &mut DB::Connection {
+        self.conn
+    }
+}
+
+impl<DB: Backend> fmt::Debug for Tx<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx")
+            .field("reference", &self.reference)
+            .finish_non_exhaustive()
+    }
+}
