@@ -11,6 +11,8 @@ pub(crate) struct Attrs {
     pub(crate) outer: Vec<Attribute>,
     /// What the compiler does with the body: lints, inlining.
     pub(crate) inner: Vec<Attribute>,
+    /// What the policy adds to the documentation.
+    pub(crate) policy: Vec<Attribute>,
     /// `#[debug_handler]`, whose checks the attribute makes itself.
     pub(crate) debug_handler: Vec<Attribute>,
 }

@@ -17,7 +17,12 @@ pub(crate) fn expand(handler: &Handler, attrs: &Attrs, args: &Args) -> TokenStre
         vis, sig, block, ..
     } = handler;
     let (name, generics, filters) = (&sig.ident, &sig.generics, &sig.generics.where_clause);
-    let (outer, inner) = (&attrs.outer, &attrs.inner);
+    let Attrs {
+        outer,
+        inner,
+        policy,
+        ..
+    } = attrs;
     let call = call_type(handler, args);
     let used = attrs.debug_handler.iter().map(|attr| attr.path());
     let state = args.state.clone().or_else(|| attrs.debug_state());
@@ -28,6 +33,7 @@ pub(crate) fn expand(handler: &Handler, attrs: &Attrs, args: &Args) -> TokenStre
     // Locals of this span cannot be seen by the user's tokens, nor the other way round.
     quote_spanned! {Span::mixed_site()=>
         #(#outer)*
+        #(#policy)*
         #vis async fn #name #generics (call: #call) -> ::idem_axum::__rt::Response #filters {
             #(#inner)*
             #sig #block
@@ -103,17 +109,13 @@ fn plain(handler: &Handler, attrs: &Attrs, args: &Args) -> Option<TokenStream> {
     let Handler {
         vis, sig, block, ..
     } = handler;
+    let Attrs { outer, inner, .. } = attrs;
     let mut sig = sig.clone();
-    let docs = format!(
-        " [`{}`] without its attribute: no key, no record.",
-        sig.ident
-    );
     sig.ident = args.plain.clone()?;
-    let inner = &attrs.inner;
     Some(quote! {
-        #[doc = #docs]
-        #[allow(dead_code)]
+        #(#outer)*
         #(#inner)*
+        #[allow(dead_code)]
         #vis #sig #block
     })
 }

@@ -39,8 +39,7 @@ fn wrap(options: TokenStream, function: ItemFn, mut attrs: Attrs, described: boo
         errors.push(Error::new(plain.span(), "the handler itself has this name"));
     }
     if !described {
-        let docs = policy::docs(&args, &attrs.outer);
-        attrs.outer.extend(docs);
+        attrs.policy = policy::docs(&args, &attrs.outer);
     }
     let stub = stub(&function);
     let expanded = match Handler::check(function, &mut errors) {

@@ -4,13 +4,23 @@
     clippy::duplicate_mod,
     reason = "each file is compiled once per database"
 )]
-#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    missing_docs,
+    reason = "tests"
+)]
 
 /// One module per file of `behaviour/`. Each finds its database in `super`.
 macro_rules! behaviours {
     () => {
+        #[path = "behaviour/app.rs"]
+        mod app;
         #[path = "behaviour/database.rs"]
         mod database;
+        #[path = "behaviour/replay.rs"]
+        mod replay;
     };
 }
 
