@@ -5,6 +5,7 @@
     reason = "each file is compiled once per database"
 )]
 #![allow(
+    clippy::mem_forget,
     clippy::panic,
     clippy::unwrap_used,
     unreachable_pub,
@@ -19,6 +20,8 @@ macro_rules! behaviours {
         mod app;
         #[path = "behaviour/database.rs"]
         mod database;
+        #[path = "behaviour/failure.rs"]
+        mod failure;
         #[path = "behaviour/replay.rs"]
         mod replay;
     };
@@ -28,6 +31,10 @@ macro_rules! behaviours {
 #[path = "."]
 mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb};
+
+    /// Fails and ends the transaction, though not for those who look away.
+    const FAILS: &str = "insert or rollback into payment (id) values (2)";
+
     behaviours!();
 }
 
@@ -35,6 +42,10 @@ mod sqlite {
 #[path = "."]
 mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb};
+
+    /// Fails and spoils the transaction, though not for those who look away.
+    const FAILS: &str = "insert into payment (tenant) values (null)";
+
     behaviours!();
 }
 

@@ -1,15 +1,16 @@
 //! The application that the behaviour tests send requests to.
 
-use axum::Json;
-use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::routing::post;
-use axum::{Router, extract::State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{any, post};
+use axum::{Json, Router};
 use idem_axum::{HasIdempotency, Idempotency, ScopeKey, Tx, idempotent};
+use idem_tests::http::{self, Answer, Attempt};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{Db, INSERT_PAYMENT};
+use super::{Db, FAILS, INSERT_PAYMENT, TestDb};
 
 /// The state of the application.
 #[derive(Clone, HasIdempotency)]
@@ -32,9 +33,14 @@ impl<S: Sync> FromRequestParts<S> for Tenant {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-        let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+        let header = parts
+            .headers
+            .get("authorization")
+            .and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        token.map(|tenant| Self(tenant.to_owned())).ok_or(StatusCode::UNAUTHORIZED)
+        token
+            .map(|tenant| Self(tenant.to_owned()))
+            .ok_or(StatusCode::UNAUTHORIZED)
     }
 }
 
@@ -49,18 +55,83 @@ pub struct Payment {
     pub amount: i64,
 }
 
+type Paid = Result<(StatusCode, Json<Payment>), StatusCode>;
+
 #[idempotent(scope = "tenant", ttl = "24h")]
 pub async fn create_payment(
     State(_): State<AppState>,
     Tenant(tenant): Tenant,
     mut tx: Tx<Db>,
     Json(new): Json<NewPayment>,
-) -> Result<(StatusCode, Json<Payment>), StatusCode> {
+) -> Paid {
+    pay(&mut tx, &tenant, new).await
+}
+
+#[idempotent(scope = "tenant", ttl = "24h", in_flight = "wait 5s")]
+async fn create_waiting(
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    pay(&mut tx, &tenant, new).await
+}
+
+#[idempotent(scope = "tenant", ttl = "24h", key = "optional")]
+async fn create_with_optional_key(
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    pay(&mut tx, &tenant, new).await
+}
+
+/// Pays, then does what the header `x-then` says, which is no part of the fingerprint.
+#[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402")]
+async fn create_then(
+    Tenant(tenant): Tenant,
+    headers: HeaderMap,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    let paid = pay(&mut tx, &tenant, new).await;
+    match headers.get("x-then").map(|then| then.as_bytes()) {
+        None => return paid,
+        Some(b"402") => return Err(StatusCode::PAYMENT_REQUIRED),
+        Some(b"409") => return Err(StatusCode::CONFLICT),
+        Some(b"panic") => panic!("asked to"),
+        Some(b"fail") => {
+            sqlx::raw_sql(FAILS).execute(&mut *tx).await.unwrap_err();
+        }
+        Some(b"commit") => {
+            let _ended = sqlx::raw_sql("commit").execute(&mut *tx).await;
+        }
+        Some(b"forget") => std::mem::forget(tx.begin().await.unwrap()),
+        other => panic!("{other:?}"),
+    }
+    paid
+}
+
+/// Pays and then never returns, if `x-then` stands there.
+#[idempotent(scope = "tenant", ttl = "24h", timeout = "200ms")]
+async fn create_in_time(
+    Tenant(tenant): Tenant,
+    headers: HeaderMap,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    let paid = pay(&mut tx, &tenant, new).await;
+    if headers.contains_key("x-then") {
+        std::future::pending::<()>().await;
+    }
+    paid
+}
+
+async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
     let id = sqlx::query_scalar(INSERT_PAYMENT)
-        .bind(&tenant)
+        .bind(tenant)
         .bind(new.amount)
         .bind("-")
-        .fetch_one(&mut *tx)
+        .fetch_one(&mut **tx)
         .await
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     let amount = new.amount;
@@ -68,5 +139,37 @@ pub async fn create_payment(
 }
 
 pub fn app(idem: Idempotency<Db>) -> Router {
-    Router::new().route("/payments", post(create_payment)).with_state(AppState { idem })
+    Router::new()
+        .route("/payments", any(create_payment))
+        .route("/waiting", post(create_waiting))
+        .route("/optional", post(create_with_optional_key))
+        .route("/then", post(create_then))
+        .route("/in-time", post(create_in_time))
+        .with_state(AppState { idem })
+}
+
+/// An engine on a pool of five connections, its tables made.
+pub async fn engine(db: &TestDb) -> Idempotency<Db> {
+    let idem = Idempotency::new(db.pool().await);
+    idem.migrate().await.unwrap();
+    idem
+}
+
+/// A payment of 5 by `acme`, without a key.
+pub fn payment(path: &str) -> Attempt {
+    http::post(path)
+        .header("authorization", "Bearer acme")
+        .json(&json!({ "amount": 5 }))
+}
+
+/// The status of a problem and the last part of its type.
+pub fn problem(answer: &Answer) -> (u16, String) {
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json"),
+        "{answer:?}"
+    );
+    let kind = answer.json::<Value>()["type"].as_str().unwrap().to_owned();
+    let name = kind.rsplit(':').next().unwrap();
+    (answer.status.as_u16(), name.to_owned())
 }

@@ -14,7 +14,10 @@ async fn retry_gets_the_first_answer() {
     idem.migrate().await.unwrap();
     idem.check().await.unwrap();
     let app = app(idem);
-    let pay = post("/payments").header("authorization", "Bearer acme").key("k1").json(&json!({"amount": 5}));
+    let pay = post("/payments")
+        .header("authorization", "Bearer acme")
+        .key("k1")
+        .json(&json!({"amount": 5}));
     let first = pay.send(&app).await;
     assert_eq!(first.status, 201, "{first:?}");
     assert!(!first.is_replay());
