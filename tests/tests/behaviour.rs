@@ -22,6 +22,8 @@ macro_rules! behaviours {
         mod database;
         #[path = "behaviour/failure.rs"]
         mod failure;
+        #[path = "behaviour/keys.rs"]
+        mod keys;
         #[path = "behaviour/replay.rs"]
         mod replay;
     };
