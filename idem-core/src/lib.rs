@@ -7,6 +7,11 @@
 //! [completed](Fresh::complete), which commits the record together with everything written
 //! through its [`Tx`], or [released](Fresh::release), which leaves nothing.
 
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    expect(dead_code, unused_imports, reason = "no database is chosen")
+)]
+
 mod builder;
 mod canonical_json;
 mod claim;

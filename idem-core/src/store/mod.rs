@@ -137,8 +137,16 @@ pub struct Opening<'a> {
     /// Names the guard savepoint.
     pub(crate) attempt: Uuid,
     /// Whether the transaction must be serializable.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "SQLite needs no such limit")
+    )]
     pub(crate) isolation: Isolation,
     /// How long a statement, or an idle moment, may take.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "SQLite needs no such limit")
+    )]
     pub(crate) timeout: Duration,
 }
 

@@ -1,0 +1,62 @@
+//! The one place that names the database of this build.
+
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::{DEFAULT_URL, Db, connect};
+#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+pub(crate) use sqlite::{DEFAULT_URL, Db, connect};
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("choose a database: `--features sqlite` or `--features postgres`");
+
+#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+mod sqlite {
+    use std::error::Error;
+    use std::time::Duration;
+
+    use sqlx::SqlitePool;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+
+    pub(crate) type Db = sqlx::Sqlite;
+
+    pub(crate) const DEFAULT_URL: &str = "sqlite://payments.db";
+
+    /// Opens the file, creating it when it is missing, and brings its tables up to date.
+    pub(crate) async fn connect(url: &str, size: u32) -> Result<SqlitePool, Box<dyn Error>> {
+        let options = url
+            .parse::<SqliteConnectOptions>()?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            // Readers and replays are not held up by the one writer.
+            .journal_mode(SqliteJournalMode::Wal)
+            // How long the writes of other processes are waited for.
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(size)
+            .connect_with(options)
+            .await?;
+        sqlx::migrate!("migrations/sqlite").run(&pool).await?;
+        Ok(pool)
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::error::Error;
+
+    use sqlx::PgPool;
+    use sqlx::postgres::PgPoolOptions;
+
+    pub(crate) type Db = sqlx::Postgres;
+
+    pub(crate) const DEFAULT_URL: &str = "postgres://localhost/payments";
+
+    /// Connects, and brings the tables up to date.
+    pub(crate) async fn connect(url: &str, size: u32) -> Result<PgPool, Box<dyn Error>> {
+        let pool = PgPoolOptions::new()
+            .max_connections(size)
+            .connect(url)
+            .await?;
+        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        Ok(pool)
+    }
+}

@@ -1,0 +1,154 @@
+//! Payments: created once per key, listed, shown.
+
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use idem_axum::{Tx, idempotent};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::AppState;
+use crate::auth::Tenant;
+use crate::database::Db;
+use crate::problem::{Body, Problem};
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/payments", get(list).post(create))
+        .route("/payments/{id}", get(show))
+}
+
+/// What a client asks for.
+#[derive(Debug, Deserialize)]
+struct NewPayment {
+    amount: i64,
+    currency: String,
+    reference: Option<String>,
+    source: Option<String>,
+}
+
+/// A payment as clients see it.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+struct Payment {
+    id: i64,
+    tenant: String,
+    amount: i64,
+    currency: String,
+    reference: Option<String>,
+    status: String,
+    created_at: String,
+}
+
+/// Charges a card. The payment and the key's record commit in one transaction.
+#[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402")]
+async fn create(
+    State(_): State<AppState>,
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    Body(new): Body<NewPayment>,
+) -> Result<impl IntoResponse, Problem> {
+    new.validate()?;
+    let payment: Payment = sqlx::query_as(
+        "insert into payment (tenant, amount, currency, reference, status) \
+         values ($1, $2, $3, $4, 'captured') \
+         returning id, tenant, amount, currency, reference, status, created_at",
+    )
+    .bind(tenant)
+    .bind(new.amount)
+    .bind(&new.currency)
+    .bind(&new.reference)
+    .fetch_one(&mut *tx)
+    .await?;
+    charge(new.source.as_deref()).await?;
+    // Operators find the record by the payment's id.
+    tx.reference(payment.id.to_string())
+        .map_err(|_| Problem::Failed(None))?;
+    let location = [(header::LOCATION, format!("/payments/{}", payment.id))];
+    Ok((StatusCode::CREATED, location, Json(payment)))
+}
+
+impl NewPayment {
+    fn validate(&self) -> Result<(), Problem> {
+        if !(1..=99_999_999).contains(&self.amount) {
+            return Err(Problem::Invalid(
+                "amount: 1 to 99999999, in the smallest unit".to_owned(),
+            ));
+        }
+        let currency = self.currency.as_bytes();
+        if currency.len() != 3 || !currency.iter().all(u8::is_ascii_uppercase) {
+            return Err(Problem::Invalid(
+                "currency: three capital letters, as EUR".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Stands for a card network; the token says how it behaves.
+async fn charge(source: Option<&str>) -> Result<(), Problem> {
+    const LONGEST: u64 = 10_000;
+    match source {
+        Some("tok_declined") => Err(Problem::Declined),
+        Some("tok_error") => Err(Problem::Failed(None)),
+        #[expect(clippy::panic, reason = "shows that a panic leaves nothing behind")]
+        Some("tok_panic") => panic!("tok_panic"),
+        Some(token) => {
+            if let Some(Ok(ms)) = token.strip_prefix("tok_slow_").map(str::parse::<u64>) {
+                tokio::time::sleep(Duration::from_millis(ms.min(LONGEST))).await;
+            }
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Which payments to list.
+#[derive(Debug, Deserialize)]
+struct Filter {
+    reference: Option<String>,
+    #[serde(default = "Filter::default_limit")]
+    limit: u32,
+}
+
+impl Filter {
+    fn default_limit() -> u32 {
+        100
+    }
+}
+
+async fn list(
+    State(app): State<AppState>,
+    Tenant(tenant): Tenant,
+    Query(filter): Query<Filter>,
+) -> Result<impl IntoResponse, Problem> {
+    let payments: Vec<Payment> = sqlx::query_as(
+        "select id, tenant, amount, currency, reference, status, created_at from payment \
+         where tenant = $1 and ($2 is null or reference = $2) order by id desc limit $3",
+    )
+    .bind(tenant)
+    .bind(filter.reference)
+    .bind(i64::from(filter.limit))
+    .fetch_all(app.idem.pool())
+    .await?;
+    Ok(Json(json!({ "payments": payments })))
+}
+
+async fn show(
+    State(app): State<AppState>,
+    Tenant(tenant): Tenant,
+    Path(id): Path<i64>,
+) -> Result<impl IntoResponse, Problem> {
+    let payment: Option<Payment> = sqlx::query_as(
+        "select id, tenant, amount, currency, reference, status, created_at from payment \
+         where tenant = $1 and id = $2",
+    )
+    .bind(tenant)
+    .bind(id)
+    .fetch_optional(app.idem.pool())
+    .await?;
+    payment.map(Json).ok_or(Problem::NotFound)
+}

@@ -1,0 +1,92 @@
+//! What a client is told when a request fails, as RFC 9457 problems.
+
+use axum::Json;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+/// A refused or failed request.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    Invalid(String),
+    Unauthorized,
+    Declined,
+    NotFound,
+    RefundTooLarge,
+    Failed(Option<sqlx::Error>),
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(Some(error))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, title, detail) = match self {
+            Self::Invalid(detail) => (StatusCode::BAD_REQUEST, "The request is invalid", detail),
+            Self::Unauthorized => {
+                let detail = "Send a known key as `Authorization: Bearer …`.".to_owned();
+                (
+                    StatusCode::UNAUTHORIZED,
+                    "Who is asking is not known",
+                    detail,
+                )
+            }
+            Self::Declined => {
+                let detail = "The card was declined. Nothing was charged.".to_owned();
+                (
+                    StatusCode::PAYMENT_REQUIRED,
+                    "The payment was declined",
+                    detail,
+                )
+            }
+            Self::NotFound => {
+                let detail = "There is no such payment.".to_owned();
+                (StatusCode::NOT_FOUND, "Not found", detail)
+            }
+            Self::RefundTooLarge => {
+                let detail = "Refunds cannot exceed the payment.".to_owned();
+                (StatusCode::CONFLICT, "The refund is too large", detail)
+            }
+            Self::Failed(error) => {
+                tracing::error!(?error, "a request failed");
+                let detail = "Nothing was changed.".to_owned();
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The request failed",
+                    detail,
+                )
+            }
+        };
+        let problem = json!({ "title": title, "status": status.as_u16(), "detail": detail });
+        let mut response = (status, problem.to_string()).into_response();
+        let json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}
+
+/// A JSON body; one that does not fit is answered with 400.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Json::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(Problem::Invalid(rejection.body_text())),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Refunds: never more than the payment, once per key.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::post;
+use axum::{Json, Router};
+use idem_axum::{Tx, idempotent};
+use serde::{Deserialize, Serialize};
+
+use crate::AppState;
+use crate::auth::Tenant;
+use crate::database::Db;
+use crate::problem::{Body, Problem};
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new().route("/payments/{id}/refunds", post(create))
+}
+
+/// What a client asks for.
+#[derive(Debug, Deserialize)]
+struct NewRefund {
+    amount: i64,
+}
+
+/// A refund as clients see it.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+struct Refund {
+    id: i64,
+    payment_id: i64,
+    amount: i64,
+    created_at: String,
+}
+
+/// Pays a part of a payment back.
+#[idempotent(scope = "tenant", ttl = "24h")]
+async fn create(
+    State(_): State<AppState>,
+    Tenant(tenant): Tenant,
+    Path(id): Path<i64>,
+    mut tx: Tx<Db>,
+    Body(new): Body<NewRefund>,
+) -> Result<impl IntoResponse, Problem> {
+    if !(1..=99_999_999).contains(&new.amount) {
+        return Err(Problem::Invalid(
+            "amount: 1 to 99999999, in the smallest unit".to_owned(),
+        ));
+    }
+    let found: Option<i64> =
+        sqlx::query_scalar("select id from payment where id = $1 and tenant = $2")
+            .bind(id)
+            .bind(tenant)
+            .fetch_optional(&mut *tx)
+            .await?;
+    let payment = found.ok_or(Problem::NotFound)?;
+    // One statement both checks and counts, so two refunds at once cannot exceed the payment.
+    let counted = sqlx::query(
+        "update payment set refunded = refunded + $1 where id = $2 and refunded + $1 <= amount",
+    )
+    .bind(new.amount)
+    .bind(payment)
+    .execute(&mut *tx)
+    .await?;
+    if counted.rows_affected() == 0 {
+        return Err(Problem::RefundTooLarge);
+    }
+    let refund: Refund = sqlx::query_as(
+        "insert into refund (payment_id, amount) values ($1, $2) \
+         returning id, payment_id, amount, created_at",
+    )
+    .bind(payment)
+    .bind(new.amount)
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.reference(refund.id.to_string())
+        .map_err(|_| Problem::Failed(None))?;
+    Ok((StatusCode::CREATED, Json(refund)))
+}
