@@ -1,0 +1,80 @@
+//! Many attempts at once: one of them runs.
+
+use axum::Router;
+use idem_axum::Idempotency;
+use idem_tests::http::{Answer, Attempt};
+
+use super::TestDb;
+use super::app::{app, engine, payment};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_duplicates_one_pays() {
+    let db = TestDb::new().await;
+    let app = app(engine(&db).await);
+    let pay = payment("/payments").key("k");
+    let answers = at_once((0..64).map(|_| (pay.clone(), app.clone()))).await;
+    let originals = answers
+        .iter()
+        .filter(|answer| answer.status == 201 && !answer.is_replay());
+    assert_eq!(originals.count(), 1);
+    for answer in &answers {
+        paid_or_refused(answer, &[409]);
+    }
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicates_that_wait_are_all_answered_as_the_one_that_pays() {
+    let db = TestDb::new().await;
+    let app = app(engine(&db).await);
+    let pay = payment("/waiting").key("k");
+    let answers = at_once((0..64).map(|_| (pay.clone(), app.clone()))).await;
+    let originals = answers.iter().filter(|answer| !answer.is_replay());
+    assert_eq!(originals.count(), 1);
+    for answer in &answers {
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(answer.body, answers[0].body);
+    }
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_pay_once_per_key() {
+    let db = TestDb::new().await;
+    let nodes = [
+        app(engine(&db).await),
+        app(Idempotency::new(db.pool().await)),
+    ];
+    let attempts = (0..20 * 8).map(|attempt: usize| {
+        let pay = payment("/payments").key(&(attempt / 8).to_string());
+        (pay, nodes[attempt % 2].clone())
+    });
+    let answers = at_once(attempts).await;
+    for answer in &answers {
+        paid_or_refused(answer, &[409, 503]);
+    }
+    // Whoever was refused comes back, and nobody pays twice.
+    for key in 0..20 {
+        let pay = payment("/payments").key(&key.to_string());
+        let answer = pay.send(&nodes[key % 2]).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    assert_eq!(db.payments().await, 20);
+}
+
+async fn at_once(attempts: impl Iterator<Item = (Attempt, Router)>) -> Vec<Answer> {
+    let sent = attempts.map(|(attempt, app)| tokio::spawn(async move { attempt.send(&app).await }));
+    let mut answers = Vec::new();
+    for sent in sent.collect::<Vec<_>>() {
+        answers.push(sent.await.unwrap());
+    }
+    answers
+}
+
+/// Paid, or refused in a way that asks to come back.
+fn paid_or_refused(answer: &Answer, refusals: &[u16]) {
+    if answer.status != 201 {
+        assert!(refusals.contains(&answer.status.as_u16()), "{answer:?}");
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+}
