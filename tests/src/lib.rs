@@ -21,3 +21,8 @@ pub mod proxy;
 mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+/// The README's program compiles.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
