@@ -22,6 +22,8 @@ macro_rules! behaviours {
         mod concurrency;
         #[path = "behaviour/database.rs"]
         mod database;
+        #[path = "behaviour/expiry.rs"]
+        mod expiry;
         #[path = "behaviour/failure.rs"]
         mod failure;
         #[path = "behaviour/keys.rs"]
@@ -34,7 +36,7 @@ macro_rules! behaviours {
 #[cfg(feature = "sqlite")]
 #[path = "."]
 mod sqlite {
-    use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb};
+    use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     /// Fails and ends the transaction, though not for those who look away.
     const FAILS: &str = "insert or rollback into payment (id) values (2)";
@@ -45,7 +47,7 @@ mod sqlite {
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
 #[path = "."]
 mod postgres {
-    use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb};
+    use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     /// Fails and spoils the transaction, though not for those who look away.
     const FAILS: &str = "insert into payment (tenant) values (null)";
