@@ -53,6 +53,8 @@ mod postgres {
     const FAILS: &str = "insert into payment (tenant) values (null)";
 
     behaviours!();
+    #[path = "behaviour/lost_commit.rs"]
+    mod lost_commit;
 }
 
 /// Stands for all tests that Postgres is missing for, so that they are counted as ignored.

@@ -1,0 +1,80 @@
+//! The connection is lost while the attempt commits. SQLite has no connection to lose.
+
+use axum::Router;
+use idem_axum::Idempotency;
+use idem_tests::http::Answer;
+use idem_tests::proxy::{Action, Proxy};
+use sqlx::postgres::PgPoolOptions;
+
+use super::TestDb;
+use super::app::{app, engine, payment, problem};
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
+    let (db, proxy, app) = start().await;
+    let commit = proxy.on("commit", Action::CutAnswer);
+    let pay = payment("/payments").key("k");
+    let paid = pay.send(&app).await;
+    assert!(commit.is_reached());
+    assert!(ran(&paid), "{paid:?}");
+    assert_eq!(db.payments().await, 1);
+    let retry = pay.send(&app).await;
+    assert!(retry.is_replay(), "{retry:?}");
+    assert_eq!(retry.body, paid.body);
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_did_not_arrive_asks_to_try_again() {
+    let (db, proxy, app) = start().await;
+    let commit = proxy.on("commit", Action::Cut);
+    let pay = payment("/payments").key("k");
+    let lost = pay.send(&app).await;
+    assert!(commit.is_reached());
+    assert_eq!(problem(&lost), (503, "try-again".to_owned()));
+    assert!(lost.header("retry-after").is_some());
+    assert_eq!(db.payments().await, 0);
+    assert!(ran(&pay.send(&app).await));
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_connection_lost_while_the_handler_runs_leaves_nothing() {
+    let (db, proxy, app) = start().await;
+    let insert = proxy.on("insert into payment", Action::CutAnswer);
+    let pay = payment("/payments").key("k");
+    let lost = pay.send(&app).await;
+    assert!(insert.is_reached());
+    assert!(lost.status.is_server_error(), "{lost:?}");
+    assert_eq!(db.payments().await, 0);
+    assert!(ran(&pay.send(&app).await));
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn without_the_database_nothing_runs() {
+    let (db, proxy, app) = start().await;
+    proxy.go_down();
+    let pay = payment("/payments").key("k");
+    let refused = pay.send(&app).await;
+    assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
+    assert!(refused.header("retry-after").is_some());
+    proxy.come_up();
+    assert_eq!(db.payments().await, 0);
+    assert!(ran(&pay.send(&app).await));
+    assert_eq!(db.payments().await, 1);
+}
+
+/// The application reaches its database through the proxy.
+async fn start() -> (TestDb, Proxy, Router) {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
+    (db, proxy, app(Idempotency::new(pool)))
+}
+
+/// Whether the answer is that of a handler that has paid.
+fn ran(answer: &Answer) -> bool {
+    answer.status == 201 && !answer.is_replay()
+}
