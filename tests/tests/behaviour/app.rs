@@ -102,13 +102,23 @@ async fn create_then(
         Some(b"fail") => {
             sqlx::raw_sql(FAILS).execute(&mut *tx).await.unwrap_err();
         }
-        Some(b"commit") => {
-            let _ended = sqlx::raw_sql("commit").execute(&mut *tx).await;
+        Some(b"fail-and-pay") => {
+            sqlx::raw_sql(FAILS).execute(&mut *tx).await.unwrap_err();
+            let _paid = pay(&mut tx, &tenant, NewPayment { amount: 7 }).await;
         }
+        Some(b"commit") => end(&mut tx, "commit").await,
+        Some(b"rollback") => end(&mut tx, "rollback").await,
+        Some(b"commit-and-begin") => end(&mut tx, "commit; begin").await,
+        Some(b"rollback-and-begin") => end(&mut tx, "rollback; begin").await,
         Some(b"forget") => std::mem::forget(tx.begin().await.unwrap()),
         other => panic!("{other:?}"),
     }
     paid
+}
+
+/// Ends the transaction behind the back of `tx`, and does not look whether it could.
+async fn end(tx: &mut Tx<'_, Db>, statement: &'static str) {
+    let _ended = sqlx::raw_sql(statement).execute(&mut **tx).await;
 }
 
 /// Pays and then never returns, if `x-then` stands there.

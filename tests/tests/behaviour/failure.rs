@@ -45,15 +45,32 @@ async fn a_swallowed_failure_is_no_success() {
 }
 
 #[tokio::test]
-async fn a_handler_that_commits_is_not_run_again() {
+async fn a_write_after_a_swallowed_failure_does_not_survive() {
     let (db, app) = start().await;
-    let broken = then("commit").send(&app).await;
-    assert_eq!(problem(&broken), (500, "transaction-broken".to_owned()));
-    let left = db.payments().await;
-    let retry = payment("/then").key("k").send(&app).await;
-    assert!(retry.is_replay(), "{retry:?}");
-    assert_eq!((retry.status, &retry.body), (broken.status, &broken.body));
-    assert_eq!(db.payments().await, left);
+    let failed = then("fail-and-pay").send(&app).await;
+    assert_eq!(failed.status, 500, "{failed:?}");
+    assert_eq!(db.payments().await, 0);
+}
+
+#[tokio::test]
+async fn a_handler_that_ends_its_transaction_is_not_run_again() {
+    let (db, app) = start().await;
+    for ending in [
+        "commit",
+        "rollback",
+        "commit-and-begin",
+        "rollback-and-begin",
+    ] {
+        let pay = payment("/then").key(ending);
+        let broken = pay.clone().header("x-then", ending).send(&app).await;
+        let expected = (500, "transaction-broken".to_owned());
+        assert_eq!(problem(&broken), expected, "{ending}");
+        let left = db.payments().await;
+        let retry = pay.send(&app).await;
+        assert!(retry.is_replay(), "{retry:?}");
+        assert_eq!((retry.status, &retry.body), (broken.status, &broken.body));
+        assert_eq!(db.payments().await, left);
+    }
 }
 
 #[tokio::test]

@@ -39,6 +39,43 @@ async fn a_commit_that_did_not_arrive_asks_to_try_again() {
 }
 
 #[tokio::test]
+async fn a_commit_that_still_runs_when_its_connection_is_lost_is_not_run_beside() {
+    let (db, proxy, app) = start().await;
+    let direct = db.pool().await;
+    sqlx::raw_sql(COMMIT_WAITS_FOR_LOCK)
+        .execute(&direct)
+        .await
+        .unwrap();
+    let mut lock = direct.acquire().await.unwrap();
+    let hold = sqlx::query("select pg_advisory_lock(1)");
+    hold.execute(&mut *lock).await.unwrap();
+
+    let commit = proxy.on("commit", Action::CutRunning);
+    let pay = payment("/payments").key("k");
+    let attempt = tokio::spawn({
+        let (pay, app) = (pay.clone(), app.clone());
+        async move { pay.send(&app).await }
+    });
+    commit.reached().await;
+    let duplicate = pay.send(&app).await;
+    assert!(
+        [409, 503].contains(&duplicate.status.as_u16()),
+        "{duplicate:?}"
+    );
+    assert_eq!(db.payments().await, 0);
+
+    let release = sqlx::query("select pg_advisory_unlock(1)");
+    release.execute(&mut *lock).await.unwrap();
+    let first = attempt.await.unwrap();
+    assert!(ran(&first) || first.status == 503, "{first:?}");
+    let hold = sqlx::query("select pg_advisory_lock(1)");
+    hold.execute(&mut *lock).await.unwrap();
+    let retry = pay.send(&app).await;
+    assert!(retry.is_replay(), "{retry:?}");
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
 async fn a_connection_lost_while_the_handler_runs_leaves_nothing() {
     let (db, proxy, app) = start().await;
     let insert = proxy.on("insert into payment", Action::CutAnswer);
@@ -78,3 +115,9 @@ async fn start() -> (TestDb, Proxy, Router) {
 fn ran(answer: &Answer) -> bool {
     answer.status == 201 && !answer.is_replay()
 }
+
+const COMMIT_WAITS_FOR_LOCK: &str = "
+    create function wait() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock(1); return null; end $$;
+    create constraint trigger wait after insert on payment
+        deferrable initially deferred for each row execute function wait()";
