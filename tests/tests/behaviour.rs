@@ -30,6 +30,8 @@ macro_rules! behaviours {
         mod keys;
         #[path = "behaviour/replay.rs"]
         mod replay;
+        #[path = "behaviour/response.rs"]
+        mod response;
     };
 }
 

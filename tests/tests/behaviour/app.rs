@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{any, post};
 use axum::{Json, Router};
 use idem_axum::{HasIdempotency, Idempotency, ScopeKey, Tx, idempotent};
@@ -136,6 +136,27 @@ async fn create_in_time(
     paid
 }
 
+/// Pays and answers with headers of many kinds.
+#[idempotent(scope = "tenant", ttl = "24h")]
+async fn create_with_headers(
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Result<(StatusCode, HeaderMap, Json<Payment>), StatusCode> {
+    let (status, payment) = pay(&mut tx, &tenant, new).await?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("set-cookie", &b"session=1"[..]),
+        ("location", b"/payments/1"),
+        ("link", b"</a>; rel=\"next\""),
+        ("link", b"</b>, </c>"),
+        ("x-binary", b"\xff: \x80"),
+    ] {
+        headers.append(name, HeaderValue::from_bytes(value).unwrap());
+    }
+    Ok((status, headers, payment))
+}
+
 async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
     let id = sqlx::query_scalar(INSERT_PAYMENT)
         .bind(tenant)
@@ -155,6 +176,7 @@ pub fn app(idem: Idempotency<Db>) -> Router {
         .route("/optional", post(create_with_optional_key))
         .route("/then", post(create_then))
         .route("/in-time", post(create_in_time))
+        .route("/headers", post(create_with_headers))
         .with_state(AppState { idem })
 }
 
