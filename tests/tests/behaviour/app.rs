@@ -1,5 +1,7 @@
 //! The application that the behaviour tests send requests to.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -9,6 +11,7 @@ use idem_axum::{HasIdempotency, Idempotency, ScopeKey, Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::{Db, FAILS, INSERT_PAYMENT, TestDb};
 
@@ -17,6 +20,14 @@ use super::{Db, FAILS, INSERT_PAYMENT, TestDb};
 #[scopes(tenant = Tenant)]
 pub struct AppState {
     pub idem: Idempotency<Db>,
+    pub gate: Arc<Gate>,
+}
+
+/// Holds a handler up for a test that needs it to be running.
+#[derive(Debug, Default)]
+pub struct Gate {
+    pub entered: Notify,
+    pub open: Notify,
 }
 
 /// Who is authenticated: `Authorization: Bearer <tenant>`.
@@ -157,6 +168,20 @@ async fn create_with_headers(
     Ok((status, headers, payment))
 }
 
+/// Pays, then waits at the gate.
+#[idempotent(scope = "tenant", ttl = "24h", in_flight = "wait 20s")]
+async fn create_at_gate(
+    State(state): State<AppState>,
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    let paid = pay(&mut tx, &tenant, new).await;
+    state.gate.entered.notify_one();
+    state.gate.open.notified().await;
+    paid
+}
+
 async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
     let id = sqlx::query_scalar(INSERT_PAYMENT)
         .bind(tenant)
@@ -170,6 +195,10 @@ async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
 }
 
 pub fn app(idem: Idempotency<Db>) -> Router {
+    app_with(idem, Arc::default())
+}
+
+pub fn app_with(idem: Idempotency<Db>, gate: Arc<Gate>) -> Router {
     Router::new()
         .route("/payments", any(create_payment))
         .route("/waiting", post(create_waiting))
@@ -177,7 +206,8 @@ pub fn app(idem: Idempotency<Db>) -> Router {
         .route("/then", post(create_then))
         .route("/in-time", post(create_in_time))
         .route("/headers", post(create_with_headers))
-        .with_state(AppState { idem })
+        .route("/gate", post(create_at_gate))
+        .with_state(AppState { idem, gate })
 }
 
 /// An engine on a pool of five connections, its tables made.

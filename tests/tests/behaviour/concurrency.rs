@@ -1,11 +1,13 @@
 //! Many attempts at once: one of them runs.
 
+use std::sync::Arc;
+
 use axum::Router;
 use idem_axum::Idempotency;
-use idem_tests::http::{Answer, Attempt};
+use idem_tests::http::{Answer, Attempt, serve};
 
 use super::TestDb;
-use super::app::{app, engine, payment};
+use super::app::{Gate, app, app_with, engine, payment};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_duplicates_one_pays() {
@@ -60,6 +62,48 @@ async fn two_nodes_pay_once_per_key() {
         assert_eq!(answer.status, 201, "{answer:?}");
     }
     assert_eq!(db.payments().await, 20);
+}
+
+#[tokio::test]
+async fn duplicates_that_wait_leave_the_pool_to_others() {
+    let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
+    let idem = engine(&db).await;
+    let app = app_with(idem.clone(), Arc::clone(&gate));
+    let pay = payment("/gate").key("k");
+    let attempts = (0..200).map(|_| (pay.clone(), app.clone()));
+    let answers = tokio::spawn(at_once(attempts.collect::<Vec<_>>().into_iter()));
+    gate.entered.notified().await;
+    // One connection is the running attempt's, four are free.
+    let mut free = Vec::new();
+    for _ in 0..4 {
+        free.push(idem.pool().acquire().await.unwrap());
+    }
+    drop(free);
+    gate.open.notify_one();
+    for answer in answers.await.unwrap() {
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn an_attempt_whose_client_hangs_up_runs_to_its_end() {
+    let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
+    let app = app_with(engine(&db).await, Arc::clone(&gate));
+    let address = serve(app.clone()).await;
+    let pay = payment("/gate").key("k");
+    let client = tokio::spawn({
+        let pay = pay.clone();
+        async move { pay.send_to(address).await }
+    });
+    gate.entered.notified().await;
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    assert_eq!(db.payments().await, 0);
+    gate.open.notify_one();
+    let retry = pay.send(&app).await;
+    assert!(retry.is_replay(), "{retry:?}");
+    assert_eq!(db.payments().await, 1);
 }
 
 async fn at_once(attempts: impl Iterator<Item = (Attempt, Router)>) -> Vec<Answer> {
