@@ -1,31 +1,29 @@
 //! Compile-time checks of a handler's types, so that each error stands on the type that caused it.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{ReturnType, Type};
 
 use crate::args::{Args, Scope};
 use crate::handler::Handler;
-use crate::types::mentions_impl;
+use crate::types::{is_named, mentions_impl};
 
 /// A function that is compiled and never called.
+///
+/// What the wrapper itself asks for with the right span (a known database in `Tx`, a future
+/// that is `Send`) is not asked for again.
 pub(crate) fn checks(handler: &Handler, args: &Args, state: Option<&Type>) -> TokenStream {
     if handler.is_generic() {
         return TokenStream::new();
     }
-    let by_state = match state {
-        Some(state) => check_with_state(handler, args, state),
-        None => check_database(handler),
-    };
+    let by_state = state.map(|state| check_with_state(handler, args, state));
     let response = check_response(handler);
-    let send = check_send(handler);
     quote! {
         #[allow(warnings)]
         fn __idem_checks() {
             #by_state
             #response
-            #send
         }
     }
 }
@@ -62,21 +60,50 @@ fn check_with_state(handler: &Handler, args: &Args, state: &Type) -> TokenStream
         .parts
         .iter()
         .map(|ty| quote_spanned!(ty.span()=> ::idem_axum::__rt::check::parts::<#state, #ty>();));
-    let last = handler.last.iter().map(
-        |ty| quote_spanned!(ty.span()=> ::idem_axum::__rt::check::request::<#state, #ty, _>();),
-    );
-    let (scope, span) = scope_type(&args.scope);
-    let scope = quote_spanned!(span=> ::idem_axum::__rt::check::scope::<#state, #scope>(););
+    let last = handler.last.iter().map(|ty| {
+        let via = via(ty);
+        quote_spanned!(ty.span()=> ::idem_axum::__rt::check::request::<#state, #ty, #via>();)
+    });
+    let scope = check_scope(&args.scope, state);
     quote!(#transaction #(#parts)* #(#last)* #scope)
 }
 
-/// Without a known state only the database itself can be checked.
-fn check_database(handler: &Handler) -> TokenStream {
-    let check = handler.tx.iter().map(|tx| {
-        let database = &tx.database;
-        quote_spanned!(database.span()=> ::idem_axum::__rt::check::backend::<#database>();)
-    });
-    quote!(#(#check)*)
+/// With the way known the compiler says what is wrong inside: a body without `Deserialize`.
+fn via(last: &Type) -> TokenStream {
+    if is_named(last, "Json") || is_named(last, "Form") {
+        quote_spanned!(last.span()=> ::idem_axum::__rt::ViaBody)
+    } else {
+        quote!(_)
+    }
+}
+
+/// A name is looked up first, so that an unknown one is told from a wrong extractor behind it.
+fn check_scope(scope: &Scope, state: &Type) -> TokenStream {
+    let (ty, span) = scope_type(scope);
+    let party = match scope {
+        Scope::Named(_) => {
+            let state = moved(state.to_token_stream(), span);
+            quote_spanned!(span=> <#state as ::idem_axum::__rt::ScopeFor<#ty>>::Extractor)
+        }
+        Scope::Global | Scope::Type(_) => ty,
+    };
+    quote_spanned!(span=> ::idem_axum::__rt::check::scope::<#state, #party>();)
+}
+
+/// The same tokens, shown at another place.
+fn moved(tokens: TokenStream, place: Span) -> TokenStream {
+    let place_one = |token| match token {
+        TokenTree::Group(group) => {
+            let mut copy = Group::new(group.delimiter(), moved(group.stream(), place));
+            copy.set_span(group.span().located_at(place));
+            TokenTree::Group(copy)
+        }
+        mut token => {
+            token.set_span(token.span().located_at(place));
+            token
+        }
+    };
+    tokens.into_iter().map(place_one).collect()
 }
 
 fn check_response(handler: &Handler) -> TokenStream {
@@ -87,13 +114,4 @@ fn check_response(handler: &Handler) -> TokenStream {
             quote_spanned!(ty.span()=> ::idem_axum::__rt::check::response::<#ty>();)
         }
     }
-}
-
-fn check_send(handler: &Handler) -> TokenStream {
-    let name = &handler.sig.ident;
-    let any = handler
-        .parameters
-        .iter()
-        .map(|_| quote!(::idem_axum::__rt::check::any()));
-    quote_spanned!(name.span()=> ::idem_axum::__rt::check::send(#name(#(#any),*));)
 }

@@ -3,6 +3,7 @@
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
 use syn::{Index, Type};
 
 use crate::args::Args;
@@ -30,8 +31,7 @@ pub(crate) fn expand(handler: &Handler, attrs: &Attrs, args: &Args) -> TokenStre
     let spec = spec(&name.unraw().to_string(), args);
     let run = run(handler);
     let plain = plain(handler, attrs, args);
-    // Locals of this span cannot be seen by the user's tokens, nor the other way round.
-    quote_spanned! {Span::mixed_site()=>
+    quote_spanned! {hidden(Span::call_site())=>
         #(#outer)*
         #(#policy)*
         #vis async fn #name #generics (call: #call) -> ::idem_axum::__rt::Response #filters {
@@ -51,7 +51,7 @@ fn call_type(handler: &Handler, args: &Args) -> TokenStream {
     let mode = match &handler.tx {
         Some(tx) => {
             let database = &tx.database;
-            quote!(::idem_axum::__rt::WithTx<#database>)
+            quote_spanned!(database.span()=> ::idem_axum::__rt::WithTx<#database>)
         }
         None => quote!(::idem_axum::__rt::NoTx),
     };
@@ -73,9 +73,14 @@ fn run(handler: &Handler) -> TokenStream {
     let name = &handler.sig.ident;
     let generics = handler.sig.generics.split_for_impl().1;
     let turbofish = generics.as_turbofish();
-    let arguments = handler.parameters.iter().map(argument);
+    let arguments = handler
+        .parameters
+        .iter()
+        .map(|parameter| argument(parameter, hidden(name.span())));
     let mutable = handler.tx.as_ref().map(|_| quote!(mut));
-    quote_spanned! {Span::mixed_site()=>
+    // What is asked of the handler as a whole is asked at its name.
+    let span = hidden(name.span());
+    quote_spanned! {span=>
         let (attempt, parts, last) = call.split();
         attempt.run(&__IDEM_SPEC, move |attempt| async move {
             let #mutable claim = match attempt.begin().await {
@@ -93,14 +98,19 @@ fn run(handler: &Handler) -> TokenStream {
     }
 }
 
-fn argument(parameter: &Parameter) -> TokenStream {
+/// Locals of this span cannot be seen by the user's tokens, nor the other way round.
+fn hidden(place: Span) -> Span {
+    Span::mixed_site().located_at(place)
+}
+
+fn argument(parameter: &Parameter, span: Span) -> TokenStream {
     match parameter {
-        Parameter::Tx => quote_spanned!(Span::mixed_site()=> claim.tx()),
+        Parameter::Tx => quote_spanned!(span=> claim.tx()),
         Parameter::Part(number) => {
             let number = Index::from(*number);
-            quote_spanned!(Span::mixed_site()=> parts.#number)
+            quote_spanned!(span=> parts.#number)
         }
-        Parameter::Last => quote_spanned!(Span::mixed_site()=> last),
+        Parameter::Last => quote_spanned!(span=> last),
     }
 }
 

@@ -52,9 +52,10 @@ impl Handler {
             match wrong.check(check_parameter(input)) {
                 Some(Kind::Tx(found)) => {
                     is_tx.push(true);
-                    if tx.replace(found).is_some() {
-                        wrong.push(Error::new(input.span(), TWO_TRANSACTIONS));
+                    if tx.is_some() {
+                        wrong.push(Error::new_spanned(&found.database, TWO_TRANSACTIONS));
                     }
+                    tx = Some(found);
                 }
                 Some(Kind::Extractor(ty)) => {
                     is_tx.push(false);
@@ -149,16 +150,16 @@ fn check_parameter(input: &mut FnArg) -> Result<Kind> {
     }
     let ty = &*parameter.ty;
     if is_named(ty, "Next") {
-        return Err(Error::new(ty.span(), MIDDLEWARE));
+        return Err(Error::new_spanned(ty, MIDDLEWARE));
     }
     if let Some(tx) = find_segment(ty, "Tx") {
         return Err(Error::new(tx.ident.span(), TX_INSIDE));
     }
     if mentions_impl(ty) {
-        return Err(Error::new(ty.span(), NO_IMPL));
+        return Err(Error::new_spanned(ty, NO_IMPL));
     }
     if borrows(ty) {
-        return Err(Error::new(ty.span(), BORROWED));
+        return Err(Error::new_spanned(ty, BORROWED));
     }
     Ok(Kind::Extractor(ty.clone()))
 }

@@ -10,6 +10,7 @@ use crate::errors::Errors;
 use crate::expand::expand;
 use crate::handler::Handler;
 use crate::policy;
+use crate::stub::stub;
 
 /// Expands `#[idempotent(options)]` on `item`.
 pub(crate) fn idempotent(options: TokenStream, item: &TokenStream) -> TokenStream {
@@ -75,18 +76,6 @@ fn take_mark(options: TokenStream) -> (bool, TokenStream) {
     match tokens.next() {
         Some(TokenTree::Ident(mark)) if mark == INNERMOST => (true, tokens.skip(1).collect()),
         _ => (false, options),
-    }
-}
-
-/// Stands in for a handler that cannot be wrapped, so that its routes give no errors of their own.
-fn stub(function: &ItemFn) -> TokenStream {
-    let (vis, name) = (&function.vis, &function.sig.ident);
-    let (generics, _, filters) = function.sig.generics.split_for_impl();
-    quote! {
-        #[allow(warnings)]
-        #vis async fn #name #generics () -> ::idem_axum::__rt::Response #filters {
-            ::core::unreachable!()
-        }
     }
 }
 

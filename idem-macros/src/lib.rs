@@ -14,6 +14,7 @@ mod policy;
 mod spec;
 mod state;
 mod store;
+mod stub;
 mod suggest;
 mod transaction;
 mod types;

@@ -8,25 +8,28 @@ use crate::store::Store;
 /// Documentation to append to what the user wrote.
 pub(crate) fn docs(args: &Args, written: &[Attribute]) -> Vec<Attribute> {
     let documented = written.iter().any(|attr| attr.path().is_ident("doc"));
-    // A summary must not be a heading, which is all that some generators show.
-    let heading: &[&str] = if documented {
-        &["", " # Idempotency", ""]
+    let (key, rest) = (format!(" {}", key(args)), format!(" {}", rest(args)));
+    // A summary must be short and no heading: it is all that some generators show.
+    let lines: &[&str] = if documented {
+        &["", " # Idempotency", "", &key, &rest]
     } else {
-        &[]
+        &[&key, "", &rest]
     };
-    let text = format!(" {}", describe(args));
-    let lines = heading.iter().copied().chain([text.as_str()]);
     lines
+        .iter()
         .map(|line| syn::parse_quote!(#[doc = #line]))
         .collect()
 }
 
-fn describe(args: &Args) -> String {
-    let key = if args.key_optional {
+fn key(args: &Args) -> &'static str {
+    if args.key_optional {
         "The idempotency key is optional; a request with a key is safe to retry with the same key."
     } else {
         "The idempotency key is required; a retry carries the same key."
-    };
+    }
+}
+
+fn rest(args: &Args) -> String {
     let time = match &args.ttl {
         Some(ttl) => format!(" for {}", ttl.text.value()),
         None => String::new(),
@@ -36,7 +39,7 @@ fn describe(args: &Args) -> String {
         None => "is refused with 409".to_owned(),
     };
     format!(
-        "{key} Answers with status {} are kept{time} and replayed to retries; \
+        "Answers with status {} are kept{time} and replayed to retries; \
          any other answer leaves nothing behind, and a retry runs again. \
          A retry while the first attempt runs {running}. \
          The same key with another request is refused with 422.",
@@ -80,10 +83,9 @@ mod tests {
 
     #[test]
     fn the_policy_says_what_a_client_must_know() {
-        let text = describe(&args("scope = global, ttl = \"24h\""));
-        assert!(
-            text.starts_with("The idempotency key is required; a retry carries the same key. ")
-        );
+        let args = args("scope = global, ttl = \"24h\"");
+        assert!(key(&args).starts_with("The idempotency key is required;"));
+        let text = rest(&args);
         assert!(text.contains("Answers with status 2xx or 3xx are kept for 24h and replayed"));
         assert!(text.contains("A retry while the first attempt runs is refused with 409."));
     }
@@ -92,8 +94,9 @@ mod tests {
     fn the_policy_follows_the_options() {
         let options =
             "scope = global, key = optional, store = \"2xx, 402, 409\", in_flight = \"wait 5s\"";
-        let text = describe(&args(options));
-        assert!(text.starts_with("The idempotency key is optional"));
+        let args = args(options);
+        assert!(key(&args).starts_with("The idempotency key is optional"));
+        let text = rest(&args);
         assert!(text.contains("status 2xx, 402 or 409 are kept and replayed"));
         assert!(text.contains("waits for its answer, up to 5s."));
     }
@@ -102,14 +105,13 @@ mod tests {
     fn a_heading_stands_only_below_other_documentation() {
         let written: Attribute = syn::parse_quote!(#[doc = " Pays."]);
         let args = args("scope = global");
-        assert_eq!(docs(&args, &[written]).len(), 4);
-        let [only] = &docs(&args, &[])[..] else {
-            panic!()
+        let text = |written: &[Attribute]| {
+            let docs = docs(&args, written);
+            docs.iter()
+                .map(|doc| doc.to_token_stream().to_string())
+                .collect::<String>()
         };
-        assert!(
-            only.to_token_stream()
-                .to_string()
-                .contains("\" The idempotency key")
-        );
+        assert!(text(&[written]).contains("# Idempotency"));
+        assert!(!text(&[]).contains("# Idempotency"));
     }
 }

@@ -78,14 +78,15 @@ fn implement(input: &DeriveInput, runtime: &Runtime<'_>) -> TokenStream {
     }
     let (impl_generics, _, filters) = generics.split_for_impl();
     let type_generics = input.generics.split_for_impl().1;
-    let inner = quote_spanned!(ty.span()=> <#ty as ::idem_axum::HasIdempotency>);
+    let database = quote_spanned!(ty.span()=> <#ty as ::idem_axum::HasIdempotency>::Db);
+    let get = quote_spanned!(ty.span()=> <#ty as ::idem_axum::HasIdempotency>::idempotency);
     quote! {
         #[automatically_derived]
         impl #impl_generics ::idem_axum::HasIdempotency for #name #type_generics #filters {
-            type Db = #inner::Db;
+            type Db = #database;
 
             fn idempotency(&self) -> &::idem_axum::Idempotency<Self::Db> {
-                #inner::idempotency(&self.#member)
+                #get(&self.#member)
             }
         }
     }

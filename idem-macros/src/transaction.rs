@@ -58,7 +58,7 @@ fn last_segment_mut(ty: &mut Type) -> Option<&mut PathSegment> {
 }
 
 /// `Tx<DB>` → `Tx<'_, DB>`: an `async fn` does not let the lifetime be left out.
-fn elide_lifetime(segment: &mut PathSegment) -> Result<()> {
+pub(crate) fn elide_lifetime(segment: &mut PathSegment) -> Result<()> {
     let span = segment.ident.span();
     if segment.arguments.is_empty() {
         let arguments: AngleBracketedGenericArguments = syn::parse_quote_spanned!(span=> <'_>);

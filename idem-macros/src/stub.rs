@@ -1,0 +1,95 @@
+//! What stands in for a handler that cannot be wrapped, so that only its own errors are told.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::visit_mut::{self, VisitMut};
+use syn::{ItemFn, PatType, PathSegment, Visibility};
+
+use crate::transaction::elide_lifetime;
+use crate::types::find_self;
+
+/// A function of the same name that any router accepts.
+pub(crate) fn stub(function: &ItemFn) -> TokenStream {
+    let (vis, name) = (&function.vis, &function.sig.ident);
+    let (generics, _, filters) = function.sig.generics.split_for_impl();
+    let original = original(function);
+    quote! {
+        #[allow(warnings)]
+        #vis async fn #name #generics () -> ::idem_axum::__rt::Response #filters {
+            #original
+            ::core::unreachable!()
+        }
+    }
+}
+
+/// The function as written, if it can stand alone.
+///
+/// It keeps imports in use, and an editor can go on completing inside the body.
+fn original(function: &ItemFn) -> Option<ItemFn> {
+    let sig = &function.sig;
+    let alone = sig.receiver().is_none() && find_self(sig, &function.block).is_none();
+    if sig.asyncness.is_none() || !alone {
+        return None;
+    }
+    let mut original = function.clone();
+    original.vis = Visibility::Inherited;
+    original.attrs.clear();
+    let mut completion = Completion { complete: true };
+    completion.visit_signature_mut(&mut original.sig);
+    completion.complete.then_some(original)
+}
+
+/// Makes ordinary Rust of the parameters: `Tx<'_, DB>` for `Tx<DB>`, no `#[tx]`.
+struct Completion {
+    complete: bool,
+}
+
+impl VisitMut for Completion {
+    fn visit_pat_type_mut(&mut self, parameter: &mut PatType) {
+        parameter.attrs.retain(|attr| !attr.path().is_ident("tx"));
+        visit_mut::visit_pat_type_mut(self, parameter);
+    }
+
+    fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
+        if segment.ident == "Tx" {
+            self.complete &= !segment.arguments.is_empty() && elide_lifetime(segment).is_ok();
+        }
+        visit_mut::visit_path_segment_mut(self, segment);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stub_of(function: &str) -> String {
+        stub(&syn::parse_str(function).unwrap())
+            .to_string()
+            .replace(' ', "")
+    }
+
+    #[test]
+    fn the_original_is_kept_inside_where_it_compiles() {
+        let code = stub_of("pub async fn f(#[tx] a: Option<Tx<Pg>>, b: &str) { body() }");
+        assert!(
+            code.contains("pubasyncfnf()->::idem_axum::__rt::Response{"),
+            "{code}"
+        );
+        assert!(
+            code.contains("asyncfnf(a:Option<Tx<'_,Pg>>,b:&str){body()}"),
+            "{code}"
+        );
+    }
+
+    #[test]
+    fn the_original_is_dropped_where_it_does_not_compile() {
+        for function in [
+            "fn f() { body() }",
+            "async fn f(&self) { body() }",
+            "async fn f() { Self::body() }",
+            "async fn f(tx: Tx) { body() }",
+        ] {
+            assert!(!stub_of(function).contains("body"), "{function}");
+        }
+    }
+}
