@@ -1,13 +1,13 @@
 //! The options in `#[idempotent(…)]`: found, parsed and checked one by one, all errors in one build.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Ident, LitStr, Path, Result, Token, Type};
 
 use crate::errors::Errors;
+use crate::options;
 use crate::store::Store;
-use crate::suggest::{listed, nearest};
 use crate::value;
 
 /// What the attribute says, with defaults where it says nothing or something wrong.
@@ -71,9 +71,9 @@ impl Args {
         while !input.is_empty() {
             if let Err(error) = self.parse_one(input, &mut given) {
                 errors.push(error);
-                skip_to_next_option(input);
+                options::skip_to_next(input);
             }
-            errors.check(comma_or_end(input));
+            errors.check(options::comma_or_end(input));
         }
         if !given.iter().any(|name| name == "scope") {
             errors.push(Error::new(Span::call_site(), NO_SCOPE));
@@ -92,9 +92,7 @@ impl Args {
                 "expected an option such as `scope = \"tenant\"`",
             )
         })?;
-        let Some((_, example)) = OPTIONS.iter().find(|(known, _)| name == known) else {
-            return Err(unknown_option(&name));
-        };
+        let example = options::example(&name)?;
         let twice = given.contains(&name);
         given.push(name.clone());
         let assigned = input.parse::<Option<Token![=]>>()?.is_some();
@@ -131,61 +129,6 @@ impl Args {
         Ok(())
     }
 }
-
-fn unknown_option(name: &Ident) -> Error {
-    let names = || OPTIONS.iter().map(|(known, _)| *known);
-    let cure = match nearest(&name.to_string(), names()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("the options are {}", listed(names())),
-    };
-    Error::new(name.span(), format!("unknown option `{name}`; {cure}"))
-}
-
-/// Leaves the rest of a broken option, up to a comma with another option behind it.
-fn skip_to_next_option(input: ParseStream<'_>) {
-    while !input.is_empty() && !is_next_option(&input.fork()) {
-        if input.parse::<TokenTree>().is_err() {
-            return;
-        }
-    }
-}
-
-/// A comma also stands in `Type<A, B>`, so what follows it decides.
-fn is_next_option(ahead: ParseStream<'_>) -> bool {
-    let comma = ahead.parse::<Token![,]>().is_ok();
-    let Ok(name) = ahead.call(Ident::parse_any) else {
-        return false;
-    };
-    comma && (ahead.peek(Token![=]) || OPTIONS.iter().any(|(known, _)| name == known))
-}
-
-fn comma_or_end(input: ParseStream<'_>) -> Result<()> {
-    if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
-        return Ok(());
-    }
-    let error = input.error("expected `,` between two options");
-    skip_to_next_option(input);
-    input.parse::<Option<Token![,]>>()?;
-    Err(error)
-}
-
-/// Every option with an example of its value.
-const OPTIONS: &[(&str, &str)] = &[
-    ("scope", "\"tenant\""),
-    ("ttl", "\"24h\""),
-    ("operation", "\"payments.create\""),
-    ("key", "optional"),
-    ("fingerprint", "\"json\""),
-    ("fingerprint_headers", "[\"x-currency\"]"),
-    ("max_body", "\"64KiB\""),
-    ("max_response", "\"1MiB\""),
-    ("store", "\"2xx, 3xx, 409\""),
-    ("in_flight", "\"wait 5s\""),
-    ("timeout", "\"30s\""),
-    ("isolation", "\"serializable\""),
-    ("state", "AppState"),
-    ("plain", "create_payment_plain"),
-];
 
 const KEY: &[&str] = &["required", "optional"];
 const ISOLATION: &[&str] = &["default", "serializable"];

@@ -9,7 +9,7 @@ use syn::{Index, Type};
 use crate::args::Args;
 use crate::attrs::Attrs;
 use crate::checks::{checks, scope_type};
-use crate::handler::{Handler, Parameter};
+use crate::handler::{Argument, Handler};
 use crate::spec::spec;
 
 /// The handler wrapped, and the function as written when `plain = …` asks for it.
@@ -74,9 +74,9 @@ fn run(handler: &Handler) -> TokenStream {
     let generics = handler.sig.generics.split_for_impl().1;
     let turbofish = generics.as_turbofish();
     let arguments = handler
-        .parameters
+        .arguments
         .iter()
-        .map(|parameter| argument(parameter, hidden(name.span())));
+        .map(|source| argument(source, hidden(name.span())));
     let mutable = handler.tx.as_ref().map(|_| quote!(mut));
     // What is asked of the handler as a whole is asked at its name.
     let span = hidden(name.span());
@@ -103,14 +103,14 @@ fn hidden(place: Span) -> Span {
     Span::mixed_site().located_at(place)
 }
 
-fn argument(parameter: &Parameter, span: Span) -> TokenStream {
-    match parameter {
-        Parameter::Tx => quote_spanned!(span=> claim.tx()),
-        Parameter::Part(number) => {
+fn argument(source: &Argument, span: Span) -> TokenStream {
+    match source {
+        Argument::Tx => quote_spanned!(span=> claim.tx()),
+        Argument::Part(number) => {
             let number = Index::from(*number);
             quote_spanned!(span=> parts.#number)
         }
-        Parameter::Last => quote_spanned!(span=> last),
+        Argument::Last => quote_spanned!(span=> last),
     }
 }
 
@@ -128,4 +128,88 @@ fn plain(handler: &Handler, attrs: &Attrs, args: &Args) -> Option<TokenStream> {
         #[allow(dead_code)]
         #vis #sig #block
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors::Errors;
+
+    /// The expansion without blanks, which would make the tests depend on the printer.
+    fn expanded(options: &str, function: &str) -> String {
+        let mut errors = Errors::default();
+        let args = Args::parse(options.parse().unwrap(), &mut errors);
+        let handler = Handler::check(syn::parse_str(function).unwrap(), &mut errors);
+        assert_eq!(errors.texts(), [""; 0]);
+        let code = expand(&handler.unwrap(), &Attrs::default(), &args);
+        code.to_string().replace(' ', "")
+    }
+
+    #[test]
+    fn the_wrapper_takes_one_call() {
+        let code = expanded(
+            "scope = Tenant, max_body = \"64KiB\", key = optional",
+            "pub async fn pay(a: State<App>, mut tx: Tx<Pg>, b: Json<New>) -> R { body }",
+        );
+        let call = "pubasyncfnpay(call:::idem_axum::__rt::Call<::idem_axum::__rt::WithTx<Pg>,\
+                    Tenant,(State<App>,),Json<New>,65536,false>)->::idem_axum::__rt::Response";
+        assert!(code.contains(call), "{code}");
+        assert!(
+            code.contains("pay(parts.0,claim.tx(),last).await"),
+            "{code}"
+        );
+        assert!(
+            code.contains("asyncfnpay(a:State<App>,muttx:Tx<'_,Pg>,b:Json<New>)->R{body}"),
+            "{code}"
+        );
+    }
+
+    #[test]
+    fn a_handler_of_nothing_is_a_call_of_nothing() {
+        let code = expanded("scope = \"global\"", "async fn f() {}");
+        let call = "Call<::idem_axum::__rt::NoTx,::idem_axum::__rt::Global,(),(),0,true>";
+        assert!(code.contains(call), "{code}");
+        assert!(!code.contains("mutclaim"), "{code}");
+    }
+
+    #[test]
+    fn generics_are_handed_through() {
+        let code = expanded(
+            "scope = global",
+            "async fn f<T: A, const N: usize>(b: Json<T>) where T: B {}",
+        );
+        assert!(code.contains("asyncfnf<T:A,constN:usize>(call:"), "{code}");
+        assert!(
+            code.contains("Response whereT:B{".replace(' ', "").as_str()),
+            "{code}"
+        );
+        assert!(code.contains("f::<T,N>(last).await"), "{code}");
+        assert!(!code.contains("__idem_checks"), "{code}");
+    }
+
+    #[test]
+    fn options_become_builder_calls_in_one_order() {
+        let code = expanded(
+            "scope = global, isolation = serializable, ttl = \"1s\", store = \"2xx, 409\", \
+             fingerprint = my::digest, fingerprint_headers = [\"X-A\"], in_flight = \"wait 5s\"",
+            "async fn f() {}",
+        );
+        let spec = "Spec::new(::core::concat!(::core::module_path!(),\"::\",\"f\")).ttl_ms(1000)\
+                    .fingerprint_with(|input|::idem_axum::__rt::custom_digest(my::digest(input)))\
+                    .fingerprint_headers(&[\"x-a\"]).store(true,false,&[409]).wait_ms(5000)\
+                    .serializable();";
+        assert!(code.contains(spec), "{code}");
+    }
+
+    #[test]
+    fn the_function_as_written_is_emitted_on_request() {
+        let code = expanded(
+            "scope = global, plain = g",
+            "pub async fn f(tx: Tx<Pg>) { body }",
+        );
+        assert!(
+            code.ends_with("#[allow(dead_code)]pubasyncfng(tx:Tx<'_,Pg>){body}"),
+            "{code}"
+        );
+    }
 }

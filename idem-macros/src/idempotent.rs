@@ -31,12 +31,9 @@ pub(crate) fn idempotent(options: TokenStream, item: &TokenStream) -> TokenStrea
 /// The wrapped handler, or its errors and something of its name for the rest of the program.
 fn wrap(options: TokenStream, function: ItemFn, mut attrs: Attrs, described: bool) -> TokenStream {
     let mut errors = Errors::default();
-    let args = Args::parse(options, &mut errors);
-    if let Some(plain) = args
-        .plain
-        .as_ref()
-        .filter(|plain| **plain == function.sig.ident)
-    {
+    let mut args = Args::parse(options, &mut errors);
+    let same = |plain: &mut Ident| *plain == function.sig.ident;
+    if let Some(plain) = args.plain.take_if(same) {
         errors.push(Error::new(plain.span(), "the handler itself has this name"));
     }
     if !described {

@@ -10,6 +10,8 @@ mod errors;
 mod expand;
 mod handler;
 mod idempotent;
+mod options;
+mod parameter;
 mod policy;
 mod spec;
 mod state;
