@@ -1,0 +1,191 @@
+//! The payments app as a process: killed at any statement, in pairs, and asked to end.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use std::net::SocketAddr;
+
+use idem_tests::http::{Answer, Attempt, get, post};
+use idem_tests::process::{Process, payments};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+/// A payment that names its key as its reference.
+fn pay(key: &str, source: &str) -> Attempt {
+    let body = json!({"amount": 100, "currency": "EUR", "reference": key, "source": source});
+    post("/payments")
+        .header("authorization", "Bearer acme-demo-key")
+        .key(key)
+        .json(&body)
+}
+
+async fn app(feature: &str, url: &str, pool: u32) -> Process {
+    let mut command = payments(feature);
+    command.args(["--listen", "127.0.0.1:0", "--database-url", url]);
+    command.args(["--pool-size", &pool.to_string()]);
+    Process::start(command).await
+}
+
+async fn payments_of(key: &str, address: SocketAddr) -> usize {
+    let list = get(format!("/payments?reference={key}"));
+    let list = list
+        .header("authorization", "Bearer acme-demo-key")
+        .send_to(address)
+        .await
+        .unwrap();
+    let body: Value = list.json();
+    body.get("payments")
+        .and_then(Value::as_array)
+        .unwrap()
+        .len()
+}
+
+/// Retries until the answer is final, as a client does.
+async fn retry(key: &str, address: SocketAddr) -> Answer {
+    loop {
+        let answer = pay(key, "tok_visa").send_to(address).await.unwrap();
+        if !matches!(answer.status.as_u16(), 409 | 503) {
+            return answer;
+        }
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+}
+
+async fn each_key_is_paid_once(keys: &[String], address: SocketAddr) {
+    for key in keys {
+        let answer = retry(key, address).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(payments_of(key, address).await, 1, "payments of {key}");
+    }
+}
+
+fn send_all(keys: &[String], address: SocketAddr) -> JoinSet<bool> {
+    let attempts = keys.iter().map(|key| pay(key, "tok_visa"));
+    attempts
+        .map(|pay| async move { pay.send_to(address).await.is_ok() })
+        .collect()
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use super::*;
+    use idem_tests::sqlite::FEATURE;
+
+    #[tokio::test]
+    async fn killed_after_any_number_of_answers_each_key_is_paid_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/payments.db", folder.path().display());
+        for answers in 0..10 {
+            let keys: Vec<_> = (0..10).map(|key| format!("k{answers}-{key}")).collect();
+            let mut victim = app(FEATURE, &url, 5).await;
+            let mut sent = send_all(&keys, victim.address());
+            for _ in 0..answers {
+                sent.join_next().await;
+            }
+            victim.kill().await;
+            let next = app(FEATURE, &url, 5).await;
+            each_key_is_paid_once(&keys, next.address()).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn asked_to_end_it_finishes_what_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/payments.db", folder.path().display());
+        let mut first = app(FEATURE, &url, 5).await;
+        let address = first.address();
+        let mut sent = JoinSet::new();
+        for _ in 0..2 {
+            sent.spawn(async move { pay("slow", "tok_slow_700").send_to(address).await.unwrap() });
+        }
+        // The duplicate is answered at once, so the other one is running now.
+        assert_eq!(sent.join_next().await.unwrap().unwrap().status, 409);
+        first.terminate();
+        assert_eq!(sent.join_next().await.unwrap().unwrap().status, 201);
+        assert!(first.exit_status().await.success(), "{}", first.log());
+        let next = app(FEATURE, &url, 5).await;
+        assert_eq!(payments_of("slow", next.address()).await, 1);
+    }
+}
+
+#[cfg(all(feature = "postgres", not(idem_no_postgres)))]
+mod postgres {
+    use super::*;
+    use idem_tests::postgres::{FEATURE, TestDb};
+    use idem_tests::proxy::{Action, Proxy};
+
+    /// The app makes its own tables in a database that is not `TestDb`'s table `payment`.
+    async fn empty_database() -> TestDb {
+        let db = TestDb::new().await;
+        sqlx::query("drop table payment")
+            .execute(&db.pool_of(1).await)
+            .await
+            .unwrap();
+        db
+    }
+
+    #[tokio::test]
+    async fn killed_before_any_statement_each_key_is_paid_once() {
+        let db = empty_database().await;
+        drop(app(FEATURE, &db.url(), 1).await);
+        // Begin, probe, payment, guard, record, COMMIT, and what other requests do meanwhile.
+        for statement in 1..=10 {
+            let proxy = Proxy::to(&db.url()).await;
+            let mut victim = app(FEATURE, proxy.url(), 5).await;
+            let keys: Vec<_> = (0..10).map(|key| format!("k{statement}-{key}")).collect();
+            let trap = proxy.on_nth(statement, "", Action::Hold);
+            let sent = send_all(&keys, victim.address());
+            trap.reached().await;
+            victim.kill().await;
+            proxy.cut();
+            sent.join_all().await;
+            let next = app(FEATURE, &db.url(), 5).await;
+            each_key_is_paid_once(&keys, next.address()).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn killed_after_commit_and_before_the_answer_the_payment_is_replayed() {
+        let db = empty_database().await;
+        let proxy = Proxy::to(&db.url()).await;
+        let mut victim = app(FEATURE, proxy.url(), 5).await;
+        let keys = ["committed".to_owned()];
+        let trap = proxy.on("commit", Action::HoldAnswer);
+        let sent = send_all(&keys, victim.address());
+        trap.reached().await;
+        victim.kill().await;
+        proxy.cut();
+        sent.join_all().await;
+        let next = app(FEATURE, &db.url(), 5).await;
+        assert!(retry("committed", next.address()).await.is_replay());
+        assert_eq!(payments_of("committed", next.address()).await, 1);
+    }
+
+    #[tokio::test]
+    async fn of_64_duplicates_on_two_processes_one_pays_and_other_keys_are_served() {
+        let db = empty_database().await;
+        let nodes = [
+            app(FEATURE, &db.url(), 5).await,
+            app(FEATURE, &db.url(), 5).await,
+        ];
+        let mut sent = JoinSet::new();
+        for attempt in 0..64_usize {
+            let address = nodes[attempt % 2].address();
+            sent.spawn(async move { pay("same", "tok_slow_300").send_to(address).await.unwrap() });
+        }
+        for key in 0..16_usize {
+            let answer = pay(&format!("other-{key}"), "tok_visa");
+            let answer = answer.send_to(nodes[key % 2].address()).await.unwrap();
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
+        let answers = sent.join_all().await;
+        let originals = answers
+            .iter()
+            .filter(|answer| answer.status == 201 && !answer.is_replay());
+        assert_eq!(originals.count(), 1);
+        for answer in answers.iter().filter(|answer| answer.status != 201) {
+            assert_eq!(answer.status, 409, "{answer:?}");
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+        }
+        assert_eq!(payments_of("same", nodes[0].address()).await, 1);
+    }
+}
