@@ -28,6 +28,8 @@ macro_rules! behaviours {
         mod failure;
         #[path = "behaviour/keys.rs"]
         mod keys;
+        #[path = "behaviour/limits.rs"]
+        mod limits;
         #[path = "behaviour/replay.rs"]
         mod replay;
         #[path = "behaviour/response.rs"]
@@ -40,6 +42,8 @@ macro_rules! behaviours {
 mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
 
+    const RECORD: &str = "idem_record";
+
     /// Fails and ends the transaction, though not for those who look away.
     const FAILS: &str = "insert or rollback into payment (id) values (2)";
 
@@ -50,6 +54,8 @@ mod sqlite {
 #[path = "."]
 mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records};
+
+    const RECORD: &str = "idem.record";
 
     /// Fails and spoils the transaction, though not for those who look away.
     const FAILS: &str = "insert into payment (tenant) values (null)";

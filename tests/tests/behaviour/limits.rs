@@ -1,0 +1,89 @@
+//! What a node refuses before anything runs: too much, too late, too long, not its to read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use idem_axum::Idempotency;
+
+use super::app::{Gate, app, app_with, engine, payment, problem};
+use super::{RECORD, TestDb};
+
+#[tokio::test]
+async fn more_attempts_than_allowed_are_told_to_come_again() {
+    let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
+    engine(&db).await;
+    let idem = Idempotency::builder(db.pool().await)
+        .max_attempts(1)
+        .build();
+    let app = app_with(idem, Arc::clone(&gate));
+    let first = tokio::spawn({
+        let app = app.clone();
+        async move { payment("/gate").key("first").send(&app).await }
+    });
+    gate.entered.notified().await;
+    let refused = payment("/payments").key("second").send(&app).await;
+    assert_eq!(problem(&refused), (503, "overloaded".to_owned()));
+    assert!(refused.header("retry-after").is_some());
+    gate.open.notify_one();
+    assert_eq!(first.await.unwrap().status, 201);
+    assert_eq!(
+        payment("/payments").key("second").send(&app).await.status,
+        201
+    );
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_what_runs_and_refuses_what_comes() {
+    let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
+    let idem = engine(&db).await;
+    let app = app_with(idem.clone(), Arc::clone(&gate));
+    let first = tokio::spawn({
+        let app = app.clone();
+        async move { payment("/gate").key("first").send(&app).await }
+    });
+    gate.entered.notified().await;
+    let late = idem.shutdown(Duration::from_millis(1)).await.unwrap_err();
+    assert_eq!(late.running, 1);
+    let refused = payment("/payments").key("second").send(&app).await;
+    assert_eq!(problem(&refused), (503, "shutting-down".to_owned()));
+    gate.open.notify_one();
+    idem.shutdown(Duration::from_secs(30)).await.unwrap();
+    assert_eq!(first.await.unwrap().status, 201);
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_record_of_another_version_is_never_run_over() {
+    let db = TestDb::new().await;
+    let app = app(engine(&db).await);
+    let pay = payment("/payments").key("k");
+    assert_eq!(pay.send(&app).await.status, 201);
+    for column in ["format", "fingerprint_version"] {
+        let change = |value: i64| format!("update {RECORD} set {column} = {value}");
+        let pool = db.pool_of(1).await;
+        let newer = sqlx::AssertSqlSafe(change(99));
+        sqlx::query(newer).execute(&pool).await.unwrap();
+        let refused = pay.send(&app).await;
+        assert_eq!(
+            problem(&refused),
+            (503, "record-unreadable".to_owned()),
+            "{column}"
+        );
+        let known = sqlx::AssertSqlSafe(change(1));
+        sqlx::query(known).execute(&pool).await.unwrap();
+    }
+    assert!(pay.send(&app).await.is_replay());
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_uses_up_no_key() {
+    let db = TestDb::new().await;
+    let app = app(engine(&db).await);
+    let long = payment("/payments").key("k").body(vec![b' '; 3 << 20]);
+    assert_eq!(
+        problem(&long.send(&app).await),
+        (413, "body-too-large".to_owned())
+    );
+    assert_eq!(payment("/payments").key("k").send(&app).await.status, 201);
+}
