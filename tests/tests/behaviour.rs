@@ -63,6 +63,8 @@ mod postgres {
     behaviours!();
     #[path = "behaviour/lost_commit.rs"]
     mod lost_commit;
+    #[path = "behaviour/server_log.rs"]
+    mod server_log;
 }
 
 /// Stands for all tests that Postgres is missing for, so that they are counted as ignored.
