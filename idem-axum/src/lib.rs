@@ -45,8 +45,6 @@ pub mod __rt {
 
     /// Bounds that are checked where the user wrote the type.
     pub mod check {
-        pub use crate::check::{
-            any, backend, database, parts, request, response, runtime, scope, send,
-        };
+        pub use crate::check::{database, parts, request, runtime, scope};
     }
 }

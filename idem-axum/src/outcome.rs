@@ -9,25 +9,30 @@ use axum::response::{IntoResponse, Response};
 #[derive(Debug)]
 pub struct Outcome<T>(pub T);
 
-impl<T, E> Outcome<Result<T, E>>
-where
-    Result<T, E>: IntoResponse,
-{
+impl<T, E> Outcome<Result<T, E>> {
     /// The response, and whether it was an `Err`.
-    pub fn split(self) -> (Response, bool) {
+    pub fn split(self) -> (Response, bool)
+    where
+        Result<T, E>: IntoResponse,
+    {
         let is_err = self.0.is_err();
         (self.0.into_response(), is_err)
     }
 }
 
 /// The outcome of a handler that does not return a `Result`.
-pub trait AnyOutcome {
+pub trait AnyOutcome<T> {
     /// The response, which is no `Err`.
-    fn split(self) -> (Response, bool);
+    fn split(self) -> (Response, bool)
+    where
+        T: IntoResponse;
 }
 
-impl<T: IntoResponse> AnyOutcome for Outcome<T> {
-    fn split(self) -> (Response, bool) {
+impl<T> AnyOutcome<T> for Outcome<T> {
+    fn split(self) -> (Response, bool)
+    where
+        T: IntoResponse,
+    {
         (self.0.into_response(), false)
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::FromRequestParts;
@@ -123,6 +124,10 @@ pub struct Ch<const C: char>;
 pub trait ScopeFor<Name> {
     /// The extractor behind the name.
     type Extractor;
+}
+
+impl<S: ScopeFor<Name> + ?Sized, Name> ScopeFor<Name> for Arc<S> {
+    type Extractor = S::Extractor;
 }
 
 /// A scope as the attribute writes it, in a router of state `S`.

@@ -12,7 +12,7 @@ use idem_core::{Backend, Idempotency};
 #[diagnostic::on_unimplemented(
     message = "the router state `{Self}` carries no idempotency runtime",
     label = "`#[idempotent]` needs an `Idempotency<DB>` in the state",
-    note = "add a field `idem: Idempotency<DB>` and `#[derive(HasIdempotency)]` to the state"
+    note = "add a field `idem: Idempotency<DB>` and `#[derive(HasIdempotency)]` to the state; if this is only a part of the router's state (`FromRef`), name that: `#[idempotent(…, state = AppState)]`"
 )]
 pub trait HasIdempotency {
     /// The database that records and handlers' writes share.

@@ -7,9 +7,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use crate::idempotency::Admission;
-use crate::in_flight::{Arrival, Place, Turn};
-use crate::session::{Session, claim_error};
+use crate::in_flight::{Arrival, Turn};
+use crate::session::{END, Session, claim_error};
 use crate::store::{Backend, FORMAT, Opening, StoredRecord};
+use crate::ticket::Ticket;
 use crate::{
     Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Policy, RecordName,
     WhileRunning,
@@ -54,18 +55,6 @@ enum Asked<DB: Backend> {
     Found(Arc<StoredRecord>),
     /// Another node's attempt runs.
     Running,
-}
-
-/// What of an attempt outlives its claim.
-#[derive(Debug)]
-pub(crate) struct Ticket<DB: Backend> {
-    pub(crate) idem: Idempotency<DB>,
-    /// None for an attempt without a key.
-    pub(crate) claimed: Option<(RecordName, Fingerprint, Place)>,
-    pub(crate) id: Uuid,
-    pub(crate) policy: Policy,
-    pub(crate) deadline: Instant,
-    pub(crate) _admission: Admission,
 }
 
 impl<DB: Backend> Idempotency<DB> {
@@ -279,9 +268,6 @@ impl<DB: Backend> Idempotency<DB> {
         Ok(asked)
     }
 }
-
-/// How long the orderly end of a transaction may take before its connection is closed instead.
-pub(crate) const END: Duration = Duration::from_secs(2);
 
 /// Compares a stored record with the attempt's request.
 pub(crate) fn replay<F>(

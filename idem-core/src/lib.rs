@@ -31,6 +31,7 @@ mod session;
 )]
 mod store;
 mod sweep;
+mod ticket;
 mod tx;
 
 pub use builder::{IdempotencyBuilder, Settings};

@@ -169,6 +169,9 @@ impl<DB: Backend> fmt::Debug for Session<DB> {
     }
 }
 
+/// How long the orderly end of a transaction may take before its connection is closed instead.
+pub(crate) const END: Duration = Duration::from_secs(2);
+
 /// An error before the handler ran.
 pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
     match DB::fault(&error) {

@@ -1,6 +1,7 @@
 //! The attempt's transaction as the operation sees it.
 
 use std::fmt;
+use std::future::{Ready, ready};
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{Connection, Transaction};
@@ -70,18 +71,20 @@ impl<'t, DB: Backend> Tx<'t, DB> {
 
     /// There is no such method: Idem commits, after the handler has returned.
     #[doc(hidden)]
-    pub fn commit(self)
+    pub fn commit(self) -> Ready<sqlx::Result<()>>
     where
         Self: CommittedByHand,
     {
+        ready(Ok(()))
     }
 
     /// There is no such method: return an error, and Idem rolls back.
     #[doc(hidden)]
-    pub fn rollback(self)
+    pub fn rollback(self) -> Ready<sqlx::Result<()>>
     where
         Self: RolledBackByHand,
     {
+        ready(Ok(()))
     }
 }
 

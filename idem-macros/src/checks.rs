@@ -2,28 +2,26 @@
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned as _;
-use syn::{ReturnType, Type};
 
 use crate::args::{Args, Scope};
 use crate::handler::Handler;
-use crate::types::{is_named, mentions_impl};
+use crate::types::is_named;
 
-/// A function that is compiled and never called.
+/// A function that is compiled and never called, where the router's state is known.
 ///
-/// What the wrapper itself asks for with the right span (a known database in `Tx`, a future
-/// that is `Send`) is not asked for again.
+/// What the wrapper itself asks for with the right span (a known database in `Tx`, a response,
+/// a future that is `Send`) is not asked for again.
 pub(crate) fn checks(handler: &Handler, args: &Args, state: Option<&Type>) -> TokenStream {
-    if handler.is_generic() {
+    let Some(state) = state.filter(|_| !handler.is_generic()) else {
         return TokenStream::new();
-    }
-    let by_state = state.map(|state| check_with_state(handler, args, state));
-    let response = check_response(handler);
+    };
+    let checks = check_with_state(handler, args, state);
     quote! {
         #[allow(warnings)]
         fn __idem_checks() {
-            #by_state
-            #response
+            #checks
         }
     }
 }
@@ -104,14 +102,4 @@ fn moved(tokens: TokenStream, place: Span) -> TokenStream {
         }
     };
     tokens.into_iter().map(place_one).collect()
-}
-
-fn check_response(handler: &Handler) -> TokenStream {
-    match &handler.sig.output {
-        ReturnType::Default => quote!(),
-        ReturnType::Type(_, ty) if mentions_impl(ty) || matches!(**ty, Type::Never(_)) => quote!(),
-        ReturnType::Type(_, ty) => {
-            quote_spanned!(ty.span()=> ::idem_axum::__rt::check::response::<#ty>();)
-        }
-    }
 }

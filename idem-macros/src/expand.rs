@@ -4,7 +4,7 @@ use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Index, Type};
+use syn::{Index, ReturnType, Type};
 
 use crate::args::Args;
 use crate::attrs::Attrs;
@@ -80,6 +80,11 @@ fn run(handler: &Handler) -> TokenStream {
     let mutable = handler.tx.as_ref().map(|_| quote!(mut));
     // What is asked of the handler as a whole is asked at its name.
     let span = hidden(name.span());
+    let answer = match &handler.sig.output {
+        ReturnType::Default => span,
+        ReturnType::Type(_, ty) => hidden(ty.span()),
+    };
+    let split = quote_spanned!(answer=> .split());
     quote_spanned! {span=>
         let (attempt, parts, last) = call.split();
         attempt.run(&__IDEM_SPEC, move |attempt| async move {
@@ -89,7 +94,7 @@ fn run(handler: &Handler) -> TokenStream {
             };
             let ended = ::idem_axum::__rt::supervise(claim.deadline(), async {
                 use ::idem_axum::__rt::AnyOutcome as _;
-                ::idem_axum::__rt::Outcome(#name #turbofish (#(#arguments),*).await).split()
+                ::idem_axum::__rt::Outcome(#name #turbofish (#(#arguments),*).await) #split
             })
             .await;
             claim.finish(ended).await

@@ -26,3 +26,9 @@ pub mod sqlite;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The attribute's and the derive's examples compile.
+#[cfg(all(doctest, feature = "sqlite", feature = "postgres"))]
+#[doc = include_str!("../../idem-macros/src/idempotent.md")]
+#[doc = include_str!("../../idem-macros/src/has_idempotency.md")]
+struct Macros;

@@ -7,7 +7,7 @@ use app::*;
 
 #[idempotent(scope = "tenant")]
 async fn commits(State(_): State<AppState>, tx: Tx<Sqlite>) {
-    tx.commit();
+    tx.commit().await.unwrap();
 }
 
 #[idempotent(scope = "tenant")]

@@ -43,7 +43,7 @@ struct Two {
     _old: Idempotency<Sqlite>,
 }
 
-#[idempotent(scope = Tenant)]
+#[idempotent(scope = "both")]
 async fn in_an_arc(State(_): State<Arc<Shared>>, _tx: Tx<Postgres>) {}
 
 #[idempotent(scope = "r")]
@@ -64,6 +64,7 @@ where
 }
 
 #[derive(HasIdempotency)]
+#[scopes(both = (Tenant, Tenant))]
 struct Shared {
     #[idempotency]
     tuple: Tuple,

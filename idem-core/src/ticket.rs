@@ -1,0 +1,234 @@
+//! What of an attempt outlives its claim, and how it is stored, settled and sealed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use crate::claim::{Claim, replay};
+use crate::fresh::Completed;
+use crate::idempotency::Admission;
+use crate::in_flight::Place;
+use crate::session::{END, Effects, RolledBack, Session, claim_error};
+use crate::store::{Backend, FORMAT, Fault, NewRecord, Opening, Outcome, StoredRecord};
+use crate::{Completion, Error, Fingerprint, Idempotency, Policy, RecordName};
+
+/// An attempt that may run: its place on this node, its terms, and its name if it has a key.
+#[derive(Debug)]
+pub(crate) struct Ticket<DB: Backend> {
+    pub(crate) idem: Idempotency<DB>,
+    /// None for an attempt without a key.
+    pub(crate) claimed: Option<(RecordName, Fingerprint, Place)>,
+    pub(crate) id: Uuid,
+    pub(crate) policy: Policy,
+    pub(crate) deadline: Instant,
+    pub(crate) _admission: Admission,
+}
+
+/// What storing has come to, before the waiters and the caller are told.
+pub(crate) enum Stored {
+    Committed(Completion),
+    LostRace,
+}
+
+impl<DB: Backend> Ticket<DB> {
+    /// Guard, insert, commit: all of it, or nothing.
+    pub(crate) async fn store(
+        &self,
+        mut session: Session<DB>,
+        completion: Completion,
+        effects: Effects,
+    ) -> Result<Stored, Error> {
+        let limit = self.end_of_completion();
+        let inserted = timeout_at(limit, self.insert(&mut session, &completion, effects)).await;
+        match inserted.unwrap_or(Err(Error::TimedOut)) {
+            Ok(true) => self.commit(session, completion, limit).await,
+            Ok(false) => {
+                session.roll_back(END).await;
+                Ok(Stored::LostRace)
+            }
+            Err(error) => match session.roll_back(END).await {
+                RolledBack::All => Err(error),
+                RolledBack::GuardLost => Err(Error::TransactionBroken),
+            },
+        }
+    }
+
+    async fn insert(
+        &self,
+        session: &mut Session<DB>,
+        completion: &Completion,
+        effects: Effects,
+    ) -> Result<bool, Error> {
+        session.leave_guard(effects).await?;
+        let Some((name, fingerprint, _)) = &self.claimed else {
+            return Ok(true);
+        };
+        let (attempt, ttl) = (self.id, self.policy.ttl);
+        session
+            .insert(&NewRecord {
+                name,
+                attempt,
+                fingerprint,
+                completion,
+                ttl,
+            })
+            .await
+    }
+
+    async fn commit(
+        &self,
+        mut session: Session<DB>,
+        completion: Completion,
+        limit: Instant,
+    ) -> Result<Stored, Error> {
+        match timeout_at(limit, session.commit()).await {
+            Ok(Ok(())) => return Ok(Stored::Committed(completion)),
+            Ok(Err(error)) => match DB::fault(&error) {
+                Fault::Unknown => tracing::warn!(%error, "COMMIT was not acknowledged"),
+                Fault::Collision => return Err(Error::TryAgain(Some(error))),
+                Fault::Aborted | Fault::GuardLost | Fault::Refused => {
+                    let reason = "the database refused the COMMIT";
+                    return Err(Error::NotCommitted {
+                        reason,
+                        source: Some(error),
+                    });
+                }
+            },
+            Err(_) => tracing::warn!("COMMIT was not acknowledged in time"),
+        }
+        drop(session);
+        match self.find_outcome().await {
+            Outcome::Committed => Ok(Stored::Committed(completion)),
+            Outcome::RolledBack => Err(Error::TryAgain(None)),
+            Outcome::Running => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    /// Looks on other connections for what became of a COMMIT that nobody acknowledged.
+    async fn find_outcome(&self) -> Outcome {
+        const LONGEST_LOOK: Duration = Duration::from_secs(5);
+        let Some((name, _, _)) = &self.claimed else {
+            return Outcome::Running;
+        };
+        let look = async {
+            loop {
+                if let Ok(mut conn) = self.idem.pool().acquire().await {
+                    match DB::outcome(&mut conn, name, self.id).await {
+                        Ok(Outcome::Running) | Err(_) => {}
+                        Ok(outcome) => return outcome,
+                    }
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout_at(Instant::now() + LONGEST_LOOK, look)
+            .await
+            .unwrap_or(Outcome::Running)
+    }
+
+    pub(crate) async fn release(
+        self,
+        session: Session<DB>,
+        if_broken: impl FnOnce() -> Completion,
+    ) -> Result<(), Error> {
+        match session.roll_back(END).await {
+            RolledBack::All => Ok(()),
+            RolledBack::GuardLost => {
+                self.seal(if_broken()).await;
+                Err(Error::TransactionBroken)
+            }
+        }
+    }
+
+    /// Tells the waiters, and the caller whose answer counts.
+    pub(crate) async fn finish(
+        self,
+        ended: Result<Stored, Error>,
+        if_broken: impl FnOnce() -> Completion,
+    ) -> Result<Completed, Error> {
+        match ended {
+            Ok(Stored::Committed(completion)) => {
+                self.answer_waiters(completion);
+                Ok(Completed::Committed)
+            }
+            Ok(Stored::LostRace) => self.answer_of_winner().await,
+            Err(Error::TransactionBroken) => {
+                self.seal(if_broken()).await;
+                Err(Error::TransactionBroken)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn answer_waiters(self, completion: Completion) {
+        let Some((_, fingerprint, place)) = self.claimed else {
+            return;
+        };
+        let (fingerprint_version, digest) = fingerprint.stored();
+        place.completed(&Arc::new(StoredRecord {
+            format: FORMAT,
+            fingerprint_version,
+            fingerprint: digest.to_vec(),
+            completion: Arc::new(completion),
+            expired: false,
+        }));
+    }
+
+    async fn answer_of_winner(self) -> Result<Completed, Error> {
+        let Some((name, fingerprint, place)) = self.claimed else {
+            return Err(Error::TryAgain(None));
+        };
+        let mut conn = self.idem.acquire(Instant::now() + END).await?;
+        match DB::find(&mut conn, &name)
+            .await
+            .map_err(claim_error::<DB>)?
+        {
+            Some(record) if !record.expired => {
+                let record = Arc::new(record);
+                place.completed(&record);
+                match replay::<()>(&record, &fingerprint)? {
+                    Claim::Replay(completion) => Ok(Completed::Replay(completion)),
+                    _ => Ok(Completed::Mismatch),
+                }
+            }
+            _ => Err(Error::TryAgain(None)),
+        }
+    }
+
+    /// Stores a terminal answer in a transaction of its own, so that retries do not run.
+    async fn seal(&self, terminal: Completion) {
+        let sealed = async {
+            let mut session = self.open(self.end_of_completion()).await?;
+            if self.insert(&mut session, &terminal, Effects::Keep).await? {
+                session.commit().await.map_err(claim_error::<DB>)?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = sealed.await {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(
+                error,
+                "the terminal record could not be stored: a retry would run"
+            );
+        }
+    }
+
+    pub(crate) async fn open(&self, limit: Instant) -> Result<Session<DB>, Error> {
+        let name = self.claimed.as_ref().map(|(name, _, _)| name);
+        let (isolation, timeout) = (self.policy.isolation, self.policy.timeout);
+        let opening = Opening {
+            name,
+            attempt: self.id,
+            isolation,
+            timeout,
+        };
+        Ok(Session::open(&self.idem, &opening, limit).await?.0)
+    }
+
+    /// A handler that ends just in time still has its writes committed.
+    pub(crate) fn end_of_completion(&self) -> Instant {
+        self.deadline.max(Instant::now() + Duration::from_secs(5))
+    }
+}
