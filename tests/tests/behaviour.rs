@@ -34,6 +34,8 @@ macro_rules! behaviours {
         mod replay;
         #[path = "behaviour/response.rs"]
         mod response;
+        #[path = "behaviour/schema.rs"]
+        mod schema;
     };
 }
 
@@ -43,6 +45,8 @@ mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     const RECORD: &str = "idem_record";
+
+    const COPIED_SQL: &str = include_str!("../../idem-core/migrations/sqlite/0001_record.sql");
 
     /// Fails and ends the transaction, though not for those who look away.
     const FAILS: &str = "insert or rollback into payment (id) values (2)";
@@ -56,6 +60,8 @@ mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     const RECORD: &str = "idem.record";
+
+    const COPIED_SQL: &str = include_str!("../../idem-core/migrations/postgres/0001_record.sql");
 
     /// Fails and spoils the transaction, though not for those who look away.
     const FAILS: &str = "insert into payment (tenant) values (null)";

@@ -250,7 +250,11 @@ impl Backend for Postgres {
             let first = include_str!("../../migrations/postgres/0001_record.sql");
             let mut migrator = super::migrator("idem.migration", &[(1, "record", first)]);
             migrator.create_schema("idem");
-            migrator.run(pool).await
+            // The migrator locks the session, and one that fails or is dropped never unlocks it.
+            let mut conn = pool.acquire().await?;
+            conn.close_on_drop();
+            // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
+            migrator.run_direct(None, &mut *conn, false).await
         })
     }
 

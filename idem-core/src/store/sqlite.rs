@@ -250,7 +250,11 @@ impl Backend for Sqlite {
         Box::pin(async move {
             let first = include_str!("../../migrations/sqlite/0001_record.sql");
             let migrator = super::migrator("idem_migration", &[(1, "record", first)]);
-            migrator.run(pool).await
+            // The migrator has no lock of its own here; the one writer's turn is one.
+            let mut tx = pool.begin_with("begin immediate").await?;
+            // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
+            migrator.run_direct(None, &mut *tx, false).await?;
+            Ok(tx.commit().await?)
         })
     }
 
