@@ -33,7 +33,7 @@ struct Options {
     #[arg(long, env = "DATABASE_URL", default_value = database::DEFAULT_URL)]
     database_url: String,
     /// How many connections the pool holds at most.
-    #[arg(long, env = "PAYMENTS_POOL_SIZE", default_value_t = 10)]
+    #[arg(long, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pool_size: u32,
 }
 
@@ -58,10 +58,26 @@ async fn main() -> ExitCode {
     match run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("payments: {error}");
+            eprintln!("payments: {}", on_one_line(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, which say what to mend.
+fn on_one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some errors repeat their cause's words in their own.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text.replace('\n', " ")
 }
 
 #[expect(
@@ -71,7 +87,7 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let pool = database::connect(&options.database_url, options.pool_size)
         .await
-        .map_err(|error| format!("the database cannot be used: {error}"))?;
+        .map_err(|error| format!("the database cannot be used: {}", on_one_line(&*error)))?;
     let idem = Idempotency::new(pool.clone());
     idem.migrate().await?;
     idem.check().await?;
