@@ -99,10 +99,10 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
-    /// How long an attempt may take, waiting included.
+    /// How long an attempt may take, waiting included; held within 10 milliseconds and one hour.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.policy.timeout = timeout;
+        self.settings.policy.timeout = timeout.clamp(Policy::MIN_TIMEOUT, Policy::MAX_TIMEOUT);
         self
     }
 
@@ -127,10 +127,11 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
-    /// How long an attempt waits for a connection before it is told to come again.
+    /// How long an attempt waits for a connection before it is told to come again; at most one
+    /// hour.
     #[must_use]
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.acquire_timeout = timeout;
+        self.settings.acquire_timeout = timeout.min(Policy::MAX_TIMEOUT);
         self
     }
 

@@ -161,7 +161,7 @@ impl<DB: Backend> Idempotency<DB> {
         } = &attempt;
         let (wait, patience) = match policy.while_running {
             WhileRunning::Reject => (false, Instant::now()),
-            WhileRunning::Wait(limit) => (true, Instant::now() + limit),
+            WhileRunning::Wait(limit) => (true, Instant::now() + limit.min(Policy::MAX_TIMEOUT)),
         };
         let place = match self.in_flight().arrive(name, fingerprint, wait) {
             Arrival::First(place) => place,

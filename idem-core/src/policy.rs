@@ -21,6 +21,10 @@ impl Policy {
     pub const MIN_TTL: Duration = Duration::from_secs(1);
     /// The longest ttl: ten years.
     pub const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+    /// The shortest time for an attempt: 10 milliseconds. None at all is no limit to a database.
+    pub const MIN_TIMEOUT: Duration = Duration::from_millis(10);
+    /// The longest time for an attempt, and for a wait within it: one hour.
+    pub const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
 }
 
 impl Default for Policy {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem_axum::Idempotency;
+use idem_axum::{Idempotency, Policy, WhileRunning};
 
 use super::app::{Gate, app, app_with, engine, payment, problem};
 use super::{RECORD, TestDb};
@@ -86,4 +86,22 @@ async fn a_body_that_is_too_long_uses_up_no_key() {
         (413, "body-too-large".to_owned())
     );
     assert_eq!(payment("/payments").key("k").send(&app).await.status, 201);
+}
+
+#[tokio::test]
+async fn limits_beyond_all_bounds_are_held_within_them() {
+    let db = TestDb::new().await;
+    let pool = engine(&db).await.pool().clone();
+    let pay = payment("/payments").key("k");
+    for extreme in [Duration::ZERO, Duration::MAX] {
+        let idem = Idempotency::builder(pool.clone())
+            .ttl(extreme)
+            .timeout(extreme.max(Duration::from_secs(30)))
+            .acquire_timeout(extreme.max(Duration::from_secs(5)))
+            .while_running(WhileRunning::Wait(extreme))
+            .build();
+        assert_eq!(pay.send(&app(idem)).await.status, 201);
+    }
+    let hurried = Idempotency::builder(pool).timeout(Duration::ZERO).build();
+    assert_eq!(hurried.settings().policy.timeout, Policy::MIN_TIMEOUT);
 }
