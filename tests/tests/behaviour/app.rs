@@ -122,9 +122,21 @@ async fn create_then(
         Some(b"commit-and-begin") => end(&mut tx, "commit; begin").await,
         Some(b"rollback-and-begin") => end(&mut tx, "rollback; begin").await,
         Some(b"forget") => std::mem::forget(tx.begin().await.unwrap()),
+        Some(b"nest-and-fail") => {
+            nest(&mut tx, &tenant).await.commit().await.unwrap();
+            return Err(StatusCode::CONFLICT);
+        }
+        Some(b"nest-and-undo") => nest(&mut tx, &tenant).await.rollback().await.unwrap(),
         other => panic!("{other:?}"),
     }
     paid
+}
+
+/// Pays once more in a savepoint.
+async fn nest<'t>(tx: &'t mut Tx<'_, Db>, tenant: &str) -> sqlx::Transaction<'t, Db> {
+    let mut savepoint = tx.begin().await.unwrap();
+    pay_on(&mut savepoint, tenant, 7).await.unwrap();
+    savepoint
 }
 
 /// Ends the transaction behind the back of `tx`, and does not look whether it could.
@@ -183,15 +195,19 @@ async fn create_at_gate(
 }
 
 async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
-    let id = sqlx::query_scalar(INSERT_PAYMENT)
-        .bind(tenant)
-        .bind(new.amount)
-        .bind("-")
-        .fetch_one(&mut **tx)
-        .await
-        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     let amount = new.amount;
+    let id = pay_on(tx, tenant, amount).await;
+    let id = id.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok((StatusCode::CREATED, Json(Payment { id, amount })))
+}
+
+async fn pay_on(
+    conn: &mut <Db as sqlx::Database>::Connection,
+    tenant: &str,
+    amount: i64,
+) -> sqlx::Result<i64> {
+    let insert = sqlx::query_scalar(INSERT_PAYMENT).bind(tenant);
+    insert.bind(amount).bind("-").fetch_one(conn).await
 }
 
 pub fn app(idem: Idempotency<Db>) -> Router {

@@ -87,6 +87,23 @@ async fn a_forgotten_savepoint_commits_nothing() {
 }
 
 #[tokio::test]
+async fn a_committed_savepoint_is_undone_with_the_rest() {
+    let (db, app) = start().await;
+    let failed = then("nest-and-fail").send(&app).await;
+    assert_eq!(failed.status, 409, "{failed:?}");
+    runs_as_the_first(&db, &app).await;
+}
+
+#[tokio::test]
+async fn a_savepoint_rolled_back_takes_nothing_else_with_it() {
+    let (db, app) = start().await;
+    let paid = then("nest-and-undo").send(&app).await;
+    assert_eq!(paid.status, 201, "{paid:?}");
+    assert_eq!(db.payments().await, 1);
+    assert!(then("nest-and-undo").send(&app).await.is_replay());
+}
+
+#[tokio::test]
 async fn a_timeout_undoes_the_writes_and_frees_the_key() {
     let (db, app) = start().await;
     let pay = payment("/in-time").key("k");
