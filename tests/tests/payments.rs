@@ -65,6 +65,47 @@ fn send_all(keys: &[String], address: SocketAddr) -> JoinSet<bool> {
         .collect()
 }
 
+/// Sends two, of which one is running when this returns.
+async fn two_at_once(
+    key: &'static str,
+    source: &'static str,
+    address: SocketAddr,
+) -> JoinSet<Answer> {
+    let mut sent = JoinSet::new();
+    for _ in 0..2 {
+        sent.spawn(async move { pay(key, source).send_to(address).await.unwrap() });
+    }
+    // The duplicate is answered at once.
+    assert_eq!(sent.join_next().await.unwrap().unwrap().status, 409);
+    sent
+}
+
+async fn of_64_duplicates_one_pays_and_other_keys_are_served(nodes: &[Process]) {
+    let mut sent = JoinSet::new();
+    for attempt in 0..64_usize {
+        let address = nodes[attempt % nodes.len()].address();
+        sent.spawn(async move { pay("same", "tok_slow_300").send_to(address).await.unwrap() });
+    }
+    for key in 0..16_usize {
+        let answer = pay(&format!("other-{key}"), "tok_visa");
+        let answer = answer
+            .send_to(nodes[key % nodes.len()].address())
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    let answers = sent.join_all().await;
+    let originals = answers
+        .iter()
+        .filter(|answer| answer.status == 201 && !answer.is_replay());
+    assert_eq!(originals.count(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!(answer.status, 409, "{answer:?}");
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+    assert_eq!(payments_of("same", nodes[0].address()).await, 1);
+}
+
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::*;
@@ -88,17 +129,36 @@ mod sqlite {
     }
 
     #[tokio::test]
+    async fn of_64_duplicates_one_pays_and_other_keys_wait_their_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/payments.db", folder.path().display());
+        let node = app(FEATURE, &url, 5).await;
+        of_64_duplicates_one_pays_and_other_keys_are_served(&[node]).await;
+    }
+
+    #[tokio::test]
+    async fn while_one_writes_others_read_and_are_replayed() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/payments.db", folder.path().display());
+        let node = app(FEATURE, &url, 5).await;
+        let address = node.address();
+        let paid = retry("early", address).await;
+        let mut slow = two_at_once("slow", "tok_slow_10000", address).await;
+        for _ in 0..3 {
+            let replay = retry("early", address).await;
+            assert!(replay.is_replay() && replay.body == paid.body, "{replay:?}");
+            assert_eq!(payments_of("early", address).await, 1);
+        }
+        assert!(slow.try_join_next().is_none());
+    }
+
+    #[tokio::test]
     async fn asked_to_end_it_finishes_what_runs() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/payments.db", folder.path().display());
         let mut first = app(FEATURE, &url, 5).await;
         let address = first.address();
-        let mut sent = JoinSet::new();
-        for _ in 0..2 {
-            sent.spawn(async move { pay("slow", "tok_slow_700").send_to(address).await.unwrap() });
-        }
-        // The duplicate is answered at once, so the other one is running now.
-        assert_eq!(sent.join_next().await.unwrap().unwrap().status, 409);
+        let mut sent = two_at_once("slow", "tok_slow_700", address).await;
         first.terminate();
         assert_eq!(sent.join_next().await.unwrap().unwrap().status, 201);
         assert!(first.exit_status().await.success(), "{}", first.log());
@@ -167,25 +227,6 @@ mod postgres {
             app(FEATURE, &db.url(), 5).await,
             app(FEATURE, &db.url(), 5).await,
         ];
-        let mut sent = JoinSet::new();
-        for attempt in 0..64_usize {
-            let address = nodes[attempt % 2].address();
-            sent.spawn(async move { pay("same", "tok_slow_300").send_to(address).await.unwrap() });
-        }
-        for key in 0..16_usize {
-            let answer = pay(&format!("other-{key}"), "tok_visa");
-            let answer = answer.send_to(nodes[key % 2].address()).await.unwrap();
-            assert_eq!(answer.status, 201, "{answer:?}");
-        }
-        let answers = sent.join_all().await;
-        let originals = answers
-            .iter()
-            .filter(|answer| answer.status == 201 && !answer.is_replay());
-        assert_eq!(originals.count(), 1);
-        for answer in answers.iter().filter(|answer| answer.status != 201) {
-            assert_eq!(answer.status, 409, "{answer:?}");
-            assert!(answer.header("retry-after").is_some(), "{answer:?}");
-        }
-        assert_eq!(payments_of("same", nodes[0].address()).await, 1);
+        of_64_duplicates_one_pays_and_other_keys_are_served(&nodes).await;
     }
 }
