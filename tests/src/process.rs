@@ -1,6 +1,7 @@
 //! Programs that tests start, kill and read the log of.
 
 use std::{
+    collections::BTreeMap,
     env,
     net::SocketAddr,
     process::{Command as Build, ExitStatus, Stdio},
@@ -100,6 +101,15 @@ impl Process {
 /// Each database has a target folder of its own, so that one build does not replace the other's
 /// program. Cargo lets one process at a time build there.
 pub fn payments(feature: &str) -> Command {
+    static BUILT: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap();
+    let program = built
+        .entry(feature.to_owned())
+        .or_insert_with(|| build(feature));
+    Command::new(program)
+}
+
+fn build(feature: &str) -> String {
     let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let target = format!("{workspace}/target/app-{feature}");
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
@@ -114,7 +124,7 @@ pub fn payments(feature: &str) -> Command {
         built.status.success(),
         "the payments example does not build:\n{errors}"
     );
-    Command::new(format!("{target}/debug/payments"))
+    format!("{target}/debug/payments")
 }
 
 /// Copies a stream into the log, line by line, and tells the address that stands in it.

@@ -3,11 +3,13 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use idem_tests::http::{Answer, Attempt, get, post};
 use idem_tests::process::{Process, payments};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// A payment that names its key as its reference.
 fn pay(key: &str, source: &str) -> Attempt {
@@ -41,13 +43,17 @@ async fn payments_of(key: &str, address: SocketAddr) -> usize {
 
 /// Retries until the answer is final, as a client does.
 async fn retry(key: &str, address: SocketAddr) -> Answer {
-    loop {
-        let answer = pay(key, "tok_visa").send_to(address).await.unwrap();
-        if !matches!(answer.status.as_u16(), 409 | 503) {
-            return answer;
+    let retrying = async {
+        loop {
+            let answer = pay(key, "tok_visa").send_to(address).await.unwrap();
+            if !matches!(answer.status.as_u16(), 409 | 503) {
+                return answer;
+            }
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
         }
-        assert!(answer.header("retry-after").is_some(), "{answer:?}");
-    }
+    };
+    let final_answer = timeout(Duration::from_secs(60), retrying).await;
+    final_answer.expect("the key is free in the end")
 }
 
 async fn each_key_is_paid_once(keys: &[String], address: SocketAddr) {
@@ -169,9 +175,12 @@ mod sqlite {
 
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
 mod postgres {
+    use std::slice;
+
     use super::*;
     use idem_tests::postgres::{FEATURE, TestDb};
     use idem_tests::proxy::{Action, Proxy};
+    use tokio::task::yield_now;
 
     /// The app makes its own tables in a database that is not `TestDb`'s table `payment`.
     async fn empty_database() -> TestDb {
@@ -184,23 +193,42 @@ mod postgres {
     }
 
     #[tokio::test]
-    async fn killed_before_any_statement_each_key_is_paid_once() {
+    async fn killed_between_any_two_statements_each_key_is_paid_once() {
         let db = empty_database().await;
-        drop(app(FEATURE, &db.url(), 1).await);
-        // Begin, probe, payment, guard, record, COMMIT, and what other requests do meanwhile.
-        for statement in 1..=10 {
-            let proxy = Proxy::to(&db.url()).await;
-            let mut victim = app(FEATURE, proxy.url(), 5).await;
-            let keys: Vec<_> = (0..10).map(|key| format!("k{statement}-{key}")).collect();
-            let trap = proxy.on_nth(statement, "", Action::Hold);
-            let sent = send_all(&keys, victim.address());
+        let statements = statements_of_a_payment(&db).await;
+        // Begin, probe, payment, guard, record, COMMIT.
+        assert!(statements >= 6, "{statements}");
+        for number in 0..100 {
+            let key = format!("k{number}");
+            let action = [Action::Hold, Action::HoldAnswer][number % 2];
+            let (mut victim, proxy) = proxied(&db).await;
+            let trap = proxy.on_nth(number / 2 % statements + 1, "", action);
+            let sent = send_all(slice::from_ref(&key), victim.address());
             trap.reached().await;
             victim.kill().await;
             proxy.cut();
             sent.join_all().await;
             let next = app(FEATURE, &db.url(), 5).await;
-            each_key_is_paid_once(&keys, next.address()).await;
+            each_key_is_paid_once(&[key], next.address()).await;
         }
+    }
+
+    async fn statements_of_a_payment(db: &TestDb) -> usize {
+        let (node, proxy) = proxied(db).await;
+        proxy.forget();
+        assert_eq!(retry("counted", node.address()).await.status, 201);
+        proxy.traffic().statements.len()
+    }
+
+    /// The app behind a proxy that sees the statements of requests alone from here on.
+    async fn proxied(db: &TestDb) -> (Process, Proxy) {
+        let proxy = Proxy::to(&db.url()).await;
+        let node = app(FEATURE, proxy.url(), 5).await;
+        let is_sweep = |statement: &String| statement.contains("delete from idem.record");
+        while !proxy.traffic().statements.iter().any(is_sweep) {
+            yield_now().await;
+        }
+        (node, proxy)
     }
 
     #[tokio::test]

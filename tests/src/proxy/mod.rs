@@ -187,6 +187,9 @@ async fn accept(listener: TcpListener, server: (String, u16), shared: Arc<Shared
         shared.traffic.lock().unwrap().connections += 1;
         // A client whose server cannot be reached sees its connection closed.
         if let Ok(server) = TcpStream::connect(&server).await {
+            // Else every message waits for the acknowledgement of the one before.
+            client.set_nodelay(true).unwrap();
+            server.set_nodelay(true).unwrap();
             let shared = Arc::clone(&shared);
             connections.spawn(async move { connection::relay(client, server, &shared).await });
         }
