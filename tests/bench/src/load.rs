@@ -1,0 +1,155 @@
+//! The load: workers that send one request after the other, and what they see of an endpoint.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use idem_axum::REPLAYED;
+use idem_tests::http::Attempt;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::Plan;
+
+/// The two endpoints that are compared.
+pub(crate) struct Sides {
+    pub(crate) idem: Endpoint,
+    pub(crate) bare: Endpoint,
+}
+
+/// Where requests are sent, which ones, and what must come back.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    address: SocketAddr,
+    /// Makes a request of its number.
+    request: Arc<dyn Fn(usize) -> Attempt + Send + Sync>,
+    replays: bool,
+}
+
+/// Two turns, one right after the other.
+pub(crate) struct Round {
+    pub(crate) idem: Turn,
+    pub(crate) bare: Turn,
+}
+
+/// What one endpoint did for a while.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) per_second: f64,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+}
+
+/// Lets the sides take turns after a turn of warm-up each; either is first in every other round.
+pub(crate) async fn rounds(sides: &Sides, at_once: usize, plan: &Plan) -> Vec<Round> {
+    turn(&sides.idem, at_once, plan.turn).await;
+    turn(&sides.bare, at_once, plan.turn).await;
+    let mut rounds = Vec::new();
+    for round in 0..plan.rounds {
+        let idem_is_first = round % 2 == 0;
+        let (first, second) = match idem_is_first {
+            true => (&sides.idem, &sides.bare),
+            false => (&sides.bare, &sides.idem),
+        };
+        let first = turn(first, at_once, plan.turn).await;
+        let second = turn(second, at_once, plan.turn).await;
+        let (idem, bare) = match idem_is_first {
+            true => (first, second),
+            false => (second, first),
+        };
+        rounds.push(Round { idem, bare });
+    }
+    rounds
+}
+
+/// Keeps `at_once` requests running for a while.
+pub(crate) async fn turn(endpoint: &Endpoint, at_once: usize, length: Duration) -> Turn {
+    let mut connections = Vec::new();
+    for _ in 0..at_once {
+        connections.push(connect(endpoint.address).await);
+    }
+    let start = Instant::now();
+    let mut workers = JoinSet::new();
+    for (first, connection) in connections.into_iter().enumerate() {
+        let numbers = (first..).step_by(at_once);
+        workers.spawn(work(connection, endpoint.clone(), numbers, start + length));
+    }
+    let latencies = workers.join_all().await.concat();
+    Turn::of(latencies, start.elapsed())
+}
+
+async fn connect(address: SocketAddr) -> SendRequest<Body> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// Sends one request after the other until the end, at least one, and says how long each took.
+async fn work(
+    mut connection: SendRequest<Body>,
+    endpoint: Endpoint,
+    numbers: impl Iterator<Item = usize>,
+    end: Instant,
+) -> Vec<Duration> {
+    let mut latencies = Vec::new();
+    for number in numbers {
+        let mut request = (endpoint.request)(number).to_request();
+        let host = HeaderValue::from_static("localhost");
+        request.headers_mut().insert(header::HOST, host);
+        let start = Instant::now();
+        connection.ready().await.unwrap();
+        let answer = connection.send_request(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        latencies.push(start.elapsed());
+        assert_eq!(head.status, StatusCode::CREATED, "{body:?}");
+        let replayed = head.headers.contains_key(REPLAYED);
+        assert_eq!(replayed, endpoint.replays, "{head:?}");
+        if Instant::now() >= end {
+            break;
+        }
+    }
+    latencies
+}
+
+impl Endpoint {
+    pub(crate) fn new(
+        address: SocketAddr,
+        request: impl Fn(usize) -> Attempt + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            address,
+            request: Arc::new(request),
+            replays: false,
+        }
+    }
+
+    /// An endpoint whose answers must be replays.
+    pub(crate) fn replaying(
+        address: SocketAddr,
+        request: impl Fn(usize) -> Attempt + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            replays: true,
+            ..Self::new(address, request)
+        }
+    }
+}
+
+impl Turn {
+    fn of(mut latencies: Vec<Duration>, took: Duration) -> Self {
+        latencies.sort_unstable();
+        Self {
+            per_second: latencies.len() as f64 / took.as_secs_f64(),
+            p50: latencies[latencies.len() / 2],
+            p99: latencies[latencies.len() * 99 / 100],
+        }
+    }
+}

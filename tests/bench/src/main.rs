@@ -1,0 +1,161 @@
+//! What Idem costs, as ratios to endpoints that do the same without it.
+//!
+//! ```sh
+//! cargo run --release -p idem-bench
+//! cargo run --release -p idem-bench -- --database sqlite --seconds 0.2
+//! ```
+//!
+//! Two things are measured on each database, with one, eight and thirty-two requests at a time:
+//!
+//! * **first-time writes**: a handler under `#[idempotent]`, each request with a key of its own,
+//!   against a handler that begins a transaction, does the same insert and commits;
+//! * **replays**: the same handler with keys whose answers are stored, against a handler that
+//!   reads such an answer by its primary key.
+//!
+//! # How to read it
+//!
+//! Read the ratios: absolute figures belong to the machine and to its load. A ratio is taken
+//! within one round, in which the sides follow each other; the median over the rounds is shown,
+//! and the range of the throughput's is the error bar. Throughput is good above one, latency
+//! below.
+//!
+//! The sides are alike: each has a database of its own with the same rows, the database's
+//! default durability, and a pool of the same size. The tables are analysed once they are
+//! filled, since a plan that was made for an empty table would go on scanning the full one.
+//! Requests come over loopback TCP on one kept connection per worker, which is what clients
+//! see. The workers share the cores with the server; the lines *no database* have an endpoint
+//! that only answers, and a figure that comes near them measures the client.
+//!
+//! On SQLite bare writers that collide sleep and try again, while Idem queues its writers: with
+//! many at once the bare side has the lower median and the far longer tail. SQLite's files are
+//! in the temporary folder (`TMPDIR`), which should be on a disk.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on panics and says why"
+)]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the endpoints are compiled once per database"
+)]
+
+use std::io::{self, Write};
+
+use clap::Parser;
+
+use crate::load::{Endpoint, Sides};
+use crate::options::{Database, Options, Plan};
+
+mod load;
+mod options;
+mod report;
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("choose a database: `--features sqlite` or `--features postgres`");
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let plan = options.plan();
+    let mut out = io::stdout();
+    writeln!(out, "{}", report::header(&plan))?;
+    #[cfg(feature = "sqlite")]
+    if matches!(options.database, Database::Sqlite | Database::All) {
+        let server = sqlite::Server::start(&plan).await;
+        measure("SQLite", &server.endpoints, &plan, &mut out).await?;
+    }
+    #[cfg(feature = "postgres")]
+    if matches!(options.database, Database::Postgres | Database::All) {
+        let server = postgres::Server::start(&plan).await;
+        measure("Postgres", &server.endpoints, &plan, &mut out).await?;
+    }
+    Ok(())
+}
+
+/// What is measured on one database.
+struct Endpoints {
+    first_time_writes: Sides,
+    replays: Sides,
+    no_database: Endpoint,
+}
+
+/// Writes each line as soon as it is known.
+async fn measure(
+    database: &str,
+    endpoints: &Endpoints,
+    plan: &Plan,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for (what, sides) in [
+        ("first-time writes", &endpoints.first_time_writes),
+        ("replays", &endpoints.replays),
+    ] {
+        writeln!(out, "\n{}", report::columns(database, what))?;
+        for at_once in plan.at_once {
+            let rounds = load::rounds(sides, at_once, plan).await;
+            writeln!(out, "{}", report::row(at_once, &rounds))?;
+        }
+    }
+    writeln!(out)?;
+    for at_once in plan.at_once {
+        let turn = load::turn(&endpoints.no_database, at_once, plan.turn).await;
+        writeln!(out, "{}", report::no_database(at_once, turn))?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "sqlite")]
+#[path = "."]
+mod sqlite {
+    use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb};
+
+    pub(crate) use self::server::Server;
+
+    const READ_ANSWER: &str = "select status, body from idem_record \
+        where scope = 'global' and operation = 'POST /payments' and key = $1";
+
+    mod endpoints;
+    mod server;
+}
+
+#[cfg(feature = "postgres")]
+#[path = "."]
+mod postgres {
+    use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb};
+
+    pub(crate) use self::server::Server;
+
+    const READ_ANSWER: &str = "select status, body from idem.record \
+        where scope = 'global' and operation = 'POST /payments' and key = $1";
+
+    mod endpoints;
+    mod server;
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_endpoint_answers_as_it_should() {
+        let plan = Plan {
+            at_once: [1, 2, 4],
+            rounds: 2,
+            turn: Duration::from_millis(20),
+            pool_size: 2,
+            stored_answers: 20,
+        };
+        let server = sqlite::Server::start(&plan).await;
+        // A worker panics when an answer is not the one that is to be measured.
+        let mut out = Vec::new();
+        measure("SQLite", &server.endpoints, &plan, &mut out)
+            .await
+            .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let is_row =
+            |line: &&str| line.contains(|c: char| c.is_ascii_digit()) && !line.contains("p50");
+        assert_eq!(text.lines().filter(is_row).count(), 9, "{text}");
+    }
+}

@@ -1,0 +1,62 @@
+//! What is measured, how often and how long.
+
+use std::num::ParseFloatError;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// What Idem costs, as ratios to endpoints that do the same without it.
+#[derive(Debug, Parser)]
+pub(crate) struct Options {
+    /// The databases to measure.
+    #[arg(long, value_enum, default_value = "all")]
+    pub(crate) database: Database,
+    /// How long a side's turn takes.
+    #[arg(long, default_value = "1", value_parser = seconds)]
+    seconds: Duration,
+    /// How often the sides take turns.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// How many connections the pool of each side holds at most.
+    #[arg(long, default_value_t = 10)]
+    pool_size: u32,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Database {
+    #[cfg(feature = "sqlite")]
+    Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+    All,
+}
+
+/// How much is measured, on every database alike.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) at_once: [usize; 3],
+    pub(crate) rounds: usize,
+    pub(crate) turn: Duration,
+    pub(crate) pool_size: u32,
+    /// A multiple of each number at once: then no two workers ever send the same key.
+    pub(crate) stored_answers: usize,
+}
+
+impl Options {
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            at_once: [1, 8, 32],
+            rounds: self.rounds.max(1),
+            turn: self.seconds,
+            pool_size: self.pool_size,
+            stored_answers: 1024,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|error: ParseFloatError| error.to_string())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

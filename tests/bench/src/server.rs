@@ -1,0 +1,76 @@
+//! The servers of both sides, with the databases behind them and the requests they get.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use idem_axum::Idempotency;
+use idem_tests::http::{self, Attempt};
+use uuid::Uuid;
+
+use super::TestDb;
+use super::endpoints::{NewPayment, bare_routes, idempotent_routes};
+use crate::load::{Endpoint, Sides};
+use crate::{Endpoints, Plan};
+
+/// Servers that run until the end of the program; the databases go when it is dropped.
+pub(crate) struct Server {
+    pub(crate) endpoints: Endpoints,
+    _databases: [TestDb; 2],
+}
+
+impl Server {
+    pub(crate) async fn start(plan: &Plan) -> Self {
+        let keys: Arc<[String]> = (0..plan.stored_answers).map(|_| new_key()).collect();
+        let databases = [filled(&keys).await, filled(&keys).await];
+        let [idem, bare] = &databases;
+        // Separate pools, too: Idem's settings of a connection must not slow the bare side down.
+        let idem = idempotent_routes(idem.pool_of(plan.pool_size).await);
+        let bare = bare_routes(bare.pool_of(plan.pool_size).await);
+        let (idem, bare) = (http::serve(idem).await, http::serve(bare).await);
+
+        let stored = move |number: usize| keys[number % keys.len()].clone();
+        let read = stored.clone();
+        let endpoints = Endpoints {
+            first_time_writes: Sides {
+                idem: Endpoint::new(idem, |_| payment("/payments").key(&new_key())),
+                bare: Endpoint::new(bare, |_| payment("/payments").key(&new_key())),
+            },
+            replays: Sides {
+                idem: Endpoint::replaying(idem, move |n| payment("/payments").key(&stored(n))),
+                bare: Endpoint::new(bare, move |n| http::get(format!("/answers/{}", read(n)))),
+            },
+            no_database: Endpoint::new(bare, |_| payment("/nothing").key(&new_key())),
+        };
+        Self {
+            endpoints,
+            _databases: databases,
+        }
+    }
+}
+
+/// A database with the keys' payments and answers, whose planner knows that they are there.
+async fn filled(keys: &[String]) -> TestDb {
+    let db = TestDb::new().await;
+    let pool = db.pool_of(1).await;
+    Idempotency::new(pool.clone()).migrate().await.unwrap();
+    let app = idempotent_routes(pool.clone());
+    for key in keys {
+        let answer = payment("/payments").key(key).send(&app).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+    sqlx::query("analyze").execute(&pool).await.unwrap();
+    pool.close().await;
+    db
+}
+
+fn new_key() -> String {
+    Uuid::new_v4().to_string()
+}
+
+fn payment(path: &str) -> Attempt {
+    let reference = "so long that a stored answer has a usual size, ".repeat(3);
+    http::post(path).json(&NewPayment {
+        amount: 1250,
+        reference,
+    })
+}
