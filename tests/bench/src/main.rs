@@ -16,8 +16,8 @@
 //!
 //! Read the ratios: absolute figures belong to the machine and to its load. A ratio is taken
 //! within one round, in which the sides follow each other; the median over the rounds is shown,
-//! and the range of the throughput's is the error bar. Throughput is good above one, latency
-//! below.
+//! and for throughput the quartiles, between which half of the rounds lie: the wider, the less
+//! the median says. Throughput is good above one, latency below.
 //!
 //! The sides are alike: each has a database of its own with the same rows, the database's
 //! default durability, and a pool of the same size. The tables are analysed once they are

@@ -12,10 +12,10 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) database: Database,
     /// How long a side's turn takes.
-    #[arg(long, default_value = "1", value_parser = seconds)]
+    #[arg(long, default_value = "0.5", value_parser = seconds)]
     seconds: Duration,
     /// How often the sides take turns.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 15)]
     rounds: usize,
     /// How many connections the pool of each side holds at most.
     #[arg(long, default_value_t = 10)]

@@ -26,7 +26,7 @@ pub(crate) fn columns(database: &str, what: &str) -> String {
     let side = format!("{:>11} {:>8} {:>8}", "requests/s", "p50 ms", "p99 ms");
     let ratio = format!(
         "{:>13} {:>10} {:>6} {:>6}",
-        "requests/s", "range", "p50", "p99"
+        "requests/s", "quartiles", "p50", "p99"
     );
     format!(
         "{database}, {what}\n{:>38}{:>29}{:>39}\n{:>9}{side}{side}{ratio}",
@@ -43,7 +43,11 @@ pub(crate) fn row(at_once: usize, rounds: &[Round]) -> String {
     let per_second = ratios(|turn| turn.per_second);
     let p50 = ratios(|turn| turn.p50.as_secs_f64());
     let p99 = ratios(|turn| turn.p99.as_secs_f64());
-    let (lowest, highest) = (per_second[0], per_second[per_second.len() - 1]);
+    let quarter = per_second.len() / 4;
+    let (low, high) = (
+        per_second[quarter],
+        per_second[per_second.len() - 1 - quarter],
+    );
     let idem = rounds.iter().map(|round| round.idem).collect::<Vec<_>>();
     let bare = rounds.iter().map(|round| round.bare).collect::<Vec<_>>();
     format!(
@@ -51,7 +55,7 @@ pub(crate) fn row(at_once: usize, rounds: &[Round]) -> String {
         figures(&idem),
         figures(&bare),
         median(&per_second),
-        format!("{lowest:.2}-{highest:.2}"),
+        format!("{low:.2}-{high:.2}"),
         median(&p50),
         median(&p99),
     )
