@@ -5,7 +5,7 @@
 //! cargo run --release -p idem-bench -- --database sqlite --seconds 0.2
 //! ```
 //!
-//! Two things are measured on each database, with one, eight and thirty-two requests at a time:
+//! Two things are measured on each database, with few and with many requests at a time:
 //!
 //! * **first-time writes**: a handler under `#[idempotent]`, each request with a key of its own,
 //!   against a handler that begins a transaction, does the same insert and commits;
@@ -27,8 +27,9 @@
 //! that only answers, and a figure that comes near them measures the client.
 //!
 //! On SQLite bare writers that collide sleep and try again, while Idem queues its writers: with
-//! many at once the bare side has the lower median and the far longer tail. SQLite's files are
-//! in the temporary folder (`TMPDIR`), which should be on a disk.
+//! many at once a few bare requests wait long so that others are fast, and the sides' medians
+//! say little without their tails. SQLite's files are in the temporary folder (`TMPDIR`), which
+//! should be on a disk.
 
 #![allow(
     clippy::unwrap_used,
