@@ -181,12 +181,13 @@ impl<DB: Backend> Idempotency<DB> {
                 replay(&record, fingerprint)
             }
             Asked::Fresh(session) => {
+                let fingerprint = fingerprint.without_body();
                 let ticket = Ticket {
                     idem: self.clone(),
                     id,
                     policy: *policy,
                     deadline: *deadline,
-                    claimed: Some((attempt.name, attempt.fingerprint, place)),
+                    claimed: Some((attempt.name, fingerprint, place)),
                     _admission: admission,
                 };
                 Ok(Claim::Fresh((ticket, session)))

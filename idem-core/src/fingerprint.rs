@@ -1,5 +1,8 @@
 //! The digest of what must not change between retries.
 
+use std::fmt;
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::canonical_json;
@@ -52,11 +55,20 @@ pub enum FingerprintBy {
 /// The fingerprint of one request, comparable with every version this build can read.
 ///
 /// A stored record is compared by the version it was written with, so that a rolling deploy
-/// which changes how fingerprints are made never turns retries into refusals.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// which changes how fingerprints are made never turns retries into refusals. Only what a
+/// function made ([`FingerprintBy::Custom`]) cannot be compared once the function is gone.
+#[derive(Clone)]
 pub struct Fingerprint {
     /// The digests, the one that is stored first.
     digests: Vec<(i16, [u8; 32])>,
+    /// Makes the one digest that is costly, for records written before a deploy.
+    json: Option<Arc<JsonLater>>,
+}
+
+/// What the digest of canonical JSON is made of.
+struct JsonLater {
+    head: Sha256,
+    body: Box<[u8]>,
 }
 
 /// Version numbers stand in rows and never change their meaning.
@@ -67,17 +79,23 @@ const CUSTOM_V1: i16 = 3;
 impl Fingerprint {
     /// Computes the fingerprint of a request.
     pub fn of(input: &FingerprintInput<'_>, by: FingerprintBy) -> Self {
-        let body = (BODY_V1, digest(BODY_V1, input, input.body));
-        let json = || match canonical_json::canonical(input.body) {
-            Some(text) => (JSON_V1, digest(JSON_V1, input, &text)),
-            None => (JSON_V1, digest(JSON_V1, input, input.body)),
-        };
+        let body = (BODY_V1, with_body(head(BODY_V1, input), input.body));
+        let json = head(JSON_V1, input);
+        if let FingerprintBy::Json = by {
+            let json = (JSON_V1, with_json(json, input.body));
+            let digests = vec![json, body];
+            return Self {
+                digests,
+                json: None,
+            };
+        }
         let digests = match by {
-            FingerprintBy::Body => vec![body],
-            FingerprintBy::Json => vec![json(), body],
             FingerprintBy::Custom(make) => vec![(CUSTOM_V1, make(input)), body],
+            FingerprintBy::Body | FingerprintBy::Json => vec![body],
         };
-        Self { digests }
+        let body = input.body.into();
+        let json = Some(Arc::new(JsonLater { head: json, body }));
+        Self { digests, json }
     }
 
     /// The version and digest to store.
@@ -90,18 +108,43 @@ impl Fingerprint {
 
     /// Whether a stored fingerprint is of the same request; `None` when this build cannot tell.
     pub(crate) fn same_as(&self, version: i16, stored: &[u8]) -> Option<bool> {
-        let own = self.digests.iter().find(|(own, _)| *own == version);
-        own.map(|(_, digest)| digest.as_slice() == stored)
+        let made = self.digests.iter().find(|(made, _)| *made == version);
+        let digest = match (made, &self.json) {
+            (Some((_, digest)), _) => *digest,
+            (None, Some(json)) if version == JSON_V1 => with_json(json.head.clone(), &json.body),
+            _ => return None,
+        };
+        Some(digest.as_slice() == stored)
+    }
+
+    /// What is needed once the attempt runs: the body is not kept for so long.
+    pub(crate) fn without_body(&self) -> Self {
+        let digests = self.digests.clone();
+        let json = None;
+        Self { digests, json }
     }
 }
 
-fn digest(version: i16, input: &FingerprintInput<'_>, body: &[u8]) -> [u8; 32] {
+impl PartialEq for Fingerprint {
+    fn eq(&self, other: &Self) -> bool {
+        self.digests == other.digests
+    }
+}
+
+impl Eq for Fingerprint {}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fingerprint")
+            .field("digests", &self.digests)
+            .finish_non_exhaustive()
+    }
+}
+
+fn head(version: i16, input: &FingerprintInput<'_>) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(version.to_be_bytes());
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(bytes);
-    };
+    let mut part = |bytes| part(&mut hash, bytes);
     part(input.method.as_bytes());
     part(input.path.as_bytes());
     part(input.query.as_bytes());
@@ -110,8 +153,25 @@ fn digest(version: i16, input: &FingerprintInput<'_>, body: &[u8]) -> [u8; 32] {
         part(name.as_bytes());
         part(value);
     }
-    part(body);
-    hash.finalize().into()
+    hash
+}
+
+fn with_json(head: Sha256, body: &[u8]) -> [u8; 32] {
+    match canonical_json::canonical(body) {
+        Some(text) => with_body(head, &text),
+        None => with_body(head, body),
+    }
+}
+
+fn with_body(mut head: Sha256, body: &[u8]) -> [u8; 32] {
+    part(&mut head, body);
+    head.finalize().into()
+}
+
+/// Each part is preceded by its length, so that none can pass for two.
+fn part(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
 }
 
 #[cfg(test)]
@@ -172,14 +232,20 @@ mod tests {
     }
 
     #[test]
-    fn a_row_written_by_bytes_is_compared_by_bytes_after_a_deploy() {
-        let (version, digest) = {
-            let old = of(r#"{"a":1}"#, FingerprintBy::Body);
+    fn a_row_is_compared_by_what_it_was_written_by_after_a_deploy() {
+        let custom = FingerprintBy::Custom(|_| [7; 32]);
+        let json = FingerprintBy::Json;
+        let body = FingerprintBy::Body;
+        for (before, after) in [(body, json), (json, body), (body, custom), (json, custom)] {
+            let old = of(r#"{"a":1}"#, before);
             let (version, digest) = old.stored();
-            (version, *digest)
-        };
-        let new = of(r#"{"a":1}"#, FingerprintBy::Json);
-        assert_eq!(new.same_as(version, &digest), Some(true));
-        assert_eq!(new.same_as(99, &digest), None);
+            let same = |text| of(text, after).same_as(version, digest);
+            assert_eq!(same(r#"{"a":1}"#), Some(true), "{before:?} {after:?}");
+            assert_eq!(same(r#"{"a":2}"#), Some(false), "{before:?} {after:?}");
+        }
+        let old = of("", custom);
+        let (version, digest) = old.stored();
+        assert_eq!(of("", body).same_as(version, digest), None);
+        assert_eq!(of("", json).same_as(99, digest), None);
     }
 }

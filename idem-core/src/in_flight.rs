@@ -58,7 +58,7 @@ impl InFlight {
             None => {
                 let waiters = VecDeque::new();
                 let entry = Running {
-                    fingerprint: print.clone(),
+                    fingerprint: print.without_body(),
                     waiters,
                 };
                 running.insert(name.clone(), entry);

@@ -74,6 +74,18 @@ impl Attempt {
             .body(serde_json::to_vec(body).unwrap())
     }
 
+    /// Changes the method.
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// Changes the path, which can have a query.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
     /// Sets the body.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
@@ -83,6 +95,13 @@ impl Attempt {
     /// Sends it to a router of this process, without a socket.
     pub async fn send(&self, app: &Router) -> Answer {
         let Ok(response) = app.clone().oneshot(self.to_request()).await;
+        Answer::read(response).await.unwrap()
+    }
+
+    /// Sends it to a router of this process with another body, such as one that breaks off.
+    pub async fn send_body(&self, app: &Router, body: Body) -> Answer {
+        let request = self.to_request().map(|_| body);
+        let Ok(response) = app.clone().oneshot(request).await;
         Answer::read(response).await.unwrap()
     }
 

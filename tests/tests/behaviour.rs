@@ -26,6 +26,10 @@ macro_rules! behaviours {
         mod expiry;
         #[path = "behaviour/failure.rs"]
         mod failure;
+        #[path = "behaviour/fingerprints.rs"]
+        mod fingerprints;
+        #[path = "behaviour/json_fingerprints.rs"]
+        mod json_fingerprints;
         #[path = "behaviour/keys.rs"]
         mod keys;
         #[path = "behaviour/limits.rs"]

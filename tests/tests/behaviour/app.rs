@@ -23,6 +23,13 @@ pub struct AppState {
     pub gate: Arc<Gate>,
 }
 
+impl AppState {
+    pub fn new(idem: Idempotency<Db>) -> Self {
+        let gate = Arc::default();
+        Self { idem, gate }
+    }
+}
+
 /// Holds a handler up for a test that needs it to be running.
 #[derive(Debug, Default)]
 pub struct Gate {
@@ -60,13 +67,16 @@ pub struct NewPayment {
     pub amount: i64,
 }
 
+/// What [`payment`] sends, for handlers that do not read it.
+pub const FIVE: NewPayment = NewPayment { amount: 5 };
+
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Payment {
     pub id: i64,
     pub amount: i64,
 }
 
-type Paid = Result<(StatusCode, Json<Payment>), StatusCode>;
+pub type Paid = Result<(StatusCode, Json<Payment>), StatusCode>;
 
 #[idempotent(scope = "tenant", ttl = "24h")]
 pub async fn create_payment(
@@ -194,7 +204,7 @@ async fn create_at_gate(
     paid
 }
 
-async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
+pub async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
     let amount = new.amount;
     let id = pay_on(tx, tenant, amount).await;
     let id = id.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
@@ -226,6 +236,13 @@ pub fn app_with(idem: Idempotency<Db>, gate: Arc<Gate>) -> Router {
         .with_state(AppState { idem, gate })
 }
 
+/// A database, and routes of a test's own over it.
+pub async fn start(routes: Router<AppState>) -> (TestDb, Router) {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    (db, routes.with_state(AppState::new(idem)))
+}
+
 /// An engine on a pool of five connections, its tables made.
 pub async fn engine(db: &TestDb) -> Idempotency<Db> {
     let idem = Idempotency::new(db.pool().await);
@@ -238,6 +255,11 @@ pub fn payment(path: &str) -> Attempt {
     http::post(path)
         .header("authorization", "Bearer acme")
         .json(&json!({ "amount": 5 }))
+}
+
+/// Whether the answer is that of a handler that has paid just now.
+pub fn has_paid(answer: &Answer) -> bool {
+    answer.status == 201 && !answer.is_replay()
 }
 
 /// The status of a problem and the last part of its type.

@@ -1,0 +1,73 @@
+//! `fingerprint = "json"`: what a body says counts, not how it is written.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use idem_axum::{Tx, idempotent};
+use idem_tests::http::Attempt;
+
+use super::Db;
+use super::app::{AppState, FIVE, Paid, Tenant, has_paid, pay, start};
+use super::fingerprints::by_acme;
+
+#[idempotent(scope = "tenant", operation = "pay", fingerprint = "json")]
+pub async fn by_json(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
+    pay(&mut tx, &tenant, FIVE).await
+}
+
+#[tokio::test]
+async fn json_may_be_written_in_another_way() {
+    let (db, app) = start(routes()).await;
+    let first = json("k", r#"{"amount":1,"to":["a","b"]}"#).send(&app).await;
+    assert!(has_paid(&first));
+    for same in [
+        r#"{"to":["a","b"],"amount":1}"#,
+        "{ \"amount\" : 1.0,\n \"to\": [\"\\u0061\", \"b\"] }",
+    ] {
+        let retry = json("k", same).send(&app).await;
+        assert!(retry.is_replay(), "{same} {retry:?}");
+    }
+    for other in [
+        r#"{"amount":2,"to":["a","b"]}"#,
+        r#"{"amount":1,"to":["b","a"]}"#,
+        r#"{"amount":"1","to":["a","b"]}"#,
+        r#"{"amount":1,"to":["a","b"],"x":null}"#,
+    ] {
+        assert_eq!(json("k", other).send(&app).await.status, 422, "{other}");
+    }
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn what_json_cannot_tell_apart_is_compared_by_its_bytes() {
+    let (db, app) = start(routes()).await;
+    let pairs = [
+        // Readers differ in which of two equal names counts.
+        (r#"{"amount":1,"amount":9}"#, r#"{"amount":9,"amount":9}"#),
+        // One and the same double.
+        (
+            r#"{"amount":9007199254740993}"#,
+            r#"{"amount":9007199254740992}"#,
+        ),
+        (
+            r#"{"amount":0.10000000000000001}"#,
+            r#"{"amount":0.1000000000000000}"#,
+        ),
+        (r#"{"amount":1"#, r#"{ "amount":1"#),
+    ];
+    for (number, (first, other)) in pairs.into_iter().enumerate() {
+        let key = &number.to_string();
+        assert!(has_paid(&json(key, first).send(&app).await), "{first}");
+        assert!(json(key, first).send(&app).await.is_replay(), "{first}");
+        assert_eq!(json(key, other).send(&app).await.status, 422, "{other}");
+    }
+    assert_eq!(db.payments().await, 4);
+}
+
+fn routes() -> Router<AppState> {
+    Router::new().route("/json", post(by_json))
+}
+
+fn json(key: &str, body: &str) -> Attempt {
+    by_acme("/json").key(key).body(body.to_owned())
+}
