@@ -89,7 +89,8 @@ impl Head {
     }
 
     /// The fingerprint. Where the operation is named by hand the captured path parameters stand
-    /// in for the path, so that a handler mounted at two paths shares its keys.
+    /// in for the path, so that a handler mounted at two paths shares its keys. A fallback
+    /// captures none, and is told from itself by the path alone.
     pub(crate) fn fingerprint(&self, spec: &Spec, body: &[u8]) -> Fingerprint {
         let mut headers: Vec<(&str, &[u8])> = Vec::new();
         for name in spec.fingerprint_headers {
@@ -97,9 +98,9 @@ impl Head {
                 headers.push((*name, value.as_bytes()));
             }
         }
-        let path = match spec.operation {
-            Some(_) => self.params.as_str(),
-            None => self.uri.path(),
+        let path = match (spec.operation, &self.route) {
+            (Some(_), Some(_)) => self.params.as_str(),
+            _ => self.uri.path(),
         };
         let mut input = FingerprintInput::new(self.method.as_str(), path, body);
         input.query = self.uri.query().unwrap_or_default();

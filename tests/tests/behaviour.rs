@@ -34,6 +34,8 @@ macro_rules! behaviours {
         mod keys;
         #[path = "behaviour/limits.rs"]
         mod limits;
+        #[path = "behaviour/operations.rs"]
+        mod operations;
         #[path = "behaviour/replay.rs"]
         mod replay;
         #[path = "behaviour/response.rs"]

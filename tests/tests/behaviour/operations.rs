@@ -1,0 +1,110 @@
+//! Which operation a request is an attempt of, wherever its handler is mounted.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::Method;
+use axum::routing::post;
+use idem_axum::{Tx, idempotent};
+
+use super::{Db, TestDb};
+use super::app::{engine, AppState, FIVE, Paid, Tenant, has_paid, pay, payment, problem, start};
+
+#[idempotent(scope = "tenant")]
+async fn unnamed(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
+    pay(&mut tx, &tenant, FIVE).await
+}
+
+#[idempotent(scope = "tenant", operation = "orders.pay")]
+async fn named(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
+    pay(&mut tx, &tenant, FIVE).await
+}
+
+#[tokio::test]
+async fn a_named_operation_is_the_same_wherever_it_is_mounted() {
+    let pay_order = Router::new().route("/orders/{id}/pay", post(named));
+    let old = Router::new().route("/old/{order}", post(named));
+    let routes = old.nest("/v1", pay_order.clone()).nest("/v2", pay_order);
+    let (db, app) = start(routes).await;
+    let pay = payment("/v1/orders/7/pay").key("k");
+    assert!(has_paid(&pay.send(&app).await));
+    for same in ["/v1/orders/7/pay", "/v2/orders/7/pay", "/old/7"] {
+        let retry = pay.clone().path(same).send(&app).await;
+        assert!(retry.is_replay(), "{same} {retry:?}");
+    }
+    for other in ["/v1/orders/8/pay", "/v2/orders/8/pay", "/v2/orders/7/pay?x"] {
+        let refused = pay.clone().path(other).send(&app).await;
+        let expected = (422, "key-reused".to_owned());
+        assert_eq!(problem(&refused), expected, "{other}");
+    }
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn parameters_of_a_named_operation_do_not_run_together() {
+    let routes = Router::new().route("/{a}/{b}", post(named));
+    let (db, app) = start(routes).await;
+    let pay = payment("/1/23").key("k");
+    assert!(has_paid(&pay.send(&app).await));
+    let other = pay.path("/12/3").send(&app).await;
+    assert_eq!(other.status, 422, "{other:?}");
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn without_a_name_two_mounts_are_two_operations() {
+    let pay_order = Router::new().route("/orders/{id}/pay", post(unnamed).put(unnamed));
+    let routes = Router::new().nest("/v1", pay_order.clone());
+    let (db, app) = start(routes.nest("/v2", pay_order)).await;
+    let pay = payment("/v1/orders/7/pay").key("k");
+    let other = pay.clone().path("/v2/orders/7/pay");
+    let put = pay.clone().method(Method::PUT);
+    for attempt in [pay, other, put] {
+        assert!(has_paid(&attempt.send(&app).await), "{attempt:?}");
+        assert!(attempt.send(&app).await.is_replay(), "{attempt:?}");
+    }
+    assert_eq!(db.payments().await, 3);
+}
+
+#[tokio::test]
+async fn what_nesting_strips_of_a_path_counts() {
+    let routes = Router::new().route("/pay", post(unnamed));
+    let (db, app) = start(Router::new().nest("/shops/{shop}", routes)).await;
+    let pay = payment("/shops/1/pay").key("k");
+    assert!(has_paid(&pay.send(&app).await));
+    assert!(pay.send(&app).await.is_replay());
+    let other = pay.path("/shops/2/pay").send(&app).await;
+    assert_eq!(problem(&other), (422, "key-reused".to_owned()));
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn renaming_a_parameter_is_no_new_operation() {
+    let old = Router::new().route("/orders/{id}/pay", post(unnamed));
+    let new = Router::new().route("/orders/{order}/pay", post(unnamed));
+    let db = TestDb::new().await;
+    let state = AppState::new(engine(&db).await);
+    let pay = payment("/orders/7/pay").key("k");
+    let first = pay.send(&old.with_state(state.clone())).await;
+    assert!(has_paid(&first));
+    let retry = pay.send(&new.with_state(state)).await;
+    assert!(retry.is_replay(), "{retry:?}");
+}
+
+#[tokio::test]
+async fn a_fallback_needs_a_name() {
+    let (db, app) = start(Router::new().fallback(unnamed)).await;
+    let refused = payment("/chosen/by/the/caller").key("k").send(&app).await;
+    assert_eq!(problem(&refused), (500, "misconfigured".to_owned()));
+    assert_eq!(db.payments().await, 0);
+}
+
+#[tokio::test]
+async fn the_paths_of_a_named_fallback_are_told_apart() {
+    let (db, app) = start(Router::new().fallback(named)).await;
+    let pay = payment("/orders/7").key("k");
+    assert!(has_paid(&pay.send(&app).await));
+    assert!(pay.send(&app).await.is_replay());
+    let other = pay.path("/orders/8").send(&app).await;
+    assert_eq!(problem(&other), (422, "key-reused".to_owned()));
+    assert_eq!(db.payments().await, 1);
+}
