@@ -42,6 +42,8 @@ macro_rules! behaviours {
         mod response;
         #[path = "behaviour/schema.rs"]
         mod schema;
+        #[path = "behaviour/states.rs"]
+        mod states;
     };
 }
 
