@@ -102,7 +102,7 @@ where
         let scope = Scope::scope(&mut parts, state).await?;
         let scope = scope.map_err(|_| refuse(Rejection::ScopeMissing))?;
         head.read_path(&mut parts).await;
-        let (request, body) = buffer(parts, body, MAX_BODY, &settings).await?;
+        let (request, body) = buffer(parts, body, MAX_BODY).await.map_err(refuse)?;
         let last = match early {
             Some(last) => last,
             None => Last::after_body(request, state).await?,

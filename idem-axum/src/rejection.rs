@@ -23,6 +23,8 @@ pub enum Rejection {
     ScopeMissing,
     /// The body is longer than the operation accepts.
     BodyTooLarge,
+    /// The body's stream ended before the body did.
+    BodyBrokeOff,
     /// The key was used for another request.
     KeyReused,
     /// The first attempt is still running.
@@ -57,7 +59,9 @@ impl Rejection {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::KeyMissing | Self::KeyInvalid(_) | Self::KeyRepeated => StatusCode::BAD_REQUEST,
+            Self::KeyMissing | Self::KeyInvalid(_) | Self::KeyRepeated | Self::BodyBrokeOff => {
+                StatusCode::BAD_REQUEST
+            }
             Self::ScopeMissing => StatusCode::UNAUTHORIZED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -170,6 +174,11 @@ impl Rejection {
                 "body-too-large",
                 "The request body is too large",
                 "The body is longer than this operation accepts. The key was not used up.",
+            ),
+            Self::BodyBrokeOff => (
+                "body-broke-off",
+                "The request body is not whole",
+                "The body ended too early. Nothing was done, and the key was not used up.",
             ),
             Self::KeyReused => (
                 "key-reused",

@@ -1,13 +1,10 @@
 //! What of a request is kept for the attempt: its key, its head, its body.
 
-use axum::RequestPartsExt;
-use axum::body::{Body, Bytes};
-use axum::extract::{
-    DefaultBodyLimit, FromRequest, MatchedPath, OriginalUri, RawPathParams, Request,
-};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{DefaultBodyLimit, MatchedPath, OriginalUri, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::{RequestExt, RequestPartsExt};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use idem_core::{
     Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation, Operation, Settings,
@@ -147,35 +144,46 @@ pub(crate) async fn buffer(
     parts: Parts,
     body: Body,
     max_body: usize,
-    settings: &Settings,
-) -> Result<(Request, Bytes), Response> {
-    let refuse = |rejection: Rejection| rejection.into_response(settings);
-    let bytes = match max_body {
-        0 => {
-            let request = Request::from_parts(parts.clone(), body);
-            Bytes::from_request(request, &())
-                .await
-                .map_err(|rejection| match rejection.into_response() {
-                    response if response.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                        refuse(Rejection::BodyTooLarge)
-                    }
-                    response => response,
-                })?
-        }
-        limit => match Limited::new(body, limit).collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(refuse(Rejection::BodyTooLarge));
-            }
-            Err(_) => {
-                return Err((StatusCode::BAD_REQUEST, "the request body broke off").into_response());
-            }
-        },
+) -> Result<(Request, Bytes), Rejection> {
+    let announced = announced(&parts.headers, &body);
+    let request = Request::from_parts(parts, body);
+    let request = match max_body {
+        0 => request.with_limited_body(),
+        limit => request.map(|body| Body::new(Limited::new(body, limit))),
+    };
+    let (parts, body) = request.into_parts();
+    // A limited body promises no more than its limit.
+    if body
+        .size_hint()
+        .upper()
+        .is_some_and(|limit| announced > limit)
+    {
+        return Err(Rejection::BodyTooLarge);
+    }
+    let bytes = match body.collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if is_too_long(&error) => return Err(Rejection::BodyTooLarge),
+        Err(_) => return Err(Rejection::BodyBrokeOff),
     };
     let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
     // The body is bounded already; the last extractor must not refuse what `max_body` allows.
     DefaultBodyLimit::disable().apply(&mut request);
     Ok((request, bytes))
+}
+
+/// How long the body will be at least. Its own word counts before the header's: a layer that
+/// changes a body may have left the header as it was.
+fn announced(headers: &HeaderMap, body: &Body) -> u64 {
+    let said = || {
+        let length = headers.get(header::CONTENT_LENGTH)?;
+        length.to_str().ok()?.parse().ok()
+    };
+    body.size_hint().exact().or_else(said).unwrap_or(0)
+}
+
+/// Whether a limit has ended the body, the one set here or one of a layer further out.
+fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
 }
 
 #[cfg(test)]

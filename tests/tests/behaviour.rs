@@ -18,6 +18,8 @@ macro_rules! behaviours {
     () => {
         #[path = "behaviour/app.rs"]
         mod app;
+        #[path = "behaviour/bodies.rs"]
+        mod bodies;
         #[path = "behaviour/concurrency.rs"]
         mod concurrency;
         #[path = "behaviour/database.rs"]
