@@ -38,6 +38,8 @@ macro_rules! behaviours {
         mod limits;
         #[path = "behaviour/operations.rs"]
         mod operations;
+        #[path = "behaviour/order.rs"]
+        mod order;
         #[path = "behaviour/replay.rs"]
         mod replay;
         #[path = "behaviour/response.rs"]

@@ -1,0 +1,126 @@
+//! In which order a request is looked at: nothing is spent on those who may not ask.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::routing::post;
+use axum::{Json, Router};
+use idem_axum::{ScopeKey, Tx, idempotent};
+use idem_tests::http::{self, Answer, Attempt};
+
+use super::Db;
+use super::app::{AppState, FIVE, NewPayment, Paid, Tenant, has_paid, pay, payment, problem, start};
+use super::bodies::Broken;
+
+#[idempotent(scope = "tenant")]
+async fn with_a_body(Tenant(tenant): Tenant, mut tx: Tx<Db>, Json(new): Json<NewPayment>) -> Paid {
+    pay(&mut tx, &tenant, new).await
+}
+
+#[idempotent(scope = "global")]
+async fn without_a_body(mut tx: Tx<Db>, Tenant(tenant): Tenant) -> Paid {
+    pay(&mut tx, &tenant, FIVE).await
+}
+
+#[idempotent(scope = Shop)]
+async fn with_a_scope_of_its_own(mut tx: Tx<Db>, Json(new): Json<NewPayment>) -> Paid {
+    pay(&mut tx, "shop", new).await
+}
+
+/// Who it is says `x-shop`: it may be closed, or nobody.
+struct Shop(String);
+
+impl<S: Sync> FromRequestParts<S> for Shop {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        match parts.headers.get("x-shop").map(|shop| shop.as_bytes()) {
+            Some(b"closed") => Err(StatusCode::FORBIDDEN),
+            shop => Ok(Self(String::from_utf8_lossy(shop.unwrap_or_default()).into())),
+        }
+    }
+}
+
+impl ScopeKey for Shop {
+    fn scope_key(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.0)
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_refused_before_anything_else() {
+    let (_db, app) = start(routes()).await;
+    for (attempt, name) in [
+        (anonymous("/body"), "key-missing"),
+        (anonymous("/body").key("a, b"), "key-invalid"),
+        (anonymous("/no-body").key("a, b"), "key-invalid"),
+    ] {
+        let refused = unread(&app, &attempt).await;
+        assert_eq!(problem(&refused), (400, name.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn the_unauthenticated_make_no_body_be_read() {
+    let (db, app) = start(routes()).await;
+    for path in ["/body", "/no-body"] {
+        let long = anonymous(path).header("content-length", "1000000000");
+        for attempt in [anonymous(path), long] {
+            let refused = unread(&app, &attempt.key("k")).await;
+            assert_eq!(refused.status, 401, "{refused:?}");
+        }
+        assert!(has_paid(&payment(path).key("k").send(&app).await));
+    }
+    assert_eq!(db.payments().await, 2);
+}
+
+#[tokio::test]
+async fn a_scope_that_refuses_makes_no_body_be_read() {
+    let (db, app) = start(routes()).await;
+    let pay = payment("/shop").key("k");
+    let closed = pay.clone().header("x-shop", "closed");
+    let refused = unread(&app, &closed).await;
+    assert_eq!((refused.status.as_u16(), refused.body.len()), (403, 0));
+    let refused = unread(&app, &pay).await;
+    assert_eq!(problem(&refused), (401, "scope-missing".to_owned()));
+    assert_eq!(db.payments().await, 0);
+    assert!(has_paid(&pay.header("x-shop", "open").send(&app).await));
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_extracted_uses_up_no_key() {
+    let (db, app) = start(routes()).await;
+    let pay = payment("/body").key("k");
+    for (body, status) in [("{", 400), (r#"{"amount":"five"}"#, 422)] {
+        let refused = pay.clone().body(body).send(&app).await;
+        assert_eq!(refused.status, status, "{refused:?}");
+        assert_ne!(refused.header("content-type"), Some("application/problem+json"));
+    }
+    assert_eq!(db.payments().await, 0);
+    assert!(has_paid(&pay.send(&app).await));
+    // What cannot be extracted is not compared with what is stored.
+    let refused = pay.body("{").send(&app).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+}
+
+fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/body", post(with_a_body))
+        .route("/no-body", post(without_a_body))
+        .route("/shop", post(with_a_scope_of_its_own))
+}
+
+fn anonymous(path: &str) -> Attempt {
+    http::post(path).header("content-type", "application/json")
+}
+
+/// The answer to a request whose body nobody has looked at.
+async fn unread(app: &Router, attempt: &Attempt) -> Answer {
+    let body = Broken::default();
+    let answer = attempt.send_body(app, Body::new(body.clone())).await;
+    assert!(!body.was_read(), "{answer:?}");
+    answer
+}
