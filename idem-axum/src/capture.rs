@@ -31,14 +31,20 @@ const UNSTORED: &[&str] = &[
     // Tracing and request ids.
     "b3",
     "baggage",
+    "correlation-id",
+    "request-id",
     "server-timing",
     "traceparent",
+    "traceresponse",
     "tracestate",
+    "x-amz-request-id",
     "x-amzn-requestid",
     "x-amzn-trace-id",
     "x-cloud-trace-context",
     "x-correlation-id",
+    "x-ms-request-id",
     "x-request-id",
+    "x-trace-id",
     // Rate limits.
     "ratelimit",
     "ratelimit-limit",
@@ -60,10 +66,19 @@ pub(crate) async fn capture(
     settings: &Settings,
 ) -> Option<(Completion, Response)> {
     let (parts, body) = response.into_parts();
+    let body = match has_no_body(parts.status) {
+        true => Body::empty(),
+        false => body,
+    };
     let body = Limited::new(body, max).collect().await.ok()?.to_bytes();
     let headers = encode(&parts.headers, settings);
     let completion = Completion::new(parts.status.as_u16(), headers, body.to_vec());
     Some((completion, Response::from_parts(parts, Body::from(body))))
+}
+
+/// Whether HTTP has no place for a body in such an answer.
+fn has_no_body(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 204 | 205 | 304)
 }
 
 /// The stored response, marked as a replay. `None`: it cannot be read.

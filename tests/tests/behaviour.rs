@@ -16,6 +16,8 @@
 /// One module per file of `behaviour/`. Each finds its database in `super`.
 macro_rules! behaviours {
     () => {
+        #[path = "behaviour/answers.rs"]
+        mod answers;
         #[path = "behaviour/app.rs"]
         mod app;
         #[path = "behaviour/bodies.rs"]
