@@ -81,7 +81,8 @@ impl<DB: Backend> Fresh<DB> {
         effects: Effects,
         if_broken: impl FnOnce() -> Completion,
     ) -> Result<Completed, Error> {
-        completion.reference = self.reference;
+        // With the writes goes the name of what they made.
+        completion.reference = self.reference.filter(|_| effects == Effects::Keep);
         let ended = self.ticket.store(self.session, completion, effects).await;
         self.ticket.finish(ended, if_broken).await
     }

@@ -53,7 +53,8 @@ impl<'t, DB: Backend> Tx<'t, DB> {
 
     /// Names what the operation created, such as the payment's id, for operators and audits.
     ///
-    /// It is stored in the record. The last call counts.
+    /// It is stored in the record. The last call counts. An error that is stored keeps none,
+    /// since the operation's writes are undone.
     ///
     /// # Errors
     ///

@@ -42,6 +42,8 @@ macro_rules! behaviours {
         mod operations;
         #[path = "behaviour/order.rs"]
         mod order;
+        #[path = "behaviour/reference.rs"]
+        mod reference;
         #[path = "behaviour/replay.rs"]
         mod replay;
         #[path = "behaviour/response.rs"]
