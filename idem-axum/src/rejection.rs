@@ -122,7 +122,7 @@ impl Rejection {
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.insert(header::LINK, link);
         }
-        if self == Self::InFlight || self.status() == StatusCode::SERVICE_UNAVAILABLE {
+        if self.is_retryable() {
             // Jitter: clients that were refused together must not come back together.
             let seconds = fastrand::u64(1..=4);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

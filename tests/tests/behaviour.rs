@@ -42,6 +42,8 @@ macro_rules! behaviours {
         mod operations;
         #[path = "behaviour/order.rs"]
         mod order;
+        #[path = "behaviour/problems.rs"]
+        mod problems;
         #[path = "behaviour/reference.rs"]
         mod reference;
         #[path = "behaviour/replay.rs"]
