@@ -1,5 +1,7 @@
 //! What of a request is kept for the attempt: its key, its head, its body.
 
+use std::fmt;
+
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, MatchedPath, OriginalUri, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -15,7 +17,6 @@ use crate::Rejection;
 use crate::spec::Spec;
 
 /// The head of a request, as the fingerprint and the operation need it.
-#[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) arrived: Instant,
@@ -109,6 +110,17 @@ impl Head {
     }
 }
 
+/// The headers hold the key, and may hold more that is secret.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("key", &self.key)
+            .field("method", &self.method)
+            .field("route", &self.route)
+            .finish_non_exhaustive()
+    }
+}
+
 fn read_key(headers: &HeaderMap, settings: &Settings) -> Result<Option<IdempotencyKey>, Rejection> {
     let mut lines = headers.get_all(&*settings.key_header).iter();
     let Some(line) = lines.next() else {
@@ -189,6 +201,16 @@ fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_hides_the_key_and_the_headers() {
+        let request = Request::post("/").header("idempotency-key", "secret");
+        let request = request.header("authorization", "secret");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let head = Head::read(&parts, &Settings::default(), true).unwrap();
+        assert!(head.key.is_some());
+        assert!(!format!("{head:?}").contains("secret"), "{head:?}");
+    }
 
     #[test]
     fn parameter_names_are_no_part_of_an_operation() {

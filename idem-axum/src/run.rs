@@ -4,6 +4,7 @@
 //! spawns the attempt's task; on it [`Arrived::begin`] claims the record, the handler runs under
 //! [`supervise`], and [`Running::finish`] completes or releases.
 
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 
 use axum::body::Bytes;
@@ -23,7 +24,6 @@ use crate::spec::{Spec, Verdict};
 use crate::{Rejection, capture};
 
 /// A request whose extractors have all agreed; the database has not been touched.
-#[derive(Debug)]
 pub struct Arrived<R> {
     runtime: R,
     head: Head,
@@ -112,6 +112,15 @@ impl<R: Runtime> Arrived<R> {
             deadline,
             attempt,
         })
+    }
+}
+
+/// The body is the client's business alone.
+impl<R> fmt::Debug for Arrived<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrived")
+            .field("head", &self.head)
+            .finish_non_exhaustive()
     }
 }
 

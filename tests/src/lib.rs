@@ -12,6 +12,7 @@
 )]
 
 pub mod http;
+pub mod log;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod process;

@@ -38,6 +38,8 @@ macro_rules! behaviours {
         mod keys;
         #[path = "behaviour/limits.rs"]
         mod limits;
+        #[path = "behaviour/log.rs"]
+        mod log;
         #[path = "behaviour/operations.rs"]
         mod operations;
         #[path = "behaviour/order.rs"]

@@ -1,0 +1,90 @@
+//! What Idem says to the application's log, and what it keeps to itself.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use idem_axum::{IdempotencyKey, Tx, idempotent};
+use idem_tests::{http, log::Log};
+use tracing::{Instrument, info_span};
+
+use super::app::{FIVE, Paid, Tenant, app, engine, has_paid, pay, payment, start};
+use super::{Db, TestDb};
+
+#[idempotent(scope = "tenant")]
+async fn say_hello(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
+    tracing::info!("hello");
+    pay(&mut tx, &tenant, FIVE).await
+}
+
+#[tokio::test]
+async fn neither_key_nor_scope_nor_body_is_in_it() {
+    let db = TestDb::new().await;
+    let log = Log::shared();
+    let (one, other) = (engine(&db).await, engine(&db).await);
+    let nodes = [app(one.clone()), app(other)];
+    let body = r#"{"amount": 5, "note": "body-secret"}"#;
+    let pay = |path: &str, then: &str| {
+        http::post(path)
+            .header("authorization", "Bearer tenant-secret")
+            .header("content-type", "application/json")
+            .header("x-then", then)
+            .key(&key_of(then))
+            .body(body)
+    };
+    for node in &nodes {
+        for then in ["402", "409", "fail", "commit", "forget", "panic"] {
+            pay("/then", then).send(node).await;
+        }
+        pay("/payments", "run").send(node).await;
+        pay("/payments", "run").body("{\"amount\":6}").send(node).await;
+        pay("/payments", "twice").key("key-secret").send(node).await;
+        pay("/in-time", "wait").send(node).await;
+        pay("/payments", "run").method("GET".parse().unwrap()).send(node).await;
+    }
+    one.pool().close().await;
+    pay("/payments", "unavailable").send(&nodes[0]).await;
+    let text = log.text();
+    for hidden in ["key-secret", "tenant-secret", "body-secret"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+    for (then, outcome) in [
+        ("run", "fresh"),
+        ("run", "replayed"),
+        ("run", "key-reused"),
+        ("402", "fresh"),
+        ("409", "released"),
+        ("commit", "transaction-broken"),
+        ("forget", "not-committed"),
+        ("panic", "handler-panicked"),
+        ("wait", "timeout"),
+        ("unavailable", "store-unavailable"),
+    ] {
+        let key: IdempotencyKey = key_of(then).parse().unwrap();
+        let said = format!("key=\"{}\" outcome=\"{outcome}\"", key.digest());
+        assert!(text.contains(&said), "{then} {outcome} is not in {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_is_logged_within_the_span_of_its_request() {
+    let log = Log::shared();
+    let routes = Router::new().route("/hello", post(say_hello));
+    let (_db, app) = start(routes).await;
+    let request = info_span!("request", id = module_path!());
+    let pay = payment("/hello").key("k");
+    assert!(has_paid(&pay.send(&app).instrument(request).await));
+    let text = log.text();
+    let key: IdempotencyKey = "k".parse().unwrap();
+    let spans = format!(
+        "request{{id={:?}}}:idempotent_attempt{{operation=\"POST /hello\" key=\"{}\"}}",
+        module_path!(),
+        key.digest()
+    );
+    let hello = text.lines().find(|line| line.ends_with("hello") && line.contains(&spans));
+    assert!(hello.is_some(), "{spans} is not in {text}");
+}
+
+/// One that no other test uses.
+fn key_of(then: &str) -> String {
+    format!("key-secret-{}-{then}", module_path!())
+}
