@@ -44,6 +44,8 @@ macro_rules! behaviours {
         mod operations;
         #[path = "behaviour/order.rs"]
         mod order;
+        #[path = "behaviour/own_task.rs"]
+        mod own_task;
         #[path = "behaviour/problems.rs"]
         mod problems;
         #[path = "behaviour/reference.rs"]
