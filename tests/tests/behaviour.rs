@@ -58,6 +58,8 @@ macro_rules! behaviours {
         mod schema;
         #[path = "behaviour/states.rs"]
         mod states;
+        #[path = "behaviour/without_tx.rs"]
+        mod without_tx;
     };
 }
 
