@@ -1,11 +1,12 @@
 //! Which key a request carries, and whose it is.
 
 use axum::Router;
+use idem_axum::Idempotency;
 use idem_tests::http::{Attempt, request};
 use serde_json::{Value, json};
 
 use super::TestDb;
-use super::app::{app, engine, payment, problem};
+use super::app::{app, engine, has_paid, payment, problem};
 
 #[tokio::test]
 async fn a_missing_key_is_refused() {
@@ -41,6 +42,39 @@ async fn a_quoted_key_is_the_bare_one() {
         assert!(retry.is_replay(), "{retry:?}");
         assert_eq!(retry.body, first.body);
     }
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn where_keys_are_strict_only_the_quoted_one_is_read() {
+    let db = TestDb::new().await;
+    engine(&db).await;
+    let strict = Idempotency::builder(db.pool().await).strict_keys();
+    let app = app(strict.build());
+    for path in ["/payments", "/optional"] {
+        let refused = payment(path).key("k").send(&app).await;
+        assert_eq!(problem(&refused), (400, "key-invalid".to_owned()));
+        let pay = payment(path).key("\"k\";v=1");
+        assert!(has_paid(&pay.send(&app).await));
+        assert!(payment(path).key("\"k\"").send(&app).await.is_replay());
+    }
+    assert_eq!(db.payments().await, 2);
+}
+
+#[tokio::test]
+async fn the_key_may_travel_in_another_header() {
+    let db = TestDb::new().await;
+    engine(&db).await;
+    let named = Idempotency::builder(db.pool().await).key_header("X-Request-Key");
+    let app = app(named.build());
+    let refused = payment("/payments").key("k").send(&app).await;
+    assert_eq!(problem(&refused), (400, "key-missing".to_owned()));
+    let pay = payment("/payments").header("x-request-key", "k");
+    assert!(has_paid(&pay.send(&app).await));
+    // The usual header is one like any other.
+    assert!(pay.clone().key("other").send(&app).await.is_replay());
+    let refused = pay.header("x-request-key", "k").send(&app).await;
+    assert_eq!(problem(&refused), (400, "key-invalid".to_owned()));
     assert_eq!(db.payments().await, 1);
 }
 
