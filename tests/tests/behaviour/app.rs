@@ -154,19 +154,25 @@ async fn end(tx: &mut Tx<'_, Db>, statement: &'static str) {
     let _ended = sqlx::raw_sql(statement).execute(&mut **tx).await;
 }
 
-/// Pays and then never returns, if `x-then` stands there.
-#[idempotent(scope = "tenant", ttl = "24h", timeout = "200ms")]
+/// Pays and then never returns.
+#[idempotent(scope = "tenant", operation = "pay-in-time", timeout = "200ms")]
 async fn create_in_time(
     Tenant(tenant): Tenant,
-    headers: HeaderMap,
     mut tx: Tx<Db>,
     Json(new): Json<NewPayment>,
 ) -> Paid {
-    let paid = pay(&mut tx, &tenant, new).await;
-    if headers.contains_key("x-then") {
-        std::future::pending::<()>().await;
-    }
-    paid
+    let _paid = pay(&mut tx, &tenant, new).await;
+    std::future::pending().await
+}
+
+/// The same operation for those who have the time.
+#[idempotent(scope = "tenant", operation = "pay-in-time")]
+async fn create_in_any_time(
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    pay(&mut tx, &tenant, new).await
 }
 
 /// Pays and answers with headers of many kinds.
@@ -231,6 +237,7 @@ pub fn app_with(idem: Idempotency<Db>, gate: Arc<Gate>) -> Router {
         .route("/optional", post(create_with_optional_key))
         .route("/then", post(create_then))
         .route("/in-time", post(create_in_time))
+        .route("/in-any-time", post(create_in_any_time))
         .route("/headers", post(create_with_headers))
         .route("/gate", post(create_at_gate))
         .with_state(AppState { idem, gate })
