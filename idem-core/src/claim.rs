@@ -243,10 +243,8 @@ impl<DB: Backend> Idempotency<DB> {
             let found = DB::find(&mut conn, &attempt.name)
                 .await
                 .map_err(claim_error::<DB>)?;
-            match found {
-                Some(record) if !record.expired => return Ok(Asked::Found(Arc::new(record))),
-                _ if !with_tx => return Ok(Asked::Fresh(None)),
-                _ => {}
+            if let Some(record) = found.filter(|record| !record.expired) {
+                return Ok(Asked::Found(Arc::new(record)));
             }
         }
         let opening = Opening {
@@ -259,11 +257,9 @@ impl<DB: Backend> Idempotency<DB> {
         let asked = match probe.found {
             Some(record) if !record.expired => Asked::Found(Arc::new(record)),
             _ if !probe.free => Asked::Running,
-            _ if probe.writable => return Ok(Asked::Fresh(Some(session))),
-            _ => {
-                session.roll_back(END).await;
-                return Err(Error::Unavailable(None));
-            }
+            _ if with_tx || !DB::SINGLE_WRITER => return Ok(Asked::Fresh(Some(session))),
+            // Left open, the transaction would shut out the work's own writes.
+            _ => Asked::Fresh(None),
         };
         session.roll_back(END).await;
         Ok(asked)

@@ -61,6 +61,10 @@ pub(crate) enum RolledBack {
 
 impl<DB: Backend> Session<DB> {
     /// Waits for a turn and a connection, then begins the transaction and probes.
+    ///
+    /// A node that takes no writes is refused before its records are looked at: they may be
+    /// older than those of the primary. Its connection is closed, since after a failover the
+    /// next one may lead elsewhere.
     pub(crate) async fn open(
         idem: &Idempotency<DB>,
         opening: &Opening<'_>,
@@ -74,6 +78,9 @@ impl<DB: Backend> Session<DB> {
         let (opened, probe) = begun
             .map_err(|_| Error::TimedOut)?
             .map_err(claim_error::<DB>)?;
+        if !probe.writable {
+            return Err(Error::Unavailable(None));
+        }
         Ok((
             Self {
                 held,

@@ -67,9 +67,20 @@ impl TestDb {
 
     /// Opens a pool of at most `connections`.
     pub async fn pool_of(&self, connections: u32) -> Pool<Db> {
+        self.pool_with(connections, &[]).await
+    }
+
+    /// Opens a pool to a node that takes no writes.
+    pub async fn read_only_pool(&self) -> Pool<Db> {
+        self.pool_with(5, &[("default_transaction_read_only", "on")])
+            .await
+    }
+
+    /// Opens a pool of at most `connections` whose sessions begin with these settings.
+    pub async fn pool_with(&self, connections: u32, settings: &[(&str, &str)]) -> Pool<Db> {
         PgPoolOptions::new()
             .max_connections(connections)
-            .connect_with(self.connect_options())
+            .connect_with(self.connect_options().options(settings.iter().copied()))
             .await
             .unwrap()
     }

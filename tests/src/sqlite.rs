@@ -1,6 +1,6 @@
 //! A fresh SQLite database for a test.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use sqlx::{
     Pool, Sqlite,
@@ -57,12 +57,26 @@ impl TestDb {
 
     /// Opens a pool of at most `connections`.
     pub async fn pool_of(&self, connections: u32) -> Pool<Db> {
-        let options = SqliteConnectOptions::new()
-            .filename(self.folder.path().join("test.db"))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal);
         SqlitePoolOptions::new()
             .max_connections(connections)
+            .connect_with(self.connect_options())
+            .await
+            .unwrap()
+    }
+
+    /// Opens a pool to the file for reading only.
+    pub async fn read_only_pool(&self) -> Pool<Db> {
+        let options = self.connect_options().read_only(true);
+        SqlitePoolOptions::new()
+            .connect_with(options)
+            .await
+            .unwrap()
+    }
+
+    /// Opens a pool whose connections do not wait for a writer outside of it.
+    pub async fn impatient_pool(&self) -> Pool<Db> {
+        let options = self.connect_options().busy_timeout(Duration::ZERO);
+        SqlitePoolOptions::new()
             .connect_with(options)
             .await
             .unwrap()
@@ -82,6 +96,13 @@ impl TestDb {
             .unwrap();
         pool.close().await;
         count
+    }
+
+    fn connect_options(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(self.folder.path().join("test.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
     }
 }
 

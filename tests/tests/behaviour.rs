@@ -50,6 +50,8 @@ macro_rules! behaviours {
         mod problems;
         #[path = "behaviour/reference.rs"]
         mod reference;
+        #[path = "behaviour/read_only.rs"]
+        mod read_only;
         #[path = "behaviour/replay.rs"]
         mod replay;
         #[path = "behaviour/response.rs"]
@@ -60,6 +62,8 @@ macro_rules! behaviours {
         mod states;
         #[path = "behaviour/without_tx.rs"]
         mod without_tx;
+        #[path = "behaviour/statements.rs"]
+        mod statements;
     };
 }
 
@@ -76,6 +80,8 @@ mod sqlite {
     const FAILS: &str = "insert or rollback into payment (id) values (2)";
 
     behaviours!();
+    #[path = "behaviour/writer.rs"]
+    mod writer;
 }
 
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
@@ -95,6 +101,8 @@ mod postgres {
     mod lost_commit;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
+    #[path = "behaviour/standby.rs"]
+    mod standby;
 }
 
 /// Stands for all tests that Postgres is missing for, so that they are counted as ignored.

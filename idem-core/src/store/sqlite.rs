@@ -52,14 +52,16 @@ impl Backend for Sqlite {
     ) -> BoxFuture<'a, sqlx::Result<(Opened, Probe)>> {
         Box::pin(async move {
             let guard = format!("idem_{}", opening.attempt.simple());
-            let begin = AssertSqlSafe(format!("begin immediate; savepoint {guard}"));
+            // BEGIN IMMEDIATE succeeds on a read-only file; a statement that could write fails.
+            let begin =
+                format!("begin immediate; savepoint {guard}; delete from idem_record where false");
+            let begin = AssertSqlSafe(begin);
             Manager::begin(conn, Some(begin.into_sql_str())).await?;
             let hooks = set_hooks(conn).await?;
             let found = match opening.name {
                 Some(name) => Self::find(conn, name).await?,
                 None => None,
             };
-            // BEGIN IMMEDIATE has failed already where the file is read-only.
             Ok((
                 Opened { guard, hooks },
                 Probe {
