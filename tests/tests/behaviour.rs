@@ -101,6 +101,8 @@ mod postgres {
     mod lost_commit;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
+    #[path = "behaviour/session_state.rs"]
+    mod session_state;
     #[path = "behaviour/standby.rs"]
     mod standby;
 }

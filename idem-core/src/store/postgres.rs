@@ -23,6 +23,7 @@ type Manager = <Postgres as sqlx::Database>::TransactionManager;
 pub struct Opened {
     guard: String,
     role: String,
+    statement_timeout: String,
     backend: i32,
 }
 
@@ -46,7 +47,9 @@ impl Backend for Postgres {
             let row = sqlx::query(
                 "select coalesce(current_setting('idem.free', true), '') <> 'false' as free, \
                         current_setting('transaction_read_only') = 'off' as writable, \
-                        current_setting('role') as role, pg_backend_pid() as backend, \
+                        current_setting('role') as role, \
+                        current_setting('statement_timeout') as statement_timeout, \
+                        pg_backend_pid() as backend, \
                         r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, \
                         r.body, r.reference, r.expires_at <= statement_timestamp() as expired \
                  from (select) as one left join idem.record r \
@@ -69,6 +72,7 @@ impl Backend for Postgres {
             let opened = Opened {
                 guard,
                 role: row.try_get("role")?,
+                statement_timeout: row.try_get("statement_timeout")?,
                 backend: row.try_get("backend")?,
             };
             Ok((opened, probe))
@@ -98,15 +102,24 @@ impl Backend for Postgres {
         conn: &'a mut PgConnection,
         opened: &'a Opened,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        let Opened { guard, role, .. } = opened;
-        // A handler may have taken a weaker role for the rest of the transaction.
+        let Opened {
+            guard,
+            role,
+            statement_timeout: limit,
+            ..
+        } = opened;
         let role = match role.as_str() {
             "none" => "none".to_owned(),
             name => format!("\"{}\"", name.replace('"', "\"\"")),
         };
+        // A handler may have taken a weaker role or a shorter limit. The role is set for the
+        // session: a handler's own SET ROLE would outlive the COMMIT and meet the next attempt.
         run(
             conn,
-            format!("release savepoint {guard}; set local role {role}"),
+            format!(
+                "release savepoint {guard}; set role {role}; \
+                 set local statement_timeout = '{limit}'"
+            ),
         )
     }
 
