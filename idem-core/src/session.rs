@@ -137,7 +137,11 @@ impl<DB: Backend> Session<DB> {
     pub(crate) async fn roll_back(mut self, limit: Duration) -> RolledBack {
         let undo = async {
             if self.guarded {
-                let guard = DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await;
+                let mut guard = DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await;
+                if guard.is_err() {
+                    // The error of a statement that was dropped on its way comes first.
+                    guard = DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await;
+                }
                 if guard.is_err_and(|error| DB::fault(&error) == Fault::GuardLost) {
                     return RolledBack::GuardLost;
                 }

@@ -62,6 +62,8 @@ macro_rules! behaviours {
         mod states;
         #[path = "behaviour/without_tx.rs"]
         mod without_tx;
+        #[path = "behaviour/running_statement.rs"]
+        mod running_statement;
         #[path = "behaviour/statements.rs"]
         mod statements;
     };
@@ -79,6 +81,14 @@ mod sqlite {
     /// Fails and ends the transaction, though not for those who look away.
     const FAILS: &str = "insert or rollback into payment (id) values (2)";
 
+    /// Statements that only end when they are stopped.
+    const ENDLESS: [&str; 2] = [
+        "with recursive n (n) as (select 1 union all select n + 1 from n) select max(n) from n",
+        "insert into payment (tenant, amount, reference) \
+            with recursive n (n) as (select 1 union all select n + 1 from n) \
+            select 'acme', max(n), '-' from n",
+    ];
+
     behaviours!();
     #[path = "behaviour/writer.rs"]
     mod writer;
@@ -95,6 +105,13 @@ mod postgres {
 
     /// Fails and spoils the transaction, though not for those who look away.
     const FAILS: &str = "insert into payment (tenant) values (null)";
+
+    /// Statements that only end when they are stopped.
+    const ENDLESS: [&str; 3] = [
+        "select pg_sleep(600)",
+        "insert into payment (tenant, amount, reference) select 'acme', 5, pg_sleep(600)",
+        "set local statement_timeout = 0; select pg_sleep(600)",
+    ];
 
     behaviours!();
     #[path = "behaviour/lost_commit.rs"]

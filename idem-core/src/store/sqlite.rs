@@ -103,9 +103,20 @@ impl Backend for Sqlite {
         conn: &'a mut SqliteConnection,
         opened: &'a Opened,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        // A statement that was told to stop has stopped; what follows must not.
-        opened.hooks.stop.store(false, Ordering::Release);
-        run(conn, format!("rollback to savepoint {}", opened.guard))
+        Box::pin(async move {
+            let text = format!("rollback to savepoint {}", opened.guard);
+            if !opened.hooks.stop.load(Ordering::Acquire) {
+                return run(conn, text).await;
+            }
+            // Answered only when the statement has stopped; what follows must not stop.
+            drop(conn.lock_handle().await?);
+            opened.hooks.stop.store(false, Ordering::Release);
+            match run(conn, text).await {
+                // A write that is stopped takes the whole transaction with it.
+                Err(error) if Self::fault(&error) == Fault::GuardLost => Ok(()),
+                undone => undone,
+            }
+        })
     }
 
     fn insert<'a>(

@@ -1,6 +1,7 @@
 //! The application that the behaviour tests send requests to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -12,6 +13,7 @@ use idem_tests::http::{self, Answer, Attempt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::{Db, FAILS, INSERT_PAYMENT, TestDb};
 
@@ -267,6 +269,21 @@ pub fn payment(path: &str) -> Attempt {
 /// Whether the answer is that of a handler that has paid just now.
 pub fn has_paid(answer: &Answer) -> bool {
     answer.status == 201 && !answer.is_replay()
+}
+
+/// Repeats the attempt for as long as the first one may still be on its way out.
+///
+/// The answer proves that its statement has ended: the key is locked until then.
+pub async fn once_it_is_over(pay: &Attempt, app: &Router) -> Answer {
+    let over = async {
+        loop {
+            let answer = pay.send(app).await;
+            if ![409, 503].contains(&answer.status.as_u16()) {
+                return answer;
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), over).await.unwrap()
 }
 
 /// The status of a problem and the last part of its type.

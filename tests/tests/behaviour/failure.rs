@@ -4,7 +4,7 @@ use axum::Router;
 use idem_tests::http::Attempt;
 
 use super::TestDb;
-use super::app::{app, engine, payment, problem};
+use super::app::{app, engine, once_it_is_over, payment, problem};
 
 #[tokio::test]
 async fn an_error_undoes_the_writes_and_frees_the_key() {
@@ -111,7 +111,7 @@ async fn a_timeout_undoes_the_writes_and_frees_the_key() {
     assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
     assert!(stopped.header("retry-after").is_some());
     assert_eq!(db.payments().await, 0);
-    let retry = pay.path("/in-any-time").send(&app).await;
+    let retry = once_it_is_over(&pay.path("/in-any-time"), &app).await;
     assert_eq!((retry.status.as_u16(), retry.is_replay()), (201, false));
     assert_eq!(db.payments().await, 1);
 }
