@@ -24,6 +24,8 @@ macro_rules! behaviours {
         mod bodies;
         #[path = "behaviour/concurrency.rs"]
         mod concurrency;
+        #[path = "behaviour/constraints.rs"]
+        mod constraints;
         #[path = "behaviour/database.rs"]
         mod database;
         #[path = "behaviour/expiry.rs"]
@@ -114,6 +116,10 @@ mod postgres {
     ];
 
     behaviours!();
+    #[path = "behaviour/collisions.rs"]
+    mod collisions;
+    #[path = "behaviour/isolation.rs"]
+    mod isolation;
     #[path = "behaviour/lost_commit.rs"]
     mod lost_commit;
     #[path = "behaviour/server_log.rs"]

@@ -24,6 +24,7 @@ async fn an_attempt_that_would_write_nothing_itself_does_not_run_either() {
     let (_db, idem) = start().await;
     let gate = Arc::<Gate>::default();
     let app = statements::app(idem, Arc::clone(&gate));
+    gate.open.notify_one();
     is_refused(&payment("/outside").key("k").send(&app).await);
     let entered = timeout(Duration::ZERO, gate.entered.notified()).await;
     assert!(entered.is_err(), "the handler ran");
