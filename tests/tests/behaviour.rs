@@ -52,6 +52,8 @@ macro_rules! behaviours {
         mod problems;
         #[path = "behaviour/reference.rs"]
         mod reference;
+        #[path = "behaviour/lost_race.rs"]
+        mod lost_race;
         #[path = "behaviour/read_only.rs"]
         mod read_only;
         #[path = "behaviour/replay.rs"]
@@ -83,6 +85,9 @@ mod sqlite {
     /// Fails and ends the transaction, though not for those who look away.
     const FAILS: &str = "insert or rollback into payment (id) values (2)";
 
+    /// A handler with a `Tx` keeps every other writer out until it is done.
+    const RACED: [&str; 1] = ["/outside"];
+
     /// Statements that only end when they are stopped.
     const ENDLESS: [&str; 2] = [
         "with recursive n (n) as (select 1 union all select n + 1 from n) select max(n) from n",
@@ -108,6 +113,9 @@ mod postgres {
     /// Fails and spoils the transaction, though not for those who look away.
     const FAILS: &str = "insert into payment (tenant) values (null)";
 
+    /// Where another transaction can insert a record while the handler runs.
+    const RACED: [&str; 2] = ["/gate", "/outside"];
+
     /// Statements that only end when they are stopped.
     const ENDLESS: [&str; 3] = [
         "select pg_sleep(600)",
@@ -118,6 +126,8 @@ mod postgres {
     behaviours!();
     #[path = "behaviour/collisions.rs"]
     mod collisions;
+    #[path = "behaviour/invisible_record.rs"]
+    mod invisible_record;
     #[path = "behaviour/isolation.rs"]
     mod isolation;
     #[path = "behaviour/lost_commit.rs"]

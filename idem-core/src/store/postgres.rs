@@ -278,7 +278,7 @@ impl Backend for Postgres {
         };
         match code.as_ref() {
             // Serialization failure, deadlock, and a lock or statement that was given up.
-            "40001" | "40P01" | "55P03" => Fault::Collision,
+            "40001" | "40P01" | "55P03" | "57014" => Fault::Collision,
             "25P02" => Fault::Aborted,
             // No such savepoint; no transaction at all.
             "3B001" | "25P01" => Fault::GuardLost,
