@@ -130,6 +130,8 @@ mod postgres {
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
     mod isolation;
+    #[path = "behaviour/locks.rs"]
+    mod locks;
     #[path = "behaviour/lost_commit.rs"]
     mod lost_commit;
     #[path = "behaviour/server_log.rs"]
