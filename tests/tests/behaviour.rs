@@ -134,6 +134,8 @@ mod postgres {
     mod locks;
     #[path = "behaviour/lost_commit.rs"]
     mod lost_commit;
+    #[path = "behaviour/probe_plan.rs"]
+    mod probe_plan;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
     #[path = "behaviour/session_state.rs"]

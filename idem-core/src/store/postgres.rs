@@ -45,7 +45,8 @@ impl Backend for Postgres {
             // A second statement has a second snapshot: it sees what the last holder of the
             // lock committed, which the statement that took the lock would not.
             let row = sqlx::query(
-                "select coalesce(current_setting('idem.free', true), '') <> 'false' as free, \
+                "select set_config('enable_seqscan', current_setting('idem.seqscan'), true), \
+                        coalesce(current_setting('idem.free', true), '') <> 'false' as free, \
                         current_setting('transaction_read_only') = 'off' as writable, \
                         current_setting('role') as role, \
                         current_setting('statement_timeout') as statement_timeout, \
@@ -311,13 +312,19 @@ fn begin(opening: &Opening<'_>, guard: &str) -> String {
              current_setting('{setting}')::interval) * 1000 not between 1 and {limit};"
         ));
     }
+    // The server keeps the probe's plan. One made while the table is empty would read it from end
+    // to end however large it grows, so none is made with such reading on; the probe turns it on.
+    text.push_str(
+        " select set_config('idem.seqscan', current_setting('enable_seqscan'), true), \
+         set_config('enable_seqscan', 'off', true)",
+    );
     if let Some(name) = opening.name {
         let lock = name.lock_id();
         text.push_str(&format!(
-            " select set_config('idem.free', pg_try_advisory_xact_lock({lock})::text, true);"
+            ", set_config('idem.free', pg_try_advisory_xact_lock({lock})::text, true)"
         ));
     }
-    text.push_str(&format!(" savepoint {guard}"));
+    text.push_str(&format!("; savepoint {guard}"));
     text
 }
 
