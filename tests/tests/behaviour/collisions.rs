@@ -65,6 +65,21 @@ async fn a_completion_that_is_refused_is_the_servers_failure() {
     fails_to_complete(COMMIT_FAILS, "23505", (500, "not-committed")).await;
 }
 
+#[tokio::test]
+async fn a_unique_constraint_of_the_application_is_not_taken_for_the_records() {
+    let (db, direct) = start().await;
+    let alike = "create table record (scope text, \
+        constraint record_pkey primary key (scope) deferrable initially deferred)";
+    sqlx::raw_sql(alike).execute(&direct).await.unwrap();
+    let app = app(Idempotency::new(direct), Arc::default());
+    let pay = payment("/act").key("k");
+    let twice = "insert into record values ('acme'), ('acme')";
+    let failed = pay.clone().header("x-sql", twice).send(&app).await;
+    assert_eq!(problem(&failed), (500, "not-committed".to_owned()));
+    assert_eq!(db.payments().await, 0);
+    assert!(ran(&pay.send(&app).await));
+}
+
 /// Nothing is left of an attempt whose completion fails, and the next one is the first.
 async fn fails_to_complete(setup: &str, code: &str, expected: (u16, &str)) {
     let (db, direct) = start().await;
