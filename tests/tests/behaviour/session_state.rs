@@ -30,10 +30,12 @@ async fn settings_of_a_handler_that_fails_are_undone() {
     let (db, pool, app) = start(&[]).await;
     let before = settings(&pool).await;
     for sql in [
-        "set role pg_monitor; set search_path = ''; fail",
-        "set statement_timeout = 1; set session characteristics as transaction read only; fail",
+        "set role pg_monitor; set search_path = ''",
+        "set statement_timeout = '9s'; set session characteristics as transaction read only",
     ] {
-        let failed = acting("k", sql).send(&app).await;
+        // A number is no text, which is the handler's own failure and not the transaction's.
+        let failing = acting("k", sql).header("x-ask", "select 1");
+        let failed = failing.send(&app).await;
         assert_eq!(failed.status, 409, "{failed:?}");
         assert_eq!(settings(&pool).await, before, "{sql}");
     }
@@ -108,12 +110,16 @@ fn ran(answer: &Answer) -> bool {
     answer.status == 201 && !answer.is_replay()
 }
 
-/// All that can be set, as the connection's next user finds it.
+/// All that was set, as the connection's next user finds it, but for what each BEGIN sets anew.
 async fn settings(pool: &Pool<Db>) -> Vec<(String, String)> {
-    sqlx::query_as("select name, setting from pg_settings where name not like 'idem.%'")
-        .fetch_all(pool)
-        .await
-        .unwrap()
+    sqlx::query_as(
+        "select name, setting from pg_settings \
+         where source = 'session' and name not like 'transaction\\_%' \
+         union all select 'role', current_setting('role')",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
 }
 
 /// The time limits inside an attempt.
