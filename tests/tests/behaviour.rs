@@ -42,6 +42,8 @@ macro_rules! behaviours {
         mod limits;
         #[path = "behaviour/log.rs"]
         mod log;
+        #[path = "behaviour/lost_race.rs"]
+        mod lost_race;
         #[path = "behaviour/operations.rs"]
         mod operations;
         #[path = "behaviour/order.rs"]
@@ -50,26 +52,24 @@ macro_rules! behaviours {
         mod own_task;
         #[path = "behaviour/problems.rs"]
         mod problems;
-        #[path = "behaviour/reference.rs"]
-        mod reference;
-        #[path = "behaviour/lost_race.rs"]
-        mod lost_race;
         #[path = "behaviour/read_only.rs"]
         mod read_only;
+        #[path = "behaviour/reference.rs"]
+        mod reference;
         #[path = "behaviour/replay.rs"]
         mod replay;
         #[path = "behaviour/response.rs"]
         mod response;
+        #[path = "behaviour/running_statement.rs"]
+        mod running_statement;
         #[path = "behaviour/schema.rs"]
         mod schema;
+        #[path = "behaviour/statements.rs"]
+        mod statements;
         #[path = "behaviour/states.rs"]
         mod states;
         #[path = "behaviour/without_tx.rs"]
         mod without_tx;
-        #[path = "behaviour/running_statement.rs"]
-        mod running_statement;
-        #[path = "behaviour/statements.rs"]
-        mod statements;
     };
 }
 
