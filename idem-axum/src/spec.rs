@@ -15,7 +15,7 @@ pub struct Spec {
     pub(crate) fingerprint_headers: &'static [&'static str],
     pub(crate) max_response: Option<usize>,
     ttl_ms: Option<u64>,
-    wait_ms: Option<u64>,
+    while_running: Option<WhileRunning>,
     timeout_ms: Option<u64>,
     serializable: bool,
     success: bool,
@@ -40,7 +40,7 @@ impl Spec {
             fingerprint_headers: &[],
             max_response: None,
             ttl_ms: None,
-            wait_ms: None,
+            while_running: None,
             timeout_ms: None,
             serializable: false,
             success: true,
@@ -100,10 +100,17 @@ impl Spec {
         self
     }
 
+    /// `in_flight = "reject"`.
+    #[must_use]
+    pub const fn reject(mut self) -> Self {
+        self.while_running = Some(WhileRunning::Reject);
+        self
+    }
+
     /// `in_flight = "wait …"`.
     #[must_use]
     pub const fn wait_ms(mut self, limit: u64) -> Self {
-        self.wait_ms = Some(limit);
+        self.while_running = Some(WhileRunning::Wait(Duration::from_millis(limit)));
         self
     }
 
@@ -130,8 +137,8 @@ impl Spec {
         if let Some(timeout) = self.timeout_ms {
             policy.timeout = Duration::from_millis(timeout);
         }
-        if let Some(limit) = self.wait_ms {
-            policy.while_running = WhileRunning::Wait(Duration::from_millis(limit));
+        if let Some(while_running) = self.while_running {
+            policy.while_running = while_running;
         }
         if self.serializable {
             policy.isolation = Isolation::Serializable;

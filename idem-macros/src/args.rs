@@ -23,6 +23,8 @@ pub(crate) struct Args {
     pub(crate) max_response: Option<Amount>,
     pub(crate) store: Option<Store>,
     pub(crate) wait: Option<Amount>,
+    /// Said so, which is more than not waiting: the handle may wait by default.
+    pub(crate) reject: bool,
     pub(crate) timeout: Option<Amount>,
     pub(crate) serializable: bool,
     pub(crate) state: Option<Type>,
@@ -119,7 +121,10 @@ impl Args {
             "max_body" => self.max_body = Some(value::size(input)?),
             "max_response" => self.max_response = Some(value::size(input)?),
             "store" => self.store = Some(value::store(input)?),
-            "in_flight" => self.wait = value::in_flight(input)?,
+            "in_flight" => {
+                self.wait = value::in_flight(input)?;
+                self.reject = self.wait.is_none();
+            }
             "timeout" => self.timeout = Some(value::duration(input, value::TIMEOUT)?),
             "isolation" => self.serializable = word(ISOLATION)? == "serializable",
             "state" => self.state = Some(input.parse()?),
@@ -200,7 +205,9 @@ mod tests {
             let args = parse(&format!("scope = global, {text}")).0;
             assert!(matches!(args.fingerprint, Fingerprint::Json), "{text}");
         }
-        assert!(parse("scope = global, in_flight = reject").1.is_empty());
+        for text in ["in_flight = reject", "in_flight = \"reject\""] {
+            assert!(parse(&format!("scope = global, {text}")).0.reject, "{text}");
+        }
     }
 
     #[test]

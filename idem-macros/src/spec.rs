@@ -23,6 +23,7 @@ pub(crate) fn spec(name: &str, args: &Args) -> TokenStream {
             let statuses = store.statuses.iter().copied().map(Literal::u16_unsuffixed);
             quote!(.store(#success, #redirect, &[#(#statuses),*]))
         }),
+        args.reject.then(|| quote!(.reject())),
         args.wait.as_ref().map(|wait| number("wait_ms", wait)),
         args.timeout
             .as_ref()

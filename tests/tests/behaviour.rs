@@ -70,6 +70,12 @@ macro_rules! behaviours {
         mod states;
         #[path = "behaviour/without_tx.rs"]
         mod without_tx;
+        #[path = "behaviour/storm.rs"]
+        mod storm;
+        #[path = "behaviour/told.rs"]
+        mod told;
+        #[path = "behaviour/waiting.rs"]
+        mod waiting;
     };
 }
 
@@ -79,6 +85,7 @@ mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     const RECORD: &str = "idem_record";
+    const ONE_WRITER: bool = true;
 
     const COPIED_SQL: &str = include_str!("../../idem-core/migrations/sqlite/0001_record.sql");
 
@@ -107,6 +114,7 @@ mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     const RECORD: &str = "idem.record";
+    const ONE_WRITER: bool = false;
 
     const COPIED_SQL: &str = include_str!("../../idem-core/migrations/postgres/0001_record.sql");
 

@@ -147,12 +147,12 @@ async fn create_then(
 /// Pays once more in a savepoint.
 async fn nest<'t>(tx: &'t mut Tx<'_, Db>, tenant: &str) -> sqlx::Transaction<'t, Db> {
     let mut savepoint = tx.begin().await.unwrap();
-    pay_on(&mut savepoint, tenant, 7).await.unwrap();
+    pay_on(&mut savepoint, tenant, "-", 7).await.unwrap();
     savepoint
 }
 
 /// Ends the transaction behind the back of `tx`, and does not look whether it could.
-async fn end(tx: &mut Tx<'_, Db>, statement: &'static str) {
+pub async fn end(tx: &mut Tx<'_, Db>, statement: &'static str) {
     let _ended = sqlx::raw_sql(statement).execute(&mut **tx).await;
 }
 
@@ -213,8 +213,17 @@ async fn create_at_gate(
 }
 
 pub async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
+    pay_for(tx, tenant, "-", new).await
+}
+
+pub async fn pay_for(
+    tx: &mut Tx<'_, Db>,
+    tenant: &str,
+    reference: &str,
+    new: NewPayment,
+) -> Paid {
     let amount = new.amount;
-    let id = pay_on(tx, tenant, amount).await;
+    let id = pay_on(tx, tenant, reference, amount).await;
     let id = id.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok((StatusCode::CREATED, Json(Payment { id, amount })))
 }
@@ -222,10 +231,11 @@ pub async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
 async fn pay_on(
     conn: &mut <Db as sqlx::Database>::Connection,
     tenant: &str,
+    reference: &str,
     amount: i64,
 ) -> sqlx::Result<i64> {
     let insert = sqlx::query_scalar(INSERT_PAYMENT).bind(tenant);
-    insert.bind(amount).bind("-").fetch_one(conn).await
+    insert.bind(amount).bind(reference).fetch_one(conn).await
 }
 
 pub fn app(idem: Idempotency<Db>) -> Router {
