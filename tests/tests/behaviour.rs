@@ -22,6 +22,8 @@ macro_rules! behaviours {
         mod app;
         #[path = "behaviour/bodies.rs"]
         mod bodies;
+        #[path = "behaviour/cancellation.rs"]
+        mod cancellation;
         #[path = "behaviour/concurrency.rs"]
         mod concurrency;
         #[path = "behaviour/constraints.rs"]
@@ -36,6 +38,8 @@ macro_rules! behaviours {
         mod fingerprints;
         #[path = "behaviour/json_fingerprints.rs"]
         mod json_fingerprints;
+        #[path = "behaviour/hang_up.rs"]
+        mod hang_up;
         #[path = "behaviour/keys.rs"]
         mod keys;
         #[path = "behaviour/limits.rs"]
