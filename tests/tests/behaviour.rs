@@ -60,6 +60,8 @@ macro_rules! behaviours {
         mod read_only;
         #[path = "behaviour/reference.rs"]
         mod reference;
+        #[path = "behaviour/overload.rs"]
+        mod overload;
         #[path = "behaviour/replay.rs"]
         mod replay;
         #[path = "behaviour/response.rs"]
@@ -148,6 +150,10 @@ mod postgres {
     mod lost_commit;
     #[path = "behaviour/probe_plan.rs"]
     mod probe_plan;
+    #[path = "behaviour/clock.rs"]
+    mod clock;
+    #[path = "behaviour/nodes.rs"]
+    mod nodes;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
     #[path = "behaviour/session_state.rs"]
