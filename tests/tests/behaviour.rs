@@ -112,6 +112,8 @@ mod sqlite {
     behaviours!();
     #[path = "behaviour/writer.rs"]
     mod writer;
+    #[path = "behaviour/writers.rs"]
+    mod writers;
 }
 
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
