@@ -114,13 +114,18 @@ impl<DB: Backend> Idempotency<DB> {
     /// Safe to drop and to call again; new attempts stay refused.
     pub async fn shutdown(&self, limit: Duration) -> Result<(), ShutdownTimedOut> {
         self.0.tracker.close();
-        match timeout(limit, self.0.tracker.wait()).await {
+        match timeout(limit, self.shut_down()).await {
             Ok(()) => Ok(()),
             Err(_) => Err(ShutdownTimedOut {
                 running: self.running(),
                 waited: limit,
             }),
         }
+    }
+
+    /// Returns when a shutdown has begun and the last attempt is over.
+    pub(crate) async fn shut_down(&self) {
+        self.0.tracker.wait().await;
     }
 
     /// How many attempts run or wait on this node.

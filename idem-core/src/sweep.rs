@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 
 use crate::session::claim_error;
 use crate::store::Backend;
@@ -40,11 +40,13 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 
-    /// Sweeps for ever, once per period; failures are logged and the next period tries again.
+    /// Sweeps once per period until the handle [shuts down](Self::shutdown).
+    ///
+    /// Failures are logged and the next period tries again.
     ///
     /// # Cancellation
     ///
-    /// Safe to drop; spawn it and abort the task at shutdown.
+    /// Safe to drop: spawn it, and abort the task where the handle is not shut down.
     pub async fn sweep_every(&self, period: Duration) {
         loop {
             match self.sweep().await {
@@ -55,8 +57,8 @@ impl<DB: Backend> Idempotency<DB> {
                     tracing::warn!(error, "the sweep failed and is repeated in the next period");
                 }
             }
-            sleep(period).await;
-            if self.is_shutting_down() {
+            let ended = timeout(period, self.shut_down()).await.is_ok();
+            if ended || self.is_shutting_down() {
                 return;
             }
         }

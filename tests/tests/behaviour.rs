@@ -78,6 +78,8 @@ macro_rules! behaviours {
         mod without_tx;
         #[path = "behaviour/storm.rs"]
         mod storm;
+        #[path = "behaviour/sweeping.rs"]
+        mod sweeping;
         #[path = "behaviour/told.rs"]
         mod told;
         #[path = "behaviour/waiting.rs"]
@@ -148,6 +150,10 @@ mod postgres {
     mod isolation;
     #[path = "behaviour/locks.rs"]
     mod locks;
+    #[path = "behaviour/clock.rs"]
+    mod clock;
+    #[path = "behaviour/locked_rows.rs"]
+    mod locked_rows;
     #[path = "behaviour/lost_commit.rs"]
     mod lost_commit;
     #[path = "behaviour/probe_plan.rs"]
