@@ -40,6 +40,8 @@ macro_rules! behaviours {
         mod json_fingerprints;
         #[path = "behaviour/hang_up.rs"]
         mod hang_up;
+        #[path = "behaviour/history.rs"]
+        mod history;
         #[path = "behaviour/keys.rs"]
         mod keys;
         #[path = "behaviour/limits.rs"]
@@ -60,6 +62,8 @@ macro_rules! behaviours {
         mod read_only;
         #[path = "behaviour/reference.rs"]
         mod reference;
+        #[path = "behaviour/model.rs"]
+        mod model;
         #[path = "behaviour/overload.rs"]
         mod overload;
         #[path = "behaviour/replay.rs"]
