@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use scopeguard::ScopeGuard;
 use sqlx::pool::PoolConnection;
 use sqlx_core::transaction::TransactionManager;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -15,12 +17,10 @@ use crate::{Error, Idempotency};
 ///
 /// Dropped without an end, at any await, its connection is closed.
 pub(crate) struct Session<DB: Backend> {
-    held: Held<DB>,
+    held: ScopeGuard<Held<DB>, fn(Held<DB>)>,
     opened: DB::Opened,
     /// The guard savepoint is still to be released.
     guarded: bool,
-    /// The turn of a writer, where the database lets one in at a time.
-    _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// A connection that goes back to its pool only in a known state.
@@ -30,12 +30,28 @@ pub(crate) struct Session<DB: Backend> {
 struct Held<DB: Backend> {
     conn: PoolConnection<DB>,
     known: bool,
+    /// The turn of a writer, where the database lets one in at a time.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
-impl<DB: Backend> Drop for Held<DB> {
-    fn drop(&mut self) {
-        if !self.known {
-            self.conn.close_on_drop();
+impl<DB: Backend> Held<DB> {
+    /// The next writer has its turn when this one's lock is gone, with its connection if need be.
+    fn let_go(self) {
+        let Self {
+            mut conn,
+            known,
+            turn,
+        } = self;
+        if known {
+            return;
+        }
+        conn.close_on_drop();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                // It is closed when its last statement is over, or left alone with it.
+                drop(timeout(LONGEST_CLOSE, conn.close()).await);
+                drop(turn);
+            });
         }
     }
 }
@@ -73,7 +89,12 @@ impl<DB: Backend> Session<DB> {
         let turn = timeout_at(deadline, idem.writers_turn()).await;
         let turn = turn.map_err(|_| Error::TimedOut)?;
         let conn = idem.acquire(deadline).await?;
-        let mut held = Held { conn, known: false };
+        let held = Held {
+            conn,
+            known: false,
+            turn,
+        };
+        let mut held = scopeguard::guard(held, Held::let_go as fn(Held<DB>));
         let begun = timeout_at(deadline, DB::open(&mut held.conn, opening)).await;
         let (opened, probe) = begun
             .map_err(|_| Error::TimedOut)?
@@ -86,7 +107,6 @@ impl<DB: Backend> Session<DB> {
                 held,
                 opened,
                 guarded: true,
-                _turn: turn,
             },
             probe,
         ))
@@ -182,6 +202,8 @@ impl<DB: Backend> fmt::Debug for Session<DB> {
 
 /// How long the orderly end of a transaction may take before its connection is closed instead.
 pub(crate) const END: Duration = Duration::from_secs(2);
+/// How long the next writer waits for a connection that is being closed.
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 /// An error before the handler ran.
 pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {

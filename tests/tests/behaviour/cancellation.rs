@@ -120,14 +120,14 @@ fn cuts() -> impl Iterator<Item = (u32, Cut)> {
 
 /// When a future is dropped: after so many polls, at once or when it would be polled again.
 #[derive(Clone, Copy, Debug)]
-struct Cut {
-    polls: i64,
-    woken: bool,
+pub struct Cut {
+    pub polls: i64,
+    pub woken: bool,
 }
 
 impl Cut {
     /// `None`: it was dropped before it was over.
-    async fn off<F: Future>(self, future: F) -> Option<F::Output> {
+    pub async fn off<F: Future>(self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let mut left = self.polls;
         std::future::poll_fn(move |context| {
@@ -190,25 +190,25 @@ impl Nodes {
 }
 
 /// A fresh claim, as soon as the connections that were dropped are closed.
-async fn fresh(idem: &Idempotency<Db>, key: &str) -> Fresh<Db> {
+pub async fn fresh(idem: &Idempotency<Db>, key: &str) -> Fresh<Db> {
     match idem.claim(attempt(key)).await.unwrap() {
         Claim::Fresh(fresh) => fresh,
         claim => panic!("{claim:?}"),
     }
 }
 
-async fn pay(fresh: &mut Fresh<Db>) {
+pub async fn pay(fresh: &mut Fresh<Db>) {
     let pay = sqlx::query_scalar(INSERT_PAYMENT).bind("acme").bind(5_i64);
     let _: i64 = pay.bind("-").fetch_one(&mut *fresh.tx()).await.unwrap();
 }
 
-async fn pay_and_complete(mut fresh: Fresh<Db>) {
+pub async fn pay_and_complete(mut fresh: Fresh<Db>) {
     pay(&mut fresh).await;
     let completed = fresh.complete(Completion::default(), Effects::Keep, Completion::default);
     assert!(matches!(completed.await, Ok(Completed::Committed)));
 }
 
-fn attempt(key: &str) -> Attempt {
+pub fn attempt(key: &str) -> Attempt {
     let input = FingerprintInput::new("POST", "/payments", b"5");
     let mut policy = Policy::default();
     policy.while_running = WhileRunning::Wait(Duration::from_secs(20));

@@ -3,11 +3,13 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use idem_axum::core::{Claim, Completion, Effects, Error};
 use idem_tests::http::get;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, Pool, SqliteConnection};
 
 use super::app::{payment, problem};
+use super::cancellation::{Cut, attempt, fresh, pay, pay_and_complete};
 use super::told::{Node, all, ran, send};
 use super::{Db, TestDb};
 
@@ -96,6 +98,43 @@ async fn waiting_for_the_lock_of_someone_else_counts_as_time_of_the_attempt() {
 }
 
 #[tokio::test]
+async fn after_a_writer_that_was_dropped_the_next_does_not_meet_its_lock() {
+    let (db, node) = start().await;
+    for key in 0..5 {
+        let mut dropped = fresh(&node.idem, &format!("dropped-{key}")).await;
+        pay(&mut dropped).await;
+        let busy = sqlx::query(COUNT_TO_A_MILLION);
+        let at_once = Cut {
+            polls: 1,
+            woken: false,
+        };
+        let over = at_once.off(busy.execute(&mut *dropped.tx())).await;
+        assert!(over.is_none());
+        drop(dropped);
+        pay_and_complete(fresh(&node.idem, &key.to_string()).await).await;
+    }
+    assert_eq!(db.payments().await, 5);
+}
+
+#[tokio::test]
+async fn a_handler_that_leaves_a_lock_of_its_own_behind_is_not_run_again() {
+    let (db, node) = start().await;
+    for key in 0..5 {
+        let key = key.to_string();
+        let mut broken = fresh(&node.idem, &key).await;
+        let end = sqlx::raw_sql("rollback; begin immediate");
+        end.execute(&mut *broken.tx()).await.unwrap();
+        pay(&mut broken).await;
+        let complete = broken.complete(Completion::default(), Effects::Keep, Completion::default);
+        let ended = complete.await;
+        assert!(matches!(ended, Err(Error::TransactionBroken)), "{ended:?}");
+        let retry = node.idem.claim(attempt(&key)).await.unwrap();
+        assert!(matches!(retry, Claim::Replay(_)), "{retry:?}");
+    }
+    assert_eq!(db.payments().await, 0);
+}
+
+#[tokio::test]
 async fn a_sweep_waits_for_its_turn() {
     let (_db, node) = start().await;
     let app = node.app();
@@ -137,3 +176,6 @@ async fn hold_lock(db: &TestDb) -> SqliteConnection {
     begin.execute(&mut other).await.unwrap();
     other
 }
+
+const COUNT_TO_A_MILLION: &str = "with recursive n(i) as \
+    (select 1 union all select i + 1 from n where i < 1000000) select max(i) from n";
