@@ -36,12 +36,12 @@ macro_rules! behaviours {
         mod failure;
         #[path = "behaviour/fingerprints.rs"]
         mod fingerprints;
-        #[path = "behaviour/json_fingerprints.rs"]
-        mod json_fingerprints;
         #[path = "behaviour/hang_up.rs"]
         mod hang_up;
         #[path = "behaviour/history.rs"]
         mod history;
+        #[path = "behaviour/json_fingerprints.rs"]
+        mod json_fingerprints;
         #[path = "behaviour/keys.rs"]
         mod keys;
         #[path = "behaviour/limits.rs"]
@@ -50,10 +50,14 @@ macro_rules! behaviours {
         mod log;
         #[path = "behaviour/lost_race.rs"]
         mod lost_race;
+        #[path = "behaviour/model.rs"]
+        mod model;
         #[path = "behaviour/operations.rs"]
         mod operations;
         #[path = "behaviour/order.rs"]
         mod order;
+        #[path = "behaviour/overload.rs"]
+        mod overload;
         #[path = "behaviour/own_task.rs"]
         mod own_task;
         #[path = "behaviour/problems.rs"]
@@ -62,10 +66,6 @@ macro_rules! behaviours {
         mod read_only;
         #[path = "behaviour/reference.rs"]
         mod reference;
-        #[path = "behaviour/model.rs"]
-        mod model;
-        #[path = "behaviour/overload.rs"]
-        mod overload;
         #[path = "behaviour/replay.rs"]
         mod replay;
         #[path = "behaviour/response.rs"]
@@ -78,8 +78,6 @@ macro_rules! behaviours {
         mod statements;
         #[path = "behaviour/states.rs"]
         mod states;
-        #[path = "behaviour/without_tx.rs"]
-        mod without_tx;
         #[path = "behaviour/storm.rs"]
         mod storm;
         #[path = "behaviour/sweeping.rs"]
@@ -88,6 +86,8 @@ macro_rules! behaviours {
         mod told;
         #[path = "behaviour/waiting.rs"]
         mod waiting;
+        #[path = "behaviour/without_tx.rs"]
+        mod without_tx;
     };
 }
 
@@ -146,26 +146,24 @@ mod postgres {
     ];
 
     behaviours!();
+    #[path = "behaviour/clock.rs"]
+    mod clock;
     #[path = "behaviour/collisions.rs"]
     mod collisions;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
     mod isolation;
-    #[path = "behaviour/locks.rs"]
-    mod locks;
-    #[path = "behaviour/clock.rs"]
-    mod clock;
     #[path = "behaviour/locked_rows.rs"]
     mod locked_rows;
+    #[path = "behaviour/locks.rs"]
+    mod locks;
     #[path = "behaviour/lost_commit.rs"]
     mod lost_commit;
-    #[path = "behaviour/probe_plan.rs"]
-    mod probe_plan;
-    #[path = "behaviour/clock.rs"]
-    mod clock;
     #[path = "behaviour/nodes.rs"]
     mod nodes;
+    #[path = "behaviour/probe_plan.rs"]
+    mod probe_plan;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
     #[path = "behaviour/session_state.rs"]

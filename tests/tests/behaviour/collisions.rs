@@ -96,7 +96,7 @@ async fn fails_to_complete(setup: &str, code: &str, expected: (u16, &str)) {
         (expected.0, expected.1.to_owned()),
         "{code}"
     );
-    assert_eq!(failed.header("retry-after").is_some(), expected.0 == 503);
+    assert!(failed.header("retry-after").is_some());
     assert_eq!(db.payments().await, 0);
     assert!(ran(&pay.send(&app).await));
     assert!(pay.send(&app).await.is_replay());
