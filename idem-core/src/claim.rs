@@ -163,14 +163,19 @@ impl<DB: Backend> Idempotency<DB> {
             WhileRunning::Reject => (false, Instant::now()),
             WhileRunning::Wait(limit) => (true, Instant::now() + limit.min(Policy::MAX_TIMEOUT)),
         };
+        let until = match wait {
+            true => patience,
+            false => Instant::now() + LONGEST_DOUBT,
+        };
         let place = match self.in_flight().arrive(name, fingerprint, wait) {
             Arrival::First(place) => place,
             Arrival::Mismatch => return Ok(Claim::Mismatch),
             Arrival::Duplicate => return Ok(Claim::InFlight),
-            Arrival::Queued(turn) => match timeout_at(patience, turn).await {
+            Arrival::Queued(turn) => match timeout_at(until, turn).await {
                 Ok(Ok(Turn::Promoted(place))) => place,
                 Ok(Ok(Turn::Completed(record))) => return replay(&record, fingerprint),
-                Ok(Err(_)) | Err(_) => return Ok(Claim::InFlight),
+                Ok(Ok(Turn::Mismatch)) => return Ok(Claim::Mismatch),
+                Ok(Ok(Turn::Duplicate) | Err(_)) | Err(_) => return Ok(Claim::InFlight),
             },
         };
         let id = Uuid::new_v4();
@@ -181,6 +186,7 @@ impl<DB: Backend> Idempotency<DB> {
                 replay(&record, fingerprint)
             }
             Asked::Fresh(session) => {
+                place.runs();
                 let fingerprint = fingerprint.without_body();
                 let ticket = Ticket {
                     idem: self.clone(),
@@ -265,6 +271,10 @@ impl<DB: Backend> Idempotency<DB> {
         Ok(asked)
     }
 }
+
+/// How long a duplicate that does not wait is held until it is known whether the attempt before it
+/// is the first. Whatever it is told earlier might be wrong: the record may be there already.
+const LONGEST_DOUBT: Duration = Duration::from_secs(1);
 
 /// Compares a stored record with the attempt's request.
 pub(crate) fn replay<F>(

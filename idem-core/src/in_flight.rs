@@ -1,4 +1,4 @@
-//! The attempts that run on this node, by record name.
+//! The attempts of this node, by record name.
 //!
 //! Duplicates are answered from here without a connection: they are refused, or wait their
 //! turn in order of arrival. Other nodes are the database's business.
@@ -12,62 +12,85 @@ use tokio::sync::oneshot;
 use crate::store::StoredRecord;
 use crate::{Fingerprint, RecordName};
 
-/// The running attempts of one [`Idempotency`](crate::Idempotency).
+/// The attempts of one [`Idempotency`](crate::Idempotency) that ask the database or run.
 #[derive(Clone, Default)]
-pub(crate) struct InFlight(Arc<Mutex<HashMap<RecordName, Running>>>);
+pub(crate) struct InFlight(Arc<Mutex<HashMap<RecordName, Entry>>>);
 
-struct Running {
+struct Entry {
     fingerprint: Fingerprint,
-    waiters: VecDeque<oneshot::Sender<Turn>>,
+    /// The database has been asked and the attempt runs. Until then nobody knows whether it is
+    /// the first, so duplicates cannot be told anything yet.
+    runs: bool,
+    waiters: VecDeque<Waiter>,
+}
+
+struct Waiter {
+    fingerprint: Fingerprint,
+    /// Waits for the end of the attempt too, not only until it is known to run.
+    patient: bool,
+    turn: oneshot::Sender<Turn>,
 }
 
 /// What an attempt finds when it arrives.
 pub(crate) enum Arrival {
-    /// No attempt of this name runs here: the place is this one's.
+    /// There is no attempt of this name here: the place is this one's.
     First(Place),
     /// One runs, of another request.
     Mismatch,
     /// One runs, of the same request.
     Duplicate,
-    /// One runs, of the same request, and this one has queued behind it.
+    /// This one has queued behind one that runs, or of which it is not known yet.
     Queued(oneshot::Receiver<Turn>),
 }
 
 /// What a waiting duplicate is told.
 pub(crate) enum Turn {
-    /// The first attempt has stored its answer.
+    /// There is an answer stored; whether it is this one's is to be compared.
     Completed(Arc<StoredRecord>),
-    /// The first attempt was released; this waiter is the next.
+    /// The attempt before was released; this waiter is the next.
     Promoted(Place),
+    /// The attempt before runs, of another request.
+    Mismatch,
+    /// The attempt before runs, of the same request, and this one does not wait for its end.
+    Duplicate,
 }
 
 impl InFlight {
-    /// Takes the place of the name, or queues for it when `wait` is set.
+    /// Takes the place of the name, or queues for it: until the attempt that is there is known to
+    /// run, and when `patient` until it has ended.
     ///
     /// Dropping the receiver of [`Arrival::Queued`] gives the turn up.
-    pub(crate) fn arrive(&self, name: &RecordName, print: &Fingerprint, wait: bool) -> Arrival {
-        let mut running = self.lock();
-        match running.get_mut(name) {
-            Some(first) if first.fingerprint != *print => Arrival::Mismatch,
-            Some(_) if !wait => Arrival::Duplicate,
-            Some(first) => {
-                let (sender, receiver) = oneshot::channel();
-                first.waiters.push_back(sender);
-                Arrival::Queued(receiver)
-            }
-            None => {
-                let waiters = VecDeque::new();
-                let entry = Running {
-                    fingerprint: print.without_body(),
-                    waiters,
-                };
-                running.insert(name.clone(), entry);
-                Arrival::First(Place {
-                    all: self.clone(),
-                    name: Some(name.clone()),
-                })
-            }
+    pub(crate) fn arrive(&self, name: &RecordName, print: &Fingerprint, patient: bool) -> Arrival {
+        let fingerprint = print.without_body();
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(name) else {
+            let (runs, waiters) = (false, VecDeque::new());
+            let entry = Entry {
+                fingerprint,
+                runs,
+                waiters,
+            };
+            entries.insert(name.clone(), entry);
+            return Arrival::First(self.place(name.clone()));
+        };
+        match (entry.runs, fingerprint == entry.fingerprint) {
+            (true, false) => return Arrival::Mismatch,
+            (true, true) if !patient => return Arrival::Duplicate,
+            _ => {}
         }
+        let (turn, told) = oneshot::channel();
+        entry.waiters.push_back(Waiter {
+            fingerprint,
+            patient,
+            turn,
+        });
+        Arrival::Queued(told)
+    }
+
+    fn place(&self, name: RecordName) -> Place {
+        let all = self.clone();
+        let name = Some(name);
+        Place { all, name }
     }
 
     /// How many attempts run here.
@@ -77,25 +100,46 @@ impl InFlight {
     }
 
     // A panic while the map is locked cannot leave it half changed.
-    fn lock(&self) -> MutexGuard<'_, HashMap<RecordName, Running>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordName, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The place of the one attempt of a name that runs here; dropping it promotes a waiter.
+/// The place of the one attempt of a name here; dropping it promotes a waiter.
 pub(crate) struct Place {
     all: InFlight,
     name: Option<RecordName>,
 }
 
 impl Place {
+    /// The attempt is the first and runs: whoever came meanwhile and need not wait is told.
+    pub(crate) fn runs(&self) {
+        let Some(name) = &self.name else { return };
+        let mut entries = self.all.lock();
+        let Some(entry) = entries.get_mut(name) else {
+            return;
+        };
+        entry.runs = true;
+        for waiter in std::mem::take(&mut entry.waiters) {
+            let told = match waiter.fingerprint == entry.fingerprint {
+                true if waiter.patient => {
+                    entry.waiters.push_back(waiter);
+                    continue;
+                }
+                true => Turn::Duplicate,
+                false => Turn::Mismatch,
+            };
+            // A waiter that has given up has dropped its end; nobody misses the answer.
+            drop(waiter.turn.send(told));
+        }
+    }
+
     /// Ends the attempt and answers all its waiters with what is stored.
     pub(crate) fn completed(mut self, record: &Arc<StoredRecord>) {
         let Some(name) = self.name.take() else { return };
         let ended = self.all.lock().remove(&name);
-        for waiter in ended.into_iter().flat_map(|running| running.waiters) {
-            // A waiter that has given up has dropped its end; nobody misses the answer.
-            drop(waiter.send(Turn::Completed(Arc::clone(record))));
+        for waiter in ended.into_iter().flat_map(|entry| entry.waiters) {
+            drop(waiter.turn.send(Turn::Completed(Arc::clone(record))));
         }
     }
 }
@@ -103,27 +147,22 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(name) = self.name.take() else { return };
-        let mut running = self.all.lock();
-        let mut next = running
-            .get_mut(&name)
-            .and_then(|entry| entry.waiters.pop_front());
-        while let Some(waiter) = next {
-            let place = Self {
-                all: self.all.clone(),
-                name: Some(name.clone()),
-            };
-            let Err(unheard) = waiter.send(Turn::Promoted(place)) else {
+        let mut entries = self.all.lock();
+        while let Some(entry) = entries.get_mut(&name)
+            && let Some(waiter) = entry.waiters.pop_front()
+        {
+            entry.fingerprint = waiter.fingerprint;
+            entry.runs = false;
+            let place = self.all.place(name.clone());
+            let Err(unheard) = waiter.turn.send(Turn::Promoted(place)) else {
                 return;
             };
             // The waiter has given up. Its place must not drop here, with the map locked.
             if let Turn::Promoted(mut place) = unheard {
                 place.name = None;
             }
-            next = running
-                .get_mut(&name)
-                .and_then(|entry| entry.waiters.pop_front());
         }
-        running.remove(&name);
+        entries.remove(&name);
     }
 }
 
@@ -202,10 +241,50 @@ mod tests {
         assert!(matches!(two.await, Ok(Turn::Promoted(_))));
     }
 
+    fn arrives(all: &InFlight, body: &[u8], patient: bool) -> oneshot::Receiver<Turn> {
+        let Arrival::Queued(turn) = all.arrive(&name(), &print(body), patient) else {
+            panic!()
+        };
+        turn
+    }
+
+    #[tokio::test]
+    async fn who_comes_while_the_database_is_asked_is_told_once_the_attempt_runs() {
+        let all = InFlight::default();
+        let place = first(&all);
+        let (same, other) = (arrives(&all, b"a", false), arrives(&all, b"b", true));
+        let mut patient = arrives(&all, b"a", true);
+        place.runs();
+        assert!(matches!(same.await, Ok(Turn::Duplicate)));
+        assert!(matches!(other.await, Ok(Turn::Mismatch)));
+        assert!(patient.try_recv().is_err(), "it waits for the end");
+        drop(place);
+        assert!(matches!(patient.await, Ok(Turn::Promoted(_))));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_promoted_is_compared_with_from_then_on() {
+        let all = InFlight::default();
+        let place = first(&all);
+        let other = arrives(&all, b"b", false);
+        drop(place);
+        let Ok(Turn::Promoted(place)) = other.await else {
+            panic!()
+        };
+        let first = arrives(&all, b"a", false);
+        place.runs();
+        assert!(matches!(first.await, Ok(Turn::Mismatch)));
+        assert!(matches!(
+            all.arrive(&name(), &print(b"b"), false),
+            Arrival::Duplicate
+        ));
+    }
+
     #[test]
     fn another_request_is_a_mismatch_and_never_waits() {
         let all = InFlight::default();
-        let _place = first(&all);
+        let place = first(&all);
+        place.runs();
         assert!(matches!(
             all.arrive(&name(), &print(b"b"), true),
             Arrival::Mismatch

@@ -1,5 +1,7 @@
 //! Duplicates that wait on the node of the first attempt: who of them runs, and who is told what.
 
+use tokio::task::yield_now;
+
 use super::TestDb;
 use super::app::{payment, problem};
 use super::told::{Node, all, ran, send};
@@ -114,6 +116,33 @@ async fn another_request_is_told_at_once_and_never_waits() {
     assert_eq!(problem(&other), (422, "key-reused".to_owned()));
     node.open_gate();
     assert!(ran(&first.await.unwrap()));
+    assert_eq!((node.runs(), db.payments().await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_retry_gets_its_answer_though_another_request_asks_with_its_key_at_that_moment() {
+    let db = TestDb::new().await;
+    let node = Node::on(db.pool_of(1).await);
+    node.idem.migrate().await.unwrap();
+    let app = node.app();
+    let pay = payment("/wait").key("k");
+    assert!(ran(&pay.send(&app).await));
+    let connection = node.idem.pool().acquire().await.unwrap();
+    let other = send(&app, pay.clone().body(r#"{"amount":6}"#));
+    node.busy_with(1).await;
+    let retry = send(&app, pay);
+    let hasty = send(&app, payment("/reject").key("k"));
+    while node.idem.running() != 3 {
+        assert!(!retry.is_finished() && !hasty.is_finished(), "told too early");
+        yield_now().await;
+    }
+    drop(connection);
+    let other = other.await.unwrap();
+    assert_eq!(problem(&other), (422, "key-reused".to_owned()));
+    assert!(retry.await.unwrap().is_replay());
+    // One that does not wait may be told to come again, and nothing that is wrong.
+    let hasty = hasty.await.unwrap();
+    assert!(hasty.is_replay() || hasty.status == 409, "{hasty:?}");
     assert_eq!((node.runs(), db.payments().await), (1, 1));
 }
 
