@@ -195,17 +195,17 @@ impl Rejection {
                 "response-not-storable",
                 "The response could not be stored",
                 "The response is longer than this operation may store, or its body broke off. \
-                 Everything was rolled back.",
+                 Its transaction was rolled back.",
             ),
             Self::HandlerPanicked => (
                 "handler-panicked",
                 "The operation failed",
-                "The operation failed unexpectedly. Everything was rolled back; the key is free.",
+                "The operation failed unexpectedly. Its transaction was rolled back; the key is free.",
             ),
             Self::NotCommitted => (
                 "not-committed",
                 "The operation could not be committed",
-                "Everything was rolled back; the key is free.",
+                "Its transaction was rolled back; the key is free.",
             ),
             Self::TransactionBroken => (
                 "transaction-broken",
@@ -221,12 +221,12 @@ impl Rejection {
             Self::Timeout => (
                 "timeout",
                 "The operation took too long",
-                "Everything was rolled back. Send the same request with the same key again.",
+                "Its transaction was rolled back. Send the same request with the same key again.",
             ),
             Self::TryAgain => (
                 "try-again",
                 "The operation collided with another one",
-                "Everything was rolled back. Send the same request with the same key again.",
+                "Its transaction was rolled back. Send the same request with the same key again.",
             ),
             Self::OutcomeUnknown => (
                 "outcome-unknown",

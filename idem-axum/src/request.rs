@@ -5,7 +5,7 @@ use std::fmt;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, MatchedPath, OriginalUri, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::{RequestExt, RequestPartsExt};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use idem_core::{
@@ -122,7 +122,15 @@ impl fmt::Debug for Head {
 }
 
 fn read_key(headers: &HeaderMap, settings: &Settings) -> Result<Option<IdempotencyKey>, Rejection> {
-    let mut lines = headers.get_all(&*settings.key_header).iter();
+    let Ok(field) = HeaderName::try_from(&*settings.key_header) else {
+        let name = &settings.key_header;
+        tracing::error!(
+            name,
+            "no header field can have this name: mend `key_header`"
+        );
+        return Err(Rejection::Misconfigured);
+    };
+    let mut lines = headers.get_all(field).iter();
     let Some(line) = lines.next() else {
         return Ok(None);
     };

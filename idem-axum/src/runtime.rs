@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Attempt, Backend, Claim, Completed, Completion, Effects, Error, Fresh, FreshWithoutTx,
-    Idempotency, Policy, Settings, Tx,
+    Admission, Attempt, Backend, Claim, Completed, Completion, Effects, Error, Fresh,
+    FreshWithoutTx, Idempotency, Policy, Settings, Tx,
 };
 use tokio::time::Instant;
 
@@ -125,6 +125,7 @@ trait Claims: Send + Sync {
     fn settings(&self) -> &Settings;
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
     fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<dyn Ending>>, Error>>;
+    fn admit(&self) -> Result<Admission, Error>;
 }
 
 impl<DB: Backend> Claims for Idempotency<DB> {
@@ -141,6 +142,10 @@ impl<DB: Backend> Claims for Idempotency<DB> {
             let claim = self.claim_without_tx(attempt).await?;
             Ok(claim.map(|fresh| Box::new(fresh) as Box<dyn Ending>))
         })
+    }
+
+    fn admit(&self) -> Result<Admission, Error> {
+        self.admit()
     }
 }
 
@@ -164,7 +169,8 @@ impl Runtime for WithoutTx {
         _: Policy,
         _: Instant,
     ) -> BoxFuture<'_, Result<Box<dyn Ending>, Error>> {
-        Box::pin(async { Ok(Box::new(Unprotected) as Box<dyn Ending>) })
+        let admission = self.0.admit();
+        Box::pin(async { Ok(Box::new(Unprotected(admission?)) as Box<dyn Ending>) })
     }
 }
 
@@ -190,8 +196,8 @@ impl<DB: Backend> Ending for FreshWithoutTx<DB> {
     }
 }
 
-/// Neither a key nor a transaction: there is nothing to end.
-struct Unprotected;
+/// Neither a key nor a transaction: there is nothing to end, but a shutdown waits for it.
+struct Unprotected(#[expect(dead_code, reason = "dropped at the end")] Admission);
 
 impl Ending for Unprotected {
     fn complete(

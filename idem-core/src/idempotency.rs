@@ -42,9 +42,10 @@ struct Inner<DB: Backend> {
     tracker: TaskTracker,
 }
 
-/// The right of one attempt to run or wait on this node.
+/// The right of one attempt to run or wait on this node; a shutdown waits for it to be dropped.
 #[derive(Debug)]
-pub(crate) struct Admission {
+#[must_use = "dropping it ends the attempt for the node"]
+pub struct Admission {
     _permit: OwnedSemaphorePermit,
     _running: TaskTrackerToken,
 }
@@ -159,7 +160,12 @@ impl<DB: Backend> Idempotency<DB> {
         self.0.tracker.is_closed()
     }
 
-    pub(crate) fn admit(&self) -> Result<Admission, Error> {
+    /// Admits an attempt that needs neither a record nor a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Overloaded`] and [`Error::ShuttingDown`]; nothing ran.
+    pub fn admit(&self) -> Result<Admission, Error> {
         if self.is_shutting_down() {
             return Err(Error::ShuttingDown);
         }

@@ -39,7 +39,7 @@ pub use claim::{Attempt, Claim};
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
 pub use fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
 pub use fresh::{Completed, Fresh, FreshWithoutTx};
-pub use idempotency::Idempotency;
+pub use idempotency::{Admission, Idempotency};
 pub use key::{IdempotencyKey, InvalidKey};
 pub use policy::{Isolation, Policy, WhileRunning};
 pub use record::{Completion, InvalidOperation, Operation, RecordName};

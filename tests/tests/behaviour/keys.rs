@@ -79,6 +79,19 @@ async fn the_key_may_travel_in_another_header() {
 }
 
 #[tokio::test]
+async fn a_key_header_that_no_request_can_have_lets_nothing_run() {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    let named = Idempotency::builder(idem.pool().clone()).key_header("request key");
+    let app = app(named.build());
+    for path in ["/payments", "/optional"] {
+        let refused = payment(path).key("k").send(&app).await;
+        assert_eq!(problem(&refused), (500, "misconfigured".to_owned()));
+    }
+    assert_eq!(db.payments().await, 0);
+}
+
+#[tokio::test]
 async fn without_an_optional_key_every_request_runs() {
     let (db, app) = start().await;
     let pay = payment("/optional");

@@ -1,6 +1,7 @@
 //! Handlers that take no transaction: protected against duplicates, their effects their own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -10,6 +11,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use idem_axum::{Idempotency, idempotent};
 use idem_tests::http::Attempt;
+use tokio::time::timeout;
 
 use super::app::{AppState, Gate, Payment, Tenant, engine, has_paid, payment, problem};
 use super::{INSERT_PAYMENT, TestDb};
@@ -61,6 +63,16 @@ async fn pay_with_optional_key(
     _: Bytes,
 ) -> Response {
     pay(&state, &tenant).await
+}
+
+#[idempotent(scope = "tenant", key = "optional")]
+async fn count_running(State(state): State<AppState>) -> String {
+    state.idem.running().to_string()
+}
+
+#[idempotent(scope = "tenant")]
+async fn enter(State(state): State<AppState>) {
+    state.gate.entered.notify_one();
 }
 
 async fn pay(state: &AppState, tenant: &str) -> Response {
@@ -158,6 +170,27 @@ async fn without_its_optional_key_it_runs_every_time() {
     assert_eq!(db.payments().await, 3);
 }
 
+#[tokio::test]
+async fn with_a_key_and_without_it_counts_as_running() {
+    let (_db, app, _) = start().await;
+    for attempt in [payment("/running"), payment("/running").key("k")] {
+        assert_eq!(attempt.send(&app).await.body, "1");
+    }
+}
+
+#[tokio::test]
+async fn without_the_database_it_does_not_run() {
+    let db = TestDb::new().await;
+    let state = AppState::new(Idempotency::new(db.pool().await));
+    state.idem.pool().close().await;
+    let gate = Arc::clone(&state.gate);
+    let app = Router::new().route("/enter", post(enter)).with_state(state);
+    let refused = payment("/enter").key("k").send(&app).await;
+    assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
+    let entered = timeout(Duration::ZERO, gate.entered.notified()).await;
+    assert!(entered.is_err(), "it ran unprotected");
+}
+
 /// On four connections: each attempt may hold one, and its writes need another.
 async fn start() -> (TestDb, Router, Arc<Gate>) {
     let db = TestDb::new().await;
@@ -167,7 +200,8 @@ async fn start() -> (TestDb, Router, Arc<Gate>) {
     let routes = Router::new()
         .route("/pool", post(pay_by_pool))
         .route("/in-time", post(pay_in_time))
-        .route("/optional", post(pay_with_optional_key));
+        .route("/optional", post(pay_with_optional_key))
+        .route("/running", post(count_running));
     (db, routes.with_state(state), gate)
 }
 
