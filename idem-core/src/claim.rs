@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use crate::ask::Asked;
 use crate::idempotency::Admission;
 use crate::in_flight::{Arrival, Turn};
-use crate::session::{END, Session, claim_error};
+use crate::session::Session;
 use crate::store::{Backend, FORMAT, Opening, StoredRecord};
 use crate::ticket::Ticket;
 use crate::{
@@ -45,16 +46,6 @@ pub enum Claim<F> {
     InFlight,
     /// The key was used for another request.
     Mismatch,
-}
-
-/// What the database says of an attempt.
-enum Asked<DB: Backend> {
-    /// It may run. Without a session where no transaction is wanted yet.
-    Fresh(Option<Session<DB>>),
-    /// A live record is there.
-    Found(Arc<StoredRecord>),
-    /// Another node's attempt runs.
-    Running,
 }
 
 impl<DB: Backend> Idempotency<DB> {
@@ -199,76 +190,6 @@ impl<DB: Backend> Idempotency<DB> {
                 Ok(Claim::Fresh((ticket, session)))
             }
         }
-    }
-
-    /// Asks until the answer is other than "running on another node", or patience is over.
-    ///
-    /// No connection is held between two looks.
-    async fn ask_until(
-        &self,
-        attempt: &Attempt,
-        id: Uuid,
-        with_tx: bool,
-        patience: Instant,
-    ) -> Result<Asked<DB>, Error> {
-        const LONGEST_PAUSE: Duration = Duration::from_millis(400);
-        let mut pause = Duration::from_millis(20);
-        loop {
-            let asked = self.ask_with_retries(attempt, id, with_tx).await?;
-            let now = Instant::now();
-            if !matches!(asked, Asked::Running) || now >= patience {
-                return Ok(asked);
-            }
-            let jittered = pause.mul_f64(0.5 + fastrand::f64());
-            sleep(jittered.min(patience - now)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    async fn ask_with_retries(
-        &self,
-        attempt: &Attempt,
-        id: Uuid,
-        with_tx: bool,
-    ) -> Result<Asked<DB>, Error> {
-        let mut retries = 0..self.settings().claim_retries;
-        loop {
-            match self.ask(attempt, id, with_tx).await {
-                Err(Error::TryAgain(_)) if retries.next().is_some() => {
-                    sleep(Duration::from_millis(fastrand::u64(1..20))).await;
-                }
-                asked => return asked,
-            }
-        }
-    }
-
-    async fn ask(&self, attempt: &Attempt, id: Uuid, with_tx: bool) -> Result<Asked<DB>, Error> {
-        if DB::SINGLE_WRITER {
-            // Reading does not queue behind a writer, so replays are not held up by one.
-            let mut conn = self.acquire(attempt.deadline).await?;
-            let found = DB::find(&mut conn, &attempt.name)
-                .await
-                .map_err(claim_error::<DB>)?;
-            if let Some(record) = found.filter(|record| !record.expired) {
-                return Ok(Asked::Found(Arc::new(record)));
-            }
-        }
-        let opening = Opening {
-            name: Some(&attempt.name),
-            attempt: id,
-            isolation: attempt.policy.isolation,
-            timeout: attempt.policy.timeout,
-        };
-        let (session, probe) = Session::open(self, &opening, attempt.deadline).await?;
-        let asked = match probe.found {
-            Some(record) if !record.expired => Asked::Found(Arc::new(record)),
-            _ if !probe.free => Asked::Running,
-            _ if with_tx || !DB::SINGLE_WRITER => return Ok(Asked::Fresh(Some(session))),
-            // Left open, the transaction would shut out the work's own writes.
-            _ => Asked::Fresh(None),
-        };
-        session.roll_back(END).await;
-        Ok(asked)
     }
 }
 

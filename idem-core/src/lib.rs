@@ -12,6 +12,7 @@
     expect(dead_code, unused_imports, reason = "no database is chosen")
 )]
 
+mod ask;
 mod builder;
 mod canonical_json;
 mod claim;
