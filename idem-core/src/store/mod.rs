@@ -28,7 +28,7 @@ mod sealed {
     label = "expected `sqlx::Postgres` or `sqlx::Sqlite`",
     note = "turn the database on with the feature `postgres` or `sqlite` of `idem-axum`"
 )]
-pub trait Backend: sealed::Sealed + Database<Connection: Send> {
+pub trait Backend: Upkeep + Database<Connection: Send> {
     /// What is remembered of an open attempt beside its connection.
     #[doc(hidden)]
     type Opened: Send + Sync + fmt::Debug;
@@ -104,12 +104,18 @@ pub trait Backend: sealed::Sealed + Database<Connection: Send> {
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<Outcome>>;
 
-    /// Deletes up to `limit` expired records, passing over those that others work on.
+    /// Classifies an error by its SQLSTATE or number, never by its text.
     #[doc(hidden)]
+    fn fault(error: &sqlx::Error) -> Fault;
+}
+
+/// What keeps the records in order beside the attempts: deleting, checking, making the tables.
+#[doc(hidden)]
+pub trait Upkeep: sealed::Sealed + Database {
+    /// Deletes up to `limit` expired records, passing over those that others work on.
     fn sweep(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
 
     /// Deletes up to `limit` records of a scope, expired or not.
-    #[doc(hidden)]
     fn erase<'a>(
         conn: &'a mut Self::Connection,
         scope: &'a str,
@@ -117,16 +123,10 @@ pub trait Backend: sealed::Sealed + Database<Connection: Send> {
     ) -> BoxFuture<'a, sqlx::Result<u64>>;
 
     /// Says what the database lacks, a line each.
-    #[doc(hidden)]
     fn check(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<String>>>;
 
     /// Runs the migrations, in a table of their own.
-    #[doc(hidden)]
     fn migrate(pool: &Pool<Self>) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>>;
-
-    /// Classifies an error by its SQLSTATE or number, never by its text.
-    #[doc(hidden)]
-    fn fault(error: &sqlx::Error) -> Fault;
 }
 
 /// What an attempt's transaction is begun with.

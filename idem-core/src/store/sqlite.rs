@@ -16,6 +16,8 @@ use uuid::Uuid;
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, millis, sealed};
 use crate::{Completion, RecordName};
 
+mod upkeep;
+
 type Manager = <Sqlite as sqlx::Database>::TransactionManager;
 
 /// The guard's name, and the switches of the connection's hooks.
@@ -205,69 +207,6 @@ impl Backend for Sqlite {
             } else {
                 Outcome::RolledBack
             })
-        })
-    }
-
-    fn sweep(conn: &mut SqliteConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
-        Box::pin(async move {
-            let done = sqlx::query(
-                "delete from idem_record where rowid in (select rowid from idem_record \
-                   where expires_at <= unixepoch('subsec') * 1000 order by expires_at limit ?)",
-            );
-            Ok(done.bind(limit).execute(conn).await?.rows_affected())
-        })
-    }
-
-    fn erase<'a>(
-        conn: &'a mut SqliteConnection,
-        scope: &'a str,
-        limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<u64>> {
-        Box::pin(async move {
-            let done = sqlx::query(
-                "delete from idem_record where rowid in \
-                   (select rowid from idem_record where scope = ? limit ?)",
-            );
-            Ok(done
-                .bind(scope)
-                .bind(limit)
-                .execute(conn)
-                .await?
-                .rows_affected())
-        })
-    }
-
-    fn check(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
-        Box::pin(async move {
-            let there: bool = sqlx::query_scalar(
-                "select exists(select 1 from sqlite_schema \
-                   where type = 'table' and name = 'idem_record')",
-            )
-            .fetch_one(&mut *conn)
-            .await?;
-            let read_only: bool = sqlx::query_scalar("pragma query_only")
-                .fetch_one(conn)
-                .await?;
-            let mut missing = Vec::new();
-            if !there {
-                missing.push("the table idem_record is missing: run idem.migrate()".to_owned());
-            }
-            if read_only {
-                missing.push("the connection is query_only: turn the pragma off".to_owned());
-            }
-            Ok(missing)
-        })
-    }
-
-    fn migrate(pool: &SqlitePool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
-        Box::pin(async move {
-            let first = include_str!("../../migrations/sqlite/0001_record.sql");
-            let migrator = super::migrator("idem_migration", &[(1, "record", first)]);
-            // The migrator has no lock of its own here; the one writer's turn is one.
-            let mut tx = pool.begin_with("begin immediate").await?;
-            // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
-            migrator.run_direct(None, &mut *tx, false).await?;
-            Ok(tx.commit().await?)
         })
     }
 

@@ -1,0 +1,76 @@
+//! Deleting records of PostgreSQL, checking its tables and making them.
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::PgConnection;
+use sqlx::{PgPool, Postgres};
+
+use crate::store::Upkeep;
+
+impl Upkeep for Postgres {
+    fn sweep(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem.record where ctid = any(array( \
+                   select ctid from idem.record where expires_at <= statement_timestamp() \
+                   order by expires_at limit $1 for update skip locked))",
+            );
+            Ok(done.bind(limit).execute(conn).await?.rows_affected())
+        })
+    }
+
+    fn erase<'a>(
+        conn: &'a mut PgConnection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem.record where ctid = any(array( \
+                   select ctid from idem.record where scope = $1 limit $2 for update))",
+            );
+            Ok(done
+                .bind(scope)
+                .bind(limit)
+                .execute(conn)
+                .await?
+                .rows_affected())
+        })
+    }
+
+    fn check(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
+        Box::pin(async move {
+            let there: bool = sqlx::query_scalar("select to_regclass('idem.record') is not null")
+                .fetch_one(&mut *conn)
+                .await?;
+            if !there {
+                return Ok(vec![
+                    "the table idem.record is missing, or the role has no usage on \
+                    the schema idem: run idem.migrate() or the SQL of the migrations"
+                        .to_owned(),
+                ]);
+            }
+            let missing: Vec<String> = sqlx::query_scalar(
+                "select format('the role %I has no %s on idem.record: grant %s on idem.record to %I', \
+                   current_user, p, p, current_user) \
+                 from unnest(array['select', 'insert', 'update', 'delete']) as p \
+                 where not has_table_privilege('idem.record', p)",
+            )
+            .fetch_all(conn)
+            .await?;
+            Ok(missing)
+        })
+    }
+
+    fn migrate(pool: &PgPool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
+        Box::pin(async move {
+            let first = include_str!("../../../migrations/postgres/0001_record.sql");
+            let mut migrator = crate::store::migrator("idem.migration", &[(1, "record", first)]);
+            migrator.create_schema("idem");
+            // The migrator locks the session, and one that fails or is dropped never unlocks it.
+            let mut conn = pool.acquire().await?;
+            conn.close_on_drop();
+            // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
+            migrator.run_direct(None, &mut *conn, false).await
+        })
+    }
+}
