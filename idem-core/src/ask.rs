@@ -87,7 +87,7 @@ impl<DB: Backend> Idempotency<DB> {
             // Left open, the transaction would shut out the work's own writes.
             _ => Asked::Fresh(None),
         };
-        session.roll_back(END).await;
+        session.leave_untouched(END).await;
         Ok(asked)
     }
 }

@@ -175,6 +175,12 @@ impl<DB: Backend> Session<DB> {
         timeout(limit, undo).await.unwrap_or(RolledBack::All)
     }
 
+    /// As [`roll_back`](Self::roll_back) where no handler ran, so that the guard need not be asked.
+    pub(crate) async fn leave_untouched(mut self, limit: Duration) {
+        self.guarded = false;
+        self.roll_back(limit).await;
+    }
+
     /// Tells the database to stop the statement that a timed-out handler left running.
     #[expect(
         clippy::needless_pass_by_ref_mut,
