@@ -39,6 +39,16 @@ async fn json_may_be_written_in_another_way() {
 }
 
 #[tokio::test]
+async fn a_body_nested_too_deep_for_the_parser_is_compared_by_its_bytes() {
+    let (db, app) = start(routes()).await;
+    let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(has_paid(&json("k", &deep("1")).send(&app).await));
+    assert!(json("k", &deep("1")).send(&app).await.is_replay());
+    assert_eq!(json("k", &deep(" 1")).send(&app).await.status, 422);
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
 async fn what_json_cannot_tell_apart_is_compared_by_its_bytes() {
     let (db, app) = start(routes()).await;
     let pairs = [
