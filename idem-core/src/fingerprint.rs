@@ -125,9 +125,11 @@ impl Fingerprint {
     }
 }
 
+/// By the digest that is stored. The others are of the bytes, which an equal request may have
+/// written in another way.
 impl PartialEq for Fingerprint {
     fn eq(&self, other: &Self) -> bool {
-        self.digests == other.digests
+        self.stored() == other.stored()
     }
 }
 

@@ -2,16 +2,30 @@
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::routing::post;
 use idem_axum::{Tx, idempotent};
 use idem_tests::http::Attempt;
 
-use super::Db;
-use super::app::{AppState, FIVE, Paid, Tenant, has_paid, pay, start};
+use super::app::{AppState, FIVE, Paid, Tenant, engine, has_paid, pay, problem, start};
 use super::fingerprints::by_acme;
+use super::{Db, TestDb};
 
 #[idempotent(scope = "tenant", operation = "pay", fingerprint = "json")]
 pub async fn by_json(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
+    pay(&mut tx, &tenant, FIVE).await
+}
+
+/// Waits at the gate.
+#[idempotent(scope = "tenant", operation = "pay", fingerprint = "json")]
+async fn by_json_at_gate(
+    State(state): State<AppState>,
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    _: Bytes,
+) -> Paid {
+    state.gate.entered.notify_one();
+    state.gate.open.notified().await;
     pay(&mut tx, &tenant, FIVE).await
 }
 
@@ -36,6 +50,27 @@ async fn json_may_be_written_in_another_way() {
         assert_eq!(json("k", other).send(&app).await.status, 422, "{other}");
     }
     assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn json_may_be_written_in_another_way_while_the_first_one_runs() {
+    let db = TestDb::new().await;
+    let state = AppState::new(engine(&db).await);
+    let routes = Router::new().route("/gate", post(by_json_at_gate));
+    let app = routes.with_state(state.clone());
+    let pay = |body: &str| json("k", body).path("/gate");
+    let first = pay(r#"{"amount":1,"to":"a"}"#);
+    let first = tokio::spawn({
+        let app = app.clone();
+        async move { first.send(&app).await }
+    });
+    state.gate.entered.notified().await;
+    let retry = pay(r#"{ "to": "a", "amount": 1 }"#).send(&app).await;
+    assert_eq!(problem(&retry), (409, "in-flight".to_owned()));
+    let other = pay(r#"{"amount":2,"to":"a"}"#).send(&app).await;
+    assert_eq!(problem(&other), (422, "key-reused".to_owned()));
+    state.gate.open.notify_one();
+    assert!(has_paid(&first.await.unwrap()));
 }
 
 #[tokio::test]
