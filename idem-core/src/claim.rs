@@ -13,8 +13,8 @@ use crate::session::Session;
 use crate::store::{Backend, FORMAT, Opening, StoredRecord};
 use crate::ticket::Ticket;
 use crate::{
-    Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Policy, RecordName,
-    WhileRunning,
+    Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Isolation, Policy,
+    RecordName, WhileRunning,
 };
 
 /// One request, or delivery, that carries a key.
@@ -83,8 +83,9 @@ impl<DB: Backend> Idempotency<DB> {
     /// As [`claim`](Self::claim).
     pub async fn claim_without_tx(
         &self,
-        attempt: Attempt,
+        mut attempt: Attempt,
     ) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
+        attempt.policy.isolation = Isolation::ReadCommitted;
         let claim = self.claim_until_deadline(attempt, false).await?;
         Ok(claim.map(|(ticket, session)| FreshWithoutTx::new(ticket, session)))
     }

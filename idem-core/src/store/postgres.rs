@@ -231,6 +231,7 @@ impl Backend for Postgres {
 fn begin(opening: &Opening<'_>, guard: &str) -> String {
     let isolation = match opening.isolation {
         Isolation::Default => "",
+        Isolation::ReadCommitted => " isolation level read committed",
         Isolation::Serializable => " isolation level serializable",
     };
     let statement = millis(opening.timeout);
