@@ -166,6 +166,8 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// [`Error::Overloaded`] and [`Error::ShuttingDown`]; nothing ran.
     pub fn admit(&self) -> Result<Admission, Error> {
+        // Counted before the look: a shutdown that this does not see waits for it.
+        let running = self.0.tracker.token();
         if self.is_shutting_down() {
             return Err(Error::ShuttingDown);
         }
@@ -173,7 +175,7 @@ impl<DB: Backend> Idempotency<DB> {
         let permit = permit.map_err(|_| Error::Overloaded)?;
         Ok(Admission {
             _permit: permit,
-            _running: self.0.tracker.token(),
+            _running: running,
         })
     }
 

@@ -1,6 +1,11 @@
 //! What a node refuses before anything runs: too much, too late, too long, not its to read.
 
+use std::hint;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use idem_axum::{Idempotency, Policy, WhileRunning};
@@ -104,4 +109,32 @@ async fn limits_beyond_all_bounds_are_held_within_them() {
     }
     let hurried = Idempotency::builder(pool).timeout(Duration::ZERO).build();
     assert_eq!(hurried.settings().policy.timeout, Policy::MIN_TIMEOUT);
+}
+
+/// Both at once, each a little later than the other in turn.
+#[tokio::test]
+async fn a_shutdown_that_is_over_has_missed_no_attempt() {
+    let db = TestDb::new().await;
+    let pool = db.pool().await;
+    for round in 0..5_000 {
+        let idem = Idempotency::new(pool.clone());
+        let (steps, shut) = (AtomicUsize::new(0), pin!(idem.shutdown(Duration::ZERO)));
+        let together = |later: usize| {
+            steps.fetch_add(1, Ordering::AcqRel);
+            while steps.load(Ordering::Acquire) < 2 {
+                hint::spin_loop();
+            }
+            (0..later).for_each(|_| hint::spin_loop());
+        };
+        let (admitted, over) = thread::scope(|threads| {
+            let admitted = threads.spawn(|| {
+                together(round / 50 % 50);
+                idem.admit()
+            });
+            together(round % 50);
+            let over = shut.poll(&mut Context::from_waker(Waker::noop()));
+            (admitted.join().unwrap(), over)
+        });
+        assert!(admitted.is_err() || !matches!(over, Poll::Ready(Ok(()))));
+    }
 }
