@@ -180,10 +180,15 @@ impl<DB: Backend> Ticket<DB> {
         let Some((name, fingerprint, place)) = self.claimed else {
             return Err(Error::TryAgain(None));
         };
-        let mut conn = self.idem.acquire(Instant::now() + END).await?;
-        match DB::find(&mut conn, &name)
+        let until = Instant::now() + END;
+        let look = async {
+            let mut conn = self.idem.acquire(until).await?;
+            let found = DB::find(&mut conn, &name).await;
+            found.map_err(claim_error::<DB>)
+        };
+        match timeout_at(until, look)
             .await
-            .map_err(claim_error::<DB>)?
+            .unwrap_or(Err(Error::TryAgain(None)))?
         {
             Some(record) if !record.expired => {
                 let record = Arc::new(record);
@@ -199,14 +204,16 @@ impl<DB: Backend> Ticket<DB> {
 
     /// Stores a terminal answer in a transaction of its own, so that retries do not run.
     async fn seal(&self, terminal: Completion) {
-        let sealed = async {
-            let mut session = self.open(self.end_of_completion()).await?;
+        let limit = self.end_of_completion();
+        let seal = async {
+            let mut session = self.open(limit).await?;
             if self.insert(&mut session, &terminal, Effects::Keep).await? {
                 session.commit().await.map_err(claim_error::<DB>)?;
             }
             Ok::<_, Error>(())
         };
-        if let Err(error) = sealed.await {
+        let sealed = timeout_at(limit, seal).await;
+        if let Err(error) = sealed.unwrap_or(Err(Error::TimedOut)) {
             let error: &dyn std::error::Error = &error;
             tracing::error!(
                 error,

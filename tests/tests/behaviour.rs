@@ -168,6 +168,8 @@ mod postgres {
     mod server_log;
     #[path = "behaviour/session_state.rs"]
     mod session_state;
+    #[path = "behaviour/silent_database.rs"]
+    mod silent_database;
     #[path = "behaviour/stale_snapshot.rs"]
     mod stale_snapshot;
     #[path = "behaviour/standby.rs"]

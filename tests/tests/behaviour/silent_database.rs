@@ -1,0 +1,56 @@
+//! Postgres falls silent after the handler has run, as behind a network that lost its route.
+
+use std::time::Duration;
+
+use axum::Router;
+use idem_axum::Idempotency;
+use idem_tests::http::Answer;
+use idem_tests::proxy::{Action, Proxy};
+use sqlx::postgres::PgPoolOptions;
+use tokio::time::timeout;
+
+use super::TestDb;
+use super::app::{engine, payment, problem};
+use super::statements::app;
+
+#[tokio::test]
+async fn an_attempt_that_lost_its_race_waits_for_the_winners_answer_within_limits() {
+    let (db, proxy, app) = start().await;
+    let find = proxy.on("from idem.record where scope", Action::Hold);
+    let refused = act(&app, RECORD_OF_ANOTHER).await;
+    assert!(find.is_reached());
+    assert_eq!(problem(&refused), (503, "try-again".to_owned()));
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(db.payments().await, 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_broke_its_transaction_stores_the_terminal_answer_within_limits() {
+    let (_db, proxy, app) = start().await;
+    let insert = proxy.on("insert into idem.record", Action::HoldAnswer);
+    let broken = act(&app, "commit").await;
+    assert!(insert.is_reached());
+    assert_eq!(problem(&broken), (500, "transaction-broken".to_owned()));
+}
+
+/// The application reaches its database through the proxy.
+async fn start() -> (TestDb, Proxy, Router) {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
+    let app = app(Idempotency::new(pool), std::sync::Arc::default());
+    (db, proxy, app)
+}
+
+/// The answer of a handler that runs this statement.
+async fn act(app: &Router, sql: &str) -> Answer {
+    let act = payment("/act-in-time").key("k").header("x-sql", sql);
+    let answered = timeout(Duration::from_secs(30), act.send(app)).await;
+    answered.unwrap()
+}
+
+const RECORD_OF_ANOTHER: &str = "insert into idem.record (scope, operation, key, attempt, \
+    format, fingerprint_version, fingerprint, status, headers, body, expires_at) \
+    values ('acme', 'POST /act-in-time', 'k', gen_random_uuid(), \
+    1, 1, '', 201, '', '', now() + interval '1 day')";
