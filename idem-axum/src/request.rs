@@ -24,7 +24,8 @@ pub(crate) struct Head {
     uri: Uri,
     headers: HeaderMap,
     route: Option<MatchedPath>,
-    params: String,
+    /// None where the router has none or cannot read them.
+    params: Option<String>,
 }
 
 impl Head {
@@ -50,7 +51,7 @@ impl Head {
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
             route: None,
-            params: String::new(),
+            params: None,
         })
     }
 
@@ -59,11 +60,14 @@ impl Head {
         let Ok(OriginalUri(uri)) = parts.extract::<OriginalUri>().await;
         self.uri = uri;
         self.route = parts.extract::<MatchedPath>().await.ok();
-        if let Ok(params) = parts.extract::<RawPathParams>().await {
-            for (_, value) in &params {
-                self.params.push_str(&format!("/{}:{value}", value.len()));
-            }
-        }
+        // They cannot be read where a value is not UTF-8: then the path itself counts.
+        let params = parts.extract::<RawPathParams>().await.ok();
+        self.params = params.map(|params| {
+            let values = params.iter().map(|(_, value)| value);
+            values
+                .map(|value| format!("/{}:{value}", value.len()))
+                .collect()
+        });
     }
 
     /// The operation: the one given, or the method and the route without parameter names.
@@ -96,8 +100,8 @@ impl Head {
                 headers.push((*name, value.as_bytes()));
             }
         }
-        let path = match (spec.operation, &self.route) {
-            (Some(_), Some(_)) => self.params.as_str(),
+        let path = match (spec.operation, &self.route, &self.params) {
+            (Some(_), Some(_), Some(params)) => params,
             _ => self.uri.path(),
         };
         let mut input = FingerprintInput::new(self.method.as_str(), path, body);

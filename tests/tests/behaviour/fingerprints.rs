@@ -57,6 +57,16 @@ async fn every_part_of_a_request_counts() {
 }
 
 #[tokio::test]
+async fn a_path_counts_that_is_no_text() {
+    let (db, app) = start(routes()).await;
+    let first = payment("/body/%ff").key("k");
+    assert!(has_paid(&first.send(&app).await));
+    assert!(first.send(&app).await.is_replay());
+    assert_eq!(first.path("/body/%fe").send(&app).await.status, 422);
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
 async fn the_last_byte_of_a_long_body_counts() {
     let (db, app) = start(routes()).await;
     let mut body = vec![b'a'; 3 << 19];
