@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 /// choose a scope can be answered with another party's response.
 ///
 /// 1 to 255 bytes without NUL, as the databases store it. A longer text is replaced by
-/// `sha256:` and its digest in hex.
+/// `sha256:` and its digest in hex, and so is one that looks like a replacement itself.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ impl Scope {
         if text.is_empty() || text.contains('\0') {
             return Err(InvalidScope);
         }
-        if text.len() <= Self::MAX_BYTES {
+        if text.len() <= Self::MAX_BYTES && !text.starts_with("sha256:") {
             return Ok(Self(text.into()));
         }
         let digest = Sha256::digest(text.as_bytes());
@@ -85,6 +85,12 @@ mod tests {
         let hashed = Scope::new(&format!("{longest}s")).unwrap();
         assert!(hashed.as_str().starts_with("sha256:"));
         assert_eq!(hashed.as_str().len(), 7 + 64);
+    }
+
+    #[test]
+    fn nobody_is_taken_for_the_replacement_of_another() {
+        let long = Scope::new(&"s".repeat(256)).unwrap();
+        assert_ne!(Scope::new(long.as_str()).unwrap(), long);
     }
 
     #[test]
