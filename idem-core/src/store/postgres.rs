@@ -218,7 +218,8 @@ impl Backend for Postgres {
             "25P02" => Fault::Aborted,
             // No such savepoint; no transaction at all.
             "3B001" | "25P01" => Fault::GuardLost,
-            // Connection exceptions and shutdowns come when the fate of a COMMIT is open.
+            // Completion unknown, connection exceptions, shutdowns: the fate of a COMMIT is open.
+            "40003" => Fault::Unknown,
             code if code.starts_with("08") || code.starts_with("57P") => Fault::Unknown,
             _ => Fault::Refused,
         }

@@ -75,6 +75,24 @@ async fn a_commit_that_still_runs_when_its_connection_is_lost_is_not_run_beside(
     assert_eq!(db.payments().await, 1);
 }
 
+/// As engines that are spread over several servers do.
+#[tokio::test]
+async fn what_became_of_a_commit_is_found_out_where_the_database_says_it_does_not_know() {
+    let (db, _proxy, app) = start().await;
+    let direct = db.pool().await;
+    sqlx::raw_sql(COMMIT_IS_UNCLEAR)
+        .execute(&direct)
+        .await
+        .unwrap();
+    let pay = payment("/payments").key("k");
+    let lost = pay.send(&app).await;
+    assert_eq!(problem(&lost), (503, "try-again".to_owned()));
+    let clear = "drop trigger unclear on payment";
+    sqlx::raw_sql(clear).execute(&direct).await.unwrap();
+    assert!(ran(&pay.send(&app).await));
+    assert_eq!(db.payments().await, 1);
+}
+
 #[tokio::test]
 async fn a_connection_lost_while_the_handler_runs_leaves_nothing() {
     let (db, proxy, app) = start().await;
@@ -121,3 +139,9 @@ const COMMIT_WAITS_FOR_LOCK: &str = "
         $$ begin perform pg_advisory_xact_lock(1); return null; end $$;
     create constraint trigger wait after insert on payment
         deferrable initially deferred for each row execute function wait()";
+
+const COMMIT_IS_UNCLEAR: &str = "
+    create function unclear() returns trigger language plpgsql as
+        $$ begin raise exception using errcode = '40003'; end $$;
+    create constraint trigger unclear after insert on payment
+        deferrable initially deferred for each row execute function unclear()";
