@@ -21,6 +21,8 @@ pub(crate) struct Session<DB: Backend> {
     opened: DB::Opened,
     /// The guard savepoint is still to be released.
     guarded: bool,
+    /// Word to stop its statement may still be on its way, and would stop the next user's.
+    late_word: bool,
 }
 
 /// A connection that goes back to its pool only in a known state.
@@ -107,6 +109,7 @@ impl<DB: Backend> Session<DB> {
                 held,
                 opened,
                 guarded: true,
+                late_word: false,
             },
             probe,
         ))
@@ -169,7 +172,7 @@ impl<DB: Backend> Session<DB> {
             let undone = DB::roll_back(&mut self.held.conn, &self.opened).await;
             // Savepoints that the handler leaked stand between sqlx and the outer ROLLBACK.
             let depth = DB::TransactionManager::get_transaction_depth(&self.held.conn);
-            self.held.known = undone.is_ok() && depth == 0;
+            self.held.known = undone.is_ok() && depth == 0 && !self.late_word;
             RolledBack::All
         };
         timeout(limit, undo).await.unwrap_or(RolledBack::All)
@@ -182,10 +185,6 @@ impl<DB: Backend> Session<DB> {
     }
 
     /// Tells the database to stop the statement that a timed-out handler left running.
-    #[expect(
-        clippy::needless_pass_by_ref_mut,
-        reason = "a shared borrow asks for a Sync connection"
-    )]
     pub(crate) async fn cancel(&mut self, idem: &Idempotency<DB>) {
         let told = timeout(
             Duration::from_secs(1),
@@ -193,6 +192,7 @@ impl<DB: Backend> Session<DB> {
         )
         .await;
         if !matches!(told, Ok(Ok(()))) {
+            self.late_word = true;
             tracing::warn!("a timed-out attempt's statement may run on until its own timeout");
         }
     }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::TestDb;
 use super::app::{engine, payment, problem};
+use super::stale_snapshot::{lock, until_somebody_waits};
 use super::statements::app;
 
 #[tokio::test]
@@ -31,6 +32,35 @@ async fn an_attempt_that_broke_its_transaction_stores_the_terminal_answer_within
     let broken = act(&app, "commit").await;
     assert!(insert.is_reached());
     assert_eq!(problem(&broken), (500, "transaction-broken".to_owned()));
+}
+
+#[tokio::test]
+async fn word_to_stop_a_statement_that_comes_late_stops_nobody_elses() {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let two = PgPoolOptions::new().max_connections(2);
+    let pool = two.connect(proxy.url()).await.unwrap();
+    let app = super::app::app(Idempotency::new(pool.clone()));
+    let cancel = proxy.on("pg_cancel_backend", Action::Hold);
+    let stopped = payment("/in-time").key("k").send(&app).await;
+    assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
+    assert!(cancel.is_reached());
+
+    let direct = db.pool().await;
+    let mut holder = direct.acquire().await.unwrap();
+    lock(&mut holder, "pg_advisory_lock").await;
+    let mut next = pool.acquire().await.unwrap();
+    let statement = tokio::spawn(async move {
+        let wait = sqlx::query("select pg_advisory_xact_lock(1)");
+        wait.execute(&mut *next).await.map(|_| ())
+    });
+    until_somebody_waits(&direct).await;
+    cancel.resume();
+    // The other connection comes back when the database has acted.
+    drop(pool.acquire().await.unwrap());
+    lock(&mut holder, "pg_advisory_unlock").await;
+    statement.await.unwrap().unwrap();
 }
 
 /// The application reaches its database through the proxy.

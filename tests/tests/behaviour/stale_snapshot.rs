@@ -113,12 +113,12 @@ fn app(idem: Idempotency<Db>) -> Router {
         .with_state(AppState::new(idem))
 }
 
-async fn lock(holder: &mut PgConnection, function: &str) {
+pub async fn lock(holder: &mut PgConnection, function: &str) {
     let select = sqlx::AssertSqlSafe(format!("select {function}(1)"));
     holder.execute(sqlx::raw_sql(select)).await.unwrap();
 }
 
-async fn until_somebody_waits(pool: &Pool<Db>) {
+pub async fn until_somebody_waits(pool: &Pool<Db>) {
     let waiting = async {
         let waiters = "select count(*) from pg_locks join pg_database d on d.oid = database \
                        where locktype = 'advisory' and not granted \
