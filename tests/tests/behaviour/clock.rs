@@ -6,8 +6,7 @@ use idem_axum::Idempotency;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::TestDb;
-use super::app::{app, engine, payment};
-use super::told::ran;
+use super::app::{app, engine, has_paid, payment};
 
 #[tokio::test]
 async fn a_record_has_expired_when_the_clock_of_the_database_says_so() {
@@ -22,15 +21,15 @@ async fn a_record_has_expired_when_the_clock_of_the_database_says_so() {
     let later = PgPoolOptions::new().connect_with(later).await.unwrap();
     let (today, tomorrow) = (app(idem.clone()), app(Idempotency::new(later.clone())));
     let pay = payment("/payments").key("k");
-    assert!(ran(&pay.send(&today).await));
+    assert!(has_paid(&pay.send(&today).await));
     assert!(pay.send(&today).await.is_replay());
     assert_eq!(idem.sweep().await.unwrap(), 0);
     // The record is good for a day.
-    assert!(ran(&pay.send(&tomorrow).await));
+    assert!(has_paid(&pay.send(&tomorrow).await));
     assert!(pay.send(&tomorrow).await.is_replay());
     assert_eq!(db.payments().await, 2);
     let old = payment("/payments").key("old");
-    assert!(ran(&old.send(&today).await));
+    assert!(has_paid(&old.send(&today).await));
     assert_eq!(Idempotency::new(later).sweep().await.unwrap(), 1);
     assert!(pay.send(&tomorrow).await.is_replay());
 }

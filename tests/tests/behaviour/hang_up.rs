@@ -8,8 +8,8 @@ use idem_axum::Idempotency;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
-use super::app::payment;
-use super::told::{Node, ran, send};
+use super::app::{has_paid, payment};
+use super::told::{Node, send};
 use super::{Db, TestDb};
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_client_may_hang_up_at_any_step_of_its_attempt() {
         let sent = send(&node.app(), pay.clone());
         *client.lock().unwrap() = Some(sent.abort_handle());
         let whole = match sent.await {
-            Ok(answer) => ran(&answer),
+            Ok(answer) => has_paid(&answer),
             Err(gone) => !gone.is_cancelled(),
         };
         let retry = pay.send(&node.app()).await;
@@ -83,7 +83,7 @@ fn a_runtime_that_ends_in_the_middle_of_an_attempt_leaves_nothing_behind() {
     runtime.block_on(async {
         assert_eq!(db.payments().await, 0);
         let node = Node::start(&db).await;
-        assert!(ran(&pay.send(&node.app()).await));
+        assert!(has_paid(&pay.send(&node.app()).await));
         assert_eq!((node.runs(), db.payments().await), (1, 1));
     });
 }

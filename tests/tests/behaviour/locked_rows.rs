@@ -4,8 +4,8 @@ use idem_tests::proxy::{Action, Proxy};
 use sqlx::Connection;
 use sqlx::postgres::PgPoolOptions;
 
-use super::app::payment;
-use super::told::{Node, ran, send};
+use super::app::{has_paid, payment};
+use super::told::{Node, send};
 use super::{TestDb, age_records};
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn a_sweep_passes_over_a_row_that_someone_else_holds() {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
     for key in ["held", "free"] {
-        assert!(ran(&payment("/wait").key(key).send(&node.app()).await));
+        assert!(has_paid(&payment("/wait").key(key).send(&node.app()).await));
     }
     age_records(node.idem.pool()).await;
     let mut other = db.pool_of(1).await.acquire().await.unwrap();
@@ -33,13 +33,13 @@ async fn a_record_that_is_swept_while_its_successor_runs_is_no_loss() {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
     let pay = payment("/wait").key("k");
-    assert!(ran(&pay.send(&node.app()).await));
+    assert!(has_paid(&pay.send(&node.app()).await));
     age_records(node.idem.pool()).await;
     let second = send(&node.app(), pay.clone().header("x-then", "gate"));
     node.at_gate().await;
     assert_eq!(node.idem.sweep().await.unwrap(), 1);
     node.open_gate();
-    assert!(ran(&second.await.unwrap()));
+    assert!(has_paid(&second.await.unwrap()));
     assert!(pay.send(&node.app()).await.is_replay());
     assert_eq!(db.payments().await, 2);
 }
@@ -49,7 +49,7 @@ async fn a_record_whose_replacement_is_about_to_commit_is_left_to_it() {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
     let pay = payment("/wait").key("k");
-    assert!(ran(&pay.send(&node.app()).await));
+    assert!(has_paid(&pay.send(&node.app()).await));
     age_records(node.idem.pool()).await;
     let proxy = Proxy::to(&db.url()).await;
     let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_record_whose_replacement_is_about_to_commit_is_left_to_it() {
     // It would wait for the COMMIT, which is held until further down.
     assert_eq!(node.idem.sweep().await.unwrap(), 0);
     commit.resume();
-    assert!(ran(&second.await.unwrap()));
+    assert!(has_paid(&second.await.unwrap()));
     assert_eq!(node.idem.sweep().await.unwrap(), 0);
     assert!(pay.send(&node.app()).await.is_replay());
 }

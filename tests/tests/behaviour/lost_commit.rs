@@ -2,12 +2,11 @@
 
 use axum::Router;
 use idem_axum::Idempotency;
-use idem_tests::http::Answer;
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::postgres::PgPoolOptions;
 
 use super::TestDb;
-use super::app::{app, engine, payment, problem};
+use super::app::{app, engine, has_paid, payment, problem};
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
@@ -16,7 +15,7 @@ async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
     let pay = payment("/payments").key("k");
     let paid = pay.send(&app).await;
     assert!(commit.is_reached());
-    assert!(ran(&paid), "{paid:?}");
+    assert!(has_paid(&paid), "{paid:?}");
     assert_eq!(db.payments().await, 1);
     let retry = pay.send(&app).await;
     assert!(retry.is_replay(), "{retry:?}");
@@ -34,7 +33,7 @@ async fn a_commit_that_did_not_arrive_asks_to_try_again() {
     assert_eq!(problem(&lost), (503, "try-again".to_owned()));
     assert!(lost.header("retry-after").is_some());
     assert_eq!(db.payments().await, 0);
-    assert!(ran(&pay.send(&app).await));
+    assert!(has_paid(&pay.send(&app).await));
     assert_eq!(db.payments().await, 1);
 }
 
@@ -67,7 +66,7 @@ async fn a_commit_that_still_runs_when_its_connection_is_lost_is_not_run_beside(
     let release = sqlx::query("select pg_advisory_unlock(1)");
     release.execute(&mut *lock).await.unwrap();
     let first = attempt.await.unwrap();
-    assert!(ran(&first) || first.status == 503, "{first:?}");
+    assert!(has_paid(&first) || first.status == 503, "{first:?}");
     let hold = sqlx::query("select pg_advisory_lock(1)");
     hold.execute(&mut *lock).await.unwrap();
     let retry = pay.send(&app).await;
@@ -89,7 +88,7 @@ async fn what_became_of_a_commit_is_found_out_where_the_database_says_it_does_no
     assert_eq!(problem(&lost), (503, "try-again".to_owned()));
     let clear = "drop trigger unclear on payment";
     sqlx::raw_sql(clear).execute(&direct).await.unwrap();
-    assert!(ran(&pay.send(&app).await));
+    assert!(has_paid(&pay.send(&app).await));
     assert_eq!(db.payments().await, 1);
 }
 
@@ -102,7 +101,7 @@ async fn a_connection_lost_while_the_handler_runs_leaves_nothing() {
     assert!(insert.is_reached());
     assert!(lost.status.is_server_error(), "{lost:?}");
     assert_eq!(db.payments().await, 0);
-    assert!(ran(&pay.send(&app).await));
+    assert!(has_paid(&pay.send(&app).await));
     assert_eq!(db.payments().await, 1);
 }
 
@@ -116,7 +115,7 @@ async fn without_the_database_nothing_runs() {
     assert!(refused.header("retry-after").is_some());
     proxy.come_up();
     assert_eq!(db.payments().await, 0);
-    assert!(ran(&pay.send(&app).await));
+    assert!(has_paid(&pay.send(&app).await));
     assert_eq!(db.payments().await, 1);
 }
 
@@ -127,11 +126,6 @@ async fn start() -> (TestDb, Proxy, Router) {
     let proxy = Proxy::to(&db.url()).await;
     let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
     (db, proxy, app(Idempotency::new(pool)))
-}
-
-/// Whether the answer is that of a handler that has paid.
-fn ran(answer: &Answer) -> bool {
-    answer.status == 201 && !answer.is_replay()
 }
 
 const COMMIT_WAITS_FOR_LOCK: &str = "

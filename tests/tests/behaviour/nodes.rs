@@ -7,8 +7,8 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinHandle;
 
 use super::TestDb;
-use super::app::{payment, problem};
-use super::told::{Node, all, ran, send};
+use super::app::{has_paid, payment, problem};
+use super::told::{Node, all, send};
 
 #[tokio::test]
 async fn one_that_waits_for_another_node_replays_its_answer_and_holds_no_connection_meanwhile() {
@@ -21,7 +21,7 @@ async fn one_that_waits_for_another_node_replays_its_answer_and_holds_no_connect
     drop(only);
     nodes.other.open_gate();
     let first = nodes.first.await.unwrap();
-    assert!(ran(&first), "{first:?}");
+    assert!(has_paid(&first), "{first:?}");
     let answer = waiting.await.unwrap();
     assert!(answer.is_replay(), "{answer:?}");
     assert_eq!(answer.body, first.body);
@@ -39,7 +39,7 @@ async fn when_the_attempt_of_another_node_fails_one_that_waits_here_runs() {
     nodes.other.open_gate();
     assert_eq!(nodes.first.await.unwrap().status, 409);
     let answers = all(waiting).await;
-    assert_eq!(answers.iter().filter(|answer| ran(answer)).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| has_paid(answer)).count(), 1);
     assert!(answers.iter().all(|answer| answer.status == 201));
     assert_eq!((nodes.mine.runs(), nodes.db.payments().await), (1, 1));
 }
@@ -65,7 +65,7 @@ async fn gives_up(path: &str, told: (u16, &str)) {
     assert_eq!(problem(&refused), (told.0, told.1.to_owned()));
     assert!(refused.header("retry-after").is_some());
     nodes.other.open_gate();
-    assert!(ran(&nodes.first.await.unwrap()));
+    assert!(has_paid(&nodes.first.await.unwrap()));
     let retry = payment("/reject").key("k").send(&nodes.mine.app()).await;
     assert!(retry.is_replay(), "{retry:?}");
     assert_eq!((nodes.mine.runs(), nodes.db.payments().await), (0, 1));
@@ -78,7 +78,7 @@ async fn another_request_that_waits_for_another_node_is_refused_when_that_one_is
     let other = send(&nodes.mine.app(), other);
     nodes.has_asked_twice().await;
     nodes.other.open_gate();
-    assert!(ran(&nodes.first.await.unwrap()));
+    assert!(has_paid(&nodes.first.await.unwrap()));
     let expected = (422, "key-reused".to_owned());
     assert_eq!(problem(&other.await.unwrap()), expected);
     assert_eq!((nodes.mine.runs(), nodes.db.payments().await), (0, 1));

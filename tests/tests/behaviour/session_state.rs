@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use idem_axum::Idempotency;
-use idem_tests::http::{Answer, Attempt};
+use idem_tests::http::Attempt;
 use sqlx::Pool;
 
-use super::app::{engine, payment, problem};
+use super::app::{engine, has_paid, payment, problem};
 use super::statements::app;
 use super::{Db, TestDb};
 
@@ -18,7 +18,7 @@ async fn settings_of_a_handler_do_not_break_its_completion() {
     for (key, sql) in HANDLER_SETTINGS.into_iter().enumerate() {
         let pay = acting(&key.to_string(), sql);
         let paid = pay.send(&app).await;
-        assert!(ran(&paid), "{sql}: {paid:?}");
+        assert!(has_paid(&paid), "{sql}: {paid:?}");
         assert_eq!(settings(&pool).await, before, "{sql}");
         assert!(pay.send(&app).await.is_replay(), "{sql}");
     }
@@ -52,7 +52,7 @@ async fn a_handlers_time_limit_is_none_for_its_completion() {
     sqlx::raw_sql(slow).execute(&pool).await.unwrap();
     let pay = acting("k", "set local statement_timeout = '300ms'");
     let paid = pay.send(&app).await;
-    assert!(ran(&paid), "{paid:?}");
+    assert!(has_paid(&paid), "{paid:?}");
     assert_eq!(db.payments().await, 1);
 }
 
@@ -61,10 +61,10 @@ async fn a_session_that_was_left_read_only_is_not_used_again() {
     let (db, _, app) = start(&[]).await;
     let read_only = "set session characteristics as transaction read only";
     let paid = acting("1", read_only).send(&app).await;
-    assert!(ran(&paid), "{paid:?}");
+    assert!(has_paid(&paid), "{paid:?}");
     let refused = payment("/act").key("2").send(&app).await;
     assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
-    assert!(ran(&payment("/act").key("2").send(&app).await));
+    assert!(has_paid(&payment("/act").key("2").send(&app).await));
     assert_eq!(db.payments().await, 2);
 }
 
@@ -105,11 +105,6 @@ fn acting(key: &str, sql: &str) -> Attempt {
     payment("/act").key(key).header("x-sql", sql)
 }
 
-/// Whether the answer is that of a handler that has paid.
-fn ran(answer: &Answer) -> bool {
-    answer.status == 201 && !answer.is_replay()
-}
-
 /// All that was set, as the connection's next user finds it, but for what each BEGIN sets anew.
 async fn settings(pool: &Pool<Db>) -> Vec<(String, String)> {
     sqlx::query_as(
@@ -131,7 +126,7 @@ async fn limits(app: &Router, key: &str) -> String {
         .header("x-ask", ask)
         .send(app)
         .await;
-    assert!(ran(&answer), "{answer:?}");
+    assert!(has_paid(&answer), "{answer:?}");
     String::from_utf8(answer.body.to_vec()).unwrap()
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use idem_axum::Idempotency;
 use sqlx::Pool;
 
-use super::app::{engine, payment};
-use super::told::{Node, all, ran, send};
+use super::app::{engine, has_paid, payment};
+use super::told::{Node, all, send};
 use super::{Db, RECORD, TestDb, age_records};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,7 +27,7 @@ async fn nodes_that_sweep_while_expired_records_are_replaced_delete_no_live_one(
         let sweeps: Vec<_> = sweeps.collect();
         let paid = (0..20).map(|key| send(&apps[key % 3], pay(key)));
         for answer in all(paid.collect()).await {
-            assert!(ran(&answer), "{answer:?}");
+            assert!(has_paid(&answer), "{answer:?}");
         }
         for sweep in sweeps {
             sweep.await.unwrap();
@@ -48,7 +48,7 @@ async fn more_expired_records_than_a_batch_are_all_deleted_and_a_live_one_stays(
     let pool = node.idem.pool();
     expire_copies(pool, &node, 2_500).await;
     let live = payment("/wait").key("live");
-    assert!(ran(&live.send(&node.app()).await));
+    assert!(has_paid(&live.send(&node.app()).await));
     assert_eq!(node.idem.sweep().await.unwrap(), 2_500);
     assert!(live.send(&node.app()).await.is_replay());
 }
@@ -76,7 +76,7 @@ async fn a_sweep_that_fails_does_not_end_sweeping_again_and_again() {
         async move { idem.sweep_every(Duration::from_millis(1)).await }
     });
     let node = Node::start(&db).await;
-    assert!(ran(&payment("/wait").key("k").send(&node.app()).await));
+    assert!(has_paid(&payment("/wait").key("k").send(&node.app()).await));
     age_records(node.idem.pool()).await;
     while records(node.idem.pool()).await > 0 {}
     idem.shutdown(Duration::from_secs(30)).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_sweep_that_fails_does_not_end_sweeping_again_and_again() {
 
 /// Stores one record, copies it so that there are `count`, and lets all of them expire.
 async fn expire_copies(pool: &Pool<Db>, node: &Node, count: u32) {
-    assert!(ran(&payment("/wait").key("0").send(&node.app()).await));
+    assert!(has_paid(&payment("/wait").key("0").send(&node.app()).await));
     let columns = "scope, operation, attempt, format, fingerprint_version, fingerprint, status, \
                    headers, body, created_at, expires_at";
     let copy = format!(

@@ -86,11 +86,6 @@ impl Node {
     }
 }
 
-/// Whether the answer is that of a handler that has paid.
-pub fn ran(answer: &Answer) -> bool {
-    answer.status == 201 && !answer.is_replay()
-}
-
 /// Sends without waiting for the answer.
 pub fn send(app: &Router, attempt: Attempt) -> JoinHandle<Answer> {
     let app = app.clone();

@@ -3,8 +3,8 @@
 use tokio::task::yield_now;
 
 use super::TestDb;
-use super::app::{payment, problem};
-use super::told::{Node, all, ran, send};
+use super::app::{has_paid, payment, problem};
+use super::told::{Node, all, send};
 
 #[tokio::test]
 async fn when_the_first_fails_one_that_waits_runs_and_the_others_get_its_answer() {
@@ -28,7 +28,7 @@ async fn one_waiter_runs(then: &str, status: u16) {
     node.open_gate();
     assert_eq!(first.await.unwrap().status, status);
     let answers = all(waiting).await;
-    assert_eq!(answers.iter().filter(|answer| ran(answer)).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| has_paid(answer)).count(), 1);
     for answer in &answers {
         assert_eq!(answer.status, 201, "{answer:?}");
         assert_eq!(answer.body, answers[0].body);
@@ -47,7 +47,7 @@ async fn when_the_first_is_out_of_time_one_that_waits_runs_and_the_others_get_it
     let waiting = waiting.collect();
     assert_eq!(problem(&first.await.unwrap()), (503, "timeout".to_owned()));
     let answers = all(waiting).await;
-    assert_eq!(answers.iter().filter(|answer| ran(answer)).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| has_paid(answer)).count(), 1);
     assert!(answers.iter().all(|answer| answer.status == 201));
     assert_eq!(db.payments().await, 1);
 }
@@ -102,7 +102,7 @@ async fn gives_up(path: &str, told: (u16, &str)) {
     assert_eq!(first.await.unwrap().status, 409);
     node.busy_with(0).await;
     assert_eq!((node.runs(), db.payments().await), (1, 0));
-    assert!(ran(&payment("/wait").key("k").send(&app).await));
+    assert!(has_paid(&payment("/wait").key("k").send(&app).await));
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn another_request_is_told_at_once_and_never_waits() {
     let other = pay.body(r#"{"amount":6}"#).send(&app).await;
     assert_eq!(problem(&other), (422, "key-reused".to_owned()));
     node.open_gate();
-    assert!(ran(&first.await.unwrap()));
+    assert!(has_paid(&first.await.unwrap()));
     assert_eq!((node.runs(), db.payments().await), (1, 1));
 }
 
@@ -126,7 +126,7 @@ async fn a_retry_gets_its_answer_though_another_request_asks_with_its_key_at_tha
     node.idem.migrate().await.unwrap();
     let app = node.app();
     let pay = payment("/wait").key("k");
-    assert!(ran(&pay.send(&app).await));
+    assert!(has_paid(&pay.send(&app).await));
     let connection = node.idem.pool().acquire().await.unwrap();
     let other = send(&app, pay.clone().body(r#"{"amount":6}"#));
     node.busy_with(1).await;

@@ -8,9 +8,9 @@ use idem_tests::http::get;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, Pool, SqliteConnection};
 
-use super::app::{payment, problem};
+use super::app::{has_paid, payment, problem};
 use super::cancellation::{Cut, attempt, fresh, pay, pay_and_complete};
-use super::told::{Node, all, ran, send};
+use super::told::{Node, all, send};
 use super::{Db, TestDb};
 
 #[tokio::test]
@@ -28,10 +28,10 @@ async fn attempts_of_different_keys_run_in_the_order_in_which_they_came() {
     // The read comes after them, so by then all of them stand in the queue.
     assert_eq!(get("/read").send(&app).await.status, 200);
     node.open_gate();
-    assert!(ran(&first.await.unwrap()));
+    assert!(has_paid(&first.await.unwrap()));
     // None of them met the lock, though the connections would not have waited for it.
     for answer in all(queued).await {
-        assert!(ran(&answer), "{answer:?}");
+        assert!(has_paid(&answer), "{answer:?}");
     }
     let order = sqlx::query_scalar("select reference from payment order by id");
     let order: Vec<String> = order.fetch_all(&db.pool_of(1).await).await.unwrap();
@@ -45,7 +45,7 @@ async fn attempts_of_different_keys_run_in_the_order_in_which_they_came() {
 async fn a_writer_at_work_holds_up_neither_replays_nor_reads() {
     let (_db, node) = start().await;
     let app = node.app();
-    assert!(ran(&payment("/reject").key("done").send(&app).await));
+    assert!(has_paid(&payment("/reject").key("done").send(&app).await));
     let first = send(&app, payment("/wait").key("k").header("x-then", "gate"));
     node.at_gate().await;
     let next = send(&app, payment("/wait").key("next"));
@@ -53,7 +53,7 @@ async fn a_writer_at_work_holds_up_neither_replays_nor_reads() {
     assert!(payment("/reject").key("done").send(&app).await.is_replay());
     assert_eq!(get("/read").send(&app).await.status, 200);
     node.open_gate();
-    assert!(ran(&first.await.unwrap()) && ran(&next.await.unwrap()));
+    assert!(has_paid(&first.await.unwrap()) && has_paid(&next.await.unwrap()));
 }
 
 #[tokio::test]
@@ -66,9 +66,9 @@ async fn waiting_for_its_turn_counts_as_time_of_the_attempt() {
     assert_eq!(problem(&refused), (503, "timeout".to_owned()));
     assert!(refused.header("retry-after").is_some());
     node.open_gate();
-    assert!(ran(&first.await.unwrap()));
+    assert!(has_paid(&first.await.unwrap()));
     assert_eq!((node.runs(), db.payments().await), (1, 1));
-    assert!(ran(&payment("/wait").key("late").send(&app).await));
+    assert!(has_paid(&payment("/wait").key("late").send(&app).await));
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn while_someone_else_holds_the_lock_nothing_runs() {
     assert!(refused.header("retry-after").is_some());
     assert_eq!((node.runs(), db.payments().await), (0, 0));
     sqlx::raw_sql("commit").execute(&mut other).await.unwrap();
-    assert!(ran(&payment("/wait").key("k").send(&node.app()).await));
+    assert!(has_paid(&payment("/wait").key("k").send(&node.app()).await));
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn waiting_for_the_lock_of_someone_else_counts_as_time_of_the_attempt() {
     assert_eq!(problem(&refused), (503, "timeout".to_owned()));
     assert_eq!((node.runs(), db.payments().await), (0, 0));
     sqlx::raw_sql("commit").execute(&mut other).await.unwrap();
-    assert!(ran(&payment("/wait").key("k").send(&node.app()).await));
+    assert!(has_paid(&payment("/wait").key("k").send(&node.app()).await));
     assert_eq!((node.runs(), db.payments().await), (1, 1));
 }
 
@@ -138,7 +138,7 @@ async fn a_handler_that_leaves_a_lock_of_its_own_behind_is_not_run_again() {
 async fn a_sweep_waits_for_its_turn() {
     let (_db, node) = start().await;
     let app = node.app();
-    assert!(ran(&payment("/wait").key("old").send(&app).await));
+    assert!(has_paid(&payment("/wait").key("old").send(&app).await));
     super::age_records(node.idem.pool()).await;
     let first = send(&app, payment("/wait").key("k").header("x-then", "gate"));
     node.at_gate().await;
@@ -149,7 +149,7 @@ async fn a_sweep_waits_for_its_turn() {
     // A read that comes back shows that the sweep has had its chance to meet the lock.
     assert_eq!(get("/read").send(&app).await.status, 200);
     node.open_gate();
-    assert!(ran(&first.await.unwrap()));
+    assert!(has_paid(&first.await.unwrap()));
     assert_eq!(sweep.await.unwrap().unwrap(), 1);
     assert!(payment("/wait").key("k").send(&app).await.is_replay());
 }
