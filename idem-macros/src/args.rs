@@ -26,7 +26,8 @@ pub(crate) struct Args {
     /// Said so, which is more than not waiting: the handle may wait by default.
     pub(crate) reject: bool,
     pub(crate) timeout: Option<Amount>,
-    pub(crate) serializable: bool,
+    /// Where it is asked for.
+    pub(crate) serializable: Option<Span>,
     pub(crate) state: Option<Type>,
     pub(crate) plain: Option<Ident>,
 }
@@ -126,7 +127,10 @@ impl Args {
                 self.reject = self.wait.is_none();
             }
             "timeout" => self.timeout = Some(value::duration(input, value::TIMEOUT)?),
-            "isolation" => self.serializable = word(ISOLATION)? == "serializable",
+            "isolation" => {
+                let span = input.span();
+                self.serializable = (word(ISOLATION)? == "serializable").then_some(span);
+            }
             "state" => self.state = Some(input.parse()?),
             "plain" => self.plain = Some(value::name(input)?),
             _ => return Err(input.error("this option is not parsed yet")),
@@ -173,7 +177,7 @@ mod tests {
         assert_eq!(value(args.timeout), Some(30_000));
         assert_eq!(args.fingerprint_headers, ["x-currency"]);
         assert!(matches!(args.fingerprint, Fingerprint::With(_)));
-        assert!(args.key_optional && args.serializable);
+        assert!(args.key_optional && args.serializable.is_some());
         assert!(args.operation.is_some() && args.state.is_some() && args.plain.is_some());
         assert_eq!(args.store.map(|store| store.statuses), Some(vec![402]));
     }

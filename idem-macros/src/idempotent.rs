@@ -41,7 +41,12 @@ fn wrap(options: TokenStream, function: ItemFn, mut attrs: Attrs, described: boo
     }
     let stub = stub(&function);
     let expanded = match Handler::check(function, &mut errors) {
-        Some(handler) => expand(&handler, &attrs, &args),
+        Some(handler) => {
+            if let (Some(span), None) = (args.serializable, &handler.tx) {
+                errors.push(Error::new(span, NO_TX_TO_ISOLATE));
+            }
+            expand(&handler, &attrs, &args)
+        }
         None => stub,
     };
     let errors = errors.to_compile_errors();
@@ -87,4 +92,5 @@ fn refuse_item(item: &TokenStream) -> TokenStream {
 }
 
 const INNERMOST: &str = "__innermost";
+const NO_TX_TO_ISOLATE: &str = "`isolation` is that of the handler's transaction, and it takes none: add a parameter `mut tx: Tx<DB>`";
 const NOT_A_FUNCTION: &str = "`#[idempotent]` goes on a handler: an `async fn`";

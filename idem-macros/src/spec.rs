@@ -28,7 +28,7 @@ pub(crate) fn spec(name: &str, args: &Args) -> TokenStream {
         args.timeout
             .as_ref()
             .map(|timeout| number("timeout_ms", timeout)),
-        args.serializable.then(|| quote!(.serializable())),
+        args.serializable.map(|_| quote!(.serializable())),
     ];
     let options = options.iter().flatten();
     quote! {

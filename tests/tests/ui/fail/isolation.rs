@@ -1,4 +1,4 @@
-//! An isolation is the default one or serializable.
+//! An isolation is the default one or serializable, of a transaction that the handler takes.
 
 #[path = "../app.rs"]
 mod app;
@@ -7,5 +7,8 @@ use app::*;
 
 #[idempotent(scope = "global", isolation = "serialisable")]
 async fn handler_1() {}
+
+#[idempotent(scope = "global", isolation = "serializable")]
+async fn handler_2() {}
 
 fn main() {}
