@@ -65,11 +65,11 @@ pub(crate) async fn capture(
     max: usize,
     settings: &Settings,
 ) -> Option<(Completion, Response)> {
-    let (parts, body) = response.into_parts();
-    let body = match has_no_body(parts.status) {
-        true => Body::empty(),
-        false => body,
-    };
+    let (mut parts, mut body) = response.into_parts();
+    if has_no_body(parts.status) {
+        body = Body::empty();
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     let body = Limited::new(body, max).collect().await.ok()?.to_bytes();
     let headers = encode(&parts.headers, settings);
     let completion = Completion::new(parts.status.as_u16(), headers, body.to_vec());

@@ -3,6 +3,7 @@
 //! Put [`#[idempotent]`](macro@idempotent) on a handler, take a [`Tx`] for its writes, and keep
 //! an [`Idempotency`] in the router's state.
 
+mod answer;
 mod call;
 mod capture;
 mod check;
@@ -14,6 +15,7 @@ mod runtime;
 mod scope;
 mod spec;
 mod state;
+mod supervise;
 
 pub use capture::REPLAYED;
 pub use idem_core::{
@@ -37,11 +39,12 @@ pub mod __rt {
 
     pub use crate::call::{Call, LastExtractor, Mode, ModeIn, NoTx, ViaBody, ViaParts, WithTx};
     pub use crate::outcome::{AnyOutcome, Outcome};
-    pub use crate::run::{Arrived, Ready, Running, Stopped, supervise};
+    pub use crate::run::{Arrived, Ready, Running};
     pub use crate::runtime::{Ending, Runtime, WithoutTx};
     pub use crate::scope::{Ch, Global, Named, ScopeFor, ScopeIn};
     pub use crate::spec::{Spec, custom_digest};
     pub use crate::state::SameDb;
+    pub use crate::supervise::{Stopped, supervise};
 
     /// Bounds that are checked where the user wrote the type.
     pub mod check {

@@ -2,25 +2,25 @@
 //!
 //! `#[idempotent]` turns a handler's body into three calls, in this order: [`Arrived::run`]
 //! spawns the attempt's task; on it [`Arrived::begin`] claims the record, the handler runs under
-//! [`supervise`], and [`Running::finish`] completes or releases.
+//! [`supervise`](crate::supervise::supervise), and [`Running::finish`] completes or releases.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 
 use axum::body::Bytes;
 use axum::response::Response;
-use futures_util::FutureExt;
 use idem_core::{
-    Attempt, Claim, Completed, Completion, Effects, Error, Policy, RecordName, Scope, Settings,
+    Attempt, Claim, Completed, Completion, Effects, Policy, RecordName, Scope, Settings,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use crate::answer::{failure, outcome, refuse, replay, terminal};
 use crate::request::Head;
 use crate::runtime::{Ending, Runtime};
 use crate::spec::{Spec, Verdict};
+use crate::supervise::Stopped;
 use crate::{Rejection, capture};
 
 /// A request whose extractors have all agreed; the database has not been touched.
@@ -175,37 +175,6 @@ impl<R: Runtime> Ready<R> {
     }
 }
 
-/// Why a handler did not return.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "only the attribute's own code sees it"
-)]
-pub enum Stopped {
-    /// Its time was over.
-    TimedOut,
-    /// It panicked.
-    Panicked,
-}
-
-/// Runs the handler until it returns, panics, or its time is over.
-///
-/// # Errors
-///
-/// [`Stopped`]; the handler's future is dropped.
-pub async fn supervise<F>(deadline: Instant, handler: F) -> Result<(Response, bool), Stopped>
-where
-    F: Future<Output = (Response, bool)>,
-{
-    // What the handler shared with others before it panicked is the application's to mend, as
-    // under any axum handler; its transaction is rolled back.
-    match timeout_at(deadline, AssertUnwindSafe(handler).catch_unwind()).await {
-        Ok(Ok(returned)) => Ok(returned),
-        Ok(Err(_)) => Err(Stopped::Panicked),
-        Err(_) => Err(Stopped::TimedOut),
-    }
-}
-
 /// An attempt whose handler may run.
 #[derive(Debug)]
 pub struct Running<F: ?Sized> {
@@ -291,40 +260,4 @@ impl<F: Ending + ?Sized> Running<F> {
         let stopped = self.fresh.stop(terminal(self.settings)).await;
         stopped.map_err(|error| failure(&error))
     }
-}
-
-/// What retries are told when the handler ended the transaction itself.
-fn terminal(settings: Settings) -> Box<dyn FnOnce() -> Completion + Send> {
-    Box::new(move || Rejection::TransactionBroken.into_completion(&settings))
-}
-
-fn replay(completion: &Completion, settings: &Settings) -> Response {
-    match capture::replay(completion) {
-        Some(response) => {
-            outcome("replayed");
-            response
-        }
-        None => refuse(Rejection::RecordUnreadable, settings),
-    }
-}
-
-fn refuse(rejection: Rejection, settings: &Settings) -> Response {
-    outcome(rejection.name());
-    rejection.into_response(settings)
-}
-
-/// Logs a failure with its cause, which the client is not told.
-fn failure(error: &Error) -> Rejection {
-    let rejection = Rejection::from(error);
-    let error: &(dyn std::error::Error + 'static) = error;
-    tracing::warn!(
-        error,
-        problem = rejection.name(),
-        "an attempt was not carried through"
-    );
-    rejection
-}
-
-fn outcome(outcome: &'static str) {
-    Span::current().record("outcome", outcome);
 }

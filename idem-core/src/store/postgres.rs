@@ -13,9 +13,10 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
-use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, millis, sealed};
-use crate::{Completion, Isolation, RecordName};
+use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
+use crate::{Completion, RecordName};
 
+mod begin;
 mod upkeep;
 
 type Manager = <Postgres as sqlx::Database>::TransactionManager;
@@ -42,7 +43,7 @@ impl Backend for Postgres {
     ) -> BoxFuture<'a, sqlx::Result<(Opened, Probe)>> {
         Box::pin(async move {
             let guard = format!("idem_{}", opening.attempt.simple());
-            let begin = AssertSqlSafe(begin(opening, &guard)).into_sql_str();
+            let begin = AssertSqlSafe(begin::begin(opening, &guard)).into_sql_str();
             Manager::begin(conn, Some(begin)).await?;
             // A second statement has a second snapshot: it sees what the last holder of the
             // lock committed, which the statement that took the lock would not.
@@ -226,45 +227,6 @@ impl Backend for Postgres {
     }
 }
 
-/// One message: begin, bound the time, try the lock, remember whether it was free, set the guard.
-///
-/// The isolation stands first, the lock before the guard: rolling back to the guard keeps it.
-fn begin(opening: &Opening<'_>, guard: &str) -> String {
-    let isolation = match opening.isolation {
-        Isolation::Default => "",
-        Isolation::ReadCommitted => " isolation level read committed",
-        Isolation::Serializable => " isolation level serializable",
-    };
-    let statement = millis(opening.timeout);
-    // The handler may be idle for its whole time; this is for clients that are gone.
-    let idle = statement.saturating_add(5_000);
-    let mut text = format!("begin{isolation};");
-    for (setting, limit) in [
-        ("statement_timeout", statement),
-        ("idle_in_transaction_session_timeout", idle),
-    ] {
-        // A shorter limit of the application's own stays.
-        text.push_str(&format!(
-            " select set_config('{setting}', '{limit}', true) where extract(epoch from \
-             current_setting('{setting}')::interval) * 1000 not between 1 and {limit};"
-        ));
-    }
-    // The server keeps the probe's plan. One made while the table is empty would read it from end
-    // to end however large it grows, so none is made with such reading on; the probe turns it on.
-    text.push_str(
-        " select set_config('idem.seqscan', current_setting('enable_seqscan'), true), \
-         set_config('enable_seqscan', 'off', true)",
-    );
-    if let Some(name) = opening.name {
-        let lock = name.lock_id();
-        text.push_str(&format!(
-            ", set_config('idem.free', pg_try_advisory_xact_lock({lock})::text, true)"
-        ));
-    }
-    text.push_str(&format!("; savepoint {guard}"));
-    text
-}
-
 fn run(conn: &mut PgConnection, text: String) -> BoxFuture<'_, sqlx::Result<()>> {
     Box::pin(async move {
         sqlx::raw_sql(AssertSqlSafe(text))
@@ -281,7 +243,8 @@ fn stored(row: &PgRow) -> sqlx::Result<StoredRecord> {
         fingerprint_version: row.try_get("fingerprint_version")?,
         fingerprint: row.try_get("fingerprint")?,
         completion: Arc::new(Completion {
-            status: status.unsigned_abs(),
+            // Zero is none: a damaged record is not replayed.
+            status: u16::try_from(status).unwrap_or(0),
             headers: row.try_get("headers")?,
             body: row.try_get("body")?,
             reference: row.try_get("reference")?,

@@ -259,7 +259,8 @@ fn stored(row: &SqliteRow) -> sqlx::Result<StoredRecord> {
         fingerprint_version: row.try_get("fingerprint_version")?,
         fingerprint: row.try_get("fingerprint")?,
         completion: Arc::new(Completion {
-            status: status.unsigned_abs(),
+            // Zero is none: a damaged record is not replayed.
+            status: u16::try_from(status).unwrap_or(0),
             headers: row.try_get("headers")?,
             body: row.try_get("body")?,
             reference: row.try_get("reference")?,

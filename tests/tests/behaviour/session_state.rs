@@ -72,7 +72,7 @@ async fn a_session_that_was_left_read_only_is_not_used_again() {
 async fn every_statement_and_every_idle_moment_of_an_attempt_is_bounded() {
     let (_db, pool, app) = start(&[]).await;
     let before = settings(&pool).await;
-    assert_eq!(limits(&app, "k").await, "30s 35s");
+    assert_eq!(limits(&app, "k").await, "31s 35s");
     assert_eq!(settings(&pool).await, before);
 }
 
@@ -84,7 +84,7 @@ async fn a_shorter_limit_of_the_application_stays_and_a_longer_one_does_not() {
             ("idle_in_transaction_session_timeout", value),
         ]
     };
-    for (set, in_attempt) in [("7s", "7s 7s"), ("7min", "30s 35s")] {
+    for (set, in_attempt) in [("7s", "7s 7s"), ("7min", "31s 35s")] {
         let (_db, pool, app) = start(&limit(set)).await;
         let before = settings(&pool).await;
         assert_eq!(limits(&app, "k").await, in_attempt);

@@ -1,0 +1,44 @@
+//! The message that begins an attempt on PostgreSQL.
+
+use crate::Isolation;
+use crate::store::{Opening, millis};
+
+/// One message: begin, bound the time, try the lock, remember whether it was free, set the guard.
+///
+/// The isolation stands first, the lock before the guard: rolling back to the guard keeps it.
+pub(super) fn begin(opening: &Opening<'_>, guard: &str) -> String {
+    let isolation = match opening.isolation {
+        Isolation::Default => "",
+        Isolation::ReadCommitted => " isolation level read committed",
+        Isolation::Serializable => " isolation level serializable",
+    };
+    // Idem stops a handler's statement itself; this is for when its word does not arrive.
+    let statement = millis(opening.timeout).saturating_add(1_000);
+    // The handler may be idle for its whole time; this is for clients that are gone.
+    let idle = millis(opening.timeout).saturating_add(5_000);
+    let mut text = format!("begin{isolation};");
+    for (setting, limit) in [
+        ("statement_timeout", statement),
+        ("idle_in_transaction_session_timeout", idle),
+    ] {
+        // A shorter limit of the application's own stays.
+        text.push_str(&format!(
+            " select set_config('{setting}', '{limit}', true) where extract(epoch from \
+             current_setting('{setting}')::interval) * 1000 not between 1 and {limit};"
+        ));
+    }
+    // The server keeps the probe's plan. One made while the table is empty would read it from end
+    // to end however large it grows, so none is made with such reading on; the probe turns it on.
+    text.push_str(
+        " select set_config('idem.seqscan', current_setting('enable_seqscan'), true), \
+         set_config('enable_seqscan', 'off', true)",
+    );
+    if let Some(name) = opening.name {
+        let lock = name.lock_id();
+        text.push_str(&format!(
+            ", set_config('idem.free', pg_try_advisory_xact_lock({lock})::text, true)"
+        ));
+    }
+    text.push_str(&format!("; savepoint {guard}"));
+    text
+}
