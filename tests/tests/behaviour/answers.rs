@@ -40,7 +40,9 @@ async fn answer(
     if then == Some("headers") {
         for name in STORED.iter().chain(UNSTORED).chain(&["x-mine"]) {
             let name = HeaderName::from_static(name);
-            response.headers_mut().insert(name, HeaderValue::from_static("x-hop"));
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static("x-hop"));
         }
     }
     Ok(response)

@@ -216,12 +216,7 @@ pub async fn pay(tx: &mut Tx<'_, Db>, tenant: &str, new: NewPayment) -> Paid {
     pay_for(tx, tenant, "-", new).await
 }
 
-pub async fn pay_for(
-    tx: &mut Tx<'_, Db>,
-    tenant: &str,
-    reference: &str,
-    new: NewPayment,
-) -> Paid {
+pub async fn pay_for(tx: &mut Tx<'_, Db>, tenant: &str, reference: &str, new: NewPayment) -> Paid {
     let amount = new.amount;
     let id = pay_on(tx, tenant, reference, amount).await;
     let id = id.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;

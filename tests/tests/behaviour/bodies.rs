@@ -164,5 +164,7 @@ async fn is_too_long(app: &Router, path: &'static str, bytes: usize) {
 }
 
 fn of(path: &str, bytes: usize) -> Attempt {
-    payment(path).key(&bytes.to_string()).body(vec![b' '; bytes])
+    payment(path)
+        .key(&bytes.to_string())
+        .body(vec![b' '; bytes])
 }

@@ -79,7 +79,8 @@ async fn a_dropped_completion_is_done_or_undone_and_a_retry_finds_out() {
             let (key, cut) = (polls.to_string(), Cut { polls, ..cut });
             let mut first = fresh(&nodes.mine, &key).await;
             pay(&mut first).await;
-            let complete = first.complete(Completion::default(), Effects::Keep, Completion::default);
+            let complete =
+                first.complete(Completion::default(), Effects::Keep, Completion::default);
             let whole = cut.off(complete).await.is_some();
             match nodes.other.claim(attempt(&key)).await.unwrap() {
                 Claim::Fresh(retry) => pay_and_complete(retry).await,

@@ -12,7 +12,9 @@ use super::statements::app;
 #[tokio::test]
 async fn a_constraint_that_refuses_the_commit_leaves_nothing() {
     let (db, app) = start().await;
-    let failed = acting("insert into entry (account) values (7)").send(&app).await;
+    let failed = acting("insert into entry (account) values (7)")
+        .send(&app)
+        .await;
     assert_eq!(problem(&failed), (500, "not-committed".to_owned()));
     assert_eq!(db.payments().await, 0);
     runs_as_the_first(&db, &app).await;

@@ -7,9 +7,11 @@ use axum::routing::{any, post};
 use idem_axum::{FingerprintInput, Tx, idempotent};
 use idem_tests::http::{self, Attempt};
 
+use super::app::{
+    AppState, FIVE, Paid, Tenant, app_with, engine, has_paid, pay, payment, problem, start,
+};
 use super::json_fingerprints::by_json;
 use super::{Db, TestDb};
-use super::app::{app_with, engine, AppState, FIVE, Paid, Tenant, has_paid, pay, payment, problem, start};
 
 #[idempotent(scope = "tenant", operation = "pay")]
 async fn by_body(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {

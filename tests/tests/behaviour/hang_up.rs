@@ -50,11 +50,7 @@ async fn a_client_may_hang_up_at_any_step_of_its_attempt() {
 type Attempt = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Lets the client hang up right before the future is polled for this time.
-fn at_step(
-    step: i64,
-    hang_up: impl Fn() + Send + 'static,
-    mut attempt: Attempt,
-) -> Attempt {
+fn at_step(step: i64, hang_up: impl Fn() + Send + 'static, mut attempt: Attempt) -> Attempt {
     let mut polls = 0;
     Box::pin(std::future::poll_fn(move |context| {
         polls += 1;

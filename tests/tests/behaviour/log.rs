@@ -36,10 +36,16 @@ async fn neither_key_nor_scope_nor_body_is_in_it() {
             pay("/then", then).send(node).await;
         }
         pay("/payments", "run").send(node).await;
-        pay("/payments", "run").body("{\"amount\":6}").send(node).await;
+        pay("/payments", "run")
+            .body("{\"amount\":6}")
+            .send(node)
+            .await;
         pay("/payments", "twice").key("key-secret").send(node).await;
         pay("/in-time", "wait").send(node).await;
-        pay("/payments", "run").method("GET".parse().unwrap()).send(node).await;
+        pay("/payments", "run")
+            .method("GET".parse().unwrap())
+            .send(node)
+            .await;
     }
     one.pool().close().await;
     pay("/payments", "unavailable").send(&nodes[0]).await;
@@ -80,7 +86,9 @@ async fn an_attempt_is_logged_within_the_span_of_its_request() {
         module_path!(),
         key.digest()
     );
-    let hello = text.lines().find(|line| line.ends_with("hello") && line.contains(&spans));
+    let hello = text
+        .lines()
+        .find(|line| line.ends_with("hello") && line.contains(&spans));
     assert!(hello.is_some(), "{spans} is not in {text}");
 }
 

@@ -15,9 +15,14 @@ async fn the_answer_of_a_faster_attempt_is_replayed_and_the_writes_of_this_one_a
     for path in RACED {
         let race = Race::new(path).await;
         let paid = race.db.payments().await;
-        let answer = race.run_while_the_record_appears(&payment(path).key("k")).await;
+        let answer = race
+            .run_while_the_record_appears(&payment(path).key("k"))
+            .await;
         assert!(answer.is_replay(), "{path}: {answer:?}");
-        assert_eq!((answer.status, &answer.body), (race.first.status, &race.first.body));
+        assert_eq!(
+            (answer.status, &answer.body),
+            (race.first.status, &race.first.body)
+        );
         assert_eq!(race.db.payments().await, paid, "{path}");
         assert!(payment(path).key("k").send(&race.app).await.is_replay());
     }

@@ -126,7 +126,9 @@ impl World {
             if runs(one, answer).is_some() {
                 continue;
             }
-            let same = stored.as_ref().is_some_and(|kept| kept.amount == one.amount);
+            let same = stored
+                .as_ref()
+                .is_some_and(|kept| kept.amount == one.amount);
             let others = tries.iter().any(|other| other.amount != one.amount);
             let (status, kind) = (answer.status.as_u16(), kind(answer));
             let allowed = match (answer.is_replay(), kind.as_str()) {
@@ -176,7 +178,11 @@ impl World {
             let (tenant, key) = ((*tenant).to_owned(), (*key).to_owned());
             (tenant, key, i32::from(kept.status), kept.body.clone())
         });
-        assert_eq!(sorted(rows), expected.by_ref().collect::<Vec<_>>(), "{context}");
+        assert_eq!(
+            sorted(rows),
+            expected.by_ref().collect::<Vec<_>>(),
+            "{context}"
+        );
         let paid = "select tenant, reference, count(*) from payment group by tenant, reference";
         let paid: Vec<(String, String, i64)> =
             sqlx::query_as(paid).fetch_all(self.pool()).await.unwrap();
@@ -211,7 +217,8 @@ fn kind(answer: &Answer) -> String {
 }
 
 async fn expire(pool: &Pool<Db>, (tenant, key): Name) {
-    let expire = format!("update {RECORD} set expires_at = created_at where scope = $1 and key = $2");
+    let expire =
+        format!("update {RECORD} set expires_at = created_at where scope = $1 and key = $2");
     let expire = sqlx::query(AssertSqlSafe(expire)).bind(tenant).bind(key);
     expire.execute(pool).await.unwrap();
 }

@@ -6,8 +6,8 @@ use axum::http::Method;
 use axum::routing::post;
 use idem_axum::{Tx, idempotent};
 
+use super::app::{AppState, FIVE, Paid, Tenant, engine, has_paid, pay, payment, problem, start};
 use super::{Db, TestDb};
-use super::app::{engine, AppState, FIVE, Paid, Tenant, has_paid, pay, payment, problem, start};
 
 #[idempotent(scope = "tenant")]
 async fn unnamed(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {

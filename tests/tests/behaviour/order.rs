@@ -12,7 +12,9 @@ use idem_axum::{ScopeKey, Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 
 use super::Db;
-use super::app::{AppState, FIVE, NewPayment, Paid, Tenant, has_paid, pay, payment, problem, start};
+use super::app::{
+    AppState, FIVE, NewPayment, Paid, Tenant, has_paid, pay, payment, problem, start,
+};
 use super::bodies::Broken;
 
 #[idempotent(scope = "tenant")]
@@ -39,7 +41,9 @@ impl<S: Sync> FromRequestParts<S> for Shop {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
         match parts.headers.get("x-shop").map(|shop| shop.as_bytes()) {
             Some(b"closed") => Err(StatusCode::FORBIDDEN),
-            shop => Ok(Self(String::from_utf8_lossy(shop.unwrap_or_default()).into())),
+            shop => Ok(Self(
+                String::from_utf8_lossy(shop.unwrap_or_default()).into(),
+            )),
         }
     }
 }
@@ -97,7 +101,10 @@ async fn a_body_that_cannot_be_extracted_uses_up_no_key() {
     for (body, status) in [("{", 400), (r#"{"amount":"five"}"#, 422)] {
         let refused = pay.clone().body(body).send(&app).await;
         assert_eq!(refused.status, status, "{refused:?}");
-        assert_ne!(refused.header("content-type"), Some("application/problem+json"));
+        assert_ne!(
+            refused.header("content-type"),
+            Some("application/problem+json")
+        );
     }
     assert_eq!(db.payments().await, 0);
     assert!(has_paid(&pay.send(&app).await));

@@ -6,7 +6,7 @@ use idem_axum::Idempotency;
 
 use super::TestDb;
 use super::app::{has_paid, payment, problem};
-use super::told::{Node};
+use super::told::Node;
 
 #[tokio::test]
 async fn an_attempt_that_gets_no_connection_in_time_does_not_run() {
@@ -35,6 +35,8 @@ async fn no_connection(timeout: Duration, acquire_timeout: Duration, told: &str)
     node.busy_with(0).await;
     assert_eq!((node.runs(), db.payments().await), (0, 0));
     drop(only);
-    assert!(has_paid(&payment("/reject").key("k").send(&node.app()).await));
+    assert!(has_paid(
+        &payment("/reject").key("k").send(&node.app()).await
+    ));
     assert_eq!((node.runs(), db.payments().await), (1, 1));
 }

@@ -118,14 +118,26 @@ async fn start() -> (TestDb, AppState, Router) {
 fn check(refused: &Answer) -> String {
     let said: Value = refused.json();
     let kind = said["type"].as_str().unwrap();
-    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        refused.header("content-type"),
+        Some("application/problem+json")
+    );
     let link = format!("<{kind}>; rel=\"describedby\"");
     assert_eq!(refused.header("link"), Some(link.as_str()));
     assert_eq!(said["status"], refused.status.as_u16());
-    assert!(said["title"].is_string() && said["detail"].is_string(), "{said}");
+    assert!(
+        said["title"].is_string() && said["detail"].is_string(),
+        "{said}"
+    );
     assert_eq!(said.as_object().unwrap().len(), 5, "{said}");
-    let wait = refused.header("retry-after").map(|wait| wait.parse::<u32>().unwrap());
-    assert_eq!(wait.is_some(), said["retryable"].as_bool().unwrap(), "{said}");
+    let wait = refused
+        .header("retry-after")
+        .map(|wait| wait.parse::<u32>().unwrap());
+    assert_eq!(
+        wait.is_some(),
+        said["retryable"].as_bool().unwrap(),
+        "{said}"
+    );
     assert_ne!(wait, Some(0));
     let told = format!("{refused:?}").to_lowercase();
     for hidden in [SECRET, "acme", "sql", "insert", "idem.", "idem_record"] {

@@ -54,7 +54,10 @@ async fn a_migration_that_fails_locks_nobody_out() {
 async fn the_sql_can_be_run_by_hand() {
     let db = TestDb::new().await;
     let idem = Idempotency::new(db.pool().await);
-    sqlx::raw_sql(COPIED_SQL).execute(idem.pool()).await.unwrap();
+    sqlx::raw_sql(COPIED_SQL)
+        .execute(idem.pool())
+        .await
+        .unwrap();
     idem.check().await.unwrap();
     let pay = payment("/payments").key("k");
     assert_eq!(pay.send(&app(idem.clone())).await.status, 201);
@@ -85,5 +88,8 @@ async fn a_missing_table_is_named_with_its_cure() {
     let error = idem.check().await.unwrap_err();
     assert!(matches!(error, CheckError::NotReady(_)), "{error:?}");
     let text = error.to_string();
-    assert!(text.contains(RECORD) && text.contains("idem.migrate()"), "{text}");
+    assert!(
+        text.contains(RECORD) && text.contains("idem.migrate()"),
+        "{text}"
+    );
 }

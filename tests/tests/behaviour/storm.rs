@@ -67,7 +67,9 @@ async fn others_are_served(node: &Node) {
 async fn start() -> (TestDb, Node) {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
-    assert!(has_paid(&payment("/reject").key("done").send(&node.app()).await));
+    assert!(has_paid(
+        &payment("/reject").key("done").send(&node.app()).await
+    ));
     (db, node)
 }
 

@@ -111,7 +111,11 @@ async fn act(
     new: NewPayment,
 ) -> Paid {
     node.stage.runs.fetch_add(1, Ordering::SeqCst);
-    let text = |name| headers.get(name).map_or("", |value| value.to_str().unwrap());
+    let text = |name| {
+        headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    };
     let paid = pay_for(tx, tenant, text("idempotency-key"), new).await;
     for step in text("x-then").split_whitespace() {
         match step {

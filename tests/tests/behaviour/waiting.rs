@@ -133,7 +133,10 @@ async fn a_retry_gets_its_answer_though_another_request_asks_with_its_key_at_tha
     let retry = send(&app, pay);
     let hasty = send(&app, payment("/reject").key("k"));
     while node.idem.running() != 3 {
-        assert!(!retry.is_finished() && !hasty.is_finished(), "told too early");
+        assert!(
+            !retry.is_finished() && !hasty.is_finished(),
+            "told too early"
+        );
         yield_now().await;
     }
     drop(connection);

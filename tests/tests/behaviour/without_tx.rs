@@ -47,11 +47,7 @@ async fn pay_by_pool(
 
 /// The same operation, in a hurry.
 #[idempotent(scope = "tenant", operation = "pay", timeout = "200ms")]
-async fn pay_in_time(
-    State(state): State<AppState>,
-    Tenant(tenant): Tenant,
-    _: Bytes,
-) -> Response {
+async fn pay_in_time(State(state): State<AppState>, Tenant(tenant): Tenant, _: Bytes) -> Response {
     pay(&state, &tenant).await;
     std::future::pending().await
 }
