@@ -12,8 +12,8 @@ use crate::{Attempt, Error, Idempotency};
 
 /// What the database says of an attempt.
 pub(crate) enum Asked<DB: Backend> {
-    /// It may run. Without a session where no transaction is wanted yet.
-    Fresh(Option<Session<DB>>),
+    /// It may run, in this transaction.
+    Fresh(Session<DB>),
     /// A live record is there.
     Found(Arc<StoredRecord>),
     /// Another node's attempt runs.
@@ -28,13 +28,12 @@ impl<DB: Backend> Idempotency<DB> {
         &self,
         attempt: &Attempt,
         id: Uuid,
-        with_tx: bool,
         patience: Instant,
     ) -> Result<Asked<DB>, Error> {
         const LONGEST_PAUSE: Duration = Duration::from_millis(400);
         let mut pause = Duration::from_millis(20);
         loop {
-            let asked = self.ask_with_retries(attempt, id, with_tx).await?;
+            let asked = self.ask_with_retries(attempt, id).await?;
             let now = Instant::now();
             if !matches!(asked, Asked::Running) || now >= patience {
                 return Ok(asked);
@@ -45,15 +44,10 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 
-    async fn ask_with_retries(
-        &self,
-        attempt: &Attempt,
-        id: Uuid,
-        with_tx: bool,
-    ) -> Result<Asked<DB>, Error> {
+    async fn ask_with_retries(&self, attempt: &Attempt, id: Uuid) -> Result<Asked<DB>, Error> {
         let mut retries = 0..self.settings().claim_retries;
         loop {
-            match self.ask(attempt, id, with_tx).await {
+            match self.ask(attempt, id).await {
                 Err(Error::TryAgain(_)) if retries.next().is_some() => {
                     sleep(Duration::from_millis(fastrand::u64(1..20))).await;
                 }
@@ -62,7 +56,7 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 
-    async fn ask(&self, attempt: &Attempt, id: Uuid, with_tx: bool) -> Result<Asked<DB>, Error> {
+    async fn ask(&self, attempt: &Attempt, id: Uuid) -> Result<Asked<DB>, Error> {
         if DB::SINGLE_WRITER {
             // Reading does not queue behind a writer, so replays are not held up by one.
             let mut conn = self.acquire(attempt.deadline).await?;
@@ -73,19 +67,12 @@ impl<DB: Backend> Idempotency<DB> {
                 return Ok(Asked::Found(Arc::new(record)));
             }
         }
-        let opening = Opening {
-            name: Some(&attempt.name),
-            attempt: id,
-            isolation: attempt.policy.isolation,
-            timeout: attempt.policy.timeout,
-        };
+        let opening = Opening::new(Some(&attempt.name), id, &attempt.policy);
         let (session, probe) = Session::open(self, &opening, attempt.deadline).await?;
         let asked = match probe.found {
             Some(record) if !record.expired => Asked::Found(Arc::new(record)),
             _ if !probe.free => Asked::Running,
-            _ if with_tx || !DB::SINGLE_WRITER => return Ok(Asked::Fresh(Some(session))),
-            // Left open, the transaction would shut out the work's own writes.
-            _ => Asked::Fresh(None),
+            _ => return Ok(Asked::Fresh(session)),
         };
         session.leave_untouched(END).await;
         Ok(asked)

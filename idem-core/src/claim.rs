@@ -10,7 +10,7 @@ use crate::ask::Asked;
 use crate::idempotency::Admission;
 use crate::in_flight::{Arrival, Turn};
 use crate::session::Session;
-use crate::store::{Backend, FORMAT, Opening, StoredRecord};
+use crate::store::{Backend, FORMAT, StoredRecord};
 use crate::ticket::Ticket;
 use crate::{
     Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Isolation, Policy,
@@ -61,12 +61,8 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// Dropping the future at any await closes the connection and frees the key.
     pub async fn claim(&self, attempt: Attempt) -> Result<Claim<Fresh<DB>>, Error> {
-        let claim = self.claim_until_deadline(attempt, true).await?;
-        let with_tx = claim.map(|(ticket, session)| match session {
-            Some(session) => Ok(Fresh::new(ticket, session)),
-            None => Err(Error::Unavailable(None)),
-        });
-        with_tx.transpose()
+        let claim = self.claim_until_deadline(attempt).await?;
+        Ok(claim.map(|(ticket, session)| Fresh::new(ticket, session)))
     }
 
     /// Claims the attempt's record for work that does not use the transaction.
@@ -86,8 +82,14 @@ impl<DB: Backend> Idempotency<DB> {
         mut attempt: Attempt,
     ) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
         attempt.policy.isolation = Isolation::ReadCommitted;
-        let claim = self.claim_until_deadline(attempt, false).await?;
-        Ok(claim.map(|(ticket, session)| FreshWithoutTx::new(ticket, session)))
+        let claim = self.claim_until_deadline(attempt).await?;
+        let mut claim = claim.map(|(ticket, session)| FreshWithoutTx::new(ticket, session));
+        if let Claim::Fresh(fresh) = &mut claim
+            && DB::SINGLE_WRITER
+        {
+            fresh.leave_transaction().await;
+        }
+        Ok(claim)
     }
 
     /// Opens a transaction for an attempt without a key: nothing protects it against a retry.
@@ -104,36 +106,25 @@ impl<DB: Backend> Idempotency<DB> {
         policy: Policy,
         deadline: Instant,
     ) -> Result<Fresh<DB>, Error> {
-        let admission = self.admit()?;
-        let id = Uuid::new_v4();
-        let (isolation, timeout) = (policy.isolation, policy.timeout);
-        let opening = Opening {
-            name: None,
-            attempt: id,
-            isolation,
-            timeout,
-        };
-        let (session, _) = Session::open(self, &opening, deadline).await?;
-        let idem = self.clone();
         let ticket = Ticket {
-            idem,
+            _admission: self.admit()?,
+            idem: self.clone(),
             claimed: None,
-            id,
+            id: Uuid::new_v4(),
             policy,
             deadline,
-            _admission: admission,
         };
+        let session = ticket.open(deadline).await?;
         Ok(Fresh::new(ticket, session))
     }
 
     async fn claim_until_deadline(
         &self,
         attempt: Attempt,
-        with_tx: bool,
-    ) -> Result<Claim<(Ticket<DB>, Option<Session<DB>>)>, Error> {
+    ) -> Result<Claim<(Ticket<DB>, Session<DB>)>, Error> {
         let admission = self.admit()?;
         let deadline = attempt.deadline;
-        let claim = self.claim_admitted(attempt, with_tx, admission);
+        let claim = self.claim_admitted(attempt, admission);
         timeout_at(deadline, claim)
             .await
             .unwrap_or(Err(Error::TimedOut))
@@ -142,24 +133,25 @@ impl<DB: Backend> Idempotency<DB> {
     async fn claim_admitted(
         &self,
         attempt: Attempt,
-        with_tx: bool,
         admission: Admission,
-    ) -> Result<Claim<(Ticket<DB>, Option<Session<DB>>)>, Error> {
+    ) -> Result<Claim<(Ticket<DB>, Session<DB>)>, Error> {
         let Attempt {
             name,
             fingerprint,
             policy,
             deadline,
         } = &attempt;
-        let (wait, patience) = match policy.while_running {
-            WhileRunning::Reject => (false, Instant::now()),
-            WhileRunning::Wait(limit) => (true, Instant::now() + limit.min(Policy::MAX_TIMEOUT)),
+        let now = Instant::now();
+        let (patient, patience) = match policy.while_running {
+            WhileRunning::Reject => (false, now),
+            WhileRunning::Wait(limit) => (true, now + limit.min(Policy::MAX_TIMEOUT)),
         };
-        let until = match wait {
-            true => patience,
-            false => Instant::now() + LONGEST_DOUBT,
+        let until = if patient {
+            patience
+        } else {
+            now + LONGEST_DOUBT
         };
-        let place = match self.in_flight().arrive(name, fingerprint, wait) {
+        let place = match self.in_flight().arrive(name, fingerprint, patient) {
             Arrival::First(place) => place,
             Arrival::Mismatch => return Ok(Claim::Mismatch),
             Arrival::Duplicate => return Ok(Claim::InFlight),
@@ -171,7 +163,7 @@ impl<DB: Backend> Idempotency<DB> {
             },
         };
         let id = Uuid::new_v4();
-        match self.ask_until(&attempt, id, with_tx, patience).await? {
+        match self.ask_until(&attempt, id, patience).await? {
             Asked::Running => Ok(Claim::InFlight),
             Asked::Found(record) => {
                 place.completed(&record);
@@ -222,16 +214,5 @@ impl<F> Claim<F> {
             Self::InFlight => Claim::InFlight,
             Self::Mismatch => Claim::Mismatch,
         }
-    }
-}
-
-impl<F> Claim<Result<F, Error>> {
-    fn transpose(self) -> Result<Claim<F>, Error> {
-        Ok(match self {
-            Self::Fresh(fresh) => Claim::Fresh(fresh?),
-            Self::Replay(completion) => Claim::Replay(completion),
-            Self::InFlight => Claim::InFlight,
-            Self::Mismatch => Claim::Mismatch,
-        })
     }
 }

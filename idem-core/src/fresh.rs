@@ -68,7 +68,8 @@ impl<DB: Backend> Fresh<DB> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotCommitted`] and [`Error::TryAgain`]: everything was rolled back.
+    /// [`Error::NotCommitted`], [`Error::TryAgain`] and [`Error::TimedOut`]: everything was rolled
+    /// back.
     /// [`Error::TransactionBroken`]: the terminal answer was stored. [`Error::OutcomeUnknown`]:
     /// the connection broke during COMMIT and the outcome could not be found out in time.
     ///
@@ -123,8 +124,16 @@ impl<DB: Backend> Fresh<DB> {
 }
 
 impl<DB: Backend> FreshWithoutTx<DB> {
-    pub(crate) fn new(ticket: Ticket<DB>, session: Option<Session<DB>>) -> Self {
+    pub(crate) fn new(ticket: Ticket<DB>, session: Session<DB>) -> Self {
+        let session = Some(session);
         Self { ticket, session }
+    }
+
+    /// Left open, the transaction would shut out the work's own writes.
+    pub(crate) async fn leave_transaction(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.leave_untouched(END).await;
+        }
     }
 
     /// Stores the answer, in one transaction.

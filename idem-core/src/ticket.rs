@@ -224,13 +224,7 @@ impl<DB: Backend> Ticket<DB> {
 
     pub(crate) async fn open(&self, limit: Instant) -> Result<Session<DB>, Error> {
         let name = self.claimed.as_ref().map(|(name, _, _)| name);
-        let (isolation, timeout) = (self.policy.isolation, self.policy.timeout);
-        let opening = Opening {
-            name,
-            attempt: self.id,
-            isolation,
-            timeout,
-        };
+        let opening = Opening::new(name, self.id, &self.policy);
         Ok(Session::open(&self.idem, &opening, limit).await?.0)
     }
 

@@ -9,7 +9,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{Database, Pool};
 use uuid::Uuid;
 
-use crate::{Completion, Fingerprint, Isolation, RecordName};
+use crate::{Completion, Fingerprint, Isolation, Policy, RecordName};
 
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -136,10 +136,10 @@ pub struct Opening<'a> {
     pub(crate) name: Option<&'a RecordName>,
     /// Names the guard savepoint.
     pub(crate) attempt: Uuid,
-    /// Whether the transaction must be serializable.
+    /// The isolation that is asked for.
     #[cfg_attr(
         not(feature = "postgres"),
-        expect(dead_code, reason = "SQLite needs no such limit")
+        expect(dead_code, reason = "SQLite knows one isolation")
     )]
     pub(crate) isolation: Isolation,
     /// How long a statement, or an idle moment, may take.
@@ -148,6 +148,17 @@ pub struct Opening<'a> {
         expect(dead_code, reason = "SQLite needs no such limit")
     )]
     pub(crate) timeout: Duration,
+}
+
+impl<'a> Opening<'a> {
+    pub(crate) fn new(name: Option<&'a RecordName>, attempt: Uuid, policy: &Policy) -> Self {
+        Self {
+            name,
+            attempt,
+            isolation: policy.isolation,
+            timeout: policy.timeout,
+        }
+    }
 }
 
 /// What was found when the transaction was opened.
