@@ -53,9 +53,9 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// # Errors
     ///
-    /// Each error means that nothing ran: [`Error::Unavailable`], [`Error::Overloaded`],
-    /// [`Error::ShuttingDown`], [`Error::TimedOut`], [`Error::TryAgain`] after the bounded
-    /// number of retries, and [`Error::Unreadable`].
+    /// Each error means that nothing ran: [`Error::Unavailable`], [`Error::ReadOnly`],
+    /// [`Error::Overloaded`], [`Error::ShuttingDown`], [`Error::TimedOut`], [`Error::TryAgain`]
+    /// after the bounded number of retries, and [`Error::Unreadable`].
     ///
     /// # Cancellation
     ///

@@ -9,9 +9,12 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The database cannot be reached, is read-only, or lacks Idem's tables; nothing ran.
+    /// The database cannot be reached, or lacks Idem's tables; nothing ran.
     #[error("the idempotency store is not available")]
-    Unavailable(#[source] Option<sqlx::Error>),
+    Unavailable(#[source] sqlx::Error),
+    /// The database takes no writes, as a standby does; nothing ran, and nothing is replayed.
+    #[error("the idempotency store is read-only")]
+    ReadOnly,
     /// More attempts run and wait than the handle allows; nothing ran.
     #[error("too many attempts run and wait on this node")]
     Overloaded,
@@ -43,22 +46,6 @@ pub enum Error {
     /// A record exists that this build cannot read or compare; the handler did not run.
     #[error("the record has a format or fingerprint version this build does not know")]
     Unreadable,
-}
-
-impl Error {
-    /// Whether the same attempt may succeed when it is repeated later.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Unavailable(_)
-            | Self::Overloaded
-            | Self::ShuttingDown
-            | Self::TimedOut
-            | Self::TryAgain(_)
-            | Self::OutcomeUnknown
-            | Self::Unreadable => true,
-            Self::NotCommitted { .. } | Self::TransactionBroken => false,
-        }
-    }
 }
 
 /// The schema could not be brought up to date.

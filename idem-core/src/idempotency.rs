@@ -193,9 +193,9 @@ impl<DB: Backend> Idempotency<DB> {
         let until = Instant::now() + self.settings().acquire_timeout;
         match timeout_at(until.min(deadline), self.pool().acquire()).await {
             Ok(Ok(conn)) => Ok(conn),
-            Ok(Err(error)) => Err(Error::Unavailable(Some(error))),
+            Ok(Err(error)) => Err(Error::Unavailable(error)),
             Err(_) if deadline < until => Err(Error::TimedOut),
-            Err(_) => Err(Error::Unavailable(None)),
+            Err(_) => Err(Error::Unavailable(sqlx::Error::PoolTimedOut)),
         }
     }
 }

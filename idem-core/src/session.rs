@@ -21,8 +21,8 @@ pub(crate) struct Session<DB: Backend> {
     opened: DB::Opened,
     /// The guard savepoint is still to be released.
     guarded: bool,
-    /// Word to stop its statement may still be on its way, and would stop the next user's.
-    late_word: bool,
+    /// Whether the database stops the statement it was told to stop, or the next user's, is open.
+    cancel_unconfirmed: bool,
 }
 
 /// A connection that goes back to its pool only in a known state.
@@ -102,14 +102,14 @@ impl<DB: Backend> Session<DB> {
             .map_err(|_| Error::TimedOut)?
             .map_err(claim_error::<DB>)?;
         if !probe.writable {
-            return Err(Error::Unavailable(None));
+            return Err(Error::ReadOnly);
         }
         Ok((
             Self {
                 held,
                 opened,
                 guarded: true,
-                late_word: false,
+                cancel_unconfirmed: false,
             },
             probe,
         ))
@@ -172,7 +172,7 @@ impl<DB: Backend> Session<DB> {
             let undone = DB::roll_back(&mut self.held.conn, &self.opened).await;
             // Savepoints that the handler leaked stand between sqlx and the outer ROLLBACK.
             let depth = DB::TransactionManager::get_transaction_depth(&self.held.conn);
-            self.held.known = undone.is_ok() && depth == 0 && !self.late_word;
+            self.held.known = undone.is_ok() && depth == 0 && !self.cancel_unconfirmed;
             RolledBack::All
         };
         timeout(limit, undo).await.unwrap_or(RolledBack::All)
@@ -192,8 +192,11 @@ impl<DB: Backend> Session<DB> {
         )
         .await;
         if !matches!(told, Ok(Ok(()))) {
-            self.late_word = true;
-            tracing::warn!("a timed-out attempt's statement may run on until its own timeout");
+            self.cancel_unconfirmed = true;
+            tracing::warn!(
+                ?told,
+                "a timed-out attempt's statement may run on until its own timeout"
+            );
         }
     }
 }
@@ -215,7 +218,7 @@ const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
     match DB::fault(&error) {
         Fault::Collision => Error::TryAgain(Some(error)),
-        _ => Error::Unavailable(Some(error)),
+        _ => Error::Unavailable(error),
     }
 }
 

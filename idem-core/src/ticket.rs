@@ -114,11 +114,14 @@ impl<DB: Backend> Ticket<DB> {
         };
         let look = async {
             loop {
-                if let Ok(mut conn) = self.idem.pool().acquire().await {
-                    match DB::outcome(&mut conn, name, self.id).await {
-                        Ok(Outcome::Running) | Err(_) => {}
-                        Ok(outcome) => return outcome,
-                    }
+                let asked = async {
+                    let mut conn = self.idem.pool().acquire().await?;
+                    DB::outcome(&mut conn, name, self.id).await
+                };
+                match asked.await {
+                    Ok(Outcome::Running) => {}
+                    Ok(outcome) => return outcome,
+                    Err(error) => tracing::debug!(%error, "the COMMIT cannot be looked up yet"),
                 }
                 sleep(Duration::from_millis(50)).await;
             }
