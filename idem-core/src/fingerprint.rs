@@ -59,8 +59,9 @@ pub enum FingerprintBy {
 /// function made ([`FingerprintBy::Custom`]) cannot be compared once the function is gone.
 #[derive(Clone)]
 pub struct Fingerprint {
-    /// The digests, the one that is stored first.
-    digests: Vec<(i16, [u8; 32])>,
+    /// The version and the digest that are stored.
+    stored: (i16, [u8; 32]),
+    by_bytes: [u8; 32],
     /// Makes the one digest that is costly, for records written before a deploy.
     json: Option<Arc<JsonLater>>,
 }
@@ -79,39 +80,38 @@ const CUSTOM_V1: i16 = 3;
 impl Fingerprint {
     /// Computes the fingerprint of a request.
     pub fn of(input: &FingerprintInput<'_>, by: FingerprintBy) -> Self {
-        let body = (BODY_V1, with_body(head(BODY_V1, input), input.body));
+        let by_bytes = with_body(head(BODY_V1, input), input.body);
         let json = head(JSON_V1, input);
-        if let FingerprintBy::Json = by {
-            let json = (JSON_V1, with_json(json, input.body));
-            let digests = vec![json, body];
-            return Self {
-                digests,
-                json: None,
-            };
-        }
-        let digests = match by {
-            FingerprintBy::Custom(make) => vec![(CUSTOM_V1, make(input)), body],
-            FingerprintBy::Body | FingerprintBy::Json => vec![body],
+        let stored = match by {
+            FingerprintBy::Body => (BODY_V1, by_bytes),
+            FingerprintBy::Json => (JSON_V1, with_json(json.clone(), input.body)),
+            FingerprintBy::Custom(make) => (CUSTOM_V1, make(input)),
         };
-        let body = input.body.into();
-        let json = Some(Arc::new(JsonLater { head: json, body }));
-        Self { digests, json }
+        let later = || {
+            Arc::new(JsonLater {
+                head: json,
+                body: input.body.into(),
+            })
+        };
+        let json = (stored.0 != JSON_V1).then(later);
+        Self {
+            stored,
+            by_bytes,
+            json,
+        }
     }
 
     /// The version and digest to store.
     pub(crate) fn stored(&self) -> (i16, &[u8; 32]) {
-        // `of` is the only constructor and always makes at least one digest.
-        self.digests
-            .first()
-            .map_or((0, &[0; 32]), |(version, digest)| (*version, digest))
+        (self.stored.0, &self.stored.1)
     }
 
     /// Whether a stored fingerprint is of the same request; `None` when this build cannot tell.
     pub(crate) fn same_as(&self, version: i16, stored: &[u8]) -> Option<bool> {
-        let made = self.digests.iter().find(|(made, _)| *made == version);
-        let digest = match (made, &self.json) {
-            (Some((_, digest)), _) => *digest,
-            (None, Some(json)) if version == JSON_V1 => with_json(json.head.clone(), &json.body),
+        let digest = match (version, &self.json) {
+            (version, _) if version == self.stored.0 => self.stored.1,
+            (BODY_V1, _) => self.by_bytes,
+            (JSON_V1, Some(json)) => with_json(json.head.clone(), &json.body),
             _ => return None,
         };
         Some(digest.as_slice() == stored)
@@ -119,17 +119,17 @@ impl Fingerprint {
 
     /// What is needed once the attempt runs: the body is not kept for so long.
     pub(crate) fn without_body(&self) -> Self {
-        let digests = self.digests.clone();
-        let json = None;
-        Self { digests, json }
+        Self {
+            json: None,
+            ..self.clone()
+        }
     }
 }
 
-/// By the digest that is stored. The others are of the bytes, which an equal request may have
-/// written in another way.
+/// By what is stored. The bytes may differ where an equal request was written in another way.
 impl PartialEq for Fingerprint {
     fn eq(&self, other: &Self) -> bool {
-        self.stored() == other.stored()
+        self.stored == other.stored
     }
 }
 
@@ -138,7 +138,7 @@ impl Eq for Fingerprint {}
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fingerprint")
-            .field("digests", &self.digests)
+            .field("stored", &self.stored)
             .finish_non_exhaustive()
     }
 }
