@@ -91,11 +91,11 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let runtime = M::runtime(state);
-        let settings = runtime.settings().clone();
+        let settings = runtime.settings();
         let (mut parts, body) = request.into_parts();
-        let refuse = |rejection: Rejection| rejection.into_response(&settings);
+        let refuse = |rejection: Rejection| rejection.into_response(settings);
 
-        let mut head = Head::read(&parts, &settings, KEY_REQUIRED).map_err(refuse)?;
+        let mut head = Head::read(&parts, settings, KEY_REQUIRED).map_err(refuse)?;
         let extractors = Extractors::from_request_parts(&mut parts, state).await;
         let extractors = extractors.map_err(IntoResponse::into_response)?;
         let early = Last::before_body(&mut parts, state).await?;

@@ -1,7 +1,7 @@
 //! The life of a request, from the extractors' yes to the answer.
 //!
 //! `#[idempotent]` turns a handler's body into three calls, in this order: [`Arrived::run`]
-//! spawns the attempt's task; on it [`Arrived::begin`] claims the record, the handler runs under
+//! spawns the attempt's task; on it [`Ready::begin`] claims the record, the handler runs under
 //! [`supervise`](crate::supervise::supervise), and [`Running::finish`] completes or releases.
 
 use std::fmt;

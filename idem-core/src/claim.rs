@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::ask::Asked;
 use crate::idempotency::Admission;
-use crate::in_flight::{Arrival, Turn};
+use crate::in_flight::{Arrival, Told};
 use crate::session::Session;
 use crate::store::{Backend, FORMAT, StoredRecord};
 use crate::ticket::Ticket;
@@ -155,11 +155,11 @@ impl<DB: Backend> Idempotency<DB> {
             Arrival::First(place) => place,
             Arrival::Mismatch => return Ok(Claim::Mismatch),
             Arrival::Duplicate => return Ok(Claim::InFlight),
-            Arrival::Queued(turn) => match timeout_at(until, turn).await {
-                Ok(Ok(Turn::Promoted(place))) => place,
-                Ok(Ok(Turn::Completed(record))) => return replay(&record, fingerprint),
-                Ok(Ok(Turn::Mismatch)) => return Ok(Claim::Mismatch),
-                Ok(Ok(Turn::Duplicate) | Err(_)) | Err(_) => return Ok(Claim::InFlight),
+            Arrival::Queued(told) => match timeout_at(until, told).await {
+                Ok(Ok(Told::Promoted(place))) => place,
+                Ok(Ok(Told::Completed(record))) => return replay(&record, fingerprint),
+                Ok(Ok(Told::Mismatch)) => return Ok(Claim::Mismatch),
+                Ok(Ok(Told::Duplicate) | Err(_)) | Err(_) => return Ok(Claim::InFlight),
             },
         };
         let id = Uuid::new_v4();

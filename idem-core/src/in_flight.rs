@@ -1,7 +1,7 @@
 //! The attempts of this node, by record name.
 //!
-//! Duplicates are answered from here without a connection: they are refused, or wait their
-//! turn in order of arrival. Other nodes are the database's business.
+//! Duplicates are answered from here without a connection: they are refused, or wait in
+//! order of arrival. Other nodes are the database's business.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -28,7 +28,7 @@ struct Waiter {
     fingerprint: Fingerprint,
     /// Waits for the end of the attempt too, not only until it is known to run.
     patient: bool,
-    turn: oneshot::Sender<Turn>,
+    tell: oneshot::Sender<Told>,
 }
 
 /// What an attempt finds when it arrives.
@@ -40,11 +40,11 @@ pub(crate) enum Arrival {
     /// One runs, of the same request.
     Duplicate,
     /// This one has queued behind one that runs, or of which it is not known yet.
-    Queued(oneshot::Receiver<Turn>),
+    Queued(oneshot::Receiver<Told>),
 }
 
 /// What a waiting duplicate is told.
-pub(crate) enum Turn {
+pub(crate) enum Told {
     /// There is an answer stored; whether it is this one's is to be compared.
     Completed(Arc<StoredRecord>),
     /// The attempt before was released; this waiter is the next.
@@ -59,7 +59,7 @@ impl InFlight {
     /// Takes the place of the name, or queues for it: until the attempt that is there is known to
     /// run, and when `patient` until it has ended.
     ///
-    /// Dropping the receiver of [`Arrival::Queued`] gives the turn up.
+    /// Dropping the receiver of [`Arrival::Queued`] leaves the queue.
     pub(crate) fn arrive(&self, name: &RecordName, print: &Fingerprint, patient: bool) -> Arrival {
         let fingerprint = print.without_body();
         let mut entries = self.lock();
@@ -78,11 +78,11 @@ impl InFlight {
             (true, true) if !patient => return Arrival::Duplicate,
             _ => {}
         }
-        let (turn, told) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
         entry.waiters.push_back(Waiter {
             fingerprint,
             patient,
-            turn,
+            tell,
         });
         Arrival::Queued(told)
     }
@@ -126,11 +126,11 @@ impl Place {
                     entry.waiters.push_back(waiter);
                     continue;
                 }
-                true => Turn::Duplicate,
-                false => Turn::Mismatch,
+                true => Told::Duplicate,
+                false => Told::Mismatch,
             };
             // A waiter that has given up has dropped its end; nobody misses the answer.
-            drop(waiter.turn.send(told));
+            drop(waiter.tell.send(told));
         }
     }
 
@@ -139,7 +139,7 @@ impl Place {
         let Some(name) = self.name.take() else { return };
         let ended = self.all.lock().remove(&name);
         for waiter in ended.into_iter().flat_map(|entry| entry.waiters) {
-            drop(waiter.turn.send(Turn::Completed(Arc::clone(record))));
+            drop(waiter.tell.send(Told::Completed(Arc::clone(record))));
         }
     }
 }
@@ -154,11 +154,11 @@ impl Drop for Place {
             entry.fingerprint = waiter.fingerprint;
             entry.runs = false;
             let place = self.all.place(name.clone());
-            let Err(unheard) = waiter.turn.send(Turn::Promoted(place)) else {
+            let Err(unheard) = waiter.tell.send(Told::Promoted(place)) else {
                 return;
             };
             // The waiter has given up. Its place must not drop here, with the map locked.
-            if let Turn::Promoted(mut place) = unheard {
+            if let Told::Promoted(mut place) = unheard {
                 place.name = None;
             }
         }
@@ -199,11 +199,8 @@ mod tests {
         place
     }
 
-    fn queued(all: &InFlight) -> oneshot::Receiver<Turn> {
-        let Arrival::Queued(turn) = all.arrive(&name(), &print(b"a"), true) else {
-            panic!()
-        };
-        turn
+    fn queued(all: &InFlight) -> oneshot::Receiver<Told> {
+        arrives(all, b"a", true)
     }
 
     #[tokio::test]
@@ -212,12 +209,12 @@ mod tests {
         let place = first(&all);
         let (one, mut two) = (queued(&all), queued(&all));
         drop(place);
-        let Ok(Turn::Promoted(promoted)) = one.await else {
+        let Ok(Told::Promoted(promoted)) = one.await else {
             panic!()
         };
         assert!(two.try_recv().is_err(), "only one waiter is promoted");
         drop(promoted);
-        assert!(matches!(two.await, Ok(Turn::Promoted(_))));
+        assert!(matches!(two.await, Ok(Told::Promoted(_))));
         assert_eq!(all.len(), 0, "the last place to go removes the name");
     }
 
@@ -228,24 +225,24 @@ mod tests {
         drop(queued(&all));
         let two = queued(&all);
         drop(place);
-        assert!(matches!(two.await, Ok(Turn::Promoted(_))));
+        assert!(matches!(two.await, Ok(Told::Promoted(_))));
     }
 
     #[tokio::test]
-    async fn a_turn_that_is_given_up_unread_goes_to_the_next() {
+    async fn a_place_that_is_given_up_unread_goes_to_the_next() {
         let all = InFlight::default();
         let place = first(&all);
         let (one, two) = (queued(&all), queued(&all));
         drop(place);
         drop(one);
-        assert!(matches!(two.await, Ok(Turn::Promoted(_))));
+        assert!(matches!(two.await, Ok(Told::Promoted(_))));
     }
 
-    fn arrives(all: &InFlight, body: &[u8], patient: bool) -> oneshot::Receiver<Turn> {
-        let Arrival::Queued(turn) = all.arrive(&name(), &print(body), patient) else {
+    fn arrives(all: &InFlight, body: &[u8], patient: bool) -> oneshot::Receiver<Told> {
+        let Arrival::Queued(told) = all.arrive(&name(), &print(body), patient) else {
             panic!()
         };
-        turn
+        told
     }
 
     #[tokio::test]
@@ -255,11 +252,11 @@ mod tests {
         let (same, other) = (arrives(&all, b"a", false), arrives(&all, b"b", true));
         let mut patient = arrives(&all, b"a", true);
         place.runs();
-        assert!(matches!(same.await, Ok(Turn::Duplicate)));
-        assert!(matches!(other.await, Ok(Turn::Mismatch)));
+        assert!(matches!(same.await, Ok(Told::Duplicate)));
+        assert!(matches!(other.await, Ok(Told::Mismatch)));
         assert!(patient.try_recv().is_err(), "it waits for the end");
         drop(place);
-        assert!(matches!(patient.await, Ok(Turn::Promoted(_))));
+        assert!(matches!(patient.await, Ok(Told::Promoted(_))));
     }
 
     #[tokio::test]
@@ -268,12 +265,12 @@ mod tests {
         let place = first(&all);
         let other = arrives(&all, b"b", false);
         drop(place);
-        let Ok(Turn::Promoted(place)) = other.await else {
+        let Ok(Told::Promoted(place)) = other.await else {
             panic!()
         };
         let first = arrives(&all, b"a", false);
         place.runs();
-        assert!(matches!(first.await, Ok(Turn::Mismatch)));
+        assert!(matches!(first.await, Ok(Told::Mismatch)));
         assert!(matches!(
             all.arrive(&name(), &print(b"b"), false),
             Arrival::Duplicate
