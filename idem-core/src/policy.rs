@@ -42,7 +42,8 @@ impl Default for Policy {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum WhileRunning {
-    /// It is told so at once.
+    /// It is told so at once. It waits for a second at most until it is known whether the attempt
+    /// before it is the first, since an answer may be stored already.
     Reject,
     /// It waits for the first attempt to end, at most this long, and is then told so.
     Wait(Duration),

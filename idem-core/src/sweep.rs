@@ -10,7 +10,7 @@ use crate::{Error, Idempotency};
 
 /// Small enough that no attempt waits long for a batch.
 const BATCH: i64 = 1_000;
-/// A batch's own limit for its turn and its connection.
+/// A batch's own limit for its connection, once it has its turn as a writer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl<DB: Backend> Idempotency<DB> {

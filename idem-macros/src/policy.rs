@@ -36,7 +36,9 @@ fn rest(args: &Args) -> String {
     };
     let running = match &args.wait {
         Some(Amount { text, .. }) => format!("waits for its answer, up to {}", text.value()),
-        None => "is refused with 409".to_owned(),
+        None if args.reject => "is refused with 409".to_owned(),
+        // The handle decides, which is not known here.
+        None => "is refused with 409, or waits for its answer first".to_owned(),
     };
     format!(
         "Answers with status {} are kept{time} and replayed to retries; \
@@ -87,7 +89,7 @@ mod tests {
         assert!(key(&args).starts_with("The idempotency key is required;"));
         let text = rest(&args);
         assert!(text.contains("Answers with status 2xx or 3xx are kept for 24h and replayed"));
-        assert!(text.contains("A retry while the first attempt runs is refused with 409."));
+        assert!(text.contains("runs is refused with 409, or waits for its answer first."));
     }
 
     #[test]
@@ -99,6 +101,8 @@ mod tests {
         let text = rest(&args);
         assert!(text.contains("status 2xx, 402 or 409 are kept and replayed"));
         assert!(text.contains("waits for its answer, up to 5s."));
+        let refuses = rest(&self::args("scope = global, in_flight = reject"));
+        assert!(refuses.contains("A retry while the first attempt runs is refused with 409."));
     }
 
     #[test]
