@@ -115,7 +115,7 @@ async fn limits_beyond_all_bounds_are_held_within_them() {
 async fn a_damaged_record_is_never_run_over() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await);
-    for damage in ["status = 99", "status = -1", "headers = 'no line'"] {
+    for damage in ["status = 99", "status = -201", "headers = 'no line'"] {
         let pay = payment("/payments").key(&damage.replace(' ', ""));
         assert_eq!(pay.send(&app).await.status, 201);
         let pool = db.pool_of(1).await;

@@ -1,13 +1,15 @@
 //! What Idem says to the application's log, and what it keeps to itself.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
-use idem_axum::{IdempotencyKey, Tx, idempotent};
+use idem_axum::{Idempotency, IdempotencyKey, Tx, idempotent};
 use idem_tests::{http, log::Log};
 use tracing::{Instrument, info_span};
 
-use super::app::{FIVE, Paid, Tenant, app, engine, has_paid, pay, payment, start};
+use super::app::{FIVE, Paid, Tenant, app, engine, has_paid, pay, payment, problem, start};
 use super::{Db, TestDb};
 
 #[idempotent(scope = "tenant")]
@@ -69,6 +71,22 @@ async fn neither_key_nor_scope_nor_body_is_in_it() {
         let said = format!("key=\"{}\" outcome=\"{outcome}\"", key.digest());
         assert!(text.contains(&said), "{then} {outcome} is not in {text}");
     }
+}
+
+#[tokio::test]
+async fn why_the_store_cannot_be_used_is_in_it() {
+    let db = TestDb::new().await;
+    let log = Log::shared();
+    engine(&db).await;
+    let pool = db.pool_of(1).await;
+    let hurried = Idempotency::builder(pool.clone()).acquire_timeout(Duration::from_millis(1));
+    let only = pool.acquire().await.unwrap();
+    let pay = payment("/payments").key("k");
+    let refused = pay.send(&app(hurried.build())).await;
+    assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
+    drop(only);
+    let cause = sqlx::Error::PoolTimedOut.to_string();
+    assert!(log.text().contains(&cause), "{cause}");
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! Duplicates that wait on the node of the first attempt: who of them runs, and who is told what.
 
+use std::time::Duration;
+
+use idem_axum::Idempotency;
 use tokio::task::yield_now;
 
 use super::TestDb;
@@ -147,6 +150,23 @@ async fn a_retry_gets_its_answer_though_another_request_asks_with_its_key_at_tha
     let hasty = hasty.await.unwrap();
     assert!(hasty.is_replay() || hasty.status == 409, "{hasty:?}");
     assert_eq!((node.runs(), db.payments().await), (1, 1));
+}
+
+#[tokio::test]
+async fn one_that_does_not_wait_is_not_held_for_as_long_as_another_asks() {
+    let db = TestDb::new().await;
+    let pool = db.pool_of(1).await;
+    let engine = Idempotency::builder(pool).acquire_timeout(Duration::from_secs(60));
+    let node = Node::with(engine.build());
+    node.idem.migrate().await.unwrap();
+    let app = node.app();
+    let connection = node.idem.pool().acquire().await.unwrap();
+    let asking = send(&app, payment("/wait").key("k"));
+    node.busy_with(1).await;
+    let refused = payment("/reject").key("k").send(&app).await;
+    assert_eq!(problem(&refused), (409, "in-flight".to_owned()));
+    drop(connection);
+    assert!(has_paid(&asking.await.unwrap()));
 }
 
 async fn start() -> (TestDb, Node) {
