@@ -44,13 +44,19 @@ pub struct TestDb {
 }
 
 impl TestDb {
-    /// Creates the database.
-    pub async fn new() -> Self {
+    /// Creates a database without any table, for a program that makes its own.
+    pub async fn empty() -> Self {
         let db = Self {
             name: format!("idem_{}", Uuid::new_v4().simple()),
             server: Server::shared(),
         };
         administer(db.server, format!("create database {}", db.name)).await;
+        db
+    }
+
+    /// Creates the database.
+    pub async fn new() -> Self {
+        let db = Self::empty().await;
         let mut connection = db.connect_options().connect().await.unwrap();
         sqlx::query(CREATE_PAYMENT)
             .execute(&mut connection)

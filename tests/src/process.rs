@@ -96,6 +96,14 @@ impl Process {
     }
 }
 
+/// Starts the payments example on a free port, with a pool of at most `connections`.
+pub async fn start_payments(feature: &str, url: &str, connections: u32) -> Process {
+    let mut command = payments(feature);
+    command.args(["--listen", "127.0.0.1:0", "--database-url", url]);
+    command.args(["--pool-size", &connections.to_string()]);
+    Process::start(command).await
+}
+
 /// The payments example, built for one database (`sqlite::FEATURE`, `postgres::FEATURE`).
 ///
 /// Each database has a target folder of its own, so that one build does not replace the other's

@@ -39,11 +39,17 @@ pub struct TestDb {
 }
 
 impl TestDb {
+    /// Names a database without any table, for a program that makes its own.
+    #[expect(clippy::unused_async, reason = "as on the other databases")]
+    pub async fn empty() -> Self {
+        Self {
+            folder: TempDir::with_prefix("idem-").unwrap(),
+        }
+    }
+
     /// Creates the database.
     pub async fn new() -> Self {
-        let db = Self {
-            folder: TempDir::with_prefix("idem-").unwrap(),
-        };
+        let db = Self::empty().await;
         let pool = db.pool_of(1).await;
         sqlx::query(CREATE_PAYMENT).execute(&pool).await.unwrap();
         pool.close().await;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use idem_tests::http::{Answer, Attempt, get, post};
-use idem_tests::process::{Process, payments};
+use idem_tests::process::{Process, start_payments};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -18,13 +18,6 @@ fn pay(key: &str, source: &str) -> Attempt {
         .header("authorization", "Bearer acme-demo-key")
         .key(key)
         .json(&body)
-}
-
-async fn app(feature: &str, url: &str, pool: u32) -> Process {
-    let mut command = payments(feature);
-    command.args(["--listen", "127.0.0.1:0", "--database-url", url]);
-    command.args(["--pool-size", &pool.to_string()]);
-    Process::start(command).await
 }
 
 async fn payments_of(key: &str, address: SocketAddr) -> usize {
@@ -115,38 +108,35 @@ async fn of_64_duplicates_one_pays_and_other_keys_are_served(nodes: &[Process]) 
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::*;
-    use idem_tests::sqlite::FEATURE;
+    use idem_tests::sqlite::{FEATURE, TestDb};
 
     #[tokio::test]
     async fn killed_after_any_number_of_answers_each_key_is_paid_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/payments.db", folder.path().display());
+        let db = TestDb::empty().await;
         for answers in 0..10 {
             let keys: Vec<_> = (0..10).map(|key| format!("k{answers}-{key}")).collect();
-            let mut victim = app(FEATURE, &url, 5).await;
+            let mut victim = start_payments(FEATURE, &db.url(), 5).await;
             let mut sent = send_all(&keys, victim.address());
             for _ in 0..answers {
                 sent.join_next().await;
             }
             victim.kill().await;
-            let next = app(FEATURE, &url, 5).await;
+            let next = start_payments(FEATURE, &db.url(), 5).await;
             each_key_is_paid_once(&keys, next.address()).await;
         }
     }
 
     #[tokio::test]
     async fn of_64_duplicates_one_pays_and_other_keys_wait_their_turn() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/payments.db", folder.path().display());
-        let node = app(FEATURE, &url, 5).await;
+        let db = TestDb::empty().await;
+        let node = start_payments(FEATURE, &db.url(), 5).await;
         of_64_duplicates_one_pays_and_other_keys_are_served(&[node]).await;
     }
 
     #[tokio::test]
     async fn while_one_writes_others_read_and_are_replayed() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/payments.db", folder.path().display());
-        let node = app(FEATURE, &url, 5).await;
+        let db = TestDb::empty().await;
+        let node = start_payments(FEATURE, &db.url(), 5).await;
         let address = node.address();
         let paid = retry("early", address).await;
         let mut slow = two_at_once("slow", "tok_slow_10000", address).await;
@@ -160,15 +150,14 @@ mod sqlite {
 
     #[tokio::test]
     async fn asked_to_end_it_finishes_what_runs() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/payments.db", folder.path().display());
-        let mut first = app(FEATURE, &url, 5).await;
+        let db = TestDb::empty().await;
+        let mut first = start_payments(FEATURE, &db.url(), 5).await;
         let address = first.address();
         let mut sent = two_at_once("slow", "tok_slow_700", address).await;
         first.terminate();
         assert_eq!(sent.join_next().await.unwrap().unwrap().status, 201);
         assert!(first.exit_status().await.success(), "{}", first.log());
-        let next = app(FEATURE, &url, 5).await;
+        let next = start_payments(FEATURE, &db.url(), 5).await;
         assert_eq!(payments_of("slow", next.address()).await, 1);
     }
 }
@@ -182,19 +171,9 @@ mod postgres {
     use idem_tests::proxy::{Action, Proxy};
     use tokio::task::yield_now;
 
-    /// The app makes its own tables in a database that is not `TestDb`'s table `payment`.
-    async fn empty_database() -> TestDb {
-        let db = TestDb::new().await;
-        sqlx::query("drop table payment")
-            .execute(&db.pool_of(1).await)
-            .await
-            .unwrap();
-        db
-    }
-
     #[tokio::test]
     async fn killed_between_any_two_statements_each_key_is_paid_once() {
-        let db = empty_database().await;
+        let db = TestDb::empty().await;
         let statements = statements_of_a_payment(&db).await;
         // Begin, probe, payment, guard, record, COMMIT.
         assert!(statements >= 6, "{statements}");
@@ -208,7 +187,7 @@ mod postgres {
             victim.kill().await;
             proxy.cut();
             sent.join_all().await;
-            let next = app(FEATURE, &db.url(), 5).await;
+            let next = start_payments(FEATURE, &db.url(), 5).await;
             each_key_is_paid_once(&[key], next.address()).await;
         }
     }
@@ -223,7 +202,7 @@ mod postgres {
     /// The app behind a proxy that sees the statements of requests alone from here on.
     async fn proxied(db: &TestDb) -> (Process, Proxy) {
         let proxy = Proxy::to(&db.url()).await;
-        let node = app(FEATURE, proxy.url(), 5).await;
+        let node = start_payments(FEATURE, proxy.url(), 5).await;
         let is_sweep = |statement: &String| statement.contains("delete from idem.record");
         while !proxy.traffic().statements.iter().any(is_sweep) {
             yield_now().await;
@@ -233,9 +212,9 @@ mod postgres {
 
     #[tokio::test]
     async fn killed_after_commit_and_before_the_answer_the_payment_is_replayed() {
-        let db = empty_database().await;
+        let db = TestDb::empty().await;
         let proxy = Proxy::to(&db.url()).await;
-        let mut victim = app(FEATURE, proxy.url(), 5).await;
+        let mut victim = start_payments(FEATURE, proxy.url(), 5).await;
         let keys = ["committed".to_owned()];
         let trap = proxy.on("commit", Action::HoldAnswer);
         let sent = send_all(&keys, victim.address());
@@ -243,17 +222,17 @@ mod postgres {
         victim.kill().await;
         proxy.cut();
         sent.join_all().await;
-        let next = app(FEATURE, &db.url(), 5).await;
+        let next = start_payments(FEATURE, &db.url(), 5).await;
         assert!(retry("committed", next.address()).await.is_replay());
         assert_eq!(payments_of("committed", next.address()).await, 1);
     }
 
     #[tokio::test]
     async fn of_64_duplicates_on_two_processes_one_pays_and_other_keys_are_served() {
-        let db = empty_database().await;
+        let db = TestDb::empty().await;
         let nodes = [
-            app(FEATURE, &db.url(), 5).await,
-            app(FEATURE, &db.url(), 5).await,
+            start_payments(FEATURE, &db.url(), 5).await,
+            start_payments(FEATURE, &db.url(), 5).await,
         ];
         of_64_duplicates_one_pays_and_other_keys_are_served(&nodes).await;
     }

@@ -43,8 +43,8 @@ mod sqlite {
 mod postgres {
     use std::error::Error;
 
-    use sqlx::PgPool;
     use sqlx::postgres::PgPoolOptions;
+    use sqlx::{Connection, PgConnection, PgPool};
 
     pub(crate) type Db = sqlx::Postgres;
 
@@ -52,6 +52,8 @@ mod postgres {
 
     /// Connects, and brings the tables up to date.
     pub(crate) async fn connect(url: &str, size: u32) -> Result<PgPool, Box<dyn Error>> {
+        // A pool tries a server that refuses it for half a minute, and then does not say so.
+        PgConnection::connect(url).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(size)
             .connect(url)

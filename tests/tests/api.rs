@@ -1,0 +1,41 @@
+//! The payments app's HTTP API, over TCP, on every database.
+
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the cases are compiled once per database"
+)]
+#![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+#[cfg(feature = "sqlite")]
+#[path = "."]
+mod sqlite {
+    use idem_tests::sqlite::{FEATURE, TestDb};
+
+    const NO_DATABASE: &str = "sqlite:///no/such/folder/payments.db";
+
+    #[path = "api/app.rs"]
+    mod app;
+    #[path = "api/payments.rs"]
+    mod payments;
+    #[path = "api/refunds.rs"]
+    mod refunds;
+    #[path = "api/start.rs"]
+    mod start;
+}
+
+#[cfg(all(feature = "postgres", not(idem_no_postgres)))]
+#[path = "."]
+mod postgres {
+    use idem_tests::postgres::{FEATURE, TestDb};
+
+    const NO_DATABASE: &str = "postgres://127.0.0.1:1/payments";
+
+    #[path = "api/app.rs"]
+    mod app;
+    #[path = "api/payments.rs"]
+    mod payments;
+    #[path = "api/refunds.rs"]
+    mod refunds;
+    #[path = "api/start.rs"]
+    mod start;
+}

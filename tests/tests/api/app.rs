@@ -1,0 +1,73 @@
+//! A running app, and the requests of its two tenants.
+
+use std::net::SocketAddr;
+
+use idem_tests::http::{Answer, Attempt, get, post};
+use idem_tests::process::{Process, start_payments};
+use serde_json::{Value, json};
+
+use super::{FEATURE, TestDb};
+
+/// The app over a database of its own.
+pub struct App {
+    process: Process,
+    _db: TestDb,
+}
+
+impl App {
+    pub async fn start() -> Self {
+        let db = TestDb::empty().await;
+        let process = start_payments(FEATURE, &db.url(), 5).await;
+        Self { process, _db: db }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.process.address()
+    }
+
+    pub async fn send(&self, attempt: &Attempt) -> Answer {
+        attempt.send_to(self.address()).await.unwrap()
+    }
+
+    /// What `acme` gets for this path.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(&acme(get(path))).await
+    }
+
+    /// The payments of `acme`, as the list has them.
+    pub async fn payments(&self, query: &str) -> Vec<Value> {
+        let list: Value = self.get(&format!("/payments{query}")).await.json();
+        list["payments"].as_array().unwrap().clone()
+    }
+
+    /// Pays 100 for `acme`, and says the payment's path.
+    pub async fn pay(&self, key: &str) -> String {
+        let paid = self.send(&payment(&json!({})).key(key)).await;
+        assert_eq!(paid.status, 201, "{paid:?}");
+        paid.header("location").unwrap().to_owned()
+    }
+}
+
+pub fn acme(attempt: Attempt) -> Attempt {
+    attempt.header("authorization", "Bearer acme-demo-key")
+}
+
+pub fn globex(attempt: Attempt) -> Attempt {
+    attempt.header("authorization", "Bearer globex-demo-key")
+}
+
+/// A payment by `acme` of 100 EUR, but for what `changes` says.
+pub fn payment(changes: &Value) -> Attempt {
+    let mut body = json!({"amount": 100, "currency": "EUR"});
+    for (name, value) in changes.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    acme(post("/payments")).json(&body)
+}
+
+/// Whether it is a problem document of this status.
+pub fn is_problem(answer: &Answer, status: u16) -> bool {
+    answer.status == status
+        && answer.header("content-type") == Some("application/problem+json")
+        && answer.json::<Value>()["status"] == status
+}
