@@ -64,21 +64,6 @@ fn send_all(keys: &[String], address: SocketAddr) -> JoinSet<bool> {
         .collect()
 }
 
-/// Sends two, of which one is running when this returns.
-async fn two_at_once(
-    key: &'static str,
-    source: &'static str,
-    address: SocketAddr,
-) -> JoinSet<Answer> {
-    let mut sent = JoinSet::new();
-    for _ in 0..2 {
-        sent.spawn(async move { pay(key, source).send_to(address).await.unwrap() });
-    }
-    // The duplicate is answered at once.
-    assert_eq!(sent.join_next().await.unwrap().unwrap().status, 409);
-    sent
-}
-
 async fn of_64_duplicates_one_pays_and_other_keys_are_served(nodes: &[Process]) {
     let mut sent = JoinSet::new();
     for attempt in 0..64_usize {
@@ -159,6 +144,21 @@ mod sqlite {
         assert!(first.exit_status().await.success(), "{}", first.log());
         let next = start_payments(FEATURE, &db.url(), 5).await;
         assert_eq!(payments_of("slow", next.address()).await, 1);
+    }
+
+    /// Sends two, of which one is running when this returns.
+    async fn two_at_once(
+        key: &'static str,
+        source: &'static str,
+        address: SocketAddr,
+    ) -> JoinSet<Answer> {
+        let mut sent = JoinSet::new();
+        for _ in 0..2 {
+            sent.spawn(async move { pay(key, source).send_to(address).await.unwrap() });
+        }
+        // The duplicate is answered at once.
+        assert_eq!(sent.join_next().await.unwrap().unwrap().status, 409);
+        sent
     }
 }
 
