@@ -57,6 +57,13 @@ impl SameDb<Self> for sqlx::Postgres {
     }
 }
 
+#[cfg(feature = "mysql")]
+impl SameDb<Self> for sqlx::MySql {
+    fn same(idem: &Idempotency<Self>) -> &Idempotency<Self> {
+        idem
+    }
+}
+
 #[cfg(feature = "sqlite")]
 impl SameDb<Self> for sqlx::Sqlite {
     fn same(idem: &Idempotency<Self>) -> &Idempotency<Self> {

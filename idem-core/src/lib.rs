@@ -8,7 +8,7 @@
 //! through its [`Tx`], or [released](Fresh::release), which leaves nothing.
 
 #![cfg_attr(
-    not(any(feature = "postgres", feature = "sqlite")),
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
     expect(dead_code, unused_imports, reason = "no database is chosen")
 )]
 

@@ -58,7 +58,7 @@ impl RecordName {
     /// and its retry succeeds. The primary key, not the lock, decides who runs.
     // The only user so far is Postgres; SQLite lets one writer in and needs no lock.
     #[cfg_attr(
-        not(feature = "postgres"),
+        not(any(feature = "postgres", feature = "mysql")),
         expect(dead_code, reason = "no backend with locks")
     )]
     pub(crate) fn lock_id(&self) -> i64 {

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use crate::{Completion, Fingerprint, Isolation, Policy, RecordName};
 
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -20,13 +22,14 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A database that Idem keeps its records in: `Postgres` or `Sqlite`, behind their features.
+/// A database that Idem keeps its records in: `Postgres`, `MySql` (MariaDB too) or `Sqlite`, behind their
+/// features.
 ///
 /// Sealed: the functions are not part of the public API.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a database of Idem, or its feature is off",
-    label = "expected `sqlx::Postgres` or `sqlx::Sqlite`",
-    note = "turn the database on with the feature `postgres` or `sqlite` of `idem-axum`"
+    label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
+    note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
 )]
 pub trait Backend: Upkeep + Database<Connection: Send> {
     /// What is remembered of an open attempt beside its connection.
@@ -138,13 +141,13 @@ pub struct Opening<'a> {
     pub(crate) attempt: Uuid,
     /// The isolation that is asked for.
     #[cfg_attr(
-        not(feature = "postgres"),
+        not(any(feature = "postgres", feature = "mysql")),
         expect(dead_code, reason = "SQLite knows one isolation")
     )]
     pub(crate) isolation: Isolation,
     /// How long a statement, or an idle moment, may take.
     #[cfg_attr(
-        not(feature = "postgres"),
+        not(any(feature = "postgres", feature = "mysql")),
         expect(dead_code, reason = "SQLite needs no such limit")
     )]
     pub(crate) timeout: Duration,
@@ -170,6 +173,14 @@ pub struct Probe {
     pub(crate) writable: bool,
     /// The record that is there, live or expired.
     pub(crate) found: Option<StoredRecord>,
+}
+
+#[cfg(feature = "mysql")]
+impl Probe {
+    /// Whether nothing stands in the attempt's way.
+    fn may_run(&self) -> bool {
+        self.free && self.writable && self.found.as_ref().is_none_or(|record| record.expired)
+    }
 }
 
 /// A record to insert.
@@ -222,7 +233,7 @@ pub enum Fault {
 pub(crate) const FORMAT: i16 = 1;
 
 /// Migrations of one database, kept apart from the application's own.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 fn migrator(table: &'static str, migrations: &[(i64, &'static str, &'static str)]) -> Migrator {
     use sqlx::SqlSafeStr;
     use sqlx::migrate::{Migration, MigrationType};
@@ -245,7 +256,7 @@ fn migrator(table: &'static str, migrations: &[(i64, &'static str, &'static str)
 }
 
 /// A duration in whole milliseconds, as statements take it.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

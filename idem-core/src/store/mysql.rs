@@ -1,0 +1,298 @@
+//! The statements for MariaDB and MySQL.
+//!
+//! `GET_LOCK` is the probe: it answers at once on both servers, and no row or gap is locked while
+//! the handler runs. It belongs to the session, so the message that ends the transaction gives it
+//! back, and a connection that cannot do that is closed. The primary key decides in the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlRow};
+use sqlx::{AssertSqlSafe, Either, MySql, MySqlPool, Row, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
+use uuid::Uuid;
+
+use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
+use crate::{Completion, RecordName};
+
+mod message;
+mod upkeep;
+
+type Manager = <MySql as sqlx::Database>::TransactionManager;
+
+/// The guard's name, and what of the session is restored or told to stop.
+#[derive(Debug)]
+pub struct Opened {
+    guard: String,
+    database: Option<String>,
+    connection: u64,
+    timeout: Duration,
+    locked: bool,
+}
+
+impl sealed::Sealed for MySql {}
+
+impl Backend for MySql {
+    type Opened = Opened;
+
+    const SINGLE_WRITER: bool = false;
+
+    fn open<'a>(
+        conn: &'a mut MySqlConnection,
+        opening: &'a Opening<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<(Opened, Probe)>> {
+        Box::pin(async move {
+            let row = sqlx::raw_sql(AssertSqlSafe(message::probe(opening)))
+                .fetch_one(&mut *conn)
+                .await?;
+            let found = match row.try_get::<Option<i16>, _>("format")? {
+                Some(_) => Some(stored(&row)?),
+                None => None,
+            };
+            let probe = Probe {
+                free: flag(&row, "free")?,
+                writable: flag(&row, "writable")?,
+                found,
+            };
+            let opened = Opened {
+                guard: format!("idem_{}", opening.attempt.simple()),
+                database: row.try_get("db")?,
+                connection: row.try_get("connection")?,
+                timeout: opening.timeout,
+                locked: opening.name.is_some(),
+            };
+            // Who is only told or replayed needs no transaction.
+            if probe.may_run() {
+                let begin = AssertSqlSafe(message::begin(opening.isolation, &opened.guard));
+                Manager::begin(conn, Some(begin.into_sql_str())).await?;
+            }
+            Ok((opened, probe))
+        })
+    }
+
+    fn find<'a>(
+        conn: &'a mut MySqlConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>> {
+        Box::pin(async move {
+            let row = sqlx::query(
+                "select format, fingerprint_version, fingerprint, status, headers, body, \
+                        reference, expires_at <= utc_timestamp(6) as expired \
+                 from idem_record where scope = ? and operation = ? and `key` = ?",
+            )
+            .bind(name.scope.as_str().as_bytes())
+            .bind(name.operation.as_str().as_bytes())
+            .bind(name.key.as_str().as_bytes())
+            .fetch_optional(conn)
+            .await?;
+            row.as_ref().map(stored).transpose()
+        })
+    }
+
+    fn release_guard<'a>(
+        conn: &'a mut MySqlConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        run(conn, message::release_guard(opened))
+    }
+
+    fn roll_back_to_guard<'a>(
+        conn: &'a mut MySqlConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            // The server rolls a deadlock's victim back as a whole, the guard with it. Only the
+            // error of the last statement tells that from a handler's own COMMIT.
+            let text = format!("show errors; rollback to savepoint {}", opened.guard);
+            let mut last_error = None;
+            let mut results = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut *conn);
+            let undone = loop {
+                match results.try_next().await {
+                    Ok(Some(Either::Right(row))) => last_error = Some(row.try_get("Code")?),
+                    Ok(Some(Either::Left(_))) => {}
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            drop(results);
+            match undone {
+                Err(error) if Self::fault(&error) == Fault::GuardLost => match last_error {
+                    Some(number) if rolls_everything_back(number) => {
+                        run(conn, message::begin_anew(&opened.guard)).await
+                    }
+                    _ => Err(error),
+                },
+                undone => undone,
+            }
+        })
+    }
+
+    fn insert<'a>(
+        conn: &'a mut MySqlConnection,
+        record: &'a NewRecord<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let (scope, operation, key) = (
+                record.name.scope.as_str().as_bytes(),
+                record.name.operation.as_str().as_bytes(),
+                record.name.key.as_str().as_bytes(),
+            );
+            let (version, digest) = record.fingerprint.stored();
+            // `insert ignore` would cut what is too long, `on duplicate key update` cannot ask
+            // whether the row has expired (CLIENT_FOUND_ROWS counts it either way).
+            let inserted = sqlx::query(
+                "insert into idem_record (attempt, format, fingerprint_version, fingerprint, \
+                   status, headers, body, reference, created_at, expires_at, \
+                   scope, operation, `key`) \
+                 values (?, ?, ?, ?, ?, ?, ?, ?, \
+                   utc_timestamp(6), utc_timestamp(6) + interval ? microsecond, ?, ?, ?)",
+            );
+            let replaced = sqlx::query(
+                "update idem_record set attempt = ?, format = ?, fingerprint_version = ?, \
+                   fingerprint = ?, status = ?, headers = ?, body = ?, reference = ?, \
+                   created_at = utc_timestamp(6), \
+                   expires_at = utc_timestamp(6) + interval ? microsecond \
+                 where scope = ? and operation = ? and `key` = ? \
+                   and expires_at <= utc_timestamp(6)",
+            );
+            for statement in [inserted, replaced] {
+                let done = statement
+                    .bind(record.attempt)
+                    .bind(super::FORMAT)
+                    .bind(version)
+                    .bind(digest.as_slice())
+                    .bind(i16::try_from(record.completion.status).unwrap_or(i16::MAX))
+                    .bind(&record.completion.headers)
+                    .bind(&record.completion.body)
+                    .bind(record.completion.reference.as_deref())
+                    .bind(i64::try_from(record.ttl.as_micros()).unwrap_or(i64::MAX))
+                    .bind(scope)
+                    .bind(operation)
+                    .bind(key)
+                    .execute(&mut *conn)
+                    .await;
+                match done {
+                    Err(error) if number(&error) == Some(DUPLICATE_KEY) => {}
+                    done => return Ok(done?.rows_affected() == 1),
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    fn commit<'a>(
+        conn: &'a mut MySqlConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let text = AssertSqlSafe(message::end("commit", opened));
+            let mut results = sqlx::raw_sql(text).fetch_many(&mut *conn);
+            // The first result is the COMMIT's. An error of what follows closes the connection
+            // on its way into the pool, and with it goes the lock.
+            let committed = results.try_next().await;
+            drop(results);
+            committed?;
+            // Only a ROLLBACK lowers sqlx's depth without waiting; it goes with the pool's ping.
+            Manager::start_rollback(conn);
+            Ok(())
+        })
+    }
+
+    fn roll_back<'a>(
+        conn: &'a mut MySqlConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            run(conn, message::end("rollback", opened)).await?;
+            Manager::start_rollback(conn);
+            Ok(())
+        })
+    }
+
+    fn cancel<'a>(pool: &'a MySqlPool, opened: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let kill = AssertSqlSafe(format!("kill query {}", opened.connection));
+            sqlx::raw_sql(kill).execute(pool).await.map(|_| ())
+        })
+    }
+
+    fn outcome<'a>(
+        conn: &'a mut MySqlConnection,
+        name: &'a RecordName,
+        attempt: Uuid,
+    ) -> BoxFuture<'a, sqlx::Result<Outcome>> {
+        Box::pin(async move {
+            let text = AssertSqlSafe(message::outcome(name, attempt));
+            let row = sqlx::raw_sql(text).fetch_one(conn).await?;
+            // The lost transaction's session holds its lock to its end.
+            let (over, committed) = (flag(&row, "free")?, flag(&row, "committed")?);
+            Ok(match (committed, over) {
+                (true, _) => Outcome::Committed,
+                (false, true) => Outcome::RolledBack,
+                (false, false) => Outcome::Running,
+            })
+        })
+    }
+
+    fn fault(error: &sqlx::Error) -> Fault {
+        let Some(number) = number(error) else {
+            return Fault::Unknown;
+        };
+        match number {
+            // Deadlock, lock wait and statement timeouts, a killed statement, a conflict between
+            // nodes (Galera, Group Replication), a node that is cut off from its cluster.
+            1205 | 1206 | 1213 | 1020 | 1317 | 1969 | 3024 | 3101 | 1047 => Fault::Collision,
+            // No such savepoint.
+            1305 => Fault::GuardLost,
+            // An error during COMMIT, a shutdown, a killed or broken connection.
+            1180 | 1053 | 1927 | 3169 | 1152..=1161 | 1184 => Fault::Unknown,
+            _ => Fault::Refused,
+        }
+    }
+}
+
+const DUPLICATE_KEY: u16 = 1062;
+
+/// Errors after which the server has rolled back the transaction and not only the statement.
+fn rolls_everything_back(number: u32) -> bool {
+    // 1205 does so where `innodb_rollback_on_timeout` is set; the guard is lost only then.
+    matches!(number, 1205 | 1206 | 1213 | 1020 | 1180 | 3101)
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?;
+    let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+fn run(conn: &mut MySqlConnection, text: String) -> BoxFuture<'_, sqlx::Result<()>> {
+    Box::pin(async move {
+        sqlx::raw_sql(AssertSqlSafe(text))
+            .execute(conn)
+            .await
+            .map(|_| ())
+    })
+}
+
+fn flag(row: &MySqlRow, column: &str) -> sqlx::Result<bool> {
+    Ok(row.try_get::<i64, _>(column)? != 0)
+}
+
+fn stored(row: &MySqlRow) -> sqlx::Result<StoredRecord> {
+    let status: i16 = row.try_get("status")?;
+    Ok(StoredRecord {
+        format: row.try_get("format")?,
+        fingerprint_version: row.try_get("fingerprint_version")?,
+        fingerprint: row.try_get("fingerprint")?,
+        completion: Arc::new(Completion {
+            // Zero is none: a damaged record is not replayed.
+            status: u16::try_from(status).unwrap_or(0),
+            headers: row.try_get("headers")?,
+            body: row.try_get("body")?,
+            reference: row.try_get("reference")?,
+        }),
+        expired: flag(row, "expired")?,
+    })
+}

@@ -1,0 +1,164 @@
+//! The messages of several statements that an attempt on MariaDB or MySQL consists of.
+//!
+//! Names of records stand in them as hexadecimal literals. Comments that begin with `/*M!` are
+//! read by MariaDB alone, those with `/*!80000` by MySQL alone.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Opened;
+use crate::store::{Opening, millis};
+use crate::{Isolation, RecordName};
+
+/// Bounds the session's time, tries the lock and reads the record, before any transaction.
+///
+/// A statement of its own that begins after the lock is taken sees what the lock's last holder
+/// has committed. Inside of a transaction it would fix the handler's snapshot, and where that is
+/// serializable lock the gap that others insert into.
+pub(super) fn probe(opening: &Opening<'_>) -> String {
+    let limits = limits(opening.timeout);
+    // The handler may be idle for its whole time; this is for clients that are gone.
+    let idle = seconds(opening.timeout).saturating_add(5);
+    let mut text = format!(
+        "set @idem_autocommit = @@autocommit, @idem_idle = @@wait_timeout, \
+         @idem_metadata_wait = @@lock_wait_timeout, @idem_row_wait = @@innodb_lock_wait_timeout, \
+         @idem_statement = {STATEMENT_LIMIT}; \
+         {limits}, wait_timeout = least(@idem_idle, {idle}); "
+    );
+    let (mut free, mut join) = ("1", String::new());
+    if let Some(name) = opening.name {
+        text.push_str(&lock(name));
+        free = "coalesce(@idem_free, 0)";
+        join = format!(
+            ", r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
+             r.reference, r.expires_at <= utc_timestamp(6) as expired \
+             from (select 1) as one left join idem_record as r on {}",
+            is(name)
+        );
+    } else {
+        join.push_str(", null as format");
+    }
+    text.push_str(&format!(
+        "select {free} as free, {WRITABLE} as writable, database() as db, \
+         connection_id() as connection{join}"
+    ));
+    text
+}
+
+/// With `autocommit` off, what follows a transaction that the server has rolled back is not kept
+/// either.
+pub(super) fn begin(isolation: Isolation, guard: &str) -> String {
+    let isolation = match isolation {
+        Isolation::Default => "",
+        // Only between two transactions, and a session without autocommit is inside of one.
+        Isolation::ReadCommitted => "rollback; set transaction isolation level read committed; ",
+        Isolation::Serializable => "rollback; set transaction isolation level serializable; ",
+    };
+    format!("set autocommit = 0; {isolation}start transaction; savepoint {guard}")
+}
+
+/// The same after the server has rolled everything back.
+pub(super) fn begin_anew(guard: &str) -> String {
+    format!("rollback; start transaction; savepoint {guard}")
+}
+
+/// A handler may have gone to another database or set itself shorter limits.
+pub(super) fn release_guard(opened: &Opened) -> String {
+    format!(
+        "{}{}; release savepoint {}",
+        go_to_database(opened),
+        limits(opened.timeout),
+        opened.guard
+    )
+}
+
+/// Ends the transaction, then gives back the lock and the session as it was.
+pub(super) fn end(how: &str, opened: &Opened) -> String {
+    let unlock = if opened.locked {
+        "do release_lock(@idem_lock); "
+    } else {
+        ""
+    };
+    format!(
+        "{how}; {unlock}{}set autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
+         lock_wait_timeout = @idem_metadata_wait, innodb_lock_wait_timeout = @idem_row_wait, \
+         /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement",
+        go_to_database(opened)
+    )
+}
+
+/// Whether the attempt's record is there, and whether its session is gone.
+///
+/// The lock is taken before the record is read, and given back in the same message.
+pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
+    format!(
+        "{}select coalesce(@idem_free, 0) as free, exists(select 1 from idem_record as r \
+         where {} and r.attempt = {}) as committed; do release_lock(@idem_lock)",
+        lock(name),
+        is(name),
+        hex(attempt.as_bytes())
+    )
+}
+
+/// User-level locks span the server, so the database is part of their name.
+fn lock(name: &RecordName) -> String {
+    format!(
+        "set @idem_lock = concat('idem:', sha2(concat(ifnull(database(), ''), '/{}'), 224)); \
+         set @idem_free = get_lock(@idem_lock, 0); ",
+        name.lock_id()
+    )
+}
+
+fn limits(timeout: Duration) -> String {
+    // Idem stops a handler's statement itself; this is for when its word does not arrive.
+    let limit = seconds(timeout).saturating_add(1);
+    let milliseconds = millis(Duration::from_secs(limit));
+    format!(
+        "set lock_wait_timeout = least(@idem_metadata_wait, {limit}), \
+         innodb_lock_wait_timeout = least(@idem_row_wait, {limit}), \
+         /*M!100000 max_statement_time = \
+           if(@idem_statement > 0, least(@idem_statement, {limit}), {limit}) */\
+         /*!80000 max_execution_time = \
+           if(@idem_statement > 0, least(@idem_statement, {milliseconds}), {milliseconds}) */"
+    )
+}
+
+fn go_to_database(opened: &Opened) -> String {
+    match &opened.database {
+        Some(name) => format!("use `{}`; ", name.replace('`', "``")),
+        None => String::new(),
+    }
+}
+
+fn is(name: &RecordName) -> String {
+    format!(
+        "r.scope = {} and r.operation = {} and r.`key` = {}",
+        hex(name.scope.as_str().as_bytes()),
+        hex(name.operation.as_str().as_bytes()),
+        hex(name.key.as_str().as_bytes())
+    )
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2 + 3);
+    text.push_str("x'");
+    for byte in bytes {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text.push('\'');
+    text
+}
+
+/// Rounded up: none at all would be no limit.
+fn seconds(timeout: Duration) -> u64 {
+    timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0)
+}
+
+/// MySQL bounds only statements that read, in milliseconds.
+const STATEMENT_LIMIT: &str = "/*M!100000 @@max_statement_time *//*!80000 @@max_execution_time */";
+
+/// Neither a replica nor a session that may only read. MariaDB and MySQL write flags differently.
+const WRITABLE: &str = "cast(@@global.read_only as char) in ('0', 'OFF') \
+    and @@innodb_read_only = 0 \
+    and /*M!100000 @@tx_read_only *//*!80000 @@transaction_read_only */ = 0";

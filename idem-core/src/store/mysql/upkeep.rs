@@ -1,0 +1,130 @@
+//! Deleting records of MariaDB or MySQL, checking their table and making it.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::mysql::MySqlConnection;
+use sqlx::{MySql, MySqlPool};
+use tokio::time::sleep;
+
+use super::number;
+use crate::store::Upkeep;
+
+impl Upkeep for MySql {
+    fn sweep(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete r from (select scope, operation, `key` from idem_record \
+                   where expires_at <= utc_timestamp(6) order by expires_at limit ? \
+                   for update skip locked) as expired \
+                 straight_join idem_record as r on r.scope = expired.scope \
+                   and r.operation = expired.operation and r.`key` = expired.`key`",
+            );
+            Ok(done.bind(limit).execute(conn).await?.rows_affected())
+        })
+    }
+
+    fn erase<'a>(
+        conn: &'a mut MySqlConnection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query("delete from idem_record where scope = ? limit ?");
+            Ok(done
+                .bind(scope.as_bytes())
+                .bind(limit)
+                .execute(conn)
+                .await?
+                .rows_affected())
+        })
+    }
+
+    fn check(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
+        Box::pin(async move {
+            let engine: Option<String> = sqlx::query_scalar(
+                "select coalesce(engine, '') from information_schema.tables \
+                 where table_schema = database() and table_name = 'idem_record'",
+            )
+            .fetch_optional(&mut *conn)
+            .await?;
+            let Some(engine) = engine else {
+                return Ok(vec![
+                    "the table idem_record is missing, or the account may not see it, or the URL \
+                     names no database: run idem.migrate() or the SQL of the migrations"
+                        .to_owned(),
+                ]);
+            };
+            let mut missing = Vec::new();
+            if !engine.eq_ignore_ascii_case("innodb") {
+                missing.push(format!(
+                    "idem_record is a table of {engine}, which knows no transactions: \
+                     alter table idem_record engine = InnoDB"
+                ));
+            }
+            for (privilege, statement) in [
+                ("select", "select 1 from idem_record where false"),
+                (
+                    "insert",
+                    "insert into idem_record select * from idem_record where false",
+                ),
+                (
+                    "update",
+                    "update idem_record set status = status where false",
+                ),
+                ("delete", "delete from idem_record where false"),
+            ] {
+                let tried = sqlx::query(statement).execute(&mut *conn).await;
+                if tried.is_err_and(|error| matches!(number(&error), Some(1142 | 1143))) {
+                    missing.push(format!(
+                        "the account has no {privilege} on idem_record: \
+                         grant {privilege} on idem_record to it"
+                    ));
+                }
+            }
+            Ok(missing)
+        })
+    }
+
+    fn migrate(pool: &MySqlPool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
+        Box::pin(async move {
+            let first = include_str!("../../../migrations/mysql/0001_record.sql");
+            let mut migrator = crate::store::migrator("idem_migration", &[(1, "record", first)]);
+            // sqlx waits without end for its lock, which MariaDB takes for an error and answers
+            // with NULL.
+            migrator.set_locking(false);
+            // The lock belongs to the session, and is gone with it whatever happens.
+            let mut conn = pool.acquire().await?;
+            conn.close_on_drop();
+            lock(&mut conn).await?;
+            clear_interrupted(&mut conn).await?;
+            // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
+            migrator.run_direct(None, &mut *conn, false).await
+        })
+    }
+}
+
+/// Locks out other nodes that migrate the same database.
+async fn lock(conn: &mut MySqlConnection) -> sqlx::Result<()> {
+    let try_lock = "select coalesce(get_lock(concat('idem:', \
+        sha2(concat(ifnull(database(), ''), '/migrate'), 224)), 0), 0)";
+    while sqlx::query_scalar::<_, i64>(try_lock)
+        .fetch_one(&mut *conn)
+        .await?
+        == 0
+    {
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// A statement that makes a table commits by itself. A migration that was interrupted behind it
+/// stays marked as unfinished, and ours can be run again.
+async fn clear_interrupted(conn: &mut MySqlConnection) -> sqlx::Result<()> {
+    const NO_SUCH_TABLE: u16 = 1146;
+    let delete = sqlx::query("delete from idem_migration where success = false");
+    match delete.execute(conn).await {
+        Err(error) if number(&error) != Some(NO_SUCH_TABLE) => Err(error),
+        _ => Ok(()),
+    }
+}
