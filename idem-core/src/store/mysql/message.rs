@@ -24,7 +24,7 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
         "set @idem_autocommit = @@autocommit, @idem_idle = @@wait_timeout, \
          @idem_metadata_wait = @@lock_wait_timeout, @idem_row_wait = @@innodb_lock_wait_timeout, \
          @idem_statement = {STATEMENT_LIMIT}; \
-         {limits}, wait_timeout = least(@idem_idle, {idle}); "
+         {limits}, wait_timeout = cast(least(@idem_idle, {idle}) as unsigned); "
     );
     let (mut free, mut join) = ("1", String::new());
     if let Some(name) = opening.name {
@@ -110,17 +110,19 @@ fn lock(name: &RecordName) -> String {
     )
 }
 
+/// MySQL takes the least of two whole numbers for a whole number only when it is told.
 fn limits(timeout: Duration) -> String {
     // Idem stops a handler's statement itself; this is for when its word does not arrive.
     let limit = seconds(timeout).saturating_add(1);
     let milliseconds = millis(Duration::from_secs(limit));
     format!(
-        "set lock_wait_timeout = least(@idem_metadata_wait, {limit}), \
-         innodb_lock_wait_timeout = least(@idem_row_wait, {limit}), \
+        "set lock_wait_timeout = cast(least(@idem_metadata_wait, {limit}) as unsigned), \
+         innodb_lock_wait_timeout = cast(least(@idem_row_wait, {limit}) as unsigned), \
          /*M!100000 max_statement_time = \
            if(@idem_statement > 0, least(@idem_statement, {limit}), {limit}) */\
          /*!80000 max_execution_time = \
-           if(@idem_statement > 0, least(@idem_statement, {milliseconds}), {milliseconds}) */"
+           cast(if(@idem_statement > 0, least(@idem_statement, {milliseconds}), \
+             {milliseconds}) as unsigned) */"
     )
 }
 
