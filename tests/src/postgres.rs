@@ -1,6 +1,6 @@
 //! A fresh Postgres database for a test.
 
-use std::{thread, time::Duration};
+use std::{sync::OnceLock, thread, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, Pool, Postgres,
@@ -9,7 +9,7 @@ use sqlx::{
 use tokio::{runtime, time};
 use uuid::Uuid;
 
-use crate::server::Server;
+use crate::server::{Kind, Server};
 
 /// The database that tests beside this module run on.
 pub type Db = Postgres;
@@ -48,7 +48,7 @@ impl TestDb {
     pub async fn empty() -> Self {
         let db = Self {
             name: format!("idem_{}", Uuid::new_v4().simple()),
-            server: Server::shared(),
+            server: server(),
         };
         administer(db.server, format!("create database {}", db.name)).await;
         db
@@ -121,11 +121,11 @@ impl TestDb {
             .await
             .unwrap();
         connection.close().await.unwrap();
-        self.server.log_until(&mark)
+        self.server.log_until(&KIND, &mark)
     }
 
     fn connect_options(&self) -> PgConnectOptions {
-        self.server.options.clone().database(&self.name)
+        options(self.server).database(&self.name)
     }
 }
 
@@ -156,7 +156,7 @@ impl Drop for TestDb {
 }
 
 async fn administer(server: &Server, statement: String) {
-    let mut connection = connect_when_started(&server.options).await;
+    let mut connection = connect_when_started(&options(server)).await;
     sqlx::raw_sql(AssertSqlSafe(statement))
         .execute(&mut connection)
         .await
@@ -176,3 +176,27 @@ async fn connect_when_started(options: &PgConnectOptions) -> PgConnection {
         time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+fn options(server: &Server) -> PgConnectOptions {
+    server.url.parse().unwrap()
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    Server::shared(&KIND, &SERVER)
+}
+
+static KIND: Kind = Kind {
+    name: "Postgres",
+    variable: "IDEM_TEST_POSTGRES_URL",
+    image: "postgres:18",
+    port: "5432/tcp",
+    options: [
+        &["--env", "POSTGRES_PASSWORD=idem"],
+        &["-c", "max_connections=500"],
+    ],
+    url: [
+        "postgres://postgres:idem@127.0.0.1:",
+        "/postgres?sslmode=disable",
+    ],
+};

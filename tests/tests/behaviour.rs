@@ -97,7 +97,18 @@ mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     const RECORD: &str = "idem_record";
+    const KEY: &str = "key";
     const ONE_WRITER: bool = true;
+
+    const SCOPE_AND_KEY: &str = "scope, key";
+    const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
+    const TEXT: &str = "text";
+
+    /// What fails a migration, and what lets it pass again.
+    const OBSTACLE: [&str; 2] = [
+        "alter table idem_record rename to kept; create view idem_record as select 1 as expires_at",
+        "drop view idem_record",
+    ];
 
     const COPIED_SQL: &str = include_str!("../../idem-core/migrations/sqlite/0001_record.sql");
 
@@ -116,6 +127,8 @@ mod sqlite {
     ];
 
     behaviours!();
+    #[path = "behaviour/deferred.rs"]
+    mod deferred;
     #[path = "behaviour/writer.rs"]
     mod writer;
     #[path = "behaviour/writers.rs"]
@@ -128,7 +141,18 @@ mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     const RECORD: &str = "idem.record";
+    const KEY: &str = "key";
     const ONE_WRITER: bool = false;
+
+    const SCOPE_AND_KEY: &str = "scope, key";
+    const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
+    const TEXT: &str = "text";
+
+    /// What fails a migration, and what lets it pass again.
+    const OBSTACLE: [&str; 2] = [
+        "alter table idem.record rename to kept; create view idem.record as select 1 as expires_at",
+        "drop view idem.record",
+    ];
 
     const COPIED_SQL: &str = include_str!("../../idem-core/migrations/postgres/0001_record.sql");
 
@@ -150,6 +174,8 @@ mod postgres {
     mod clock;
     #[path = "behaviour/collisions.rs"]
     mod collisions;
+    #[path = "behaviour/deferred.rs"]
+    mod deferred;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
@@ -174,6 +200,56 @@ mod postgres {
     mod stale_snapshot;
     #[path = "behaviour/standby.rs"]
     mod standby;
+}
+
+#[cfg(all(feature = "mysql", not(idem_no_mysql)))]
+#[path = "."]
+mod mysql {
+    use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records};
+
+    const RECORD: &str = "idem_record";
+    const KEY: &str = "`key`";
+    const ONE_WRITER: bool = false;
+
+    const SCOPE_AND_KEY: &str = "convert(scope using utf8mb4), convert(`key` using utf8mb4)";
+    const OF_SCOPE_AND_KEY: &str = "scope = ? and `key` = ?";
+    const TEXT: &str = "char";
+
+    const COPIED_SQL: &str = include_str!("../../idem-core/migrations/mysql/0001_record.sql");
+
+    /// What fails a migration, and what lets it pass again.
+    const OBSTACLE: [&str; 2] = [
+        "create trigger obstacle before insert on idem_migration \
+            for each row signal sqlstate '45000'",
+        "drop trigger obstacle",
+    ];
+
+    /// Fails as a deadlock does: the server has rolled everything back.
+    const FAILS: &str = "rollback; signal sqlstate '40001' set mysql_errno = 1213";
+
+    /// Where another transaction can insert a record while the handler runs.
+    const RACED: [&str; 2] = ["/gate", "/outside"];
+
+    /// Statements that only end when they are stopped.
+    const ENDLESS: [&str; 3] = [
+        "select sleep(600)",
+        "insert into payment (tenant, amount, reference) select 'acme', 5, sleep(600)",
+        "set /*M!100000 max_statement_time *//*!80000 max_execution_time */ = 0; do sleep(600)",
+    ];
+
+    behaviours!();
+    #[path = "behaviour/deadlock.rs"]
+    mod deadlock;
+    #[path = "behaviour/implicit_commit.rs"]
+    mod implicit_commit;
+}
+
+/// Stands for all tests that MariaDB is missing for, so that they are counted as ignored.
+#[cfg(all(feature = "mysql", idem_no_mysql))]
+#[test]
+#[ignore = "no MariaDB: set IDEM_TEST_MYSQL_URL or start Docker"]
+fn mysql_is_missing() {
+    panic!("no MariaDB: set IDEM_TEST_MYSQL_URL or start Docker");
 }
 
 /// Stands for all tests that Postgres is missing for, so that they are counted as ignored.
