@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use idem_axum::{Tx, idempotent};
 use idem_tests::http::Answer;
 use sqlx::mysql::MySqlConnection;
+use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Pool};
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -94,10 +95,7 @@ impl Table {
 
     /// The answer of the handler that the server makes the victim.
     async fn victim(&self, then: &str) -> Answer {
-        let mut gate = self.pool.acquire().await.unwrap();
-        gate.execute("do get_lock(concat('test of ', database()), 0)")
-            .await
-            .unwrap();
+        let mut gate = Gate::shut(&self.pool).await;
         let victim = tokio::spawn({
             let pay = payment("/pay").key("k").header("x-then", then);
             let app = self.app.clone();
@@ -111,44 +109,62 @@ impl Table {
             .await
             .unwrap();
         // The handler has the first row when it waits for the gate.
-        self.until("state = 'User lock'").await;
+        until_somebody(&self.pool, "state = 'User lock'").await;
         let blocked = async {
             other.execute(LOCK_FIRST_ROW).await.unwrap();
             other.rollback().await.unwrap();
         };
         let open = async {
-            self.until("info like 'update pair%'").await;
-            gate.execute("do release_lock(concat('test of ', database()))")
-                .await
-                .unwrap();
+            until_somebody(&self.pool, "info like 'update pair%'").await;
+            gate.open().await;
         };
         tokio::join!(blocked, open);
         victim.await.unwrap()
     }
+}
 
-    /// Returns when a session of this database is as described.
-    async fn until(&self, what: &str) {
-        let count = format!(
-            "select count(*) from information_schema.processlist \
-             where db = database() and id <> connection_id() and {what}"
-        );
-        let there = async {
-            while sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.as_str()))
-                .fetch_one(&self.pool)
-                .await
-                .unwrap()
-                == 0
-            {
-                yield_now().await;
-            }
-        };
-        timeout(Duration::from_secs(30), there).await.unwrap();
+/// Keeps [`WAIT_FOR_THE_TEST`] waiting until it is opened.
+pub struct Gate(PoolConnection<Db>);
+
+impl Gate {
+    pub async fn shut(pool: &Pool<Db>) -> Self {
+        let mut conn = pool.acquire().await.unwrap();
+        conn.execute("do get_lock(concat('test of ', database()), 0)")
+            .await
+            .unwrap();
+        Self(conn)
     }
+
+    pub async fn open(&mut self) {
+        self.0
+            .execute("do release_lock(concat('test of ', database()))")
+            .await
+            .unwrap();
+    }
+}
+
+/// Returns when a session of this database is as described.
+pub async fn until_somebody(pool: &Pool<Db>, is: &str) {
+    let count = format!(
+        "select count(*) from information_schema.processlist \
+         where db = database() and id <> connection_id() and {is}"
+    );
+    let there = async {
+        while sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.as_str()))
+            .fetch_one(pool)
+            .await
+            .unwrap()
+            == 0
+        {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), there).await.unwrap();
 }
 
 const ROWS: &str = "create table pair (id bigint primary key, n bigint not null); \
     insert into pair values (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0)";
 const LOCK_FIRST_ROW: &str = "update pair set n = n + 1 where id = 1";
-const WAIT_FOR_THE_TEST: &str = "do get_lock(concat('test of ', database()), 20), \
+pub const WAIT_FOR_THE_TEST: &str = "do get_lock(concat('test of ', database()), 20), \
     release_lock(concat('test of ', database()))";
 const LOCK_SECOND_ROW: &str = "update pair set n = n + 1 where id = 2";
