@@ -1,14 +1,21 @@
 //! The one place that names the database of this build.
 
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+pub(crate) use mysql::{DEFAULT_URL, Db, connect};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{DEFAULT_URL, Db, connect};
-#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+#[cfg(all(feature = "sqlite", not(any(feature = "postgres", feature = "mysql"))))]
 pub(crate) use sqlite::{DEFAULT_URL, Db, connect};
 
-#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-compile_error!("choose a database: `--features sqlite` or `--features postgres`");
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!(
+    "choose a database: `--features sqlite`, `--features postgres` or `--features mysql`"
+);
 
-#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+/// What a handler's `Tx` lends to statements.
+pub(crate) type Connection = <Db as sqlx::Database>::Connection;
+
+#[cfg(all(feature = "sqlite", not(any(feature = "postgres", feature = "mysql"))))]
 mod sqlite {
     use std::error::Error;
     use std::time::Duration;
@@ -60,5 +67,45 @@ mod postgres {
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         Ok(pool)
+    }
+}
+
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+mod mysql {
+    use std::error::Error;
+
+    use sqlx::mysql::MySqlPoolOptions;
+    use sqlx::{Connection, MySqlConnection, MySqlPool};
+
+    pub(crate) type Db = sqlx::MySql;
+
+    pub(crate) const DEFAULT_URL: &str = "mysql://localhost/payments";
+
+    /// Connects, and brings the tables up to date.
+    pub(crate) async fn connect(url: &str, size: u32) -> Result<MySqlPool, Box<dyn Error>> {
+        // A pool tries a server that refuses it for half a minute, and then does not say so.
+        let mut first = MySqlConnection::connect(url).await?;
+        lock(&mut first).await?;
+        let mut migrations = sqlx::migrate!("migrations/mysql");
+        migrations.set_locking(false).run(&mut first).await?;
+        first.close().await?;
+        Ok(MySqlPoolOptions::new()
+            .max_connections(size)
+            .connect(url)
+            .await?)
+    }
+
+    /// Lets one process at a time migrate; the lock ends with the connection.
+    ///
+    /// The lock of sqlx (0.9) locks nobody out on MariaDB, which knows no wait of -1 seconds.
+    async fn lock(conn: &mut MySqlConnection) -> Result<(), Box<dyn Error>> {
+        let lock = "select get_lock(concat('migrate ', left(database(), 50)), 60)";
+        match sqlx::query_scalar::<_, Option<i64>>(lock)
+            .fetch_one(conn)
+            .await?
+        {
+            Some(1) => Ok(()),
+            _ => Err("another process has been changing the tables for a minute".into()),
+        }
     }
 }
