@@ -73,9 +73,12 @@ mod postgres {
 #[cfg(all(feature = "mysql", not(feature = "postgres")))]
 mod mysql {
     use std::error::Error;
+    use std::time::Duration;
 
+    use sqlx::migrate::MigrateError;
     use sqlx::mysql::MySqlPoolOptions;
     use sqlx::{Connection, MySqlConnection, MySqlPool};
+    use tokio::time::sleep;
 
     pub(crate) type Db = sqlx::MySql;
 
@@ -84,28 +87,34 @@ mod mysql {
     /// Connects, and brings the tables up to date.
     pub(crate) async fn connect(url: &str, size: u32) -> Result<MySqlPool, Box<dyn Error>> {
         // A pool tries a server that refuses it for half a minute, and then does not say so.
-        let mut first = MySqlConnection::connect(url).await?;
-        lock(&mut first).await?;
-        let mut migrations = sqlx::migrate!("migrations/mysql");
-        migrations.set_locking(false).run(&mut first).await?;
-        first.close().await?;
-        Ok(MySqlPoolOptions::new()
+        MySqlConnection::connect(url).await?.close().await?;
+        let pool = MySqlPoolOptions::new()
             .max_connections(size)
             .connect(url)
-            .await?)
+            .await?;
+        migrate(&pool).await?;
+        Ok(pool)
     }
 
-    /// Lets one process at a time migrate; the lock ends with the connection.
+    /// Of nodes that start at once the one that is first to insert its mark makes the tables.
     ///
-    /// The lock of sqlx (0.9) locks nobody out on MariaDB, which knows no wait of -1 seconds.
-    async fn lock(conn: &mut MySqlConnection) -> Result<(), Box<dyn Error>> {
-        let lock = "select get_lock(concat('migrate ', left(database(), 50)), 60)";
-        match sqlx::query_scalar::<_, Option<i64>>(lock)
-            .fetch_one(conn)
-            .await?
-        {
-            Some(1) => Ok(()),
-            _ => Err("another process has been changing the tables for a minute".into()),
+    /// The others fail until it is done: the lock of sqlx (0.9) locks nobody out on MariaDB, and
+    /// no lock spans the servers of a Galera cluster.
+    async fn migrate(pool: &MySqlPool) -> Result<(), MigrateError> {
+        let mut attempts_left = 50;
+        loop {
+            match sqlx::migrate!("migrations/mysql").run(pool).await {
+                Err(
+                    error @ (MigrateError::Dirty(_)
+                    | MigrateError::Execute(_)
+                    | MigrateError::ExecuteMigration(..)),
+                ) if attempts_left > 0 => {
+                    tracing::info!(%error, "the tables are not up to date yet");
+                    attempts_left -= 1;
+                    sleep(Duration::from_millis(200)).await;
+                }
+                ended => return ended,
+            }
         }
     }
 }
