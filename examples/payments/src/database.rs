@@ -1,14 +1,21 @@
 //! The one place that names the database of this build.
 
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+pub(crate) use mysql::{DEFAULT_URL, Db, connect};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{DEFAULT_URL, Db, connect};
-#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+#[cfg(all(feature = "sqlite", not(any(feature = "postgres", feature = "mysql"))))]
 pub(crate) use sqlite::{DEFAULT_URL, Db, connect};
 
-#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-compile_error!("choose a database: `--features sqlite` or `--features postgres`");
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!(
+    "choose a database: `--features sqlite`, `--features postgres` or `--features mysql`"
+);
 
-#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+/// What a handler's `Tx` lends to statements.
+pub(crate) type Connection = <Db as sqlx::Database>::Connection;
+
+#[cfg(all(feature = "sqlite", not(any(feature = "postgres", feature = "mysql"))))]
 mod sqlite {
     use std::error::Error;
     use std::time::Duration;
@@ -60,5 +67,54 @@ mod postgres {
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         Ok(pool)
+    }
+}
+
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+mod mysql {
+    use std::error::Error;
+    use std::time::Duration;
+
+    use sqlx::migrate::MigrateError;
+    use sqlx::mysql::MySqlPoolOptions;
+    use sqlx::{Connection, MySqlConnection, MySqlPool};
+    use tokio::time::sleep;
+
+    pub(crate) type Db = sqlx::MySql;
+
+    pub(crate) const DEFAULT_URL: &str = "mysql://localhost/payments";
+
+    /// Connects, and brings the tables up to date.
+    pub(crate) async fn connect(url: &str, size: u32) -> Result<MySqlPool, Box<dyn Error>> {
+        // A pool tries a server that refuses it for half a minute, and then does not say so.
+        MySqlConnection::connect(url).await?.close().await?;
+        let pool = MySqlPoolOptions::new()
+            .max_connections(size)
+            .connect(url)
+            .await?;
+        migrate(&pool).await?;
+        Ok(pool)
+    }
+
+    /// Of nodes that start at once the one that is first to insert its mark makes the tables.
+    ///
+    /// The others fail until it is done: the lock of sqlx (0.9) locks nobody out on MariaDB, and
+    /// no lock spans the servers of a Galera cluster.
+    async fn migrate(pool: &MySqlPool) -> Result<(), MigrateError> {
+        let mut attempts_left = 50;
+        loop {
+            match sqlx::migrate!("migrations/mysql").run(pool).await {
+                Err(
+                    error @ (MigrateError::Dirty(_)
+                    | MigrateError::Execute(_)
+                    | MigrateError::ExecuteMigration(..)),
+                ) if attempts_left > 0 => {
+                    tracing::info!(%error, "the tables are not up to date yet");
+                    attempts_left -= 1;
+                    sleep(Duration::from_millis(200)).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 }

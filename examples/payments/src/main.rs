@@ -21,6 +21,7 @@ mod health;
 mod payments;
 mod problem;
 mod refunds;
+mod sql;
 
 /// What the command line and the environment say.
 #[derive(Debug, Parser)]

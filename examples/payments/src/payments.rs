@@ -15,6 +15,7 @@ use crate::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
 use crate::problem::{Body, Problem};
+use crate::sql;
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
@@ -24,16 +25,16 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// What a client asks for.
 #[derive(Debug, Deserialize)]
-struct NewPayment {
-    amount: i64,
-    currency: String,
-    reference: Option<String>,
+pub(crate) struct NewPayment {
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) reference: Option<String>,
     source: Option<String>,
 }
 
 /// A payment as clients see it.
 #[derive(Debug, Serialize, sqlx::FromRow)]
-struct Payment {
+pub(crate) struct Payment {
     id: i64,
     tenant: String,
     amount: i64,
@@ -52,17 +53,7 @@ async fn create(
     Body(new): Body<NewPayment>,
 ) -> Result<impl IntoResponse, Problem> {
     new.validate()?;
-    let payment: Payment = sqlx::query_as(
-        "insert into payment (tenant, amount, currency, reference, status) \
-         values ($1, $2, $3, $4, 'captured') \
-         returning id, tenant, amount, currency, reference, status, created_at",
-    )
-    .bind(tenant)
-    .bind(new.amount)
-    .bind(&new.currency)
-    .bind(&new.reference)
-    .fetch_one(&mut *tx)
-    .await?;
+    let payment = sql::insert_payment(&mut tx, tenant, &new).await?;
     charge(new.source.as_deref()).await?;
     // Operators find the record by the payment's id.
     tx.reference(payment.id.to_string())
@@ -125,15 +116,12 @@ async fn list(
     Tenant(tenant): Tenant,
     Query(filter): Query<Filter>,
 ) -> Result<impl IntoResponse, Problem> {
-    let payments: Vec<Payment> = sqlx::query_as(
-        "select id, tenant, amount, currency, reference, status, created_at from payment \
-         where tenant = $1 and ($2 is null or reference = $2) order by id desc limit $3",
-    )
-    .bind(tenant)
-    .bind(filter.reference)
-    .bind(i64::from(filter.limit))
-    .fetch_all(app.idem.pool())
-    .await?;
+    let payments: Vec<Payment> = sqlx::query_as(sql::PAYMENTS)
+        .bind(tenant)
+        .bind(filter.reference)
+        .bind(i64::from(filter.limit))
+        .fetch_all(app.idem.pool())
+        .await?;
     Ok(Json(json!({ "payments": payments })))
 }
 
@@ -142,13 +130,10 @@ async fn show(
     Tenant(tenant): Tenant,
     Path(id): Path<i64>,
 ) -> Result<impl IntoResponse, Problem> {
-    let payment: Option<Payment> = sqlx::query_as(
-        "select id, tenant, amount, currency, reference, status, created_at from payment \
-         where tenant = $1 and id = $2",
-    )
-    .bind(tenant)
-    .bind(id)
-    .fetch_optional(app.idem.pool())
-    .await?;
+    let payment: Option<Payment> = sqlx::query_as(sql::PAYMENT)
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(app.idem.pool())
+        .await?;
     payment.map(Json).ok_or(Problem::NotFound)
 }

@@ -12,6 +12,7 @@ use crate::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
 use crate::problem::{Body, Problem};
+use crate::sql;
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/payments/{id}/refunds", post(create))
@@ -25,7 +26,7 @@ struct NewRefund {
 
 /// A refund as clients see it.
 #[derive(Debug, Serialize, sqlx::FromRow)]
-struct Refund {
+pub(crate) struct Refund {
     id: i64,
     payment_id: i64,
     amount: i64,
@@ -46,32 +47,23 @@ async fn create(
             "amount: 1 to 99999999, in the smallest unit".to_owned(),
         ));
     }
-    let found: Option<i64> =
-        sqlx::query_scalar("select id from payment where id = $1 and tenant = $2")
-            .bind(id)
-            .bind(tenant)
-            .fetch_optional(&mut *tx)
-            .await?;
+    let found: Option<i64> = sqlx::query_scalar(sql::PAYMENT_ID)
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(&mut *tx)
+        .await?;
     let payment = found.ok_or(Problem::NotFound)?;
     // One statement both checks and counts, so two refunds at once cannot exceed the payment.
-    let counted = sqlx::query(
-        "update payment set refunded = refunded + $1 where id = $2 and refunded + $1 <= amount",
-    )
-    .bind(new.amount)
-    .bind(payment)
-    .execute(&mut *tx)
-    .await?;
+    let counted = sqlx::query(sql::COUNT_REFUND)
+        .bind(new.amount)
+        .bind(payment)
+        .bind(new.amount)
+        .execute(&mut *tx)
+        .await?;
     if counted.rows_affected() == 0 {
         return Err(Problem::RefundTooLarge);
     }
-    let refund: Refund = sqlx::query_as(
-        "insert into refund (payment_id, amount) values ($1, $2) \
-         returning id, payment_id, amount, created_at",
-    )
-    .bind(payment)
-    .bind(new.amount)
-    .fetch_one(&mut *tx)
-    .await?;
+    let refund = sql::insert_refund(&mut tx, payment, new.amount).await?;
     tx.reference(refund.id.to_string())
         .map_err(|_| Problem::Failed(None))?;
     Ok((StatusCode::CREATED, Json(refund)))

@@ -1,0 +1,123 @@
+//! The statements of this build: MySQL writes `?` for `$1`, and its inserts return no row.
+
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+pub(crate) use mysql::*;
+#[cfg(not(all(feature = "mysql", not(feature = "postgres"))))]
+pub(crate) use returning::*;
+
+#[cfg(not(all(feature = "mysql", not(feature = "postgres"))))]
+mod returning {
+    use crate::database::Connection;
+    use crate::payments::{NewPayment, Payment};
+    use crate::refunds::Refund;
+
+    /// Bind the tenant, the reference or none, and how many.
+    pub(crate) const PAYMENTS: &str = "select id, tenant, amount, currency, reference, status, created_at from payment \
+         where tenant = $1 and ($2 is null or reference = $2) order by id desc limit $3";
+
+    /// Bind the tenant and the id.
+    pub(crate) const PAYMENT: &str = "select id, tenant, amount, currency, reference, status, created_at from payment \
+         where tenant = $1 and id = $2";
+
+    /// Bind the tenant and the id.
+    pub(crate) const PAYMENT_ID: &str = "select id from payment where tenant = $1 and id = $2";
+
+    /// Bind the amount, the payment and the amount again.
+    pub(crate) const COUNT_REFUND: &str =
+        "update payment set refunded = refunded + $1 where id = $2 and refunded + $3 <= amount";
+
+    pub(crate) async fn insert_payment(
+        conn: &mut Connection,
+        tenant: &str,
+        new: &NewPayment,
+    ) -> sqlx::Result<Payment> {
+        sqlx::query_as(
+            "insert into payment (tenant, amount, currency, reference, status) \
+             values ($1, $2, $3, $4, 'captured') \
+             returning id, tenant, amount, currency, reference, status, created_at",
+        )
+        .bind(tenant)
+        .bind(new.amount)
+        .bind(&new.currency)
+        .bind(&new.reference)
+        .fetch_one(conn)
+        .await
+    }
+
+    pub(crate) async fn insert_refund(
+        conn: &mut Connection,
+        payment: i64,
+        amount: i64,
+    ) -> sqlx::Result<Refund> {
+        sqlx::query_as(
+            "insert into refund (payment_id, amount) values ($1, $2) \
+             returning id, payment_id, amount, created_at",
+        )
+        .bind(payment)
+        .bind(amount)
+        .fetch_one(conn)
+        .await
+    }
+}
+
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+mod mysql {
+    use crate::database::Connection;
+    use crate::payments::{NewPayment, Payment};
+    use crate::refunds::Refund;
+
+    /// Bind the tenant, the reference or none, and how many.
+    pub(crate) const PAYMENTS: &str = "select id, tenant, amount, currency, reference, status, created_at from payment \
+         where tenant = ? and reference <=> coalesce(?, reference) order by id desc limit ?";
+
+    /// Bind the tenant and the id.
+    pub(crate) const PAYMENT: &str = "select id, tenant, amount, currency, reference, status, created_at from payment \
+         where tenant = ? and id = ?";
+
+    /// Bind the tenant and the id.
+    pub(crate) const PAYMENT_ID: &str = "select id from payment where tenant = ? and id = ?";
+
+    /// Bind the amount, the payment and the amount again.
+    pub(crate) const COUNT_REFUND: &str =
+        "update payment set refunded = refunded + ? where id = ? and refunded + ? <= amount";
+
+    pub(crate) async fn insert_payment(
+        conn: &mut Connection,
+        tenant: &str,
+        new: &NewPayment,
+    ) -> sqlx::Result<Payment> {
+        sqlx::query(
+            "insert into payment (tenant, amount, currency, reference, status) \
+             values (?, ?, ?, ?, 'captured')",
+        )
+        .bind(tenant)
+        .bind(new.amount)
+        .bind(&new.currency)
+        .bind(&new.reference)
+        .execute(&mut *conn)
+        .await?;
+        sqlx::query_as(
+            "select id, tenant, amount, currency, reference, status, created_at from payment \
+             where id = last_insert_id()",
+        )
+        .fetch_one(conn)
+        .await
+    }
+
+    pub(crate) async fn insert_refund(
+        conn: &mut Connection,
+        payment: i64,
+        amount: i64,
+    ) -> sqlx::Result<Refund> {
+        sqlx::query("insert into refund (payment_id, amount) values (?, ?)")
+            .bind(payment)
+            .bind(amount)
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query_as(
+            "select id, payment_id, amount, created_at from refund where id = last_insert_id()",
+        )
+        .fetch_one(conn)
+        .await
+    }
+}
