@@ -1,6 +1,6 @@
 //! What Idem's tests are written with: fresh databases, a proxy that breaks connections, requests, processes.
 //!
-//! [`sqlite`] and [`postgres`] have the same names with the same meaning, so that one test file
+//! [`sqlite`], [`postgres`] and [`mysql`] have the same names with the same meaning, so that one test file
 //! is compiled once per database (see `tests/behaviour.rs`).
 
 #![allow(
@@ -13,12 +13,14 @@
 
 pub mod http;
 pub mod log;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod process;
 #[cfg(feature = "postgres")]
 pub mod proxy;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
