@@ -5,7 +5,7 @@ use std::{env, path::Path, process::Command};
 fn main() {
     println!(
         "cargo::rustc-check-cfg=cfg(idem_no_postgres, idem_no_mysql, idem_on_mysql, \
-         idem_no_server_log)"
+         idem_no_server_log, idem_no_mysql_server_log)"
     );
     for name in [
         "CI",
@@ -20,7 +20,7 @@ fn main() {
     println!("cargo::rerun-if-changed={}", docker_socket());
     println!("cargo::rerun-if-changed=build.rs");
 
-    // MySQL itself, in the place of MariaDB.
+    // MySQL itself in the place of MariaDB, whether in a container or at a URL.
     if env::var("IDEM_TEST_MYSQL_IMAGE").is_ok_and(|image| image.starts_with("mysql")) {
         println!("cargo::rustc-cfg=idem_on_mysql");
     }
@@ -33,7 +33,9 @@ fn main() {
     } else if !docker_answers() {
         println!("cargo::rustc-cfg=idem_no_postgres");
     }
-    if !is_set("IDEM_TEST_MYSQL_URL") && !docker_answers() {
+    if is_set("IDEM_TEST_MYSQL_URL") {
+        println!("cargo::rustc-cfg=idem_no_mysql_server_log");
+    } else if !docker_answers() {
         println!("cargo::rustc-cfg=idem_no_mysql");
     }
 }

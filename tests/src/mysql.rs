@@ -1,15 +1,14 @@
 //! A fresh MariaDB or MySQL database for a test.
 
-use std::{sync::OnceLock, thread, time::Duration};
+use std::{sync::OnceLock, thread};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, MySqlConnection, Pool,
     mysql::{MySqlConnectOptions, MySqlPoolOptions},
 };
-use tokio::{runtime, time};
 use uuid::Uuid;
 
-use crate::server::{Kind, Server};
+use crate::server::{self, Kind, Server};
 
 /// The database that tests beside this module run on.
 pub type Db = MySql;
@@ -23,7 +22,7 @@ pub const CREATE_PAYMENT: &str = "create table payment (
     tenant varchar(255) not null,
     amount bigint not null,
     reference varchar(255) not null
-)";
+) character set utf8mb4";
 
 /// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
 #[cfg(not(idem_on_mysql))]
@@ -35,15 +34,6 @@ pub const INSERT_PAYMENT: &str =
 /// MySQL returns no rows from an insert.
 #[cfg(idem_on_mysql)]
 pub const INSERT_PAYMENT: &str = "select pay(?, ?, ?) /* insert into payment */";
-
-#[cfg(idem_on_mysql)]
-const CREATE_PAY: &str = "create function pay(
-        tenant varchar(255), amount bigint, reference varchar(255)) returns bigint
-        modifies sql data
-    begin
-        insert into payment (tenant, amount, reference) values (tenant, amount, reference);
-        return last_insert_id();
-    end";
 
 /// Counts the payments of all tenants (`i64`).
 pub const COUNT_PAYMENTS: &str = "select count(*) from payment";
@@ -75,8 +65,9 @@ impl TestDb {
         let db = Self::empty().await;
         let mut connection = db.connect_options().connect().await.unwrap();
         connection.execute(CREATE_PAYMENT).await.unwrap();
-        #[cfg(idem_on_mysql)]
-        connection.execute(CREATE_PAY).await.unwrap();
+        if cfg!(idem_on_mysql) {
+            connection.execute(CREATE_PAY).await.unwrap();
+        }
         connection.close().await.unwrap();
         db
     }
@@ -93,20 +84,27 @@ impl TestDb {
 
     /// Opens a pool to a node that takes no writes.
     pub async fn read_only_pool(&self) -> Pool<Db> {
-        self.pool_with(5, &["transaction read only"]).await
+        self.pool_after(5, vec!["set session transaction read only".to_owned()])
+            .await
     }
 
     /// Opens a pool of at most `connections` whose sessions begin with these settings.
     ///
-    /// A setting is what follows `set session`, as `wait_timeout = 7`.
-    pub async fn pool_with(&self, connections: u32, settings: &'static [&'static str]) -> Pool<Db> {
+    /// A value is written as in SQL: `("wait_timeout", "7")`, `("sql_mode", "'ansi'")`.
+    pub async fn pool_with(&self, connections: u32, settings: &[(&str, &str)]) -> Pool<Db> {
+        let set = |(name, value): &(&str, &str)| format!("set session {name} = {value}");
+        self.pool_after(connections, settings.iter().map(set).collect())
+            .await
+    }
+
+    async fn pool_after(&self, connections: u32, statements: Vec<String>) -> Pool<Db> {
         MySqlPoolOptions::new()
             .max_connections(connections)
             .after_connect(move |connection, _| {
+                let statements = statements.clone();
                 Box::pin(async move {
-                    for setting in settings {
-                        let set = AssertSqlSafe(format!("set session {setting}"));
-                        connection.execute(sqlx::raw_sql(set)).await?;
+                    for statement in statements {
+                        run(connection, statement).await?;
                     }
                     Ok(())
                 })
@@ -132,6 +130,24 @@ impl TestDb {
         count
     }
 
+    /// What the server has logged so far, on behalf of every test.
+    ///
+    /// Only a server in our container shows its log: tests that call this carry
+    /// `#[cfg_attr(idem_no_mysql_server_log, ignore = "…")]`.
+    pub async fn server_log(&self) -> String {
+        // The server writes in order: once the mark is there, everything before it is there too.
+        let mark = format!("mark_{}", Uuid::new_v4().simple());
+        if cfg!(idem_on_mysql) {
+            let mut connection = self.connect_options().connect().await.unwrap();
+            run(&mut connection, failing_event(&mark)).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            let stranger = self.connect_options().username(&mark);
+            stranger.connect().await.unwrap_err();
+        }
+        self.server.log_until(&KIND, &mark)
+    }
+
     fn connect_options(&self) -> MySqlConnectOptions {
         options(self.server).database(&self.name)
     }
@@ -150,29 +166,35 @@ impl Drop for TestDb {
             eprintln!("the database of this test is kept: {}", self.url());
             return;
         }
-        let (name, server) = (self.name.clone(), self.server);
-        // A thread of its own, since a destructor inside a runtime cannot wait for a future.
-        let dropped = thread::spawn(move || {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(drop_database(server, &name));
-        });
-        dropped.join().unwrap();
+        server::finish(drop_database(self.server, self.name.clone()));
     }
 }
 
-/// Ends the connections that are still open: what they hold would be waited for.
-async fn drop_database(server: &Server, name: &str) {
-    let mut connection = connect_when_started(&options(server)).await;
-    let open = sqlx::query_scalar(SESSIONS);
-    let open: Vec<i64> = open.bind(name).fetch_all(&mut connection).await.unwrap();
-    for id in open {
-        // It may have ended by itself meanwhile.
-        let kill = AssertSqlSafe(format!("kill connection {id}"));
-        let _killed = connection.execute(sqlx::raw_sql(kill)).await;
+/// Ends the connections that are still open, since DROP waits for what they hold.
+async fn drop_database(server: &Server, name: String) {
+    let mut connection: MySqlConnection = server::connect(&options(server)).await;
+    run(&mut connection, "set lock_wait_timeout = 1".to_owned())
+        .await
+        .unwrap();
+    let mut attempts_left = 30;
+    loop {
+        kill_connections_to(&name, &mut connection).await;
+        match run(&mut connection, format!("drop database {name}")).await {
+            Ok(()) => break,
+            Err(error) if attempts_left == 0 => panic!("{name} is not dropped: {error}"),
+            // One that was opened meanwhile is in the way.
+            Err(_) => attempts_left -= 1,
+        }
     }
-    let drop = AssertSqlSafe(format!("drop database {name}"));
-    connection.execute(sqlx::raw_sql(drop)).await.unwrap();
     connection.close().await.unwrap();
+}
+
+async fn kill_connections_to(name: &str, connection: &mut MySqlConnection) {
+    let open = sqlx::query_scalar::<_, i64>(SESSIONS);
+    for id in open.bind(name).fetch_all(&mut *connection).await.unwrap() {
+        // It may have ended by itself meanwhile.
+        let _ended = run(connection, format!("kill connection {id}")).await;
+    }
 }
 
 #[cfg(not(idem_on_mysql))]
@@ -184,23 +206,22 @@ const SESSIONS: &str = "select cast(processlist_id as signed) from performance_s
     where processlist_db = ?";
 
 async fn administer(server: &Server, statement: String) {
-    let mut connection = connect_when_started(&options(server)).await;
-    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
-    connection.execute(statement).await.unwrap();
+    let mut connection: MySqlConnection = server::connect(&options(server)).await;
+    run(&mut connection, statement).await.unwrap();
     connection.close().await.unwrap();
 }
 
-/// A container answers a few seconds after its start.
-async fn connect_when_started(options: &MySqlConnectOptions) -> MySqlConnection {
-    let mut attempts_left = 300;
-    loop {
-        match options.connect().await {
-            Ok(connection) => return connection,
-            Err(error) if attempts_left == 0 => panic!("the server does not answer: {error}"),
-            Err(_) => attempts_left -= 1,
-        }
-        time::sleep(Duration::from_millis(100)).await;
-    }
+async fn run(connection: &mut MySqlConnection, statement: String) -> sqlx::Result<()> {
+    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+    connection.execute(statement).await.map(|_| ())
+}
+
+/// MySQL logs no more than warnings, and a refused login is none to it.
+fn failing_event(message: &str) -> String {
+    format!(
+        "create event {message} on schedule at current_timestamp
+            do signal sqlstate '45000' set message_text = '{message}'"
+    )
 }
 
 fn options(server: &Server) -> MySqlConnectOptions {
@@ -235,3 +256,14 @@ static KIND: Kind = Kind {
     ],
     url: ["mysql://root:idem@127.0.0.1:", "/mysql?ssl-mode=disabled"],
 };
+
+const CREATE_PAY: &str = "
+    create function pay(
+        tenant varchar(255) character set utf8mb4,
+        amount bigint,
+        reference varchar(255) character set utf8mb4
+    ) returns bigint modifies sql data
+    begin
+        insert into payment (tenant, amount, reference) values (tenant, amount, reference);
+        return last_insert_id();
+    end";

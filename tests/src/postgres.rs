@@ -1,15 +1,14 @@
 //! A fresh Postgres database for a test.
 
-use std::{sync::OnceLock, thread, time::Duration};
+use std::{sync::OnceLock, thread};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, Pool, Postgres,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::{runtime, time};
 use uuid::Uuid;
 
-use crate::server::{Kind, Server};
+use crate::server::{self, Kind, Server};
 
 /// The database that tests beside this module run on.
 pub type Db = Postgres;
@@ -145,36 +144,17 @@ impl Drop for TestDb {
             return;
         }
         let statement = format!("drop database {} with (force)", self.name);
-        let server = self.server;
-        // A thread of its own, since a destructor inside a runtime cannot wait for a future.
-        let dropped = thread::spawn(move || {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(administer(server, statement));
-        });
-        dropped.join().unwrap();
+        server::finish(administer(self.server, statement));
     }
 }
 
 async fn administer(server: &Server, statement: String) {
-    let mut connection = connect_when_started(&options(server)).await;
+    let mut connection: PgConnection = server::connect(&options(server)).await;
     sqlx::raw_sql(AssertSqlSafe(statement))
         .execute(&mut connection)
         .await
         .unwrap();
     connection.close().await.unwrap();
-}
-
-/// A container answers about a second after its start.
-async fn connect_when_started(options: &PgConnectOptions) -> PgConnection {
-    let mut attempts_left = 300;
-    loop {
-        match options.connect().await {
-            Ok(connection) => return connection,
-            Err(error) if attempts_left == 0 => panic!("Postgres does not answer: {error}"),
-            Err(_) => attempts_left -= 1,
-        }
-        time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 fn options(server: &Server) -> PgConnectOptions {

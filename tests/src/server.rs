@@ -9,6 +9,9 @@ use std::{
     time::Duration,
 };
 
+use sqlx::{ConnectOptions, Connection};
+use tokio::{runtime, time};
+
 /// A server given by an environment variable, or one in a container.
 ///
 /// nextest runs every test in a process of its own, so the container outlives them all: the first
@@ -81,6 +84,28 @@ impl Server {
         }
         panic!("the server did not log {mark:?}");
     }
+}
+
+/// Connects, which a container allows a few seconds after its start.
+pub(crate) async fn connect<C: Connection>(options: &C::Options) -> C {
+    let mut attempts_left = 300;
+    loop {
+        match options.connect().await {
+            Ok(connection) => return connection,
+            Err(error) if attempts_left == 0 => panic!("the server does not answer: {error}"),
+            Err(_) => attempts_left -= 1,
+        }
+        time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Waits until this is done, on a thread of its own: a destructor inside a runtime cannot wait for a future.
+pub(crate) fn finish(work: impl Future<Output = ()> + Send + 'static) {
+    let done = thread::spawn(|| {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(work);
+    });
+    done.join().unwrap();
 }
 
 /// Starts a server with the settings of its image, but for the many connections of many tests.
