@@ -5,7 +5,7 @@ use std::{env, path::Path, process::Command};
 fn main() {
     println!(
         "cargo::rustc-check-cfg=cfg(idem_no_postgres, idem_no_mysql, idem_on_mysql, \
-         idem_no_server_log, idem_no_mysql_server_log)"
+         idem_no_server_log)"
     );
     for name in [
         "CI",
@@ -34,7 +34,7 @@ fn main() {
         println!("cargo::rustc-cfg=idem_no_postgres");
     }
     if is_set("IDEM_TEST_MYSQL_URL") {
-        println!("cargo::rustc-cfg=idem_no_mysql_server_log");
+        println!("cargo::rustc-cfg=idem_no_server_log");
     } else if !docker_answers() {
         println!("cargo::rustc-cfg=idem_no_mysql");
     }

@@ -133,7 +133,7 @@ impl TestDb {
     /// What the server has logged so far, on behalf of every test.
     ///
     /// Only a server in our container shows its log: tests that call this carry
-    /// `#[cfg_attr(idem_no_mysql_server_log, ignore = "…")]`.
+    /// `#[cfg_attr(idem_no_server_log, ignore = "…")]`.
     pub async fn server_log(&self) -> String {
         // The server writes in order: once the mark is there, everything before it is there too.
         let mark = format!("mark_{}", Uuid::new_v4().simple());
@@ -151,6 +151,12 @@ impl TestDb {
     fn connect_options(&self) -> MySqlConnectOptions {
         options(self.server).database(&self.name)
     }
+}
+
+/// Opens a pool of at most `connections` to a URL, as that of a [`Proxy`](crate::proxy::Proxy).
+pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
+    let options = MySqlPoolOptions::new().max_connections(connections);
+    options.connect(url).await.unwrap()
 }
 
 /// Makes every record look as if it had expired a second ago.

@@ -128,6 +128,12 @@ impl TestDb {
     }
 }
 
+/// Opens a pool of at most `connections` to a URL, as that of a [`Proxy`](crate::proxy::Proxy).
+pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
+    let options = PgPoolOptions::new().max_connections(connections);
+    options.connect(url).await.unwrap()
+}
+
 /// Makes every record look as if it had expired a second ago.
 pub async fn age_records(pool: &Pool<Db>) {
     sqlx::query("update idem.record set expires_at = now() - interval '1 second'")

@@ -138,7 +138,7 @@ mod sqlite {
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
 #[path = "."]
 mod postgres {
-    use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records};
+    use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
 
     const RECORD: &str = "idem.record";
     const KEY: &str = "key";
@@ -169,6 +169,28 @@ mod postgres {
         "set local statement_timeout = 0; select pg_sleep(600)",
     ];
 
+    /// A schema that hides the clock, and the setting of a session for which it does.
+    const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) = (
+        "create schema later;
+        create function later.now() returns timestamptz language sql stable as
+            $$ select pg_catalog.now() + interval '25 hours' $$;
+        create function later.statement_timestamp() returns timestamptz language sql stable as
+            $$ select pg_catalog.statement_timestamp() + interval '25 hours' $$;
+        create function later.clock_timestamp() returns timestamptz language sql volatile as
+            $$ select pg_catalog.clock_timestamp() + interval '25 hours' $$",
+        ("search_path", "later,pg_catalog,public"),
+    );
+
+    const ASKS: &str = "pg_try_advisory_xact_lock";
+    const CANCEL: &str = "pg_cancel_backend";
+    /// What a broken transaction leaves in the server's log.
+    const LOGGED: &str = "ERROR";
+
+    const RECORD_OF_ANOTHER: &str = "insert into idem.record (scope, operation, key, attempt, \
+        format, fingerprint_version, fingerprint, status, headers, body, expires_at) \
+        values ('acme', 'POST /act-in-time', 'k', gen_random_uuid(), \
+        1, 1, '', 201, '', '', now() + interval '1 day')";
+
     behaviours!();
     #[path = "behaviour/clock.rs"]
     mod clock;
@@ -176,6 +198,10 @@ mod postgres {
     mod collisions;
     #[path = "behaviour/deferred.rs"]
     mod deferred;
+    #[path = "behaviour/failover.rs"]
+    mod failover;
+    #[path = "behaviour/gate/postgres.rs"]
+    mod gate;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
@@ -200,12 +226,14 @@ mod postgres {
     mod stale_snapshot;
     #[path = "behaviour/standby.rs"]
     mod standby;
+    #[path = "behaviour/unclear_commit.rs"]
+    mod unclear_commit;
 }
 
 #[cfg(all(feature = "mysql", not(idem_no_mysql)))]
 #[path = "."]
 mod mysql {
-    use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records};
+    use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
 
     const RECORD: &str = "idem_record";
     const KEY: &str = "`key`";
@@ -237,11 +265,43 @@ mod mysql {
         "set /*M!100000 max_statement_time *//*!80000 max_execution_time */ = 0; do sleep(600)",
     ];
 
+    /// A statement, and the setting of a session whose clock is ahead.
+    const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) =
+        ("do 0", ("timestamp", "unix_timestamp() + 25 * 3600"));
+
+    const ASKS: &str = "get_lock";
+    const CANCEL: &str = "kill query";
+    /// A server that has started has logged it; statements that fail are not logged.
+    const LOGGED: &str = "ready for connections";
+
+    const RECORD_OF_ANOTHER: &str = "insert into idem_record (scope, operation, `key`, attempt, \
+        format, fingerprint_version, fingerprint, status, headers, body, created_at, expires_at) \
+        values ('acme', 'POST /act-in-time', 'k', unhex(replace(uuid(), '-', '')), \
+        1, 1, '', 201, '', '', utc_timestamp(6), utc_timestamp(6) + interval 1 day)";
+
     behaviours!();
+    #[path = "behaviour/clock.rs"]
+    mod clock;
     #[path = "behaviour/deadlock.rs"]
     mod deadlock;
+    #[path = "behaviour/gate/mysql.rs"]
+    mod gate;
     #[path = "behaviour/implicit_commit.rs"]
     mod implicit_commit;
+    #[path = "behaviour/invisible_record.rs"]
+    mod invisible_record;
+    #[path = "behaviour/locked_rows.rs"]
+    mod locked_rows;
+    #[path = "behaviour/lost_commit.rs"]
+    mod lost_commit;
+    #[path = "behaviour/nodes.rs"]
+    mod nodes;
+    #[path = "behaviour/server_log.rs"]
+    mod server_log;
+    #[path = "behaviour/silent_database.rs"]
+    mod silent_database;
+    #[path = "behaviour/standby.rs"]
+    mod standby;
 }
 
 /// Stands for all tests that MariaDB is missing for, so that they are counted as ignored.

@@ -1,19 +1,15 @@
 //! A deadlock between a handler and another transaction, whose victim the server rolls back whole.
 
-use std::time::Duration;
-
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use idem_axum::{Tx, idempotent};
 use idem_tests::http::Answer;
 use sqlx::mysql::MySqlConnection;
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Connection, Executor, Pool};
-use tokio::task::yield_now;
-use tokio::time::timeout;
+use sqlx::{Connection, Executor, Pool};
 
 use super::app::{AppState, NewPayment, Paid, Tenant, engine, has_paid, pay, payment, problem};
+use super::gate::{Gate, WAIT, until_somebody_runs, until_somebody_waits};
 use super::{Db, TestDb};
 
 /// Pays, becomes the victim if `x-then` is there, and does as it says about that.
@@ -42,7 +38,7 @@ async fn create(
 
 async fn lose(conn: &mut MySqlConnection) {
     conn.execute(LOCK_FIRST_ROW).await.unwrap();
-    conn.execute(WAIT_FOR_THE_TEST).await.unwrap();
+    conn.execute(WAIT).await.unwrap();
     let lost = conn.execute(LOCK_SECOND_ROW).await.unwrap_err();
     assert!(lost.to_string().contains("1213"), "{lost}");
 }
@@ -109,13 +105,13 @@ impl Table {
             .await
             .unwrap();
         // The handler has the first row when it waits for the gate.
-        until_somebody(&self.pool, "state = 'User lock'").await;
+        until_somebody_waits(&self.pool).await;
         let blocked = async {
             other.execute(LOCK_FIRST_ROW).await.unwrap();
             other.rollback().await.unwrap();
         };
         let open = async {
-            until_somebody(&self.pool, "info like 'update pair%'").await;
+            until_somebody_runs(&self.pool, "update pair").await;
             gate.open().await;
         };
         tokio::join!(blocked, open);
@@ -123,48 +119,7 @@ impl Table {
     }
 }
 
-/// Keeps [`WAIT_FOR_THE_TEST`] waiting until it is opened.
-pub struct Gate(PoolConnection<Db>);
-
-impl Gate {
-    pub async fn shut(pool: &Pool<Db>) -> Self {
-        let mut conn = pool.acquire().await.unwrap();
-        conn.execute("do get_lock(concat('test of ', database()), 0)")
-            .await
-            .unwrap();
-        Self(conn)
-    }
-
-    pub async fn open(&mut self) {
-        self.0
-            .execute("do release_lock(concat('test of ', database()))")
-            .await
-            .unwrap();
-    }
-}
-
-/// Returns when a session of this database is as described.
-pub async fn until_somebody(pool: &Pool<Db>, is: &str) {
-    let count = format!(
-        "select count(*) from information_schema.processlist \
-         where db = database() and id <> connection_id() and {is}"
-    );
-    let there = async {
-        while sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.as_str()))
-            .fetch_one(pool)
-            .await
-            .unwrap()
-            == 0
-        {
-            yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(30), there).await.unwrap();
-}
-
 const ROWS: &str = "create table pair (id bigint primary key, n bigint not null); \
     insert into pair values (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0)";
 const LOCK_FIRST_ROW: &str = "update pair set n = n + 1 where id = 1";
-pub const WAIT_FOR_THE_TEST: &str = "do get_lock(concat('test of ', database()), 20), \
-    release_lock(concat('test of ', database()))";
 const LOCK_SECOND_ROW: &str = "update pair set n = n + 1 where id = 2";

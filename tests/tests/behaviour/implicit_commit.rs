@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::Executor;
 
 use super::app::{engine, has_paid, payment, problem};
-use super::deadlock::{Gate, WAIT_FOR_THE_TEST, until_somebody};
+use super::gate::{Gate, WAIT, until_somebody_waits};
 use super::statements::app;
 use super::{TestDb, age_records};
 
@@ -50,12 +50,12 @@ async fn the_terminal_answer_is_stored_though_the_lock_is_not_free_yet() {
     age_records(&pool).await;
 
     let mut gate = Gate::shut(&pool).await;
-    let breaking = format!("commit; do release_lock(@idem_lock); {WAIT_FOR_THE_TEST}");
+    let breaking = format!("commit; do release_lock(@idem_lock); {WAIT}");
     let broken = tokio::spawn({
         let (pay, app) = (pay.clone().header("x-sql", &breaking), app.clone());
         async move { pay.send(&app).await }
     });
-    until_somebody(&pool, "state = 'User lock'").await;
+    until_somebody_waits(&pool).await;
     let mut holder = pool.acquire().await.unwrap();
     let hold = sqlx::query_scalar("select get_lock(?, 0)").bind(paid.body.as_ref());
     let held: i64 = hold.fetch_one(&mut *holder).await.unwrap();
