@@ -18,7 +18,7 @@ pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod process;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub mod proxy;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
