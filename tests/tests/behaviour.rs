@@ -181,6 +181,7 @@ mod postgres {
         ("search_path", "later,pg_catalog,public"),
     );
 
+    const COMMIT: &str = "commit";
     const ASKS: &str = "pg_try_advisory_xact_lock";
     const CANCEL: &str = "pg_cancel_backend";
     /// What a broken transaction leaves in the server's log.
@@ -269,6 +270,8 @@ mod mysql {
     const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) =
         ("do 0", ("timestamp", "unix_timestamp() + 25 * 3600"));
 
+    /// `autocommit` has nothing behind it.
+    const COMMIT: &str = "commit;";
     const ASKS: &str = "get_lock";
     const CANCEL: &str = "kill query";
     /// A server that has started has logged it; statements that fail are not logged.

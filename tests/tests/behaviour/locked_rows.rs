@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::app::{has_paid, payment};
 use super::told::{Node, send};
-use super::{KEY, RECORD, TestDb, age_records, pool_at};
+use super::{COMMIT, KEY, RECORD, TestDb, age_records, pool_at};
 
 #[tokio::test]
 async fn a_sweep_passes_over_a_row_that_someone_else_holds() {
@@ -56,7 +56,7 @@ async fn a_record_whose_replacement_is_about_to_commit_is_left_to_it() {
     age_records(node.idem.pool()).await;
     let proxy = Proxy::to(&db.url()).await;
     let slow = Node::on(pool_at(proxy.url(), 5).await);
-    let commit = proxy.on("commit", Action::Hold);
+    let commit = proxy.on(COMMIT, Action::Hold);
     let second = send(&slow.app(), pay.clone());
     commit.reached().await;
     // It would wait for the COMMIT, which is held until further down.

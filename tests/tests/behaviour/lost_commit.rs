@@ -5,12 +5,12 @@ use idem_axum::Idempotency;
 use idem_tests::proxy::{Action, Proxy};
 
 use super::app::{app, engine, has_paid, payment, problem};
-use super::{TestDb, pool_at};
+use super::{COMMIT, TestDb, pool_at};
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
     let (db, proxy, app) = start().await;
-    let commit = proxy.on("commit", Action::CutAnswer);
+    let commit = proxy.on(COMMIT, Action::CutAnswer);
     let pay = payment("/payments").key("k");
     let paid = pay.send(&app).await;
     assert!(commit.is_reached());
@@ -25,7 +25,7 @@ async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
 #[tokio::test]
 async fn a_commit_that_did_not_arrive_asks_to_try_again() {
     let (db, proxy, app) = start().await;
-    let commit = proxy.on("commit", Action::Cut);
+    let commit = proxy.on(COMMIT, Action::Cut);
     let pay = payment("/payments").key("k");
     let lost = pay.send(&app).await;
     assert!(commit.is_reached());

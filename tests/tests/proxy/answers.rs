@@ -97,7 +97,7 @@ async fn a_text_cut_while_it_runs_commits_later() {
     let (db, proxy) = proxied().await;
     let direct = db.pool().await;
     pay(&mut direct.acquire().await.unwrap()).await.unwrap();
-    let mut lock = direct.begin().await.unwrap();
+    let mut lock = direct.begin_with("begin").await.unwrap();
     run("update payment set amount = 1", &mut lock)
         .await
         .unwrap();

@@ -4,7 +4,7 @@ use super::TestDb;
 
 #[tokio::test]
 #[cfg_attr(
-    idem_no_mysql_server_log,
+    idem_no_server_log,
     ignore = "the log of a server of IDEM_TEST_MYSQL_URL cannot be read"
 )]
 async fn the_server_log_is_read_up_to_now() {
