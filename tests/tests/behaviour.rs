@@ -293,6 +293,8 @@ mod mysql {
     mod implicit_commit;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
+    #[path = "behaviour/isolation_levels.rs"]
+    mod isolation_levels;
     #[path = "behaviour/locked_rows.rs"]
     mod locked_rows;
     #[path = "behaviour/lost_commit.rs"]
@@ -301,6 +303,8 @@ mod mysql {
     mod nodes;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
+    #[path = "behaviour/session_variables.rs"]
+    mod session_variables;
     #[path = "behaviour/silent_database.rs"]
     mod silent_database;
     #[path = "behaviour/standby.rs"]
