@@ -11,7 +11,11 @@
 mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb};
 
-    /// Whether a statement waits for a row that another transaction has locked.
+    /// Locks the table `gate` until [`UNLOCK`].
+    const LOCK: &str = "begin; lock table gate";
+    const UNLOCK: &str = "rollback";
+
+    /// Whether a statement waits for a lock.
     const SOMEONE_WAITS: &str = "select exists (select from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock')";
 
@@ -32,10 +36,20 @@ mod postgres {
 mod mysql {
     use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb};
 
-    /// Whether a statement waits for a row that another transaction has locked.
-    const SOMEONE_WAITS: &str = "select exists (select 1 from information_schema.innodb_trx
-        join information_schema.processlist on trx_mysql_thread_id = id
-        where db = database() and trx_state = 'LOCK WAIT')";
+    /// Locks the table `gate` until [`UNLOCK`].
+    const LOCK: &str = "lock tables gate write";
+    const UNLOCK: &str = "unlock tables";
+
+    /// Whether a statement waits for a lock.
+    #[cfg(not(idem_on_mysql))]
+    const SOMEONE_WAITS: &str = "select exists (select 1 from information_schema.processlist
+        where db = database() and state = 'Waiting for table metadata lock')";
+
+    /// MySQL's other list fails on statements with bytes in them.
+    #[cfg(idem_on_mysql)]
+    const SOMEONE_WAITS: &str = "select exists (select 1 from performance_schema.threads
+        where processlist_db = database()
+            and processlist_state = 'Waiting for table metadata lock')";
 
     #[path = "proxy/answers.rs"]
     mod answers;

@@ -112,3 +112,25 @@ const PREPARE: u8 = 0x16;
 const EXECUTE: u8 = 0x17;
 const SEND_LONG_DATA: u8 = 0x18;
 const CLOSE: u8 = 0x19;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proofs_of_a_login_are_no_commands() {
+        let connection = MySql::default();
+        let hear = |message: &[u8]| connection.0.lock().unwrap().hear(message);
+        let (_, login) = hear(b"\x08\xa2\x3f\x01");
+        let mut login = login.unwrap();
+        assert_eq!(login, Answer::Login);
+        // Encrypted a password may begin with any byte.
+        for proof in [b"\x02", b"\x03select 1".as_slice()] {
+            assert!(!connection.ends(&mut login, b"\x05\0\0\x02\x01key-"));
+            assert_eq!(hear(proof), (None, None));
+        }
+        assert!(connection.ends(&mut login, b"\x07\0\0\x06\0\0\0\x02\0\0\0"));
+        let select = (Some("select 1".to_owned()), Some(Answer::Result));
+        assert_eq!(hear(b"\x03select 1"), select);
+    }
+}

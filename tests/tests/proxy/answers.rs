@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use idem_tests::proxy::Action;
-use sqlx::{Connection as _, Pool};
+use sqlx::{Pool, pool::PoolConnection};
 use tokio::time;
 
 use super::paying::{Connection, connect, paid, pay, pool, proxied};
-use super::{Db, SOMEONE_WAITS, TestDb};
+use super::{Db, LOCK, SOMEONE_WAITS, UNLOCK};
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_cut_has_committed() {
@@ -51,14 +51,20 @@ async fn the_answer_to_a_prepared_statement_is_held_alone() {
 #[tokio::test]
 async fn the_whole_answer_to_a_text_of_many_statements_is_held() {
     let (db, proxy) = proxied().await;
+    let direct = db.pool().await;
+    let mut lock = lock(&direct).await;
     let mut connection = connect(&proxy).await;
     let text = proxy.on("commit", Action::HoldAnswer);
     let running = tokio::spawn(async move {
-        run(PAYS_AND_COMMITS, &mut connection).await.unwrap();
+        run(ANSWERS_AND_WAITS, &mut connection).await.unwrap();
         connection
     });
+    // The answer has begun by now.
+    someone_waits(&direct).await;
+    assert!(!text.is_reached());
+    run(UNLOCK, &mut lock).await.unwrap();
     text.reached().await;
-    assert_eq!(db.payments().await, 2);
+    assert_eq!(db.payments().await, 1);
     assert!(!running.is_finished());
     text.resume();
     pay(&mut running.await.unwrap()).await.unwrap();
@@ -93,24 +99,26 @@ async fn the_answer_that_a_statement_fails_with_is_held_too() {
 }
 
 #[tokio::test]
-async fn a_text_cut_while_it_runs_commits_later() {
+async fn a_statement_cut_while_it_runs_commits_later() {
     let (db, proxy) = proxied().await;
     let direct = db.pool().await;
-    pay(&mut direct.acquire().await.unwrap()).await.unwrap();
-    let mut lock = direct.begin_with("begin").await.unwrap();
-    run("update payment set amount = 1", &mut lock)
-        .await
-        .unwrap();
-
+    let mut lock = lock(&direct).await;
     let mut connection = connect(&proxy).await;
-    let text = proxy.on("commit", Action::CutRunning);
+    let insert = proxy.on("insert", Action::CutRunning);
     run(PAYS_WHEN_UNLOCKED, &mut connection).await.unwrap_err();
-    assert!(text.is_reached());
+    assert!(insert.is_reached());
     someone_waits(&direct).await;
-    assert_eq!(db.payments().await, 1);
+    assert_eq!(db.payments().await, 0);
+    run(UNLOCK, &mut lock).await.unwrap();
+    someone_has_paid(&direct).await;
+}
 
-    lock.rollback().await.unwrap();
-    paid_twice(&db).await;
+/// Locks the table that [`ANSWERS_AND_WAITS`] and [`PAYS_WHEN_UNLOCKED`] read.
+async fn lock(pool: &Pool<Db>) -> PoolConnection<Db> {
+    let mut lock = pool.acquire().await.unwrap();
+    run("create table gate (id int)", &mut lock).await.unwrap();
+    run(LOCK, &mut lock).await.unwrap();
+    lock
 }
 
 async fn run(text: &'static str, connection: &mut Connection) -> sqlx::Result<()> {
@@ -118,28 +126,23 @@ async fn run(text: &'static str, connection: &mut Connection) -> sqlx::Result<()
 }
 
 async fn someone_waits(pool: &Pool<Db>) {
+    until(SOMEONE_WAITS, pool).await;
+}
+
+async fn someone_has_paid(pool: &Pool<Db>) {
+    until("select exists (select 1 from payment)", pool).await;
+}
+
+async fn until(query: &'static str, pool: &Pool<Db>) {
     let mut connection = pool.acquire().await.unwrap();
-    let waits = async {
-        while !sqlx::query_scalar::<_, bool>(SOMEONE_WAITS)
+    let is_true = async {
+        while !sqlx::query_scalar::<_, bool>(query)
             .fetch_one(&mut *connection)
             .await
             .unwrap()
         {}
     };
-    time::timeout(PATIENCE, waits).await.unwrap();
-}
-
-async fn paid_twice(db: &TestDb) {
-    let mut connection = Connection::connect(&db.url()).await.unwrap();
-    let paid = async {
-        while sqlx::query_scalar::<_, i64>("select count(*) from payment")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap()
-            != 2
-        {}
-    };
-    time::timeout(PATIENCE, paid).await.unwrap();
+    time::timeout(PATIENCE, is_true).await.unwrap();
 }
 
 const PAYS_AND_COMMITS: &str = "begin;
@@ -148,9 +151,14 @@ const PAYS_AND_COMMITS: &str = "begin;
     insert into payment (tenant, amount, reference) values ('acme', 2, 'b');
     commit";
 
-const PAYS_WHEN_UNLOCKED: &str = "begin;
-    update payment set amount = 2;
+const ANSWERS_AND_WAITS: &str = "begin;
+    select repeat('a', 100000);
+    select * from gate;
     insert into payment (tenant, amount, reference) values ('acme', 1, 'a');
     commit";
+
+/// One statement, since a server may give up a text whose first answers do not arrive.
+const PAYS_WHEN_UNLOCKED: &str = "insert into payment (tenant, amount, reference)
+    select 'acme', count(*), 'a' from gate";
 
 const PATIENCE: Duration = Duration::from_secs(10);
