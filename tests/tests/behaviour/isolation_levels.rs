@@ -107,16 +107,23 @@ async fn only_an_attempt_that_asks_for_it_is_serializable() {
         .route("/read", post(read))
         .with_state(state.clone());
     let outside = db.pool_of(1).await;
-    for (path, locks) in [("/read", false), ("/serializable", true), ("/read", false)] {
-        let reading = tokio::spawn({
-            let (read, app) = (payment(path).key(&format!("{path} {locks}")), app.clone());
+    for (key, path, locks) in [
+        ("1", "/read", false),
+        ("2", "/serializable", true),
+        ("3", "/read", false),
+    ] {
+        let mut reading = tokio::spawn({
+            let (read, app) = (payment(path).key(key), app.clone());
             async move { read.send(&app).await }
         });
-        state.gate.entered.notified().await;
+        tokio::select! {
+            () = state.gate.entered.notified() => {}
+            answer = &mut reading => panic!("it did not get to the gate: {answer:?}"),
+        }
         let lock = sqlx::query("select 1 from payment where id = 1 for update nowait");
         assert_eq!(lock.execute(&outside).await.is_err(), locks, "{path}");
         state.gate.open.notify_one();
-        reading.await.unwrap();
+        assert!(has_paid(&reading.await.unwrap()));
     }
 }
 
