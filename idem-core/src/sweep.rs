@@ -34,7 +34,8 @@ impl<DB: Backend> Idempotency<DB> {
                 .await
                 .map_err(claim_error::<DB>)?;
             swept += batch;
-            if batch == 0 {
+            // Records that expire meanwhile are the next sweep's.
+            if batch < BATCH.unsigned_abs() {
                 return Ok(swept);
             }
         }
@@ -83,7 +84,7 @@ impl<DB: Backend> Idempotency<DB> {
             let batch = DB::erase(&mut conn, scope.as_str(), BATCH).await;
             let batch = batch.map_err(claim_error::<DB>)?;
             erased += batch;
-            if batch == 0 {
+            if batch < BATCH.unsigned_abs() {
                 return Ok(erased);
             }
         }

@@ -215,6 +215,8 @@ mod postgres {
     mod lost_commit;
     #[path = "behaviour/nodes.rs"]
     mod nodes;
+    #[path = "behaviour/partitions.rs"]
+    mod partitions;
     #[path = "behaviour/probe_plan.rs"]
     mod probe_plan;
     #[path = "behaviour/server_log.rs"]

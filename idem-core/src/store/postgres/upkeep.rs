@@ -9,10 +9,12 @@ use crate::store::Upkeep;
 impl Upkeep for Postgres {
     fn sweep(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
+            // A partition's rows have the numbers of another's, so each is looked at again.
             let done = sqlx::query(
                 "delete from idem.record where ctid = any(array( \
                    select ctid from idem.record where expires_at <= statement_timestamp() \
-                   order by expires_at limit $1 for update skip locked))",
+                   order by expires_at limit $1 for update skip locked)) \
+                 and expires_at <= statement_timestamp()",
             );
             Ok(done.bind(limit).execute(conn).await?.rows_affected())
         })
@@ -26,7 +28,8 @@ impl Upkeep for Postgres {
         Box::pin(async move {
             let done = sqlx::query(
                 "delete from idem.record where ctid = any(array( \
-                   select ctid from idem.record where scope = $1 limit $2 for update))",
+                   select ctid from idem.record where scope = $1 limit $2 for update)) \
+                 and scope = $1",
             );
             Ok(done
                 .bind(scope)
