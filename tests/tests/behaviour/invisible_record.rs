@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use idem_axum::Idempotency;
 use idem_tests::http::Attempt;
 use sqlx::{AssertSqlSafe, Pool, Transaction};
 
@@ -30,7 +31,7 @@ async fn an_attempt_runs_once_it_is_known_not_to_come() {
     assert_eq!(db.payments().await, 2);
 }
 
-async fn refused(app: &Router) -> Attempt {
+pub async fn refused(app: &Router) -> Attempt {
     let pay = payment("/act-in-time").key("k");
     let refused = pay.send(app).await;
     assert_eq!(refused.status, 503, "{refused:?}");
@@ -38,8 +39,14 @@ async fn refused(app: &Router) -> Attempt {
     pay
 }
 
-/// One payment was made and its record taken away, to come back in the transaction.
 async fn start() -> (TestDb, Router, Transaction<'static, Db>) {
+    start_with(engine).await
+}
+
+/// One payment was made and its record taken away, to come back in the transaction.
+pub async fn start_with(
+    engine: impl AsyncFnOnce(&TestDb) -> Idempotency<Db>,
+) -> (TestDb, Router, Transaction<'static, Db>) {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let elsewhere: Pool<Db> = db.pool().await;

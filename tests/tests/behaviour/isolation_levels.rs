@@ -11,7 +11,10 @@ use idem_axum::{Idempotency, Tx, idempotent};
 use sqlx::Pool;
 use tokio::time::timeout;
 
-use super::app::{AppState, Gate, Tenant, app, app_with, engine, has_paid, payment};
+use super::app::{
+    AppState, Gate, Tenant, app, app_with, engine, has_paid, once_it_is_over, payment,
+};
+use super::invisible_record::{refused, start_with};
 use super::{Db, TestDb, age_records};
 
 const LEVELS: [&str; 4] = [
@@ -125,6 +128,20 @@ async fn only_an_attempt_that_asks_for_it_is_serializable() {
         state.gate.open.notify_one();
         assert!(has_paid(&reading.await.unwrap()));
     }
+}
+
+/// Even where the application's own statements see what is not committed.
+#[tokio::test]
+async fn a_record_that_never_commits_is_not_replayed() {
+    let (db, app, record) = start_with(async |db: &TestDb| {
+        engine(db).await;
+        Idempotency::new(pool(db, "READ-UNCOMMITTED").await)
+    })
+    .await;
+    let pay = refused(&app).await;
+    record.rollback().await.unwrap();
+    assert!(has_paid(&once_it_is_over(&pay, &app).await));
+    assert_eq!(db.payments().await, 2);
 }
 
 fn node(pool: Pool<Db>, gate: &Arc<Gate>) -> Router {

@@ -40,7 +40,7 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
         join.push_str(", null as format");
     }
     text.push_str(&format!(
-        "select {free} as free, {WRITABLE} as writable, database() as db, \
+        "{COMMITTED}select {free} as free, {WRITABLE} as writable, database() as db, \
          connection_id() as connection{join}"
     ));
     text
@@ -93,7 +93,7 @@ pub(super) fn end(how: &str, opened: &Opened) -> String {
 /// The lock is taken before the record is read, and given back in the same message.
 pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
     format!(
-        "{}select coalesce(@idem_free, 0) as free, exists(select 1 from idem_record as r \
+        "{}{COMMITTED}select coalesce(@idem_free, 0) as free, exists(select 1 from idem_record as r \
          where {} and r.attempt = {}) as committed; do release_lock(@idem_lock)",
         lock(name),
         is(name),
@@ -156,6 +156,9 @@ fn hex(bytes: &[u8]) -> String {
 fn seconds(timeout: Duration) -> u64 {
     timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0)
 }
+
+/// For the next statement alone: a session's own isolation may read what never commits.
+const COMMITTED: &str = "set transaction isolation level read committed; ";
 
 /// MySQL bounds only statements that read, in milliseconds.
 const STATEMENT_LIMIT: &str = "/*M!100000 @@max_statement_time *//*!80000 @@max_execution_time */";
