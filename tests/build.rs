@@ -3,8 +3,17 @@
 use std::{env, path::Path, process::Command};
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(idem_no_postgres, idem_no_server_log)");
-    for name in ["CI", "IDEM_TEST_POSTGRES_URL", "DOCKER_HOST"] {
+    println!(
+        "cargo::rustc-check-cfg=cfg(idem_no_postgres, idem_no_mysql, idem_on_mysql, \
+         idem_no_server_log)"
+    );
+    for name in [
+        "CI",
+        "IDEM_TEST_POSTGRES_URL",
+        "IDEM_TEST_MYSQL_URL",
+        "IDEM_TEST_MYSQL_IMAGE",
+        "DOCKER_HOST",
+    ] {
         println!("cargo::rerun-if-env-changed={name}");
     }
     // The socket appears anew whenever Docker starts. While there is none Cargo runs this file every time.
@@ -13,6 +22,10 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(idem_no_galera)");
     println!("cargo::rerun-if-changed={GALERA}");
 
+    // MySQL itself in the place of MariaDB, whether in a container or at a URL.
+    if env::var("IDEM_TEST_MYSQL_IMAGE").is_ok_and(|image| image.starts_with("mysql")) {
+        println!("cargo::rustc-cfg=idem_on_mysql");
+    }
     // On CI nothing is ignored: a test of a missing database fails there.
     if is_set("CI") {
         return;
@@ -24,6 +37,11 @@ fn main() {
         println!("cargo::rustc-cfg=idem_no_server_log");
     } else if !docker_answers() {
         println!("cargo::rustc-cfg=idem_no_postgres");
+    }
+    if is_set("IDEM_TEST_MYSQL_URL") {
+        println!("cargo::rustc-cfg=idem_no_server_log");
+    } else if !docker_answers() {
+        println!("cargo::rustc-cfg=idem_no_mysql");
     }
 }
 

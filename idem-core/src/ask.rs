@@ -67,7 +67,10 @@ impl<DB: Backend> Idempotency<DB> {
                 return Ok(Asked::Found(Arc::new(record)));
             }
         }
-        let opening = Opening::new(Some(&attempt.name), id, &attempt.policy);
+        let opening = Opening {
+            if_it_may_run: true,
+            ..Opening::new(Some(&attempt.name), id, &attempt.policy)
+        };
         let (session, probe) = Session::open(self, &opening, attempt.deadline).await?;
         let asked = match probe.found {
             Some(record) if !record.expired => Asked::Found(Arc::new(record)),

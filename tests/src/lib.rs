@@ -1,6 +1,6 @@
 //! What Idem's tests are written with: fresh databases, a proxy that breaks connections, requests, processes.
 //!
-//! [`sqlite`] and [`postgres`] have the same names with the same meaning, so that one test file
+//! [`sqlite`], [`postgres`] and [`mysql`] have the same names with the same meaning, so that one test file
 //! is compiled once per database (see `tests/behaviour.rs`).
 
 #![allow(
@@ -15,12 +15,14 @@
 pub mod galera;
 pub mod http;
 pub mod log;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod process;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub mod proxy;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

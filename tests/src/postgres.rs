@@ -1,15 +1,14 @@
 //! A fresh Postgres database for a test.
 
-use std::{thread, time::Duration};
+use std::{sync::OnceLock, thread};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, Pool, Postgres,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::{runtime, time};
 use uuid::Uuid;
 
-use crate::server::Server;
+use crate::server::{self, Kind, Server};
 
 /// The database that tests beside this module run on.
 pub type Db = Postgres;
@@ -48,7 +47,7 @@ impl TestDb {
     pub async fn empty() -> Self {
         let db = Self {
             name: format!("idem_{}", Uuid::new_v4().simple()),
-            server: Server::shared(),
+            server: server(),
         };
         administer(db.server, format!("create database {}", db.name)).await;
         db
@@ -121,12 +120,18 @@ impl TestDb {
             .await
             .unwrap();
         connection.close().await.unwrap();
-        self.server.log_until(&mark)
+        self.server.log_until(&KIND, &mark)
     }
 
     fn connect_options(&self) -> PgConnectOptions {
-        self.server.options.clone().database(&self.name)
+        options(self.server).database(&self.name)
     }
+}
+
+/// Opens a pool of at most `connections` to a URL, as that of a [`Proxy`](crate::proxy::Proxy).
+pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
+    let options = PgPoolOptions::new().max_connections(connections);
+    options.connect(url).await.unwrap()
 }
 
 /// Makes every record look as if it had expired a second ago.
@@ -145,18 +150,12 @@ impl Drop for TestDb {
             return;
         }
         let statement = format!("drop database {} with (force)", self.name);
-        let server = self.server;
-        // A thread of its own, since a destructor inside a runtime cannot wait for a future.
-        let dropped = thread::spawn(move || {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(administer(server, statement));
-        });
-        dropped.join().unwrap();
+        server::finish(administer(self.server, statement));
     }
 }
 
 async fn administer(server: &Server, statement: String) {
-    let mut connection = connect_when_started(&server.options).await;
+    let mut connection: PgConnection = server::connect(&options(server)).await;
     sqlx::raw_sql(AssertSqlSafe(statement))
         .execute(&mut connection)
         .await
@@ -164,15 +163,26 @@ async fn administer(server: &Server, statement: String) {
     connection.close().await.unwrap();
 }
 
-/// A container answers about a second after its start.
-async fn connect_when_started(options: &PgConnectOptions) -> PgConnection {
-    let mut attempts_left = 300;
-    loop {
-        match options.connect().await {
-            Ok(connection) => return connection,
-            Err(error) if attempts_left == 0 => panic!("Postgres does not answer: {error}"),
-            Err(_) => attempts_left -= 1,
-        }
-        time::sleep(Duration::from_millis(100)).await;
-    }
+fn options(server: &Server) -> PgConnectOptions {
+    server.url.parse().unwrap()
 }
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    Server::shared(&KIND, &SERVER)
+}
+
+static KIND: Kind = Kind {
+    name: "Postgres",
+    variable: "IDEM_TEST_POSTGRES_URL",
+    image: "postgres:18",
+    port: "5432/tcp",
+    options: [
+        &["--env", "POSTGRES_PASSWORD=idem"],
+        &["-c", "max_connections=500"],
+    ],
+    url: [
+        "postgres://postgres:idem@127.0.0.1:",
+        "/postgres?sslmode=disable",
+    ],
+};

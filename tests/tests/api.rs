@@ -39,3 +39,20 @@ mod postgres {
     #[path = "api/start.rs"]
     mod start;
 }
+
+#[cfg(all(feature = "mysql", not(idem_no_mysql)))]
+#[path = "."]
+mod mysql {
+    use idem_tests::mysql::{FEATURE, TestDb};
+
+    const NO_DATABASE: &str = "mysql://127.0.0.1:1/payments";
+
+    #[path = "api/app.rs"]
+    mod app;
+    #[path = "api/payments.rs"]
+    mod payments;
+    #[path = "api/refunds.rs"]
+    mod refunds;
+    #[path = "api/start.rs"]
+    mod start;
+}

@@ -97,7 +97,18 @@ mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     const RECORD: &str = "idem_record";
+    const KEY: &str = "key";
     const ONE_WRITER: bool = true;
+
+    const SCOPE_AND_KEY: &str = "scope, key";
+    const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
+    const TEXT: &str = "text";
+
+    /// What fails a migration, and what lets it pass again.
+    const OBSTACLE: [&str; 2] = [
+        "alter table idem_record rename to kept; create view idem_record as select 1 as expires_at",
+        "drop view idem_record",
+    ];
 
     const COPIED_SQL: &str = include_str!("../../idem-core/migrations/sqlite/0001_record.sql");
 
@@ -116,6 +127,8 @@ mod sqlite {
     ];
 
     behaviours!();
+    #[path = "behaviour/deferred.rs"]
+    mod deferred;
     #[path = "behaviour/writer.rs"]
     mod writer;
     #[path = "behaviour/writers.rs"]
@@ -125,10 +138,21 @@ mod sqlite {
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
 #[path = "."]
 mod postgres {
-    use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records};
+    use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
 
     const RECORD: &str = "idem.record";
+    const KEY: &str = "key";
     const ONE_WRITER: bool = false;
+
+    const SCOPE_AND_KEY: &str = "scope, key";
+    const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
+    const TEXT: &str = "text";
+
+    /// What fails a migration, and what lets it pass again.
+    const OBSTACLE: [&str; 2] = [
+        "alter table idem.record rename to kept; create view idem.record as select 1 as expires_at",
+        "drop view idem.record",
+    ];
 
     const COPIED_SQL: &str = include_str!("../../idem-core/migrations/postgres/0001_record.sql");
 
@@ -145,11 +169,40 @@ mod postgres {
         "set local statement_timeout = 0; select pg_sleep(600)",
     ];
 
+    /// A schema that hides the clock, and the setting of a session for which it does.
+    const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) = (
+        "create schema later;
+        create function later.now() returns timestamptz language sql stable as
+            $$ select pg_catalog.now() + interval '25 hours' $$;
+        create function later.statement_timestamp() returns timestamptz language sql stable as
+            $$ select pg_catalog.statement_timestamp() + interval '25 hours' $$;
+        create function later.clock_timestamp() returns timestamptz language sql volatile as
+            $$ select pg_catalog.clock_timestamp() + interval '25 hours' $$",
+        ("search_path", "later,pg_catalog,public"),
+    );
+
+    const COMMIT: &str = "commit";
+    const ASKS: &str = "pg_try_advisory_xact_lock";
+    const CANCEL: &str = "pg_cancel_backend";
+    /// What a broken transaction leaves in the server's log.
+    const LOGGED: &str = "ERROR";
+
+    const RECORD_OF_ANOTHER: &str = "insert into idem.record (scope, operation, key, attempt, \
+        format, fingerprint_version, fingerprint, status, headers, body, expires_at) \
+        values ('acme', 'POST /act-in-time', 'k', gen_random_uuid(), \
+        1, 1, '', 201, '', '', now() + interval '1 day')";
+
     behaviours!();
     #[path = "behaviour/clock.rs"]
     mod clock;
     #[path = "behaviour/collisions.rs"]
     mod collisions;
+    #[path = "behaviour/deferred.rs"]
+    mod deferred;
+    #[path = "behaviour/failover.rs"]
+    mod failover;
+    #[path = "behaviour/gate/postgres.rs"]
+    mod gate;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
@@ -174,6 +227,92 @@ mod postgres {
     mod stale_snapshot;
     #[path = "behaviour/standby.rs"]
     mod standby;
+    #[path = "behaviour/unclear_commit.rs"]
+    mod unclear_commit;
+}
+
+#[cfg(all(feature = "mysql", not(idem_no_mysql)))]
+#[path = "."]
+mod mysql {
+    use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
+
+    const RECORD: &str = "idem_record";
+    const KEY: &str = "`key`";
+    const ONE_WRITER: bool = false;
+
+    const SCOPE_AND_KEY: &str = "convert(scope using utf8mb4), convert(`key` using utf8mb4)";
+    const OF_SCOPE_AND_KEY: &str = "scope = ? and `key` = ?";
+    const TEXT: &str = "char";
+
+    const COPIED_SQL: &str = include_str!("../../idem-core/migrations/mysql/0001_record.sql");
+
+    /// What fails a migration, and what lets it pass again.
+    const OBSTACLE: [&str; 2] = [
+        "create trigger obstacle before insert on idem_migration \
+            for each row signal sqlstate '45000'",
+        "drop trigger obstacle",
+    ];
+
+    /// Fails as a deadlock does: the server has rolled everything back.
+    const FAILS: &str = "rollback; signal sqlstate '40001' set mysql_errno = 1213";
+
+    /// Where another transaction can insert a record while the handler runs.
+    const RACED: [&str; 2] = ["/gate", "/outside"];
+
+    /// Statements that only end when they are stopped.
+    const ENDLESS: [&str; 3] = [
+        "select sleep(600)",
+        "insert into payment (tenant, amount, reference) select 'acme', 5, sleep(600)",
+        "set /*M!100000 max_statement_time *//*!80000 max_execution_time */ = 0; do sleep(600)",
+    ];
+
+    /// A statement, and the setting of a session whose clock is ahead.
+    const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) =
+        ("do 0", ("timestamp", "unix_timestamp() + 25 * 3600"));
+
+    /// `autocommit` has nothing behind it.
+    const COMMIT: &str = "commit;";
+    const ASKS: &str = "get_lock";
+    const CANCEL: &str = "kill query";
+    /// A server that has started has logged it; statements that fail are not logged.
+    const LOGGED: &str = "ready for connections";
+
+    const RECORD_OF_ANOTHER: &str = "insert into idem_record (scope, operation, `key`, attempt, \
+        format, fingerprint_version, fingerprint, status, headers, body, created_at, expires_at) \
+        values ('acme', 'POST /act-in-time', 'k', unhex(replace(uuid(), '-', '')), \
+        1, 1, '', 201, '', '', utc_timestamp(6), utc_timestamp(6) + interval 1 day)";
+
+    behaviours!();
+    #[path = "behaviour/clock.rs"]
+    mod clock;
+    #[path = "behaviour/deadlock.rs"]
+    mod deadlock;
+    #[path = "behaviour/gate/mysql.rs"]
+    mod gate;
+    #[path = "behaviour/implicit_commit.rs"]
+    mod implicit_commit;
+    #[path = "behaviour/invisible_record.rs"]
+    mod invisible_record;
+    #[path = "behaviour/locked_rows.rs"]
+    mod locked_rows;
+    #[path = "behaviour/lost_commit.rs"]
+    mod lost_commit;
+    #[path = "behaviour/nodes.rs"]
+    mod nodes;
+    #[path = "behaviour/server_log.rs"]
+    mod server_log;
+    #[path = "behaviour/silent_database.rs"]
+    mod silent_database;
+    #[path = "behaviour/standby.rs"]
+    mod standby;
+}
+
+/// Stands for all tests that MariaDB is missing for, so that they are counted as ignored.
+#[cfg(all(feature = "mysql", idem_no_mysql))]
+#[test]
+#[ignore = "no MariaDB: set IDEM_TEST_MYSQL_URL or start Docker"]
+fn mysql_is_missing() {
+    panic!("no MariaDB: set IDEM_TEST_MYSQL_URL or start Docker");
 }
 
 /// Stands for all tests that Postgres is missing for, so that they are counted as ignored.

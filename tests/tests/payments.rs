@@ -1,5 +1,9 @@
 //! The payments app as a process: killed at any statement, in pairs, and asked to end.
 
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the cases are compiled once per server"
+)]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::net::SocketAddr;
@@ -163,77 +167,26 @@ mod sqlite {
 }
 
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
+#[path = "."]
 mod postgres {
-    use std::slice;
-
-    use super::*;
     use idem_tests::postgres::{FEATURE, TestDb};
-    use idem_tests::proxy::{Action, Proxy};
-    use tokio::task::yield_now;
 
-    #[tokio::test]
-    async fn killed_between_any_two_statements_each_key_is_paid_once() {
-        let db = TestDb::empty().await;
-        let statements = statements_of_a_payment(&db).await;
-        // Begin, probe, payment, guard, record, COMMIT.
-        assert!(statements >= 6, "{statements}");
-        for number in 0..100 {
-            let key = format!("k{number}");
-            let action = [Action::Hold, Action::HoldAnswer][number % 2];
-            let (mut victim, proxy) = proxied(&db).await;
-            let trap = proxy.on_nth(number / 2 % statements + 1, "", action);
-            let sent = send_all(slice::from_ref(&key), victim.address());
-            trap.reached().await;
-            victim.kill().await;
-            proxy.cut();
-            sent.join_all().await;
-            let next = start_payments(FEATURE, &db.url(), 5).await;
-            each_key_is_paid_once(&[key], next.address()).await;
-        }
-    }
+    const COMMIT: &str = "commit";
+    const SWEEP: &str = "delete from idem.record";
 
-    async fn statements_of_a_payment(db: &TestDb) -> usize {
-        let (node, proxy) = proxied(db).await;
-        proxy.forget();
-        assert_eq!(retry("counted", node.address()).await.status, 201);
-        proxy.traffic().statements.len()
-    }
+    #[path = "payments/server.rs"]
+    mod server;
+}
 
-    /// The app behind a proxy that sees the statements of requests alone from here on.
-    async fn proxied(db: &TestDb) -> (Process, Proxy) {
-        let proxy = Proxy::to(&db.url()).await;
-        let node = start_payments(FEATURE, proxy.url(), 5).await;
-        let is_sweep = |statement: &String| statement.contains("delete from idem.record");
-        while !proxy.traffic().statements.iter().any(is_sweep) {
-            yield_now().await;
-        }
-        (node, proxy)
-    }
+#[cfg(all(feature = "mysql", not(idem_no_mysql)))]
+#[path = "."]
+mod mysql {
+    use idem_tests::mysql::{FEATURE, TestDb};
 
-    #[tokio::test]
-    async fn killed_after_commit_and_before_the_answer_the_payment_is_replayed() {
-        let db = TestDb::empty().await;
-        let proxy = Proxy::to(&db.url()).await;
-        let mut victim = start_payments(FEATURE, proxy.url(), 5).await;
-        let keys = ["committed".to_owned()];
-        let trap = proxy.on("commit", Action::HoldAnswer);
-        let sent = send_all(&keys, victim.address());
-        trap.reached().await;
-        victim.kill().await;
-        proxy.cut();
-        sent.join_all().await;
-        let next = start_payments(FEATURE, &db.url(), 5).await;
-        assert!(retry("committed", next.address()).await.is_replay());
-        assert_eq!(payments_of("committed", next.address()).await, 1);
-    }
+    /// `autocommit` has nothing behind it.
+    const COMMIT: &str = "commit;";
+    const SWEEP: &str = "delete r from";
 
-    #[tokio::test]
-    async fn of_64_duplicates_on_two_processes_one_pays_and_other_keys_are_served() {
-        let db = TestDb::empty().await;
-        let nodes = [
-            start_payments(FEATURE, &db.url(), 5).await,
-            start_payments(FEATURE, &db.url(), 5).await,
-        ];
-        of_64_duplicates_one_pays_and_other_keys_are_served(&nodes).await;
-    }
+    #[path = "payments/server.rs"]
+    mod server;
 }

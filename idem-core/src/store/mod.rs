@@ -139,6 +139,12 @@ pub struct Opening<'a> {
     pub(crate) name: Option<&'a RecordName>,
     /// Names the guard savepoint.
     pub(crate) attempt: Uuid,
+    /// Whether it is only wanted if the attempt may run: then a database may leave it out.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        expect(dead_code, reason = "the others begin before they probe")
+    )]
+    pub(crate) if_it_may_run: bool,
     /// The isolation that is asked for.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "mysql")),
@@ -158,6 +164,7 @@ impl<'a> Opening<'a> {
         Self {
             name,
             attempt,
+            if_it_may_run: false,
             isolation: policy.isolation,
             timeout: policy.timeout,
         }

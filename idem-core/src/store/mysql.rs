@@ -64,7 +64,7 @@ impl Backend for MySql {
                 locked: opening.name.is_some(),
             };
             // Who is only told or replayed needs no transaction.
-            if probe.may_run() {
+            if !opening.if_it_may_run || probe.may_run() {
                 let begin = AssertSqlSafe(message::begin(opening.isolation, &opened.guard));
                 Manager::begin(conn, Some(begin.into_sql_str())).await?;
             }

@@ -51,8 +51,8 @@ mod load;
 mod options;
 mod report;
 
-#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-compile_error!("choose a database: `--features sqlite` or `--features postgres`");
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!("choose a database: `--features sqlite`, `postgres` or `mysql`");
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -69,6 +69,11 @@ async fn main() -> io::Result<()> {
     if matches!(options.database, Database::Postgres | Database::All) {
         let server = postgres::Server::start(&plan).await;
         measure("Postgres", &server.endpoints, &plan, &mut out).await?;
+    }
+    #[cfg(feature = "mysql")]
+    if matches!(options.database, Database::Mysql | Database::All) {
+        let server = mysql::Server::start(&plan).await;
+        measure("MariaDB", &server.endpoints, &plan, &mut out).await?;
     }
     Ok(())
 }
@@ -114,6 +119,7 @@ mod sqlite {
 
     const READ_ANSWER: &str = "select status, body from idem_record \
         where scope = 'global' and operation = 'POST /payments' and key = $1";
+    const ANALYZE: &str = "analyze";
 
     mod endpoints;
     mod server;
@@ -128,6 +134,22 @@ mod postgres {
 
     const READ_ANSWER: &str = "select status, body from idem.record \
         where scope = 'global' and operation = 'POST /payments' and key = $1";
+    const ANALYZE: &str = "analyze";
+
+    mod endpoints;
+    mod server;
+}
+
+#[cfg(feature = "mysql")]
+#[path = "."]
+mod mysql {
+    use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb};
+
+    pub(crate) use self::server::Server;
+
+    const READ_ANSWER: &str = "select status, body from idem_record \
+        where scope = 'global' and operation = 'POST /payments' and `key` = ?";
+    const ANALYZE: &str = "analyze table payment, idem_record";
 
     mod endpoints;
     mod server;

@@ -28,6 +28,8 @@ pub(crate) enum Database {
     Sqlite,
     #[cfg(feature = "postgres")]
     Postgres,
+    #[cfg(feature = "mysql")]
+    Mysql,
     All,
 }
 

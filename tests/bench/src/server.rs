@@ -7,8 +7,8 @@ use idem_axum::Idempotency;
 use idem_tests::http::{self, Attempt};
 use uuid::Uuid;
 
-use super::TestDb;
 use super::endpoints::{NewPayment, bare_routes, idempotent_routes};
+use super::{ANALYZE, TestDb};
 use crate::load::{Endpoint, Sides};
 use crate::{Endpoints, Plan};
 
@@ -58,7 +58,7 @@ async fn filled(keys: &[String]) -> TestDb {
         let answer = payment("/payments").key(key).send(&app).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }
-    sqlx::query("analyze").execute(&pool).await.unwrap();
+    sqlx::query(ANALYZE).execute(&pool).await.unwrap();
     pool.close().await;
     db
 }

@@ -1,6 +1,7 @@
 //! One connection through a proxy: a loop for each direction.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::{
         Mutex,
@@ -10,24 +11,21 @@ use std::{
 
 use tokio::{
     io::{AsyncWriteExt, BufReader},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::{TcpStream, tcp::OwnedWriteHalf},
 };
 
 use super::{
     Shared,
-    message::{Message, Prepared},
+    protocol::{Protocol, Reader},
     trap::{Action, Trap},
 };
 
 /// Relays until one side ends, a trap cuts or the proxy's owner does; then both sides are closed.
-pub(super) async fn relay(client: TcpStream, server: TcpStream, shared: &Shared) {
+pub(super) async fn relay<P: Protocol>(client: TcpStream, server: TcpStream, shared: &Shared) {
     let mut cuts = shared.cuts.subscribe();
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let turns = Turns::default();
+    let turns = Turns::<P>::default();
     // However it ends, the peers see no more than a closed connection.
     tokio::select! {
         _ = relay_statements(BufReader::new(from_client), to_server, &turns, shared) => {}
@@ -36,21 +34,20 @@ pub(super) async fn relay(client: TcpStream, server: TcpStream, shared: &Shared)
     }
 }
 
-async fn relay_statements(
-    mut client: BufReader<OwnedReadHalf>,
+async fn relay_statements<P: Protocol>(
+    mut client: Reader,
     mut server: OwnedWriteHalf,
-    turns: &Turns,
+    turns: &Turns<P>,
     shared: &Shared,
 ) -> io::Result<()> {
-    let mut prepared = Prepared::default();
     let mut cut_running = None;
-    let mut message = Message::read_first(&mut client).await?;
     loop {
-        let statement = prepared.statement(&message);
-        let trap = statement
+        let said = turns.protocol.read_client(&mut client).await?;
+        let trap = said
+            .statement
             .as_deref()
             .and_then(|statement| shared.caught(statement));
-        shared.count(turns.client_begins(), statement);
+        shared.count(turns.client_begins(), said.statement);
         shared.while_paused().await;
         if let Some(trap) = trap {
             match trap.action() {
@@ -66,31 +63,28 @@ async fn relay_statements(
                 Action::HoldAnswer | Action::CutAnswer => turns.catch_answer(trap),
             }
         }
-        if message.asks_for_answer() {
-            turns.owe_answer();
-        }
-        server.write_all(&message.bytes).await?;
-        if let (true, Some(trap)) = (message.asks_for_answer(), &cut_running) {
+        let asks = said.answer.is_some();
+        turns.owe(said.answer);
+        server.write_all(&said.bytes).await?;
+        if let (true, Some(trap)) = (asks, &cut_running) {
             trap.mark_reached();
             return Ok(());
         }
-        message = Message::read(&mut client).await?;
     }
 }
 
-async fn relay_answers(
-    mut server: BufReader<OwnedReadHalf>,
+async fn relay_answers<P: Protocol>(
+    mut server: Reader,
     mut client: OwnedWriteHalf,
-    turns: &Turns,
+    turns: &Turns<P>,
     shared: &Shared,
 ) -> io::Result<()> {
     let mut held = Vec::new();
     loop {
-        let message = Message::read(&mut server).await?;
+        let message = P::read_server(&mut server).await?;
         let trap = turns.caught_answer();
-        held.extend(&message.bytes);
-        if message.ends_answer() {
-            turns.answer_ended();
+        held.extend(&message);
+        if turns.ends_answer(&message) {
             if let Some(trap) = &trap {
                 trap.mark_reached();
                 if trap.action() == Action::CutAnswer {
@@ -109,20 +103,21 @@ async fn relay_answers(
 }
 
 /// Who spoke last on a connection, and which answers are outstanding.
-#[derive(Debug, Default)]
-struct Turns {
+#[derive(Debug)]
+struct Turns<P: Protocol> {
+    protocol: P,
     client_spoke_last: AtomicBool,
-    answers: Mutex<Answers>,
+    answers: Mutex<Answers<P::Answer>>,
 }
 
-#[derive(Debug, Default)]
-struct Answers {
-    owed: usize,
+#[derive(Debug)]
+struct Answers<A> {
+    owed: VecDeque<A>,
     /// The trap, and how many answers come before the one that it holds or cuts.
     caught: Option<(usize, Trap)>,
 }
 
-impl Turns {
+impl<P: Protocol> Turns<P> {
     /// Whether this message of the client begins a round trip.
     fn client_begins(&self) -> bool {
         !self.client_spoke_last.swap(true, Ordering::Relaxed)
@@ -132,14 +127,14 @@ impl Turns {
         self.client_spoke_last.store(false, Ordering::Relaxed);
     }
 
-    fn owe_answer(&self) {
-        self.answers.lock().unwrap().owed += 1;
+    fn owe(&self, answer: Option<P::Answer>) {
+        self.answers.lock().unwrap().owed.extend(answer);
     }
 
     /// Hands a trap to the other direction, before its statement is forwarded.
     fn catch_answer(&self, trap: Trap) {
         let mut answers = self.answers.lock().unwrap();
-        answers.caught = Some((answers.owed, trap));
+        answers.caught = Some((answers.owed.len(), trap));
     }
 
     /// The trap that the answer being read is caught in.
@@ -151,12 +146,32 @@ impl Turns {
         }
     }
 
-    fn answer_ended(&self) {
+    /// Whether the server's message ends an answer. What nobody asked for is part of none.
+    fn ends_answer(&self, message: &[u8]) -> bool {
         let mut answers = self.answers.lock().unwrap();
-        answers.owed -= 1;
+        let answer = answers.owed.front_mut();
+        if !answer.is_some_and(|answer| self.protocol.ends(answer, message)) {
+            return false;
+        }
+        answers.owed.pop_front();
         answers.caught = match answers.caught.take() {
             Some((before, trap)) if before > 0 => Some((before - 1, trap)),
             _ => None,
         };
+        true
+    }
+}
+
+/// Derived it would ask for a default answer.
+impl<P: Protocol> Default for Turns<P> {
+    fn default() -> Self {
+        Self {
+            protocol: P::default(),
+            client_spoke_last: AtomicBool::default(),
+            answers: Mutex::new(Answers {
+                owed: VecDeque::new(),
+                caught: None,
+            }),
+        }
     }
 }

@@ -1,43 +1,39 @@
-//! A TCP proxy in front of Postgres that breaks connections at a chosen statement.
+//! A TCP proxy in front of Postgres, MariaDB or MySQL that breaks connections at a chosen statement.
 
 mod connection;
-mod message;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod protocol;
 mod trap;
 
 use std::{
     net::SocketAddr,
-    str::FromStr,
     sync::{Arc, Mutex},
 };
 
-use sqlx::{
-    ConnectOptions,
-    postgres::{PgConnectOptions, PgSslMode},
-};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{AbortHandle, JoinSet},
 };
 
+use self::protocol::Protocol;
 pub use self::trap::{Action, Trap};
 
 /// A proxy between this test and a database. Dropping it cuts every connection.
 ///
-/// A statement is a `Query` message, or a `Bind` message with the text of the prepared statement
-/// that it names; `Parse` alone runs nothing and is none.
+/// A statement is a message with text to run, many statements of SQL in one text included, or a message
+/// that runs a prepared statement, with the text of that; to prepare alone runs nothing and is none.
 ///
 /// # Examples
 ///
 /// ```no_run
-/// # async fn example() {
-/// use idem_tests::{
-///     postgres::TestDb,
-///     proxy::{Action, Proxy},
-/// };
+/// # async fn example(url: &str) {
+/// use idem_tests::proxy::{Action, Proxy};
 ///
-/// let db = TestDb::new().await;
-/// let proxy = Proxy::to(&db.url()).await;
+/// let proxy = Proxy::to(url).await;
 /// let commit = proxy.on("commit", Action::CutAnswer);
 /// // … send an attempt through a pool on `proxy.url()`, then:
 /// commit.reached().await; // The transaction has committed, and its client will never hear of it.
@@ -67,19 +63,22 @@ pub struct Traffic {
 impl Proxy {
     /// Starts a proxy to the database of `url`, in the runtime of this test.
     pub async fn to(url: &str) -> Self {
-        let options = PgConnectOptions::from_str(url).unwrap();
-        let server = (options.get_host().to_owned(), options.get_port());
+        match url.split(':').next() {
+            #[cfg(feature = "postgres")]
+            Some("postgres" | "postgresql") => Self::speaking::<postgres::Postgres>(url).await,
+            #[cfg(feature = "mysql")]
+            Some("mysql" | "mariadb") => Self::speaking::<mysql::MySql>(url).await,
+            _ => panic!("no protocol is known for {url}"),
+        }
+    }
+
+    async fn speaking<P: Protocol>(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
-        let accepting = tokio::spawn(accept(listener, server, Arc::clone(&shared)));
+        let accepting = tokio::spawn(accept::<P>(listener, P::server(url), Arc::clone(&shared)));
         Self {
-            url: options
-                .host("127.0.0.1")
-                .port(address.port())
-                .ssl_mode(PgSslMode::Disable)
-                .to_url_lossy()
-                .into(),
+            url: P::through(url, address.port()),
             shared,
             accepting: accepting.abort_handle(),
         }
@@ -178,7 +177,7 @@ impl Shared {
 }
 
 /// The connections end with the task that accepted them.
-async fn accept(listener: TcpListener, server: (String, u16), shared: Arc<Shared>) {
+async fn accept<P: Protocol>(listener: TcpListener, server: (String, u16), shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         if *shared.down.borrow() {
@@ -191,7 +190,7 @@ async fn accept(listener: TcpListener, server: (String, u16), shared: Arc<Shared
             client.set_nodelay(true).unwrap();
             server.set_nodelay(true).unwrap();
             let shared = Arc::clone(&shared);
-            connections.spawn(async move { connection::relay(client, server, &shared).await });
+            connections.spawn(async move { connection::relay::<P>(client, server, &shared).await });
         }
     }
 }

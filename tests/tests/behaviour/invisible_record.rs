@@ -1,14 +1,14 @@
-//! A record that another Postgres transaction has inserted and not committed yet.
+//! A record that another transaction has inserted and not committed yet.
 
 use std::sync::Arc;
 
 use axum::Router;
 use idem_tests::http::Attempt;
-use sqlx::{Pool, Transaction};
+use sqlx::{AssertSqlSafe, Pool, Transaction};
 
 use super::app::{engine, once_it_is_over, payment};
 use super::statements::app;
-use super::{Db, TestDb};
+use super::{Db, RECORD, TestDb};
 
 #[tokio::test]
 async fn an_attempt_waits_for_it_within_its_limits_and_replays_it_once_it_is_there() {
@@ -46,12 +46,12 @@ async fn start() -> (TestDb, Router, Transaction<'static, Db>) {
     let app = app(idem, Arc::default());
     let first = once_it_is_over(&payment("/act-in-time").key("k"), &app).await;
     assert_eq!(first.status, 201, "{first:?}");
-    let aside = "create table aside as select * from idem.record; delete from idem.record";
+    let aside = AssertSqlSafe(format!(
+        "create table aside as select * from {RECORD}; delete from {RECORD}"
+    ));
     sqlx::raw_sql(aside).execute(&elsewhere).await.unwrap();
     let mut record = elsewhere.begin_with("begin").await.unwrap();
-    sqlx::query("insert into idem.record select * from aside")
-        .execute(&mut *record)
-        .await
-        .unwrap();
+    let insert = AssertSqlSafe(format!("insert into {RECORD} select * from aside"));
+    sqlx::query(insert).execute(&mut *record).await.unwrap();
     (db, app, record)
 }

@@ -1,12 +1,11 @@
 //! Sweeping passes over rows that others hold. SQLite locks no rows: there a sweep has its turn.
 
 use idem_tests::proxy::{Action, Proxy};
-use sqlx::Connection;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection};
 
 use super::app::{has_paid, payment};
 use super::told::{Node, send};
-use super::{TestDb, age_records};
+use super::{COMMIT, KEY, RECORD, TestDb, age_records, pool_at};
 
 #[tokio::test]
 async fn a_sweep_passes_over_a_row_that_someone_else_holds() {
@@ -18,7 +17,11 @@ async fn a_sweep_passes_over_a_row_that_someone_else_holds() {
     age_records(node.idem.pool()).await;
     let mut other = db.pool_of(1).await.acquire().await.unwrap();
     let mut holder = other.begin().await.unwrap();
-    sqlx::query("select from idem.record where key = 'held' for update")
+    let hold = format!(
+        "select 1 from {RECORD} \
+         where scope = 'acme' and operation = 'pay' and {KEY} = 'held' for update"
+    );
+    sqlx::query(AssertSqlSafe(hold))
         .execute(&mut *holder)
         .await
         .unwrap();
@@ -52,9 +55,8 @@ async fn a_record_whose_replacement_is_about_to_commit_is_left_to_it() {
     assert!(has_paid(&pay.send(&node.app()).await));
     age_records(node.idem.pool()).await;
     let proxy = Proxy::to(&db.url()).await;
-    let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
-    let slow = Node::on(pool);
-    let commit = proxy.on("commit", Action::Hold);
+    let slow = Node::on(pool_at(proxy.url(), 5).await);
+    let commit = proxy.on(COMMIT, Action::Hold);
     let second = send(&slow.app(), pay.clone());
     commit.reached().await;
     // It would wait for the COMMIT, which is held until further down.

@@ -3,15 +3,14 @@
 use axum::Router;
 use idem_axum::Idempotency;
 use idem_tests::proxy::{Action, Proxy};
-use sqlx::postgres::PgPoolOptions;
 
-use super::TestDb;
 use super::app::{app, engine, has_paid, payment, problem};
+use super::{COMMIT, TestDb, pool_at};
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
     let (db, proxy, app) = start().await;
-    let commit = proxy.on("commit", Action::CutAnswer);
+    let commit = proxy.on(COMMIT, Action::CutAnswer);
     let pay = payment("/payments").key("k");
     let paid = pay.send(&app).await;
     assert!(commit.is_reached());
@@ -26,68 +25,13 @@ async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
 #[tokio::test]
 async fn a_commit_that_did_not_arrive_asks_to_try_again() {
     let (db, proxy, app) = start().await;
-    let commit = proxy.on("commit", Action::Cut);
+    let commit = proxy.on(COMMIT, Action::Cut);
     let pay = payment("/payments").key("k");
     let lost = pay.send(&app).await;
     assert!(commit.is_reached());
     assert_eq!(problem(&lost), (503, "try-again".to_owned()));
     assert!(lost.header("retry-after").is_some());
     assert_eq!(db.payments().await, 0);
-    assert!(has_paid(&pay.send(&app).await));
-    assert_eq!(db.payments().await, 1);
-}
-
-#[tokio::test]
-async fn a_commit_that_still_runs_when_its_connection_is_lost_is_not_run_beside() {
-    let (db, proxy, app) = start().await;
-    let direct = db.pool().await;
-    sqlx::raw_sql(COMMIT_WAITS_FOR_LOCK)
-        .execute(&direct)
-        .await
-        .unwrap();
-    let mut lock = direct.acquire().await.unwrap();
-    let hold = sqlx::query("select pg_advisory_lock(1)");
-    hold.execute(&mut *lock).await.unwrap();
-
-    let commit = proxy.on("commit", Action::CutRunning);
-    let pay = payment("/payments").key("k");
-    let attempt = tokio::spawn({
-        let (pay, app) = (pay.clone(), app.clone());
-        async move { pay.send(&app).await }
-    });
-    commit.reached().await;
-    let duplicate = pay.send(&app).await;
-    assert!(
-        [409, 503].contains(&duplicate.status.as_u16()),
-        "{duplicate:?}"
-    );
-    assert_eq!(db.payments().await, 0);
-
-    let release = sqlx::query("select pg_advisory_unlock(1)");
-    release.execute(&mut *lock).await.unwrap();
-    let first = attempt.await.unwrap();
-    assert!(has_paid(&first) || first.status == 503, "{first:?}");
-    let hold = sqlx::query("select pg_advisory_lock(1)");
-    hold.execute(&mut *lock).await.unwrap();
-    let retry = pay.send(&app).await;
-    assert!(retry.is_replay(), "{retry:?}");
-    assert_eq!(db.payments().await, 1);
-}
-
-/// As engines that are spread over several servers do.
-#[tokio::test]
-async fn what_became_of_a_commit_is_found_out_where_the_database_says_it_does_not_know() {
-    let (db, _proxy, app) = start().await;
-    let direct = db.pool().await;
-    sqlx::raw_sql(COMMIT_IS_UNCLEAR)
-        .execute(&direct)
-        .await
-        .unwrap();
-    let pay = payment("/payments").key("k");
-    let lost = pay.send(&app).await;
-    assert_eq!(problem(&lost), (503, "try-again".to_owned()));
-    let clear = "drop trigger unclear on payment";
-    sqlx::raw_sql(clear).execute(&direct).await.unwrap();
     assert!(has_paid(&pay.send(&app).await));
     assert_eq!(db.payments().await, 1);
 }
@@ -120,22 +64,10 @@ async fn without_the_database_nothing_runs() {
 }
 
 /// The application reaches its database through the proxy.
-async fn start() -> (TestDb, Proxy, Router) {
+pub async fn start() -> (TestDb, Proxy, Router) {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
-    let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
+    let pool = pool_at(proxy.url(), 10).await;
     (db, proxy, app(Idempotency::new(pool)))
 }
-
-const COMMIT_WAITS_FOR_LOCK: &str = "
-    create function wait() returns trigger language plpgsql as
-        $$ begin perform pg_advisory_xact_lock(1); return null; end $$;
-    create constraint trigger wait after insert on payment
-        deferrable initially deferred for each row execute function wait()";
-
-const COMMIT_IS_UNCLEAR: &str = "
-    create function unclear() returns trigger language plpgsql as
-        $$ begin raise exception using errcode = '40003'; end $$;
-    create constraint trigger unclear after insert on payment
-        deferrable initially deferred for each row execute function unclear()";

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Pool};
 
 use super::history::{Name, Step, Try, history};
 use super::told::{Node, all, send};
-use super::{Db, RECORD, TestDb};
+use super::{Db, OF_SCOPE_AND_KEY, RECORD, SCOPE_AND_KEY, TestDb};
 
 /// `IDEM_MODEL_SEEDS=1000..2000` runs these instead; a failure names its seed.
 const SEEDS: std::ops::Range<u64> = 1..5;
@@ -169,14 +169,14 @@ impl World {
 
     /// The database holds what the model says and nothing else.
     async fn compare(&self, context: &str) {
-        let rows = format!("select scope, key, cast(status as integer), body from {RECORD}");
-        let rows: Vec<(String, String, i32, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(rows))
+        let rows = format!("select {SCOPE_AND_KEY}, status, body from {RECORD}");
+        let rows: Vec<(String, String, i16, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(rows))
             .fetch_all(self.pool())
             .await
             .unwrap();
         let mut expected = self.kept.iter().map(|((tenant, key), kept)| {
             let (tenant, key) = ((*tenant).to_owned(), (*key).to_owned());
-            (tenant, key, i32::from(kept.status), kept.body.clone())
+            (tenant, key, kept.status.cast_signed(), kept.body.clone())
         });
         assert_eq!(
             sorted(rows),
@@ -217,8 +217,7 @@ fn kind(answer: &Answer) -> String {
 }
 
 async fn expire(pool: &Pool<Db>, (tenant, key): Name) {
-    let expire =
-        format!("update {RECORD} set expires_at = created_at where scope = $1 and key = $2");
+    let expire = format!("update {RECORD} set expires_at = created_at where {OF_SCOPE_AND_KEY}");
     let expire = sqlx::query(AssertSqlSafe(expire)).bind(tenant).bind(key);
     expire.execute(pool).await.unwrap();
 }

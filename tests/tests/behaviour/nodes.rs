@@ -3,12 +3,11 @@
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::Connection;
-use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinHandle;
 
-use super::TestDb;
 use super::app::{has_paid, payment, problem};
 use super::told::{Node, all, send};
+use super::{ASKS, TestDb, pool_at};
 
 #[tokio::test]
 async fn one_that_waits_for_another_node_replays_its_answer_and_holds_no_connection_meanwhile() {
@@ -101,8 +100,7 @@ impl Nodes {
         let first = send(&other.app(), first);
         other.at_gate().await;
         let proxy = Proxy::to(&db.url()).await;
-        let pool = PgPoolOptions::new().max_connections(1);
-        let mine = Node::on(pool.connect(proxy.url()).await.unwrap());
+        let mine = Node::on(pool_at(proxy.url(), 1).await);
         Self {
             db,
             other,
@@ -115,7 +113,7 @@ impl Nodes {
     /// Returns when an attempt of this node has looked for the other's twice.
     async fn has_asked_twice(&self) {
         for _ in 0..2 {
-            let ask = self.proxy.on("pg_try_advisory_xact_lock", Action::Hold);
+            let ask = self.proxy.on(ASKS, Action::Hold);
             ask.reached().await;
             ask.resume();
         }

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use tokio::time::timeout;
 
 use super::app::{app, engine, payment};
-use super::{COPIED_SQL, RECORD, TestDb};
+use super::{COPIED_SQL, OBSTACLE, RECORD, TestDb};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_nodes_migrate_at_once() {
@@ -31,18 +31,13 @@ async fn many_nodes_migrate_at_once() {
 async fn a_migration_that_fails_locks_nobody_out() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
-    let (lost, kept) = (
-        format!("alter table {RECORD} rename to kept"),
-        format!("delete from {}", RECORD.replace("record", "migration")),
-    );
-    let in_the_way = format!("create view {RECORD} as select 1 as expires_at");
-    for statement in [lost, kept, in_the_way] {
-        let statement = sqlx::query(AssertSqlSafe(statement));
-        statement.execute(idem.pool()).await.unwrap();
-    }
+    let [obstacle, removal] = OBSTACLE;
+    let forget = format!("delete from {}", RECORD.replace("record", "migration"));
+    let forget = sqlx::query(AssertSqlSafe(forget));
+    forget.execute(idem.pool()).await.unwrap();
+    sqlx::raw_sql(obstacle).execute(idem.pool()).await.unwrap();
     idem.migrate().await.unwrap_err();
-    let removed = sqlx::query(AssertSqlSafe(format!("drop view {RECORD}")));
-    removed.execute(idem.pool()).await.unwrap();
+    sqlx::raw_sql(removal).execute(idem.pool()).await.unwrap();
     // The pool of the failed one stays open.
     let next = Idempotency::new(db.pool().await);
     let migrated = timeout(Duration::from_secs(20), next.migrate()).await;

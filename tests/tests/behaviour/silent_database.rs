@@ -1,4 +1,4 @@
-//! Postgres falls silent after the handler has run, as behind a network that lost its route.
+//! The database falls silent after the handler has run, as behind a network that lost its route.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use axum::Router;
 use idem_axum::Idempotency;
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Action, Proxy};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::Executor;
 use tokio::time::timeout;
 
-use super::TestDb;
 use super::app::{engine, payment, problem};
-use super::stale_snapshot::{lock, until_somebody_waits};
+use super::gate::{Gate, WAIT, until_somebody_waits};
 use super::statements::app;
+use super::{CANCEL, RECORD, RECORD_OF_ANOTHER, TestDb, pool_at};
 
 #[tokio::test]
 async fn an_attempt_that_lost_its_race_waits_for_the_winners_answer_within_limits() {
     let (db, proxy, app) = start().await;
-    let find = proxy.on("from idem.record where scope", Action::Hold);
+    let find = proxy.on(&format!("from {RECORD} where scope"), Action::Hold);
     let refused = act(&app, RECORD_OF_ANOTHER).await;
     assert!(find.is_reached());
     assert_eq!(problem(&refused), (503, "try-again".to_owned()));
@@ -28,7 +28,7 @@ async fn an_attempt_that_lost_its_race_waits_for_the_winners_answer_within_limit
 #[tokio::test]
 async fn an_attempt_that_broke_its_transaction_stores_the_terminal_answer_within_limits() {
     let (_db, proxy, app) = start().await;
-    let insert = proxy.on("insert into idem.record", Action::HoldAnswer);
+    let insert = proxy.on(&format!("insert into {RECORD}"), Action::HoldAnswer);
     let broken = act(&app, "commit").await;
     assert!(insert.is_reached());
     assert_eq!(problem(&broken), (500, "transaction-broken".to_owned()));
@@ -39,27 +39,22 @@ async fn word_to_stop_a_statement_that_comes_late_stops_nobody_elses() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
-    let two = PgPoolOptions::new().max_connections(2);
-    let pool = two.connect(proxy.url()).await.unwrap();
+    let pool = pool_at(proxy.url(), 2).await;
     let app = super::app::app(Idempotency::new(pool.clone()));
-    let cancel = proxy.on("pg_cancel_backend", Action::Hold);
+    let cancel = proxy.on(CANCEL, Action::Hold);
     let stopped = payment("/in-time").key("k").send(&app).await;
     assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
     assert!(cancel.is_reached());
 
     let direct = db.pool().await;
-    let mut holder = direct.acquire().await.unwrap();
-    lock(&mut holder, "pg_advisory_lock").await;
+    let mut gate = Gate::shut(&direct).await;
     let mut next = pool.acquire().await.unwrap();
-    let statement = tokio::spawn(async move {
-        let wait = sqlx::query("select pg_advisory_xact_lock(1)");
-        wait.execute(&mut *next).await.map(|_| ())
-    });
+    let statement = tokio::spawn(async move { next.execute(WAIT).await.map(|_| ()) });
     until_somebody_waits(&direct).await;
     cancel.resume();
     // The other connection comes back when the database has acted.
     drop(pool.acquire().await.unwrap());
-    lock(&mut holder, "pg_advisory_unlock").await;
+    gate.open().await;
     statement.await.unwrap().unwrap();
 }
 
@@ -68,7 +63,7 @@ async fn start() -> (TestDb, Proxy, Router) {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
-    let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
+    let pool = pool_at(proxy.url(), 10).await;
     let app = app(Idempotency::new(pool), std::sync::Arc::default());
     (db, proxy, app)
 }
@@ -79,8 +74,3 @@ async fn act(app: &Router, sql: &str) -> Answer {
     let answered = timeout(Duration::from_secs(30), act.send(app)).await;
     answered.unwrap()
 }
-
-const RECORD_OF_ANOTHER: &str = "insert into idem.record (scope, operation, key, attempt, \
-    format, fingerprint_version, fingerprint, status, headers, body, expires_at) \
-    values ('acme', 'POST /act-in-time', 'k', gen_random_uuid(), \
-    1, 1, '', 201, '', '', now() + interval '1 day')";

@@ -1,21 +1,17 @@
 //! Isolations whose snapshot is older than the attempt's lock, so that the probe cannot see
 //! what the lock's last holder has committed.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use idem_axum::{Idempotency, idempotent};
 use idem_tests::http::Answer;
-use sqlx::postgres::PgConnection;
-use sqlx::{Executor, Pool};
-use tokio::time::timeout;
 
 use super::app::{
     AppState, NewPayment, Tenant, create_payment, engine, has_paid, payment, problem,
 };
+use super::gate::{Gate, until_somebody_waits};
 use super::{Db, INSERT_PAYMENT, TestDb};
 
 /// Pays on a connection of its own.
@@ -93,15 +89,14 @@ impl Race {
     /// The answer of the node that begins before the other one commits and locks afterwards.
     async fn run(&self, path: &str) -> Answer {
         let pool = self.db.pool_of(2).await;
-        let mut holder = pool.acquire().await.unwrap();
-        lock(&mut holder, "pg_advisory_lock").await;
+        let mut gate = Gate::shut(&pool).await;
         let late = tokio::spawn({
             let (pay, app) = (payment(path).key("k"), self.late.clone());
             async move { pay.send(&app).await }
         });
         until_somebody_waits(&pool).await;
         assert!(has_paid(&payment(path).key("k").send(&self.first).await));
-        lock(&mut holder, "pg_advisory_unlock").await;
+        gate.open().await;
         late.await.unwrap()
     }
 }
@@ -111,26 +106,4 @@ fn app(idem: Idempotency<Db>) -> Router {
         .route("/payments", post(create_payment))
         .route("/pool", post(pay_by_pool))
         .with_state(AppState::new(idem))
-}
-
-pub async fn lock(holder: &mut PgConnection, function: &str) {
-    let select = sqlx::AssertSqlSafe(format!("select {function}(1)"));
-    holder.execute(sqlx::raw_sql(select)).await.unwrap();
-}
-
-pub async fn until_somebody_waits(pool: &Pool<Db>) {
-    let waiting = async {
-        let waiters = "select count(*) from pg_locks join pg_database d on d.oid = database \
-                       where locktype = 'advisory' and not granted \
-                       and datname = current_database()";
-        while sqlx::query_scalar::<_, i64>(waiters)
-            .fetch_one(pool)
-            .await
-            .unwrap()
-            == 0
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(30), waiting).await.unwrap();
 }

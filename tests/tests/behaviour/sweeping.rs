@@ -7,7 +7,7 @@ use sqlx::Pool;
 
 use super::app::{engine, has_paid, payment};
 use super::told::{Node, all, send};
-use super::{Db, RECORD, TestDb, age_records};
+use super::{Db, KEY, RECORD, TEXT, TestDb, age_records};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_sweep_while_expired_records_are_replaced_delete_no_live_one() {
@@ -89,9 +89,10 @@ async fn expire_copies(pool: &Pool<Db>, node: &Node, count: u32) {
     let columns = "scope, operation, attempt, format, fingerprint_version, fingerprint, status, \
                    headers, body, created_at, expires_at";
     let copy = format!(
-        "insert into {RECORD} (key, {columns}) \
-         with recursive copy(n) as (select 1 union all select n + 1 from copy where n < {last}) \
-         select cast(n as text), {columns} from {RECORD}, copy",
+        "insert into {RECORD} ({KEY}, {columns}) \
+         with recursive digits(n) as (select 0 union all select n + 1 from digits where n < 99), \
+           copy(n) as (select a.n * 100 + b.n + 1 from digits as a, digits as b) \
+         select cast(n as {TEXT}), {columns} from {RECORD}, copy where n <= {last}",
         last = count - 1,
     );
     let copy = sqlx::AssertSqlSafe(copy);

@@ -1,0 +1,275 @@
+//! A fresh MariaDB or MySQL database for a test.
+
+use std::{sync::OnceLock, thread};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, MySqlConnection, Pool,
+    mysql::{MySqlConnectOptions, MySqlPoolOptions},
+};
+use uuid::Uuid;
+
+use crate::server::{self, Kind, Server};
+
+/// The database that tests beside this module run on.
+pub type Db = MySql;
+
+/// The name of this database in Cargo features.
+pub const FEATURE: &str = "mysql";
+
+/// Creates the table `payment`, which [`TestDb::new`] has done already.
+pub const CREATE_PAYMENT: &str = "create table payment (
+    id bigint not null auto_increment primary key,
+    tenant varchar(255) not null,
+    amount bigint not null,
+    reference varchar(255) not null
+) character set utf8mb4";
+
+/// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
+#[cfg(not(idem_on_mysql))]
+pub const INSERT_PAYMENT: &str =
+    "insert into payment (tenant, amount, reference) values (?, ?, ?) returning id";
+
+/// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
+///
+/// MySQL returns no rows from an insert.
+#[cfg(idem_on_mysql)]
+pub const INSERT_PAYMENT: &str = "select pay(?, ?, ?) /* insert into payment */";
+
+/// Counts the payments of all tenants (`i64`).
+pub const COUNT_PAYMENTS: &str = "select count(*) from payment";
+
+/// A database of one test, with an empty table `payment`.
+///
+/// The server is the one of `IDEM_TEST_MYSQL_URL`, else a container that all tests of this
+/// checkout share: of the image `IDEM_TEST_MYSQL_IMAGE`, or of MariaDB. The database is dropped
+/// when the value is dropped, unless the test panics: then it stays and standard error says where.
+#[derive(Debug)]
+pub struct TestDb {
+    name: String,
+    server: &'static Server,
+}
+
+impl TestDb {
+    /// Creates a database without any table, for a program that makes its own.
+    pub async fn empty() -> Self {
+        let db = Self {
+            name: format!("idem_{}", Uuid::new_v4().simple()),
+            server: server(),
+        };
+        administer(db.server, format!("create database {}", db.name)).await;
+        db
+    }
+
+    /// Creates the database.
+    pub async fn new() -> Self {
+        let db = Self::empty().await;
+        let mut connection = db.connect_options().connect().await.unwrap();
+        connection.execute(CREATE_PAYMENT).await.unwrap();
+        if cfg!(idem_on_mysql) {
+            connection.execute(CREATE_PAY).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        db
+    }
+
+    /// Opens a pool of five connections.
+    pub async fn pool(&self) -> Pool<Db> {
+        self.pool_of(5).await
+    }
+
+    /// Opens a pool of at most `connections`.
+    pub async fn pool_of(&self, connections: u32) -> Pool<Db> {
+        self.pool_with(connections, &[]).await
+    }
+
+    /// Opens a pool to a node that takes no writes.
+    pub async fn read_only_pool(&self) -> Pool<Db> {
+        self.pool_after(5, vec!["set session transaction read only".to_owned()])
+            .await
+    }
+
+    /// Opens a pool of at most `connections` whose sessions begin with these settings.
+    ///
+    /// A value is written as in SQL: `("wait_timeout", "7")`, `("sql_mode", "'ansi'")`.
+    pub async fn pool_with(&self, connections: u32, settings: &[(&str, &str)]) -> Pool<Db> {
+        let set = |(name, value): &(&str, &str)| format!("set session {name} = {value}");
+        self.pool_after(connections, settings.iter().map(set).collect())
+            .await
+    }
+
+    async fn pool_after(&self, connections: u32, statements: Vec<String>) -> Pool<Db> {
+        MySqlPoolOptions::new()
+            .max_connections(connections)
+            .after_connect(move |connection, _| {
+                let statements = statements.clone();
+                Box::pin(async move {
+                    for statement in statements {
+                        run(connection, statement).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(self.connect_options())
+            .await
+            .unwrap()
+    }
+
+    /// Where another process, or a [`Proxy`](crate::proxy::Proxy), finds this database.
+    pub fn url(&self) -> String {
+        self.connect_options().to_url_lossy().into()
+    }
+
+    /// Counts the payments that are committed, on a connection of its own.
+    pub async fn payments(&self) -> i64 {
+        let mut connection = self.connect_options().connect().await.unwrap();
+        let count = sqlx::query_scalar(COUNT_PAYMENTS)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        count
+    }
+
+    /// What the server has logged so far, on behalf of every test.
+    ///
+    /// Only a server in our container shows its log: tests that call this carry
+    /// `#[cfg_attr(idem_no_server_log, ignore = "…")]`.
+    pub async fn server_log(&self) -> String {
+        // The server writes in order: once the mark is there, everything before it is there too.
+        let mark = format!("mark_{}", Uuid::new_v4().simple());
+        if cfg!(idem_on_mysql) {
+            let mut connection = self.connect_options().connect().await.unwrap();
+            run(&mut connection, failing_event(&mark)).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            let stranger = self.connect_options().username(&mark);
+            stranger.connect().await.unwrap_err();
+        }
+        self.server.log_until(&KIND, &mark)
+    }
+
+    fn connect_options(&self) -> MySqlConnectOptions {
+        options(self.server).database(&self.name)
+    }
+}
+
+/// Opens a pool of at most `connections` to a URL, as that of a [`Proxy`](crate::proxy::Proxy).
+pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
+    let options = MySqlPoolOptions::new().max_connections(connections);
+    options.connect(url).await.unwrap()
+}
+
+/// Makes every record look as if it had expired a second ago.
+pub async fn age_records(pool: &Pool<Db>) {
+    let age = "update idem_record set expires_at = utc_timestamp(6) - interval 1 second";
+    pool.execute(age).await.unwrap();
+}
+
+/// Drops the database of a test that passed, keeps that of a failed one.
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the database of this test is kept: {}", self.url());
+            return;
+        }
+        server::finish(drop_database(self.server, self.name.clone()));
+    }
+}
+
+/// Ends the connections that are still open, since DROP waits for what they hold.
+async fn drop_database(server: &Server, name: String) {
+    let mut connection: MySqlConnection = server::connect(&options(server)).await;
+    run(&mut connection, "set lock_wait_timeout = 1".to_owned())
+        .await
+        .unwrap();
+    let mut attempts_left = 30;
+    loop {
+        kill_connections_to(&name, &mut connection).await;
+        match run(&mut connection, format!("drop database {name}")).await {
+            Ok(()) => break,
+            Err(error) if attempts_left == 0 => panic!("{name} is not dropped: {error}"),
+            // One that was opened meanwhile is in the way.
+            Err(_) => attempts_left -= 1,
+        }
+    }
+    connection.close().await.unwrap();
+}
+
+async fn kill_connections_to(name: &str, connection: &mut MySqlConnection) {
+    let open = sqlx::query_scalar::<_, i64>(SESSIONS);
+    for id in open.bind(name).fetch_all(&mut *connection).await.unwrap() {
+        // It may have ended by itself meanwhile.
+        let _ended = run(connection, format!("kill connection {id}")).await;
+    }
+}
+
+#[cfg(not(idem_on_mysql))]
+const SESSIONS: &str = "select cast(id as signed) from information_schema.processlist where db = ?";
+
+/// MySQL's other list fails on statements with bytes in them.
+#[cfg(idem_on_mysql)]
+const SESSIONS: &str = "select cast(processlist_id as signed) from performance_schema.threads \
+    where processlist_db = ?";
+
+async fn administer(server: &Server, statement: String) {
+    let mut connection: MySqlConnection = server::connect(&options(server)).await;
+    run(&mut connection, statement).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn run(connection: &mut MySqlConnection, statement: String) -> sqlx::Result<()> {
+    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+    connection.execute(statement).await.map(|_| ())
+}
+
+/// MySQL logs no more than warnings, and a refused login is none to it.
+fn failing_event(message: &str) -> String {
+    format!(
+        "create event {message} on schedule at current_timestamp
+            do signal sqlstate '45000' set message_text = '{message}'"
+    )
+}
+
+fn options(server: &Server) -> MySqlConnectOptions {
+    server.url.parse().unwrap()
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    Server::shared(&KIND, &SERVER)
+}
+
+static KIND: Kind = Kind {
+    name: "MariaDB",
+    variable: "IDEM_TEST_MYSQL_URL",
+    image: match option_env!("IDEM_TEST_MYSQL_IMAGE") {
+        Some(image) if !image.is_empty() => image,
+        _ => "mariadb:10.11",
+    },
+    port: "3306/tcp",
+    options: [
+        &[
+            "--env",
+            "MARIADB_ROOT_PASSWORD=idem",
+            "--env",
+            "MYSQL_ROOT_PASSWORD=idem",
+        ],
+        &[
+            "--max-connections=500",
+            // MySQL writes a log that replicas read, where our function could be unsafe.
+            "--log-bin-trust-function-creators=1",
+        ],
+    ],
+    url: ["mysql://root:idem@127.0.0.1:", "/mysql?ssl-mode=disabled"],
+};
+
+const CREATE_PAY: &str = "
+    create function pay(
+        tenant varchar(255) character set utf8mb4,
+        amount bigint,
+        reference varchar(255) character set utf8mb4
+    ) returns bigint modifies sql data
+    begin
+        insert into payment (tenant, amount, reference) values (tenant, amount, reference);
+        return last_insert_id();
+    end";

@@ -1,0 +1,58 @@
+//! Where statements wait for a test.
+
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Executor, Pool};
+use tokio::task::yield_now;
+use tokio::time::timeout;
+
+use super::Db;
+
+/// Waits while the gate is shut.
+pub const WAIT: &str = "do get_lock(concat('test of ', database()), 20), \
+    release_lock(concat('test of ', database()))";
+
+/// Of one database.
+pub struct Gate(PoolConnection<Db>);
+
+impl Gate {
+    pub async fn shut(pool: &Pool<Db>) -> Self {
+        let mut conn = pool.acquire().await.unwrap();
+        let shut = "do get_lock(concat('test of ', database()), 0)";
+        conn.execute(shut).await.unwrap();
+        Self(conn)
+    }
+
+    pub async fn open(&mut self) {
+        let open = "do release_lock(concat('test of ', database()))";
+        self.0.execute(open).await.unwrap();
+    }
+}
+
+pub async fn until_somebody_waits(pool: &Pool<Db>) {
+    until_somebody(pool, "state = 'User lock'").await;
+}
+
+/// Returns when a statement that begins like this is under way.
+pub async fn until_somebody_runs(pool: &Pool<Db>, statement: &str) {
+    until_somebody(pool, &format!("info like '{statement}%'")).await;
+}
+
+async fn until_somebody(pool: &Pool<Db>, is: &str) {
+    let count = format!(
+        "select count(*) from information_schema.processlist \
+         where db = database() and id <> connection_id() and {is}"
+    );
+    let there = async {
+        while sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.as_str()))
+            .fetch_one(pool)
+            .await
+            .unwrap()
+            == 0
+        {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), there).await.unwrap();
+}

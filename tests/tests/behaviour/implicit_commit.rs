@@ -1,0 +1,70 @@
+//! Statements that commit the transaction around them, as MySQL's manual lists them
+//! ("Statements That Cause an Implicit Commit").
+
+use std::sync::Arc;
+
+use sqlx::Executor;
+
+use super::app::{engine, has_paid, payment, problem};
+use super::gate::{Gate, WAIT, until_somebody_waits};
+use super::statements::app;
+use super::{TestDb, age_records};
+
+#[tokio::test]
+async fn a_handler_that_changes_the_schema_is_not_run_again() {
+    for statement in [
+        "create table extra (id bigint)",
+        "alter table payment comment = 'extra'",
+        "truncate table idem_record",
+        "set autocommit = 1",
+        "begin",
+        "lock tables payment write",
+    ] {
+        let db = TestDb::new().await;
+        let app = app(engine(&db).await, Arc::default());
+        let pay = payment("/act").key("k");
+        let broken = pay.clone().header("x-sql", statement).send(&app).await;
+        let told = (500, "transaction-broken".to_owned());
+        assert_eq!(problem(&broken), told, "{statement}");
+        assert_eq!(db.payments().await, 1, "{statement}");
+        let retry = pay.send(&app).await;
+        assert!(retry.is_replay(), "{statement} {retry:?}");
+        assert_eq!(retry.status, 500, "{statement}");
+        assert_eq!(db.payments().await, 1, "{statement}");
+    }
+}
+
+/// A lock ends with its session, which may take its time.
+#[tokio::test]
+async fn the_terminal_answer_is_stored_though_the_lock_is_not_free_yet() {
+    let db = TestDb::new().await;
+    let app = app(engine(&db).await, Arc::default());
+    let pool = db.pool_of(3).await;
+    let pay = payment("/act").key("k");
+    let paid = pay
+        .clone()
+        .header("x-ask", "select @idem_lock")
+        .send(&app)
+        .await;
+    assert!(has_paid(&paid), "{paid:?}");
+    age_records(&pool).await;
+
+    let mut gate = Gate::shut(&pool).await;
+    let breaking = format!("commit; do release_lock(@idem_lock); {WAIT}");
+    let broken = tokio::spawn({
+        let (pay, app) = (pay.clone().header("x-sql", &breaking), app.clone());
+        async move { pay.send(&app).await }
+    });
+    until_somebody_waits(&pool).await;
+    let mut holder = pool.acquire().await.unwrap();
+    let hold = sqlx::query_scalar("select get_lock(?, 0)").bind(paid.body.as_ref());
+    let held: i64 = hold.fetch_one(&mut *holder).await.unwrap();
+    assert_eq!(held, 1);
+    gate.open().await;
+    let told = (500, "transaction-broken".to_owned());
+    assert_eq!(problem(&broken.await.unwrap()), told);
+    let retry = pay.send(&app).await;
+    assert!(retry.is_replay() && retry.status == 500, "{retry:?}");
+    holder.execute("do release_all_locks()").await.unwrap();
+    assert_eq!(db.payments().await, 2);
+}
