@@ -4,6 +4,7 @@
 //! the handler runs. It belongs to the session, so the message that ends the transaction gives it
 //! back, and a connection that cannot do that is closed. The primary key decides in the end.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -263,7 +264,7 @@ fn rolls_everything_back(number: u32) -> bool {
 
 /// Not an error of the COMMIT, whose fate must be looked up.
 fn after_commit(error: sqlx::Error) -> sqlx::Error {
-    sqlx::Error::Protocol(format!("after COMMIT: {error}"))
+    sqlx::Error::Io(io::Error::other(error))
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {
