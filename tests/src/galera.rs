@@ -120,10 +120,13 @@ impl Cluster {
         let running = "select count(*) from information_schema.processlist \
             where info like 'commit%' and db = database()";
         let mut conn = self.connect_unsynced(node).await;
-        until("a COMMIT runs", async || {
-            let found = sqlx::query_scalar::<_, i64>(running).fetch_one(&mut conn);
-            Ok(found.await? > 0)
-        })
+        until(
+            || format!("node {node} commits"),
+            async || {
+                let found = sqlx::query_scalar::<_, i64>(running).fetch_one(&mut conn);
+                Ok(found.await? > 0)
+            },
+        )
         .await;
     }
 
@@ -143,9 +146,9 @@ impl Cluster {
     }
 
     async fn says(&self, node: usize, name: &str, value: &str) {
-        let what = format!("node {node} says {name} = {value}");
+        let what = || format!("node {node} says {name} = {value}");
         let server = &self.servers[node];
-        until(&what, async || Ok(server.status(name).await? == value)).await;
+        until(what, async || Ok(server.status(name).await? == value)).await;
     }
 
     fn options(&self, node: usize) -> MySqlConnectOptions {
@@ -159,16 +162,16 @@ async fn start() -> Vec<Server> {
     let mut servers = Vec::new();
     for node in NODES {
         let server = layout.start(node);
-        let what = format!("node {node} has joined; its log:\n{}", layout.log(node));
+        let what = || format!("node {node} has joined; its log:\n{}", layout.log(node));
         let joined = async || Ok(server.status("wsrep_local_state_comment").await? == "Synced");
-        until(&what, joined).await;
+        until(what, joined).await;
         servers.push(server);
     }
     servers
 }
 
 /// Asks until it is so; an error counts as no.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> sqlx::Result<bool>) {
+async fn until(what: impl Fn() -> String, mut is_so: impl AsyncFnMut() -> sqlx::Result<bool>) {
     let end = Instant::now() + PATIENCE;
     let mut last = None;
     while Instant::now() < end {
@@ -179,7 +182,10 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> sqlx::Result<bool>) {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    panic!("not within {PATIENCE:?}: {what} (last answer: {last:?})");
+    panic!(
+        "not within {PATIENCE:?}: {} (last answer: {last:?})",
+        what()
+    );
 }
 
 const PATIENCE: Duration = Duration::from_secs(40);

@@ -4,7 +4,10 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::{MetadataExt, chown},
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
 };
@@ -62,6 +65,8 @@ impl Layout {
             .args([PathBuf::from("mariadbd")])
             .args(self.options(node))
             .env("PATH", path())
+            // Ctrl-C is for this process; the shell sees that it has ended.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -76,9 +81,9 @@ impl Layout {
         }
     }
 
-    /// The name of the file that this server writes its log to.
+    /// What this server has logged.
     pub(super) fn log(&self, node: usize) -> String {
-        self.log_file(node).display().to_string()
+        fs::read_to_string(self.log_file(node)).unwrap()
     }
 
     fn options(&self, node: usize) -> Vec<String> {
