@@ -19,6 +19,8 @@ fn main() {
     // The socket appears anew whenever Docker starts. While there is none Cargo runs this file every time.
     println!("cargo::rerun-if-changed={}", docker_socket());
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(idem_no_galera)");
+    println!("cargo::rerun-if-changed={GALERA}");
 
     // MySQL itself in the place of MariaDB, whether in a container or at a URL.
     if env::var("IDEM_TEST_MYSQL_IMAGE").is_ok_and(|image| image.starts_with("mysql")) {
@@ -27,6 +29,9 @@ fn main() {
     // On CI nothing is ignored: a test of a missing database fails there.
     if is_set("CI") {
         return;
+    }
+    if !has_galera() {
+        println!("cargo::rustc-cfg=idem_no_galera");
     }
     if is_set("IDEM_TEST_POSTGRES_URL") {
         println!("cargo::rustc-cfg=idem_no_server_log");
@@ -59,3 +64,13 @@ fn docker_answers() -> bool {
             .output()
             .is_ok_and(|output| output.status.success())
 }
+
+/// What Debian's `mariadb-server`, `galera-4` and `rsync` bring.
+fn has_galera() -> bool {
+    let programs = ["mariadbd", "mariadb-install-db", "rsync"];
+    let folders = ["/usr/sbin", "/usr/bin"].map(Path::new);
+    let is_there = |name: &&str| folders.iter().any(|folder| folder.join(name).exists());
+    Path::new(GALERA).exists() && programs.iter().all(is_there)
+}
+
+const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";

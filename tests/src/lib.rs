@@ -11,6 +11,8 @@
     reason = "a test that cannot go on panics and says why"
 )]
 
+#[cfg(feature = "mysql")]
+pub mod galera;
 pub mod http;
 pub mod log;
 #[cfg(feature = "mysql")]

@@ -15,11 +15,18 @@ pub(crate) enum Problem {
     Declined,
     NotFound,
     RefundTooLarge,
+    /// The database asks to try again.
+    Busy(sqlx::Error),
     Failed(Option<sqlx::Error>),
 }
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        // SQLSTATE: the transaction was rolled back for another, or the server is not ready.
+        if code.is_some_and(|code| code.starts_with("40") || code.starts_with("08")) {
+            return Self::Busy(error);
+        }
         Self::Failed(Some(error))
     }
 }
@@ -52,6 +59,15 @@ impl IntoResponse for Problem {
                 let detail = "Refunds cannot exceed the payment.".to_owned();
                 (StatusCode::CONFLICT, "The refund is too large", detail)
             }
+            Self::Busy(error) => {
+                tracing::warn!(?error, "a request has to be sent again");
+                let detail = "Nothing was changed. Send the same request again.".to_owned();
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The database is busy",
+                    detail,
+                )
+            }
             Self::Failed(error) => {
                 tracing::error!(?error, "a request failed");
                 let detail = "Nothing was changed.".to_owned();
@@ -66,6 +82,10 @@ impl IntoResponse for Problem {
         let mut response = (status, problem.to_string()).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let second = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, second);
+        }
         if status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             response

@@ -4,6 +4,7 @@
 //! the handler runs. It belongs to the session, so the message that ends the transaction gives it
 //! back, and a connection that cannot do that is closed. The primary key decides in the end.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,11 +190,11 @@ impl Backend for MySql {
         Box::pin(async move {
             let text = AssertSqlSafe(message::end("commit", opened));
             let mut results = sqlx::raw_sql(text).fetch_many(&mut *conn);
-            // The first result is the COMMIT's. An error of what follows closes the connection
-            // on its way into the pool, and with it goes the lock.
-            let committed = results.try_next().await;
+            results.try_next().await?;
+            // Inside of a message, Galera says OK to a COMMIT that another node's has refused. Its
+            // error ends the message, so whoever hears an error there does not know.
+            while results.try_next().await.map_err(after_commit)?.is_some() {}
             drop(results);
-            committed?;
             // Only a ROLLBACK lowers sqlx's depth without waiting; it goes with the pool's ping.
             Manager::start_rollback(conn);
             Ok(())
@@ -259,6 +260,11 @@ const DUPLICATE_KEY: u16 = 1062;
 fn rolls_everything_back(number: u32) -> bool {
     // 1205 does so where `innodb_rollback_on_timeout` is set; the guard is lost only then.
     matches!(number, 1205 | 1206 | 1213 | 1020 | 1180 | 3101)
+}
+
+/// Not an error of the COMMIT, whose fate must be looked up.
+fn after_commit(error: sqlx::Error) -> sqlx::Error {
+    sqlx::Error::Io(io::Error::other(error))
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {
