@@ -74,6 +74,9 @@ pub(super) fn release_guard(opened: &Opened) -> String {
 }
 
 /// Ends the transaction, then gives back the lock and the session as it was.
+///
+/// The last statement must be one that returns no rows: where Galera has said OK to a refused
+/// COMMIT, the error takes the place of the last OK, and behind rows it has been seen to be lost.
 pub(super) fn end(how: &str, opened: &Opened) -> String {
     let unlock = if opened.locked {
         "do release_lock(@idem_lock); "
