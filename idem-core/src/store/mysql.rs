@@ -30,7 +30,8 @@ pub struct Opened {
     database: Option<String>,
     connection: u64,
     timeout: Duration,
-    locked: bool,
+    /// The condition that finds the attempt's record; none for an attempt without a key.
+    record: Option<String>,
 }
 
 impl sealed::Sealed for MySql {}
@@ -62,7 +63,9 @@ impl Backend for MySql {
                 database: row.try_get("db")?,
                 connection: row.try_get("connection")?,
                 timeout: opening.timeout,
-                locked: opening.name.is_some(),
+                record: opening
+                    .name
+                    .map(|name| message::record(name, opening.attempt)),
             };
             // Who is only told or replayed needs no transaction.
             if !opening.if_it_may_run || probe.may_run() {
@@ -188,13 +191,21 @@ impl Backend for MySql {
         opened: &'a Opened,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let text = AssertSqlSafe(message::end("commit", opened));
+            let text = AssertSqlSafe(message::commit(opened));
             let mut results = sqlx::raw_sql(text).fetch_many(&mut *conn);
             results.try_next().await?;
-            // Inside of a message, Galera says OK to a COMMIT that another node's has refused. Its
-            // error ends the message, so whoever hears an error there does not know.
-            while results.try_next().await.map_err(after_commit)?.is_some() {}
+            // Inside of a message, Galera says OK to a COMMIT that another node's has refused. So
+            // it is believed when the record is seen, and all that follows is OK as well.
+            let mut seen = opened.record.is_none();
+            while let Some(result) = results.try_next().await.map_err(after_commit)? {
+                if let Either::Right(row) = result {
+                    seen = flag(&row, "committed").map_err(after_commit)?;
+                }
+            }
             drop(results);
+            if !seen {
+                return Err(after_commit(sqlx::Error::RowNotFound));
+            }
             // Only a ROLLBACK lowers sqlx's depth without waiting; it goes with the pool's ping.
             Manager::start_rollback(conn);
             Ok(())
@@ -206,7 +217,7 @@ impl Backend for MySql {
         opened: &'a Opened,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            run(conn, message::end("rollback", opened)).await?;
+            run(conn, message::roll_back(opened)).await?;
             Manager::start_rollback(conn);
             Ok(())
         })

@@ -73,21 +73,34 @@ pub(super) fn release_guard(opened: &Opened) -> String {
     )
 }
 
-/// Ends the transaction, then gives back the lock and the session as it was.
+/// Commits, looks whether the record is there, and gives back the lock and the session.
 ///
 /// The last statement must be one that returns no rows: where Galera has said OK to a refused
 /// COMMIT, the error takes the place of the last OK, and behind rows it has been seen to be lost.
-pub(super) fn end(how: &str, opened: &Opened) -> String {
-    let unlock = if opened.locked {
-        "do release_lock(@idem_lock); "
-    } else {
-        ""
+pub(super) fn commit(opened: &Opened) -> String {
+    let look = match &opened.record {
+        Some(record) => {
+            format!("select exists(select 1 from idem_record as r where {record}) as committed; ")
+        }
+        None => String::new(),
+    };
+    format!("commit; {look}{}", restore(opened))
+}
+
+pub(super) fn roll_back(opened: &Opened) -> String {
+    format!("rollback; {}{}", go_to_database(opened), restore(opened))
+}
+
+/// Gives back the lock and the session as it was.
+fn restore(opened: &Opened) -> String {
+    let unlock = match opened.record {
+        Some(_) => "do release_lock(@idem_lock); ",
+        None => "",
     };
     format!(
-        "{how}; {unlock}{}set autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
+        "{unlock}set autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
          lock_wait_timeout = @idem_metadata_wait, innodb_lock_wait_timeout = @idem_row_wait, \
-         /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement",
-        go_to_database(opened)
+         /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement"
     )
 }
 
@@ -97,10 +110,9 @@ pub(super) fn end(how: &str, opened: &Opened) -> String {
 pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
     format!(
         "{}{COMMITTED}select coalesce(@idem_free, 0) as free, exists(select 1 from idem_record as r \
-         where {} and r.attempt = {}) as committed; do release_lock(@idem_lock)",
+         where {}) as committed; do release_lock(@idem_lock)",
         lock(name),
-        is(name),
-        hex(attempt.as_bytes())
+        record(name, attempt)
     )
 }
 
@@ -134,6 +146,11 @@ fn go_to_database(opened: &Opened) -> String {
         Some(name) => format!("use `{}`; ", name.replace('`', "``")),
         None => String::new(),
     }
+}
+
+/// What is true of the attempt's record alone.
+pub(super) fn record(name: &RecordName, attempt: Uuid) -> String {
+    format!("{} and r.attempt = {}", is(name), hex(attempt.as_bytes()))
 }
 
 fn is(name: &RecordName) -> String {
