@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::migrate::MigrateError;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{MySql, MySqlPool};
 use tokio::time::sleep;
 
-use super::number;
+use super::{DUPLICATE_KEY, number};
 use crate::store::Upkeep;
 
 impl Upkeep for MySql {
@@ -86,7 +87,7 @@ impl Upkeep for MySql {
         })
     }
 
-    fn migrate(pool: &MySqlPool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
+    fn migrate(pool: &MySqlPool) -> BoxFuture<'_, Result<(), MigrateError>> {
         Box::pin(async move {
             let first = include_str!("../../../migrations/mysql/0001_record.sql");
             let mut migrator = crate::store::migrator("idem_migration", &[(1, "record", first)]);
@@ -97,9 +98,19 @@ impl Upkeep for MySql {
             let mut conn = pool.acquire().await?;
             conn.close_on_drop();
             lock(&mut conn).await?;
-            clear_interrupted(&mut conn).await?;
-            // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
-            migrator.run_direct(None, &mut *conn, false).await
+            let mut attempts_left = 50;
+            loop {
+                let migrated = async {
+                    clear_interrupted(&mut conn).await?;
+                    // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
+                    migrator.run_direct(None, &mut *conn, false).await
+                };
+                match migrated.await {
+                    Err(error) if attempts_left > 0 && has_collided(&error) => attempts_left -= 1,
+                    ended => return ended,
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
         })
     }
 }
@@ -118,13 +129,24 @@ async fn lock(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// The lock is the server's: nodes of a Galera cluster migrate at once, and find each other's marks.
+fn has_collided(error: &MigrateError) -> bool {
+    let number = match error {
+        MigrateError::Dirty(_) => return true,
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => number(error),
+        _ => None,
+    };
+    matches!(number, Some(DUPLICATE_KEY | NO_SUCH_TABLE | 1205 | 1213))
+}
+
 /// A statement that makes a table commits by itself. A migration that was interrupted behind it
 /// stays marked as unfinished, and ours can be run again.
 async fn clear_interrupted(conn: &mut MySqlConnection) -> sqlx::Result<()> {
-    const NO_SUCH_TABLE: u16 = 1146;
     let delete = sqlx::query("delete from idem_migration where success = false");
     match delete.execute(conn).await {
         Err(error) if number(&error) != Some(NO_SUCH_TABLE) => Err(error),
         _ => Ok(()),
     }
 }
+
+const NO_SUCH_TABLE: u16 = 1146;

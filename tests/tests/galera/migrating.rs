@@ -1,0 +1,30 @@
+//! Nodes that start at once on servers whose locks know nothing of each other.
+
+use idem_axum::Idempotency;
+use idem_tests::galera::{Cluster, NODES};
+use sqlx::mysql::MySqlPoolOptions;
+use tokio::task::JoinSet;
+
+#[tokio::test]
+#[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
+async fn nodes_on_three_primaries_migrate_at_once() {
+    let cluster = Cluster::lend().await;
+    for round in 0..5 {
+        let mut nodes = JoinSet::new();
+        for node in NODES.chain(NODES) {
+            let pool = MySqlPoolOptions::new().connect(&cluster.url(node)).await;
+            let idem = Idempotency::new(pool.unwrap());
+            nodes.spawn(async move {
+                idem.migrate().await.map_err(|error| (node, error))?;
+                idem.check().await.unwrap();
+                Ok::<_, (usize, idem_axum::MigrateError)>(())
+            });
+        }
+        for migrated in nodes.join_all().await {
+            migrated.unwrap_or_else(|error| panic!("{round}: {error:?}"));
+        }
+        let drop = "drop table idem_record, idem_migration";
+        let mut conn = cluster.connect(0).await;
+        sqlx::raw_sql(drop).execute(&mut conn).await.unwrap();
+    }
+}
