@@ -289,6 +289,8 @@ mod mysql {
     mod clock;
     #[path = "behaviour/deadlock.rs"]
     mod deadlock;
+    #[path = "behaviour/error_numbers.rs"]
+    mod error_numbers;
     #[path = "behaviour/gate/mysql.rs"]
     mod gate;
     #[path = "behaviour/implicit_commit.rs"]
