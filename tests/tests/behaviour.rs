@@ -221,6 +221,8 @@ mod postgres {
     mod probe_plan;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
+    #[path = "behaviour/session/postgres.rs"]
+    mod session;
     #[path = "behaviour/session_state.rs"]
     mod session_state;
     #[path = "behaviour/silent_database.rs"]
@@ -285,6 +287,8 @@ mod mysql {
         1, 1, '', 201, '', '', utc_timestamp(6), utc_timestamp(6) + interval 1 day)";
 
     behaviours!();
+    #[path = "behaviour/autocommit.rs"]
+    mod autocommit;
     #[path = "behaviour/clock.rs"]
     mod clock;
     #[path = "behaviour/deadlock.rs"]
@@ -307,8 +311,10 @@ mod mysql {
     mod nodes;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
-    #[path = "behaviour/session_variables.rs"]
-    mod session_variables;
+    #[path = "behaviour/session/mysql.rs"]
+    mod session;
+    #[path = "behaviour/session_state.rs"]
+    mod session_state;
     #[path = "behaviour/silent_database.rs"]
     mod silent_database;
     #[path = "behaviour/standby.rs"]

@@ -1,4 +1,4 @@
-//! What a Postgres session is set to, by a handler or by Idem, does not outlive its attempt.
+//! What a session is set to, by a handler or by Idem, does not outlive its attempt.
 
 use std::sync::Arc;
 
@@ -8,6 +8,10 @@ use idem_tests::http::Attempt;
 use sqlx::Pool;
 
 use super::app::{engine, has_paid, payment, problem};
+use super::session::{
+    HANDLER_SETTINGS, LIMIT_NAMES, LIMITED, LIMITS, READ_ONLY, SETTINGS, SHORT_LIMIT,
+    SLOW_COMPLETION, UNDONE_SETTINGS,
+};
 use super::statements::app;
 use super::{Db, TestDb};
 
@@ -15,7 +19,7 @@ use super::{Db, TestDb};
 async fn settings_of_a_handler_do_not_break_its_completion() {
     let (db, pool, app) = start(&[]).await;
     let before = settings(&pool).await;
-    for (key, sql) in HANDLER_SETTINGS.into_iter().enumerate() {
+    for (key, sql) in HANDLER_SETTINGS.iter().enumerate() {
         let pay = acting(&key.to_string(), sql);
         let paid = pay.send(&app).await;
         assert!(has_paid(&paid), "{sql}: {paid:?}");
@@ -29,10 +33,7 @@ async fn settings_of_a_handler_do_not_break_its_completion() {
 async fn settings_of_a_handler_that_fails_are_undone() {
     let (db, pool, app) = start(&[]).await;
     let before = settings(&pool).await;
-    for sql in [
-        "set role pg_monitor; set search_path = ''",
-        "set statement_timeout = '9s'; set session characteristics as transaction read only",
-    ] {
+    for sql in UNDONE_SETTINGS {
         // A number is no text, which is the handler's own failure and not the transaction's.
         let failing = acting("k", sql).header("x-ask", "select 1");
         let failed = failing.send(&app).await;
@@ -45,22 +46,17 @@ async fn settings_of_a_handler_that_fails_are_undone() {
 #[tokio::test]
 async fn a_handlers_time_limit_is_none_for_its_completion() {
     let (db, pool, app) = start(&[]).await;
-    let slow = "create function idem.wait() returns trigger language plpgsql as
-            $$ begin perform pg_sleep(0.6); return new; end $$;
-        create trigger wait before insert on idem.record
-            for each row execute function idem.wait()";
-    sqlx::raw_sql(slow).execute(&pool).await.unwrap();
-    let pay = acting("k", "set local statement_timeout = '300ms'");
-    let paid = pay.send(&app).await;
+    sqlx::raw_sql(SLOW_COMPLETION).execute(&pool).await.unwrap();
+    let paid = acting("k", SHORT_LIMIT).send(&app).await;
     assert!(has_paid(&paid), "{paid:?}");
+    assert!(payment("/act").key("k").send(&app).await.is_replay());
     assert_eq!(db.payments().await, 1);
 }
 
 #[tokio::test]
 async fn a_session_that_was_left_read_only_is_not_used_again() {
     let (db, _, app) = start(&[]).await;
-    let read_only = "set session characteristics as transaction read only";
-    let paid = acting("1", read_only).send(&app).await;
+    let paid = acting("1", READ_ONLY).send(&app).await;
     assert!(has_paid(&paid), "{paid:?}");
     let refused = payment("/act").key("2").send(&app).await;
     assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
@@ -70,30 +66,26 @@ async fn a_session_that_was_left_read_only_is_not_used_again() {
 
 #[tokio::test]
 async fn every_statement_and_every_idle_moment_of_an_attempt_is_bounded() {
+    let [(_, bounds), _, _] = LIMITED;
     let (_db, pool, app) = start(&[]).await;
     let before = settings(&pool).await;
-    assert_eq!(limits(&app, "k").await, "31s 35s");
+    assert_eq!(limits(&app, "k").await, bounds);
     assert_eq!(settings(&pool).await, before);
 }
 
 #[tokio::test]
 async fn a_shorter_limit_of_the_application_stays_and_a_longer_one_does_not() {
-    let limit = |value| {
-        [
-            ("statement_timeout", value),
-            ("idle_in_transaction_session_timeout", value),
-        ]
-    };
-    for (set, in_attempt) in [("7s", "7s 7s"), ("7min", "31s 35s")] {
-        let (_db, pool, app) = start(&limit(set)).await;
+    for (limit, in_attempt) in &LIMITED[1..] {
+        let session: Vec<_> = LIMIT_NAMES.iter().map(|name| (*name, *limit)).collect();
+        let (_db, pool, app) = start(&session).await;
         let before = settings(&pool).await;
-        assert_eq!(limits(&app, "k").await, in_attempt);
+        assert_eq!(limits(&app, "k").await, *in_attempt);
         assert_eq!(settings(&pool).await, before);
     }
 }
 
 /// One connection, so that each attempt gets the session of the last.
-async fn start(session: &[(&str, &str)]) -> (TestDb, Pool<Db>, Router) {
+pub async fn start(session: &[(&str, &str)]) -> (TestDb, Pool<Db>, Router) {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let pool = db.pool_with(1, session).await;
@@ -105,37 +97,13 @@ fn acting(key: &str, sql: &str) -> Attempt {
     payment("/act").key(key).header("x-sql", sql)
 }
 
-/// All that was set, as the connection's next user finds it, but for what each BEGIN sets anew.
-async fn settings(pool: &Pool<Db>) -> Vec<(String, String)> {
-    sqlx::query_as(
-        "select name, setting from pg_settings \
-         where source = 'session' and name not like 'transaction\\_%' \
-         union all select 'role', current_setting('role')",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap()
+pub async fn settings(pool: &Pool<Db>) -> String {
+    sqlx::query_scalar(SETTINGS).fetch_one(pool).await.unwrap()
 }
 
-/// The time limits inside an attempt.
 async fn limits(app: &Router, key: &str) -> String {
-    let ask = "select current_setting('statement_timeout') || ' ' \
-                   || current_setting('idle_in_transaction_session_timeout')";
-    let answer = payment("/act")
-        .key(key)
-        .header("x-ask", ask)
-        .send(app)
-        .await;
+    let ask = payment("/act").key(key).header("x-ask", LIMITS);
+    let answer = ask.send(app).await;
     assert!(has_paid(&answer), "{answer:?}");
     String::from_utf8(answer.body.to_vec()).unwrap()
 }
-
-const HANDLER_SETTINGS: [&str; 7] = [
-    "set local role pg_monitor",
-    "set role pg_monitor",
-    "set local search_path = ''",
-    "set local default_transaction_read_only = on",
-    "set local enable_seqscan = off",
-    "set local lock_timeout = '1ms'",
-    "set transaction read only",
-];

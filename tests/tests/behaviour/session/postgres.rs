@@ -1,0 +1,42 @@
+//! What a session of Postgres can be set to.
+
+/// By a handler, without harm to its completion.
+pub const HANDLER_SETTINGS: &[&str] = &[
+    "set local role pg_monitor",
+    "set role pg_monitor",
+    "set local search_path = ''",
+    "set local default_transaction_read_only = on",
+    "set local enable_seqscan = off",
+    "set local lock_timeout = '1ms'",
+    "set transaction read only",
+];
+
+/// By a handler that fails.
+pub const UNDONE_SETTINGS: &[&str] = &[
+    "set role pg_monitor; set search_path = ''",
+    "set statement_timeout = '9s'; set session characteristics as transaction read only",
+];
+
+pub const READ_ONLY: &str = "set session characteristics as transaction read only";
+
+/// Shorter than what [`SLOW_COMPLETION`] takes.
+pub const SHORT_LIMIT: &str = "set local statement_timeout = '300ms'";
+
+pub const SLOW_COMPLETION: &str = "create function idem.wait() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(0.6); return new; end $$;
+    create trigger wait before insert on idem.record
+        for each row execute function idem.wait()";
+
+/// All that was set, as the connection's next user finds it, but for what each BEGIN sets anew.
+pub const SETTINGS: &str = "select coalesce(string_agg(name || '=' || setting, ' '), '') \
+    || current_setting('role') from pg_settings \
+    where source = 'session' and name not like 'transaction\\_%'";
+
+/// Inside an attempt: of a statement, and of an idle moment.
+pub const LIMITS: &str = "select current_setting('statement_timeout') || ' ' \
+    || current_setting('idle_in_transaction_session_timeout')";
+
+pub const LIMIT_NAMES: &[&str] = &["statement_timeout", "idle_in_transaction_session_timeout"];
+
+/// What [`LIMITS`] says where the session has none, a shorter and a longer one.
+pub const LIMITED: [(&str, &str); 3] = [("", "31s 35s"), ("7s", "7s 7s"), ("7min", "31s 35s")];
