@@ -123,7 +123,7 @@ impl Backend for MySql {
             drop(results);
             match undone {
                 Err(error) if Self::fault(&error) == Fault::GuardLost => match last_error {
-                    Some(number) if rolls_everything_back(number) => {
+                    Some(number) if rolls_everything_back(conn, number).await? => {
                         run(conn, message::begin_anew(&opened.guard)).await
                     }
                     _ => Err(error),
@@ -267,10 +267,17 @@ impl Backend for MySql {
 
 const DUPLICATE_KEY: u16 = 1062;
 
-/// Errors after which the server has rolled back the transaction and not only the statement.
-fn rolls_everything_back(number: u32) -> bool {
-    // 1205 does so where `innodb_rollback_on_timeout` is set; the guard is lost only then.
-    matches!(number, 1205 | 1206 | 1213 | 1020 | 1180 | 3101)
+/// Whether the server rolls back the transaction after this error, and not only the statement.
+async fn rolls_everything_back(conn: &mut MySqlConnection, number: u32) -> sqlx::Result<bool> {
+    match number {
+        1206 | 1213 | 1020 | 1180 | 3101 => Ok(true),
+        // Else a statement that commits by itself has waited for a lock after it had committed.
+        1205 => {
+            let set = "select cast(@@innodb_rollback_on_timeout as signed) as everything";
+            flag(&sqlx::raw_sql(set).fetch_one(conn).await?, "everything")
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Not an error of the COMMIT, whose fate must be looked up.

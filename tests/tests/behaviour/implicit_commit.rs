@@ -34,6 +34,25 @@ async fn a_handler_that_changes_the_schema_is_not_run_again() {
     }
 }
 
+/// Not every wait for a lock that is in vain has rolled back what came before it.
+#[tokio::test]
+async fn a_change_of_the_schema_that_waits_in_vain_is_not_run_again() {
+    let db = TestDb::new().await;
+    let app = app(engine(&db).await, Arc::default());
+    let pool = db.pool_of(1).await;
+    let mut reader = pool.begin_with("begin").await.unwrap();
+    reader.execute("select 1 from idem_record").await.unwrap();
+    let pay = payment("/act").key("k");
+    let sql = "set lock_wait_timeout = 1; alter table idem_record comment = 'extra'";
+    let broken = pay.clone().header("x-sql", sql).send(&app).await;
+    let told = (500, "transaction-broken".to_owned());
+    assert_eq!(problem(&broken), told);
+    assert_eq!(db.payments().await, 1);
+    let retry = pay.send(&app).await;
+    assert!(retry.is_replay() && retry.status == 500, "{retry:?}");
+    assert_eq!(db.payments().await, 1);
+}
+
 /// A lock ends with its session, which may take its time.
 #[tokio::test]
 async fn the_terminal_answer_is_stored_though_the_lock_is_not_free_yet() {

@@ -21,7 +21,9 @@ impl Upkeep for MySql {
                  straight_join idem_record as r on r.scope = expired.scope \
                    and r.operation = expired.operation and r.`key` = expired.`key`",
             );
-            Ok(done.bind(limit).execute(conn).await?.rows_affected())
+            let swept = done.bind(limit).execute(&mut *conn).await?.rows_affected();
+            keep(conn).await?;
+            Ok(swept)
         })
     }
 
@@ -32,12 +34,10 @@ impl Upkeep for MySql {
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
         Box::pin(async move {
             let done = sqlx::query("delete from idem_record where scope = ? limit ?");
-            Ok(done
-                .bind(scope.as_bytes())
-                .bind(limit)
-                .execute(conn)
-                .await?
-                .rows_affected())
+            let done = done.bind(scope.as_bytes()).bind(limit);
+            let erased = done.execute(&mut *conn).await?.rows_affected();
+            keep(conn).await?;
+            Ok(erased)
         })
     }
 
@@ -113,6 +113,13 @@ impl Upkeep for MySql {
             }
         })
     }
+}
+
+/// Commits what a session without autocommit has deleted; others have committed it already.
+///
+/// A transaction begun for it would stay open on a pooled connection if the sweep were dropped.
+async fn keep(conn: &mut MySqlConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("commit").execute(conn).await.map(|_| ())
 }
 
 /// Locks out other nodes that migrate the same database.
