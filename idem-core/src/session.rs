@@ -150,9 +150,18 @@ impl<DB: Backend> Session<DB> {
     }
 
     /// Commits. The connection goes back to the pool only after `Ok`.
-    pub(crate) async fn commit(&mut self) -> sqlx::Result<()> {
-        DB::commit(&mut self.held.conn, &self.opened).await?;
-        self.held.known = true;
+    pub(crate) async fn commit(self) -> sqlx::Result<()> {
+        let Self {
+            mut held, opened, ..
+        } = self;
+        DB::commit(&mut held.conn, &opened).await?;
+        held.known = !DB::CHANGES_SESSION;
+        if DB::CHANGES_SESSION {
+            tokio::spawn(async move {
+                let put_back = timeout(END, DB::put_back(&mut held.conn, &opened)).await;
+                held.known = matches!(put_back, Ok(Ok(())));
+            });
+        }
         Ok(())
     }
 

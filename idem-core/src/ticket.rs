@@ -79,7 +79,7 @@ impl<DB: Backend> Ticket<DB> {
 
     async fn commit(
         &self,
-        mut session: Session<DB>,
+        session: Session<DB>,
         completion: Completion,
         limit: Instant,
     ) -> Result<Stored, Error> {
@@ -98,7 +98,6 @@ impl<DB: Backend> Ticket<DB> {
             },
             Err(_) => tracing::warn!("COMMIT was not acknowledged in time"),
         }
-        drop(session);
         match self.find_outcome().await {
             Outcome::Committed => Ok(Stored::Committed(completion)),
             Outcome::RolledBack => Err(Error::TryAgain(None)),

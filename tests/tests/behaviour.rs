@@ -274,8 +274,7 @@ mod mysql {
     const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) =
         ("do 0", ("timestamp", "unix_timestamp() + 25 * 3600"));
 
-    /// `autocommit` has nothing behind it.
-    const COMMIT: &str = "commit;";
+    const COMMIT: &str = "commit";
     const ASKS: &str = "get_lock";
     const CANCEL: &str = "kill query";
     /// A server that has started has logged it; statements that fail are not logged.

@@ -183,8 +183,7 @@ mod postgres {
 mod mysql {
     use idem_tests::mysql::{FEATURE, TestDb};
 
-    /// `autocommit` has nothing behind it.
-    const COMMIT: &str = "commit;";
+    const COMMIT: &str = "commit";
     const SWEEP: &str = "delete r from";
 
     #[path = "payments/server.rs"]

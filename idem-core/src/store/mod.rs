@@ -85,6 +85,19 @@ pub trait Backend: Upkeep + Database<Connection: Send> {
         opened: &'a Self::Opened,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
+    /// Whether a committed attempt's session is still to be [put back](Self::put_back).
+    #[doc(hidden)]
+    const CHANGES_SESSION: bool = false;
+
+    /// Makes the connection of a committed attempt what it was. Nobody waits for that.
+    #[doc(hidden)]
+    fn put_back<'a>(
+        _: &'a mut Self::Connection,
+        _: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Rolls the attempt's transaction back. After `Ok` the connection is as it came.
     #[doc(hidden)]
     fn roll_back<'a>(

@@ -4,7 +4,6 @@
 //! the handler runs. It belongs to the session, so the message that ends the transaction gives it
 //! back, and a connection that cannot do that is closed. The primary key decides in the end.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +29,7 @@ pub struct Opened {
     database: Option<String>,
     connection: u64,
     timeout: Duration,
-    /// The condition that finds the attempt's record; none for an attempt without a key.
-    record: Option<String>,
+    locked: bool,
 }
 
 impl sealed::Sealed for MySql {}
@@ -46,26 +44,22 @@ impl Backend for MySql {
         opening: &'a Opening<'a>,
     ) -> BoxFuture<'a, sqlx::Result<(Opened, Probe)>> {
         Box::pin(async move {
-            let row = sqlx::raw_sql(AssertSqlSafe(message::probe(opening)))
-                .fetch_one(&mut *conn)
+            let rows = sqlx::raw_sql(AssertSqlSafe(message::probe(opening)))
+                .fetch_all(&mut *conn)
                 .await?;
-            let found = match row.try_get::<Option<i16>, _>("format")? {
-                Some(_) => Some(stored(&row)?),
-                None => None,
-            };
+            // One of the session, and one of the record if there is one.
+            let session = rows.first().ok_or(sqlx::Error::RowNotFound)?;
             let probe = Probe {
-                free: flag(&row, "free")?,
-                writable: flag(&row, "writable")?,
-                found,
+                free: flag(session, "free")?,
+                writable: flag(session, "writable")?,
+                found: rows.get(1).map(stored).transpose()?,
             };
             let opened = Opened {
                 guard: format!("idem_{}", opening.attempt.simple()),
-                database: row.try_get("db")?,
-                connection: row.try_get("connection")?,
+                database: session.try_get("db")?,
+                connection: session.try_get("connection")?,
                 timeout: opening.timeout,
-                record: opening
-                    .name
-                    .map(|name| message::record(name, opening.attempt)),
+                locked: opening.name.is_some(),
             };
             // Who is only told or replayed needs no transaction.
             if !opening.if_it_may_run || probe.may_run() {
@@ -186,30 +180,18 @@ impl Backend for MySql {
         })
     }
 
-    fn commit<'a>(
+    fn commit<'a>(conn: &'a mut MySqlConnection, _: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
+        // Alone: in a message of several statements Galera says OK to a COMMIT that it refuses.
+        Box::pin(Manager::commit(conn))
+    }
+
+    const CHANGES_SESSION: bool = true;
+
+    fn put_back<'a>(
         conn: &'a mut MySqlConnection,
         opened: &'a Opened,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(async move {
-            let text = AssertSqlSafe(message::commit(opened));
-            let mut results = sqlx::raw_sql(text).fetch_many(&mut *conn);
-            results.try_next().await?;
-            // Inside of a message, Galera says OK to a COMMIT that another node's has refused. So
-            // it is believed when the record is seen, and all that follows is OK as well.
-            let mut seen = opened.record.is_none();
-            while let Some(result) = results.try_next().await.map_err(after_commit)? {
-                if let Either::Right(row) = result {
-                    seen = flag(&row, "committed").map_err(after_commit)?;
-                }
-            }
-            drop(results);
-            if !seen {
-                return Err(after_commit(sqlx::Error::RowNotFound));
-            }
-            // Only a ROLLBACK lowers sqlx's depth without waiting; it goes with the pool's ping.
-            Manager::start_rollback(conn);
-            Ok(())
-        })
+        run(conn, message::put_back(opened))
     }
 
     fn roll_back<'a>(
@@ -218,6 +200,7 @@ impl Backend for MySql {
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
             run(conn, message::roll_back(opened)).await?;
+            // Only a ROLLBACK lowers sqlx's depth; this one goes with the pool's ping.
             Manager::start_rollback(conn);
             Ok(())
         })
@@ -278,11 +261,6 @@ async fn rolls_everything_back(conn: &mut MySqlConnection, number: u32) -> sqlx:
         }
         _ => Ok(false),
     }
-}
-
-/// Not an error of the COMMIT, whose fate must be looked up.
-fn after_commit(error: sqlx::Error) -> sqlx::Error {
-    sqlx::Error::Io(io::Error::other(error))
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

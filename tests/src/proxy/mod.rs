@@ -89,7 +89,7 @@ impl Proxy {
         &self.url
     }
 
-    /// Acts once, at the next statement that contains `text` in upper or lower case.
+    /// Acts once, at the next statement with these words, in upper or lower case.
     pub fn on(&self, text: &str, action: Action) -> Trap {
         self.on_nth(1, text, action)
     }

@@ -76,7 +76,7 @@ impl Trap {
     /// Counts a statement, and tells whether it is the one.
     pub(super) fn catches(&self, statement: &str) -> bool {
         let mut left = self.left.lock().unwrap();
-        if *left == 0 || !statement.to_lowercase().contains(&self.text) {
+        if *left == 0 || !has_words(&statement.to_lowercase(), &self.text) {
             return false;
         }
         *left -= 1;
@@ -99,3 +99,13 @@ impl Trap {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether whole words of the statement are the text: `autocommit` and `committed` are no `commit`.
+fn has_words(statement: &str, text: &str) -> bool {
+    let is_outside = |c: char| !c.is_alphanumeric() && c != '_';
+    statement.match_indices(text).any(|(at, _)| {
+        let (before, behind) = (&statement[..at], &statement[at + text.len()..]);
+        before.chars().next_back().is_none_or(is_outside)
+            && behind.chars().next().is_none_or(is_outside)
+    })
+}

@@ -20,30 +20,31 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
     let limits = limits(opening.timeout);
     // The handler may be idle for its whole time; this is for clients that are gone.
     let idle = seconds(opening.timeout).saturating_add(5);
-    let mut text = format!(
+    let (lock, free, record) = match opening.name {
+        None => (String::new(), "1", String::new()),
+        Some(name) => (
+            lock(name),
+            "coalesce(@idem_free, 0)",
+            format!("; {COMMITTED}{}", find(name)),
+        ),
+    };
+    format!(
         "set @idem_autocommit = @@autocommit, @idem_idle = @@wait_timeout, \
          @idem_metadata_wait = @@lock_wait_timeout, @idem_row_wait = @@innodb_lock_wait_timeout, \
          @idem_statement = {STATEMENT_LIMIT}; \
-         {limits}, wait_timeout = cast(least(@idem_idle, {idle}) as unsigned); "
-    );
-    let (mut free, mut join) = ("1", String::new());
-    if let Some(name) = opening.name {
-        text.push_str(&lock(name));
-        free = "coalesce(@idem_free, 0)";
-        join = format!(
-            ", r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
-             r.reference, r.expires_at <= utc_timestamp(6) as expired \
-             from (select 1) as one left join idem_record as r on {}",
-            is(name)
-        );
-    } else {
-        join.push_str(", null as format");
-    }
-    text.push_str(&format!(
-        "{COMMITTED}select {free} as free, {WRITABLE} as writable, database() as db, \
-         connection_id() as connection{join}"
-    ));
-    text
+         {limits}, wait_timeout = cast(least(@idem_idle, {idle}) as unsigned); \
+         {lock}select {free} as free, {WRITABLE} as writable, database() as db, \
+         connection_id() as connection{record}"
+    )
+}
+
+fn find(name: &RecordName) -> String {
+    format!(
+        "select r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
+         r.reference, r.expires_at <= utc_timestamp(6) as expired \
+         from idem_record as r where {}",
+        is(name)
+    )
 }
 
 /// With `autocommit` off, what follows a transaction that the server has rolled back is not kept
@@ -73,29 +74,12 @@ pub(super) fn release_guard(opened: &Opened) -> String {
     )
 }
 
-/// Commits, looks whether the record is there, and gives back the lock and the session.
-///
-/// The last statement must be one that returns no rows: where Galera has said OK to a refused
-/// COMMIT, the error takes the place of the last OK, and behind rows it has been seen to be lost.
-pub(super) fn commit(opened: &Opened) -> String {
-    let look = match &opened.record {
-        Some(record) => {
-            format!("select exists(select 1 from idem_record as r where {record}) as committed; ")
-        }
-        None => String::new(),
-    };
-    format!("commit; {look}{}", restore(opened))
-}
-
-pub(super) fn roll_back(opened: &Opened) -> String {
-    format!("rollback; {}{}", go_to_database(opened), restore(opened))
-}
-
 /// Gives back the lock and the session as it was.
-fn restore(opened: &Opened) -> String {
-    let unlock = match opened.record {
-        Some(_) => "do release_lock(@idem_lock); ",
-        None => "",
+pub(super) fn put_back(opened: &Opened) -> String {
+    let unlock = if opened.locked {
+        "do release_lock(@idem_lock); "
+    } else {
+        ""
     };
     format!(
         "{unlock}set autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
@@ -104,15 +88,21 @@ fn restore(opened: &Opened) -> String {
     )
 }
 
+/// Frees the key before anybody is told.
+pub(super) fn roll_back(opened: &Opened) -> String {
+    format!("rollback; {}{}", go_to_database(opened), put_back(opened))
+}
+
 /// Whether the attempt's record is there, and whether its session is gone.
 ///
 /// The lock is taken before the record is read, and given back in the same message.
 pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
     format!(
         "{}{COMMITTED}select coalesce(@idem_free, 0) as free, exists(select 1 from idem_record as r \
-         where {}) as committed; do release_lock(@idem_lock)",
+         where {} and r.attempt = {}) as committed; do release_lock(@idem_lock)",
         lock(name),
-        record(name, attempt)
+        is(name),
+        hex(attempt.as_bytes())
     )
 }
 
@@ -146,11 +136,6 @@ fn go_to_database(opened: &Opened) -> String {
         Some(name) => format!("use `{}`; ", name.replace('`', "``")),
         None => String::new(),
     }
-}
-
-/// What is true of the attempt's record alone.
-pub(super) fn record(name: &RecordName, attempt: Uuid) -> String {
-    format!("{} and r.attempt = {}", is(name), hex(attempt.as_bytes()))
 }
 
 fn is(name: &RecordName) -> String {
