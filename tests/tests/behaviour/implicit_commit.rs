@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sqlx::Executor;
+use sqlx::{Connection, Executor};
 
 use super::app::{engine, has_paid, payment, problem};
 use super::gate::{Gate, WAIT, until_somebody_waits};
@@ -39,8 +39,8 @@ async fn a_handler_that_changes_the_schema_is_not_run_again() {
 async fn a_change_of_the_schema_that_waits_in_vain_is_not_run_again() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await, Arc::default());
-    let pool = db.pool_of(1).await;
-    let mut reader = pool.begin().await.unwrap();
+    let mut reader = db.pool_of(1).await.acquire().await.unwrap();
+    let mut reader = reader.begin().await.unwrap();
     reader.execute("select 1 from idem_record").await.unwrap();
     let pay = payment("/act").key("k");
     let sql = "set lock_wait_timeout = 1; alter table idem_record comment = 'extra'";
