@@ -15,7 +15,7 @@ use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
-use crate::{Completion, RecordName};
+use crate::{Completion, Isolation, RecordName};
 
 mod message;
 mod upkeep;
@@ -38,6 +38,10 @@ impl Backend for MySql {
     type Opened = Opened;
 
     const SINGLE_WRITER: bool = false;
+
+    // A server that logs statements takes no write that is read committed, and the work is done
+    // by then.
+    const WITHOUT_TX: Isolation = Isolation::Default;
 
     fn open<'a>(
         conn: &'a mut MySqlConnection,

@@ -7,7 +7,7 @@ use idem_axum::{Idempotency, Scope};
 use idem_tests::http::Attempt;
 use sqlx::Pool;
 
-use super::app::{engine, has_paid, payment};
+use super::app::{Gate, engine, has_paid, payment};
 use super::statements::app;
 use super::{Db, TestDb, age_records};
 
@@ -103,6 +103,20 @@ async fn what_a_session_without_autocommit_deletes_is_deleted() {
     age_records(&others).await;
     assert_eq!(idem.sweep().await.unwrap(), 1);
     assert_eq!(records(&others).await, 0);
+}
+
+/// Such a session cannot write what is read committed: error 1665. MariaDB logs only when told to.
+#[tokio::test]
+async fn work_without_a_tx_is_recorded_where_statements_are_logged() {
+    let (db, pool, _) = start(&[("binlog_format", "'statement'")]).await;
+    let gate: Arc<Gate> = Arc::default();
+    let app = app(Idempotency::new(pool), Arc::clone(&gate));
+    gate.open.notify_one();
+    let work = payment("/outside").key("k");
+    let done = work.send(&app).await;
+    assert!(has_paid(&done), "{done:?}");
+    assert!(work.send(&app).await.is_replay());
+    assert_eq!(records(&db.pool_of(1).await).await, 1);
 }
 
 async fn records(pool: &Pool<Db>) -> i64 {
