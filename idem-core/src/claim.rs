@@ -13,8 +13,8 @@ use crate::session::Session;
 use crate::store::{Backend, FORMAT, StoredRecord};
 use crate::ticket::Ticket;
 use crate::{
-    Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Isolation, Policy,
-    RecordName, WhileRunning,
+    Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Policy, RecordName,
+    WhileRunning,
 };
 
 /// One request, or delivery, that carries a key.
@@ -81,7 +81,7 @@ impl<DB: Backend> Idempotency<DB> {
         &self,
         mut attempt: Attempt,
     ) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
-        attempt.policy.isolation = Isolation::ReadCommitted;
+        attempt.policy.isolation = DB::WITHOUT_TX;
         let claim = self.claim_until_deadline(attempt).await?;
         let mut claim = claim.map(|(ticket, session)| FreshWithoutTx::new(ticket, session));
         if let Claim::Fresh(fresh) = &mut claim

@@ -55,9 +55,9 @@ pub enum WhileRunning {
 pub enum Isolation {
     /// The level that the database or the connection is set to.
     Default,
-    /// `READ COMMITTED`, where attempts without a transaction to lend always run: what they do
-    /// elsewhere cannot be undone, and only here does an attempt see at once what another node
-    /// has committed.
+    /// `READ COMMITTED`, where attempts without a transaction to lend always run on Postgres: what
+    /// they do elsewhere cannot be undone, and only here does an attempt see at once what another
+    /// node has committed.
     ReadCommitted,
     /// `SERIALIZABLE`. SQLite is always serializable.
     Serializable,

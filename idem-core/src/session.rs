@@ -1,8 +1,10 @@
 //! The connection of one attempt, and the only place that begins and ends its transaction.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use scopeguard::ScopeGuard;
 use sqlx::pool::PoolConnection;
 use sqlx_core::transaction::TransactionManager;
@@ -21,8 +23,8 @@ pub(crate) struct Session<DB: Backend> {
     opened: DB::Opened,
     /// The guard savepoint is still to be released.
     guarded: bool,
-    /// Whether the database stops the statement it was told to stop, or the next user's, is open.
-    cancel_unconfirmed: bool,
+    /// Whether it may be out of step, or a word to stop a statement may still reach it.
+    uncertain: bool,
 }
 
 /// A connection that goes back to its pool only in a known state.
@@ -109,7 +111,7 @@ impl<DB: Backend> Session<DB> {
                 held,
                 opened,
                 guarded: true,
-                cancel_unconfirmed: false,
+                uncertain: false,
             },
             probe,
         ))
@@ -181,10 +183,15 @@ impl<DB: Backend> Session<DB> {
             let undone = DB::roll_back(&mut self.held.conn, &self.opened).await;
             // Savepoints that the handler leaked stand between sqlx and the outer ROLLBACK.
             let depth = DB::TransactionManager::get_transaction_depth(&self.held.conn);
-            self.held.known = undone.is_ok() && depth == 0 && !self.cancel_unconfirmed;
+            self.held.known = undone.is_ok() && depth == 0 && !self.uncertain;
             RolledBack::All
         };
-        timeout(limit, undo).await.unwrap_or(RolledBack::All)
+        // A connection that is out of step makes sqlx panic, which comes to the same.
+        let undo = AssertUnwindSafe(undo).catch_unwind();
+        match timeout(limit, undo).await {
+            Ok(Ok(rolled_back)) => rolled_back,
+            Ok(Err(_)) | Err(_) => RolledBack::All,
+        }
     }
 
     /// As [`roll_back`](Self::roll_back) where no handler ran, so that the guard need not be asked.
@@ -200,8 +207,9 @@ impl<DB: Backend> Session<DB> {
             DB::cancel(idem.pool(), &self.opened),
         )
         .await;
+        self.uncertain = !DB::KEEPS_STEP;
         if !matches!(told, Ok(Ok(()))) {
-            self.cancel_unconfirmed = true;
+            self.uncertain = true;
             tracing::warn!(
                 ?told,
                 "a timed-out attempt's statement may run on until its own timeout"

@@ -256,6 +256,8 @@ static KIND: Kind = Kind {
         ],
         &[
             "--max-connections=500",
+            // As servers do that are replicated.
+            "--log-bin",
             // MySQL writes a log that replicas read, where our function could be unsafe.
             "--log-bin-trust-function-creators=1",
         ],

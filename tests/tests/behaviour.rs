@@ -318,6 +318,8 @@ mod mysql {
     mod silent_database;
     #[path = "behaviour/standby.rs"]
     mod standby;
+    #[path = "behaviour/statement_log.rs"]
+    mod statement_log;
 }
 
 /// Stands for all tests that MariaDB is missing for, so that they are counted as ignored.

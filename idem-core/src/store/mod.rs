@@ -40,6 +40,14 @@ pub trait Backend: Upkeep + Database<Connection: Send> {
     #[doc(hidden)]
     const SINGLE_WRITER: bool;
 
+    /// Whether a connection keeps step when a query on it is dropped halfway.
+    #[doc(hidden)]
+    const KEEPS_STEP: bool = true;
+
+    /// The isolation of a transaction that stores a record and nothing else.
+    #[doc(hidden)]
+    const WITHOUT_TX: Isolation = Isolation::ReadCommitted;
+
     /// Begins the attempt's transaction (sqlx depth 1), probes for a running attempt of the
     /// same name, sets the guard savepoint, and reads the record. An error leaves the
     /// connection in an unknown state.

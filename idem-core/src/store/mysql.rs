@@ -15,7 +15,7 @@ use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
-use crate::{Completion, RecordName};
+use crate::{Completion, Isolation, RecordName};
 
 mod message;
 mod upkeep;
@@ -38,6 +38,14 @@ impl Backend for MySql {
     type Opened = Opened;
 
     const SINGLE_WRITER: bool = false;
+
+    // Until sqlx > 0.9.0: a dropped query's PREPARE is not waited for, and the connection takes
+    // its answer for another's.
+    const KEEPS_STEP: bool = false;
+
+    // A server that logs statements takes no write that is read committed, and the work is done
+    // by then.
+    const WITHOUT_TX: Isolation = Isolation::Default;
 
     fn open<'a>(
         conn: &'a mut MySqlConnection,
@@ -242,7 +250,7 @@ impl Backend for MySql {
             // No such savepoint.
             1305 => Fault::GuardLost,
             // An error during COMMIT, a shutdown, a killed or broken connection.
-            1180 | 1053 | 1927 | 3169 | 1152..=1161 | 1184 => Fault::Unknown,
+            1180 | 1053 | 1927 | 3169 | 4031 | 1152 | 1154..=1161 | 1184 => Fault::Unknown,
             _ => Fault::Refused,
         }
     }

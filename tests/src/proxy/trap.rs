@@ -103,9 +103,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Whether whole words of the statement are the text: `autocommit` and `committed` are no `commit`.
 fn has_words(statement: &str, text: &str) -> bool {
     let is_outside = |c: char| !c.is_alphanumeric() && c != '_';
-    statement.match_indices(text).any(|(at, _)| {
-        let (before, behind) = (&statement[..at], &statement[at + text.len()..]);
-        before.chars().next_back().is_none_or(is_outside)
-            && behind.chars().next().is_none_or(is_outside)
-    })
+    text.is_empty()
+        || statement.match_indices(text).any(|(at, _)| {
+            let (before, behind) = (&statement[..at], &statement[at + text.len()..]);
+            before.chars().next_back().is_none_or(is_outside)
+                && behind.chars().next().is_none_or(is_outside)
+        })
 }

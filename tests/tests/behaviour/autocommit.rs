@@ -1,4 +1,4 @@
-//! Sessions whose every statement is inside of a transaction.
+//! Sessions that do not commit by themselves, or refuse what looks careless.
 
 use idem_axum::{Idempotency, Scope};
 use sqlx::Pool;
@@ -36,4 +36,14 @@ async fn what_a_session_without_autocommit_deletes_is_deleted() {
 async fn records(pool: &Pool<Db>) -> i64 {
     let count = "select count(*) from idem_record";
     sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_session_that_asks_for_care_sweeps() {
+    let (db, pool, app) = start(&[("sql_safe_updates", "1")]).await;
+    assert!(has_paid(&payment("/act").key("k").send(&app).await));
+    age_records(&db.pool_of(1).await).await;
+    let idem = Idempotency::new(pool);
+    assert_eq!(idem.sweep().await.unwrap(), 1);
+    assert_eq!(idem.erase(&Scope::new("acme").unwrap()).await.unwrap(), 0);
 }
