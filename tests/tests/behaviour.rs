@@ -292,6 +292,8 @@ mod mysql {
     mod clock;
     #[path = "behaviour/deadlock.rs"]
     mod deadlock;
+    #[path = "behaviour/dropped_prepare.rs"]
+    mod dropped_prepare;
     #[path = "behaviour/error_numbers.rs"]
     mod error_numbers;
     #[path = "behaviour/gate/mysql.rs"]
