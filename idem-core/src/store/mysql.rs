@@ -57,7 +57,7 @@ impl Backend for MySql {
                 .await?;
             // One of the session, and one of the record if there is one.
             let session = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-            let probe = Probe {
+            let mut probe = Probe {
                 free: flag(session, "free")?,
                 writable: flag(session, "writable")?,
                 found: rows.get(1).map(stored).transpose()?,
@@ -69,6 +69,11 @@ impl Backend for MySql {
                 timeout: opening.timeout,
                 locked: opening.name.is_some(),
             };
+            if let (Some(name), true) = (opening.name, flag(session, "dirty")?) {
+                let find = AssertSqlSafe(message::find_committed(name));
+                let row = sqlx::raw_sql(find).fetch_optional(&mut *conn).await?;
+                probe.found = row.as_ref().map(stored).transpose()?;
+            }
             // Who is only told or replayed needs no transaction.
             if !opening.if_it_may_run || probe.may_run() {
                 let begin = AssertSqlSafe(message::begin(opening.isolation, &opened.guard));

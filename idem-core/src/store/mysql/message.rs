@@ -16,26 +16,29 @@ use crate::{Isolation, RecordName};
 /// A statement of its own that begins after the lock is taken sees what the lock's last holder
 /// has committed. Inside of a transaction it would fix the handler's snapshot, and where that is
 /// serializable lock the gap that others insert into.
+///
+/// As few statements as can be: the server sends the result of each by itself.
 pub(super) fn probe(opening: &Opening<'_>) -> String {
-    let limits = limits(opening.timeout);
+    let limits = limits(opening.timeout, &OF_SESSION);
     // The handler may be idle for its whole time; this is for clients that are gone.
     let idle = seconds(opening.timeout).saturating_add(5);
     let (lock, free, record) = match opening.name {
-        None => (String::new(), "1", String::new()),
-        Some(name) => (
-            lock(name),
-            "coalesce(@idem_free, 0)",
-            format!("; {COMMITTED}{}", find(name)),
-        ),
+        None => ("null".to_owned(), "1", String::new()),
+        Some(name) => (lock(name), TRY_LOCK, format!("; {}", find(name))),
     };
     format!(
-        "set @idem_autocommit = @@autocommit, @idem_idle = @@wait_timeout, \
+        "set @idem_lock = {lock}, @idem_autocommit = @@autocommit, @idem_idle = @@wait_timeout, \
          @idem_metadata_wait = @@lock_wait_timeout, @idem_row_wait = @@innodb_lock_wait_timeout, \
-         @idem_statement = {STATEMENT_LIMIT}; \
-         {limits}, wait_timeout = cast(least(@idem_idle, {idle}) as unsigned); \
-         {lock}select {free} as free, {WRITABLE} as writable, database() as db, \
+         @idem_statement = {STATEMENT_LIMIT}, \
+         {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
+         select {free} as free, {WRITABLE} as writable, {DIRTY} as dirty, database() as db, \
          connection_id() as connection{record}"
     )
+}
+
+/// The same record, by a session whose isolation shows what may never commit.
+pub(super) fn find_committed(name: &RecordName) -> String {
+    format!("{COMMITTED}{}", find(name))
 }
 
 fn find(name: &RecordName) -> String {
@@ -67,9 +70,9 @@ pub(super) fn begin_anew(guard: &str) -> String {
 /// A handler may have gone to another database or set itself shorter limits.
 pub(super) fn release_guard(opened: &Opened) -> String {
     format!(
-        "{}{}; release savepoint {}",
+        "{}set {}; release savepoint {}",
         go_to_database(opened),
-        limits(opened.timeout),
+        limits(opened.timeout, &SAVED),
         opened.guard
     )
 }
@@ -77,12 +80,12 @@ pub(super) fn release_guard(opened: &Opened) -> String {
 /// Gives back the lock and the session as it was.
 pub(super) fn put_back(opened: &Opened) -> String {
     let unlock = if opened.locked {
-        "do release_lock(@idem_lock); "
+        "@idem_lock = release_lock(@idem_lock), "
     } else {
         ""
     };
     format!(
-        "{unlock}set autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
+        "set {unlock}autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
          lock_wait_timeout = @idem_metadata_wait, innodb_lock_wait_timeout = @idem_row_wait, \
          /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement"
     )
@@ -98,7 +101,8 @@ pub(super) fn roll_back(opened: &Opened) -> String {
 /// The lock is taken before the record is read, and given back in the same message.
 pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
     format!(
-        "{}{COMMITTED}select coalesce(@idem_free, 0) as free, exists(select 1 from idem_record as r \
+        "set @idem_lock = {}; set @idem_free = {TRY_LOCK}; \
+         {COMMITTED}select @idem_free as free, exists(select 1 from idem_record as r \
          where {} and r.attempt = {}) as committed; do release_lock(@idem_lock)",
         lock(name),
         is(name),
@@ -109,27 +113,40 @@ pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
 /// User-level locks span the server, so the database is part of their name.
 fn lock(name: &RecordName) -> String {
     format!(
-        "set @idem_lock = concat('idem:', sha2(concat(ifnull(database(), ''), '/{}'), 224)); \
-         set @idem_free = get_lock(@idem_lock, 0); ",
+        "concat('idem:', sha2(concat(ifnull(database(), ''), '/{}'), 224))",
         name.lock_id()
     )
 }
 
+/// What to set the limits to: the least of an attempt's own and of these.
+///
 /// MySQL takes the least of two whole numbers for a whole number only when it is told.
-fn limits(timeout: Duration) -> String {
+fn limits(timeout: Duration, [metadata, row, mariadb, mysql]: &[&str; 4]) -> String {
     // Idem stops a handler's statement itself; this is for when its word does not arrive.
     let limit = seconds(timeout).saturating_add(1);
     let milliseconds = millis(Duration::from_secs(limit));
     format!(
-        "set lock_wait_timeout = cast(least(@idem_metadata_wait, {limit}) as unsigned), \
-         innodb_lock_wait_timeout = cast(least(@idem_row_wait, {limit}) as unsigned), \
-         /*M!100000 max_statement_time = \
-           if(@idem_statement > 0, least(@idem_statement, {limit}), {limit}) */\
+        "lock_wait_timeout = cast(least({metadata}, {limit}) as unsigned), \
+         innodb_lock_wait_timeout = cast(least({row}, {limit}) as unsigned), \
+         /*M!100000 max_statement_time = if({mariadb} > 0, least({mariadb}, {limit}), {limit}) */\
          /*!80000 max_execution_time = \
-           cast(if(@idem_statement > 0, least(@idem_statement, {milliseconds}), \
-             {milliseconds}) as unsigned) */"
+           cast(if({mysql} > 0, least({mysql}, {milliseconds}), {milliseconds}) as unsigned) */"
     )
 }
+
+const OF_SESSION: [&str; 4] = [
+    "@@lock_wait_timeout",
+    "@@innodb_lock_wait_timeout",
+    "@@max_statement_time",
+    "@@max_execution_time",
+];
+
+const SAVED: [&str; 4] = [
+    "@idem_metadata_wait",
+    "@idem_row_wait",
+    "@idem_statement",
+    "@idem_statement",
+];
 
 fn go_to_database(opened: &Opened) -> String {
     match &opened.database {
@@ -161,6 +178,11 @@ fn hex(bytes: &[u8]) -> String {
 fn seconds(timeout: Duration) -> u64 {
     timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0)
 }
+
+const TRY_LOCK: &str = "coalesce(get_lock(@idem_lock, 0), 0)";
+
+const DIRTY: &str =
+    "/*M!100000 @@tx_isolation *//*!80000 @@transaction_isolation */ = 'READ-UNCOMMITTED'";
 
 /// For the next statement alone: a session's own isolation may read what never commits.
 const COMMITTED: &str = "set transaction isolation level read committed; ";

@@ -6,7 +6,7 @@ pub const HANDLER_SETTINGS: &[&str] = &[
     "set innodb_lock_wait_timeout = 1, lock_wait_timeout = 1",
     "set wait_timeout = 1",
     "set /*M!100000 max_statement_time = 9 *//*!80000 max_execution_time = 9000 */",
-    "set @idem_free = 0",
+    "set @idem_free = 0, @idem_record = 0",
 ];
 
 /// By a handler that fails.
