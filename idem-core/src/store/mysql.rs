@@ -1,8 +1,8 @@
 //! The statements for MariaDB and MySQL.
 //!
 //! `GET_LOCK` is the probe: it answers at once on both servers, and no row or gap is locked while
-//! the handler runs. It belongs to the session, so the message that ends the transaction gives it
-//! back, and a connection that cannot do that is closed. The primary key decides in the end.
+//! the handler runs. It belongs to the session, so it is given back when the transaction is over,
+//! and a connection that cannot do that is closed. The primary key decides in the end.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -38,7 +38,8 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
 
 /// The same record, by a session whose isolation shows what may never commit.
 pub(super) fn find_committed(name: &RecordName) -> String {
-    format!("{COMMITTED}{}", find(name))
+    // A session without autocommit is inside of a transaction by now.
+    format!("rollback; {COMMITTED}{}", find(name))
 }
 
 fn find(name: &RecordName) -> String {
