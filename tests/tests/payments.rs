@@ -172,7 +172,8 @@ mod postgres {
     use idem_tests::postgres::{FEATURE, TestDb};
 
     const COMMIT: &str = "commit";
-    const SWEEP: &str = "delete from idem.record";
+    /// The first statement and the last.
+    const SWEEP: [&str; 2] = ["delete from idem.record", "delete from idem.record"];
 
     #[path = "payments/server.rs"]
     mod server;
@@ -184,7 +185,8 @@ mod mysql {
     use idem_tests::mysql::{FEATURE, TestDb};
 
     const COMMIT: &str = "commit";
-    const SWEEP: &str = "delete r from";
+    /// The first statement and the last.
+    const SWEEP: [&str; 2] = ["delete r from", "commit"];
 
     #[path = "payments/server.rs"]
     mod server;

@@ -42,8 +42,12 @@ async fn statements_of_a_payment(db: &TestDb) -> usize {
 async fn proxied(db: &TestDb) -> (Process, Proxy) {
     let proxy = Proxy::to(&db.url()).await;
     let node = start_payments(FEATURE, proxy.url(), 5).await;
-    let is_sweep = |statement: &String| statement.contains(SWEEP);
-    while !proxy.traffic().statements.iter().any(is_sweep) {
+    let [begins, ends] = SWEEP;
+    let has_swept = |statements: &[String]| {
+        let sweep = statements.iter().skip_while(|one| !one.contains(begins));
+        sweep.into_iter().any(|one| one.contains(ends))
+    };
+    while !has_swept(&proxy.traffic().statements) {
         yield_now().await;
     }
     (node, proxy)
@@ -52,8 +56,7 @@ async fn proxied(db: &TestDb) -> (Process, Proxy) {
 #[tokio::test]
 async fn killed_after_commit_and_before_the_answer_the_payment_is_replayed() {
     let db = TestDb::empty().await;
-    let proxy = Proxy::to(&db.url()).await;
-    let mut victim = start_payments(FEATURE, proxy.url(), 5).await;
+    let (mut victim, proxy) = proxied(&db).await;
     let keys = ["committed".to_owned()];
     let trap = proxy.on(COMMIT, Action::HoldAnswer);
     let sent = send_all(&keys, victim.address());
