@@ -60,7 +60,17 @@ impl Cluster {
             .execute(&mut conn)
             .await
             .unwrap();
+        cluster.is_settled().await;
         cluster
+    }
+
+    /// Waits until every node has done what any of them was told before.
+    pub async fn is_settled(&self) {
+        for server in self.servers {
+            let mut conn = server.connect().await.unwrap();
+            let wait = sqlx::raw_sql("set session wsrep_sync_wait = 1; select 1");
+            wait.execute(&mut conn).await.unwrap();
+        }
     }
 
     /// Where a program finds the test's database on this node.

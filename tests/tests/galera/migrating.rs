@@ -26,5 +26,7 @@ async fn nodes_on_three_primaries_migrate_at_once() {
         let drop = "drop table idem_record, idem_migration";
         let mut conn = cluster.connect(0).await;
         sqlx::raw_sql(drop).execute(&mut conn).await.unwrap();
+        // Else the next round may find the tables of this one.
+        cluster.is_settled().await;
     }
 }
