@@ -103,7 +103,8 @@ impl Upkeep for MySql {
                 let migrated = async {
                     clear_interrupted(&mut conn).await?;
                     // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
-                    migrator.run_direct(None, &mut *conn, false).await
+                    migrator.run_direct(None, &mut *conn, false).await?;
+                    is_finished(&mut conn).await
                 };
                 match migrated.await {
                     Err(error) if attempts_left > 0 && has_collided(&error) => attempts_left -= 1,
@@ -144,6 +145,15 @@ fn has_collided(error: &MigrateError) -> bool {
         _ => None,
     };
     matches!(number, Some(DUPLICATE_KEY | NO_SUCH_TABLE | 1205 | 1213))
+}
+
+/// The mark of another node may have come in meanwhile, and its table not yet.
+async fn is_finished(conn: &mut MySqlConnection) -> Result<(), MigrateError> {
+    let begun = sqlx::query_scalar("select version from idem_migration where success = false");
+    match begun.fetch_optional(conn).await? {
+        Some(version) => Err(MigrateError::Dirty(version)),
+        None => Ok(()),
+    }
 }
 
 /// A statement that makes a table commits by itself. A migration that was interrupted behind it
