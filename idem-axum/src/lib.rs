@@ -19,9 +19,10 @@ mod supervise;
 
 pub use capture::REPLAYED;
 pub use idem_core::{
-    Backend, CheckError, FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey,
-    InvalidReference, InvalidScope, MigrateError, Policy, Scope, Settings, ShutdownTimedOut, Tx,
-    WhileRunning,
+    Backend, CheckError, ConsumerPolicy, DeadLetter, FingerprintInput, Idempotency,
+    IdempotencyBuilder, IdempotencyKey, Inbox, InvalidReference, InvalidScope, Message,
+    MigrateError, Policy, ProcessError, Processed, Scope, Settings, Settlement, ShutdownTimedOut,
+    Tx, WhileRunning,
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};

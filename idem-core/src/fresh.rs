@@ -57,7 +57,7 @@ impl<DB: Backend> Fresh<DB> {
 
     /// The transaction, lent to the handler.
     pub fn tx(&mut self) -> Tx<'_, DB> {
-        Tx::new(self.session.conn(), &mut self.reference)
+        Tx::new(self.session.conn(), &mut self.reference, self.ticket.id)
     }
 
     /// Stores the answer and commits it together with the operation's own writes.
@@ -120,6 +120,10 @@ impl<DB: Backend> Fresh<DB> {
     /// When the attempt's time is over.
     pub fn deadline(&self) -> Instant {
         self.ticket.deadline
+    }
+
+    pub(crate) fn into_parts(self) -> (Ticket<DB>, Session<DB>) {
+        (self.ticket, self.session)
     }
 }
 

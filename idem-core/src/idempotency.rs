@@ -156,6 +156,11 @@ impl<DB: Backend> Idempotency<DB> {
         &self.0.in_flight
     }
 
+    /// What a shutdown waits for.
+    pub(crate) fn running_token(&self) -> TaskTrackerToken {
+        self.0.tracker.token()
+    }
+
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.0.tracker.is_closed()
     }

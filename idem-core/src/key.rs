@@ -72,6 +72,34 @@ impl IdempotencyKey {
         }
     }
 
+    /// The identity of a message: its id as it is, or a digest where that cannot be stored so.
+    ///
+    /// No two identities are the same key: an id that looks like another form is hashed too.
+    pub(crate) fn of_message(id: &[u8], is_business_key: bool) -> Option<Self> {
+        if id.is_empty() {
+            return None;
+        }
+        let prefix = if is_business_key { "key:" } else { "" };
+        let plain = std::str::from_utf8(id).ok().filter(|text| {
+            let is_reserved = text.starts_with("sha256:") || text.starts_with("key:");
+            prefix.len() + text.len() <= Self::MAX_LEN
+                && !text.chars().any(char::is_control)
+                && (is_business_key || !is_reserved)
+        });
+        if let Some(text) = plain {
+            return Some(Self(format!("{prefix}{text}").into()));
+        }
+        let kind = [u8::from(is_business_key)];
+        let digest = Sha256::new().chain_update(kind).chain_update(id).finalize();
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(Self(format!("sha256:{hex}").into()))
+    }
+
+    /// A key that has been stored.
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text.into())
+    }
+
     /// The key as the client means it, without quotes.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -143,6 +171,43 @@ fn field_text(value: &[u8]) -> Result<&str, InvalidKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn message(id: impl AsRef<[u8]>, is_business_key: bool) -> IdempotencyKey {
+        IdempotencyKey::of_message(id.as_ref(), is_business_key).unwrap()
+    }
+
+    #[test]
+    fn an_id_that_can_be_stored_is_stored_as_it_is() {
+        let longest = "i".repeat(255);
+        for id in ["1", "order/17 – été", longest.as_str()] {
+            assert_eq!(message(id, false).as_str(), id);
+        }
+        assert_eq!(message("17", true).as_str(), "key:17");
+        assert_eq!(IdempotencyKey::of_message(b"", false), None);
+    }
+
+    #[test]
+    fn no_two_identities_are_the_same() {
+        let long = "i".repeat(300);
+        let hashed = message(&long, false);
+        assert_eq!(hashed.as_str().len(), 7 + 64);
+        let ids: [(&[u8], bool); 9] = [
+            (long.as_bytes(), false),
+            (long.as_bytes(), true),
+            (hashed.as_str().as_bytes(), false),
+            (b"a", false),
+            (b"a", true),
+            (b"key:a", false),
+            (b"key:a", true),
+            (b"a\0", false),
+            (b"a\xff", false),
+        ];
+        let keys: std::collections::HashSet<_> = ids
+            .iter()
+            .map(|(id, is_key)| message(id, *is_key))
+            .collect();
+        assert_eq!(keys.len(), ids.len());
+    }
 
     fn field(value: &str) -> Result<String, InvalidKey> {
         IdempotencyKey::from_field(value.as_bytes()).map(|key| key.as_str().to_owned())

@@ -21,6 +21,7 @@ mod fingerprint;
 mod fresh;
 mod idempotency;
 mod in_flight;
+mod inbox;
 mod key;
 mod policy;
 mod record;
@@ -41,6 +42,10 @@ pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimed
 pub use fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
 pub use fresh::{Completed, Fresh, FreshWithoutTx};
 pub use idempotency::{Admission, Idempotency};
+pub use inbox::{
+    ConsumerPolicy, DeadLetter, Failure, Inbox, InboxBuilder, Message, MessageBytes, ProcessError,
+    Processed, Settlement,
+};
 pub use key::{IdempotencyKey, InvalidKey};
 pub use policy::{Isolation, Policy, WhileRunning};
 pub use record::{Completion, InvalidOperation, Operation, RecordName};

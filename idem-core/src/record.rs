@@ -8,7 +8,8 @@ use crate::{IdempotencyKey, Scope};
 
 /// The stable name of what is done once, such as `POST /payments` or `payments.create`.
 ///
-/// 1 to 255 bytes without control characters.
+/// 1 to 255 bytes without control characters. Names that begin with `inbox:` are those of
+/// [consumers](crate::Inbox), which share no record with an operation.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Operation(Box<str>);
 
@@ -20,14 +21,36 @@ impl Operation {
     ///
     /// # Errors
     ///
-    /// [`InvalidOperation`] when it is empty, too long, or has a control character.
+    /// [`InvalidOperation`] when it is empty, too long, begins with `inbox:`, or has a control
+    /// character.
     pub fn new(name: &str) -> Result<Self, InvalidOperation> {
+        if name.starts_with(Self::INBOX) {
+            return Err(InvalidOperation);
+        }
+        Self::named(name.into())
+    }
+
+    /// What a consumer of messages does.
+    pub(crate) fn of_consumer(name: &str) -> Result<Self, InvalidOperation> {
+        if name.is_empty() {
+            return Err(InvalidOperation);
+        }
+        Self::named(format!("{}{name}", Self::INBOX))
+    }
+
+    fn named(name: String) -> Result<Self, InvalidOperation> {
         let fits = (1..=Self::MAX_BYTES).contains(&name.len());
         if !fits || name.chars().any(char::is_control) {
             return Err(InvalidOperation);
         }
         Ok(Self(name.into()))
     }
+
+    pub(crate) fn is_of_consumer(&self) -> bool {
+        self.0.starts_with(Self::INBOX)
+    }
+
+    const INBOX: &str = "inbox:";
 
     /// The operation as it is stored.
     pub fn as_str(&self) -> &str {
@@ -37,7 +60,9 @@ impl Operation {
 
 /// An operation's name that cannot be stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("an operation's name has 1 to 255 bytes and no control character")]
+#[error(
+    "an operation's name has 1 to 255 bytes, no control character, and does not begin with `inbox:`"
+)]
 pub struct InvalidOperation;
 
 /// What a record is found by: the primary key of its table.
@@ -131,6 +156,13 @@ impl fmt::Debug for Completion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operation_is_never_taken_for_a_consumer() {
+        let consumer = Operation::of_consumer("billing").unwrap();
+        assert_eq!(Operation::new(consumer.as_str()), Err(InvalidOperation));
+        assert_ne!(Operation::new("billing").unwrap(), consumer);
+    }
 
     #[test]
     fn debug_hides_the_answer() {

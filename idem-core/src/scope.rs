@@ -63,6 +63,11 @@ impl Scope {
         Self("global".into())
     }
 
+    /// A scope that has been stored.
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text.into())
+    }
+
     /// The scope as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::inbox::PARKED;
 use crate::store::{Backend, Fault, NewRecord, Opening, Probe};
 use crate::{Error, Idempotency};
 
@@ -23,6 +24,8 @@ pub(crate) struct Session<DB: Backend> {
     opened: DB::Opened,
     /// The guard savepoint is still to be released.
     guarded: bool,
+    /// A message whose earlier failures are counted.
+    has_failed: bool,
     /// Whether it may be out of step, or a word to stop a statement may still reach it.
     uncertain: bool,
 }
@@ -111,6 +114,7 @@ impl<DB: Backend> Session<DB> {
                 held,
                 opened,
                 guarded: true,
+                has_failed: probe.has_failed,
                 uncertain: false,
             },
             probe,
@@ -146,9 +150,13 @@ impl<DB: Backend> Session<DB> {
 
     /// Inserts the record. `false`: a live one stands in its place.
     pub(crate) async fn insert(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
-        DB::insert(&mut self.held.conn, record)
-            .await
-            .map_err(refusal::<DB>)
+        let conn = &mut *self.held.conn;
+        let inserted = DB::insert(conn, record).await.map_err(refusal::<DB>)?;
+        // A message that is handled at last is no longer counted among those that have failed.
+        if inserted && self.has_failed && record.completion.status != PARKED {
+            DB::settle(conn, record.name).await.map_err(refusal::<DB>)?;
+        }
+        Ok(inserted)
     }
 
     /// Commits. The connection goes back to the pool only after `Ok`.

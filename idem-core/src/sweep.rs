@@ -14,7 +14,7 @@ const BATCH: i64 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl<DB: Backend> Idempotency<DB> {
-    /// Deletes the expired records, in bounded batches, and says how many there were.
+    /// Deletes the expired records, in bounded batches, and says how many there were; expired counts of failed messages go too.
     ///
     /// Any number of nodes may sweep at once: they pass over each other's rows. A row that an
     /// attempt is replacing is left to it.
@@ -36,6 +36,13 @@ impl<DB: Backend> Idempotency<DB> {
             swept += batch;
             // Records that expire meanwhile are the next sweep's.
             if batch < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        loop {
+            let (_turn, mut conn) = self.writing_connection().await?;
+            let batch = DB::sweep_letters(&mut conn, BATCH).await;
+            if batch.map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
                 return Ok(swept);
             }
         }
@@ -65,7 +72,7 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 
-    /// Deletes all records of a scope, live ones too, and says how many there were.
+    /// Deletes all records of a scope, live ones too, and says how many there were; its dead letters go too.
     ///
     /// For stored personal data that must go. Keys of the scope that were used before will
     /// run again. A running attempt is not stopped and stores its record afterwards.
@@ -85,6 +92,13 @@ impl<DB: Backend> Idempotency<DB> {
             let batch = batch.map_err(claim_error::<DB>)?;
             erased += batch;
             if batch < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        loop {
+            let (_turn, mut conn) = self.writing_connection().await?;
+            let batch = DB::erase_letters(&mut conn, scope.as_str(), BATCH).await;
+            if batch.map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
                 return Ok(erased);
             }
         }

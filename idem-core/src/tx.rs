@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{Connection, Transaction};
+use uuid::Uuid;
 
 use crate::InvalidReference;
 use crate::store::Backend;
@@ -20,13 +21,19 @@ use crate::store::Backend;
 pub struct Tx<'t, DB: Backend> {
     conn: &'t mut DB::Connection,
     reference: Option<&'t mut Option<String>>,
+    attempt: Uuid,
 }
 
 impl<'t, DB: Backend> Tx<'t, DB> {
-    pub(crate) fn new(conn: &'t mut DB::Connection, reference: &'t mut Option<String>) -> Self {
+    pub(crate) fn new(
+        conn: &'t mut DB::Connection,
+        reference: &'t mut Option<String>,
+        attempt: Uuid,
+    ) -> Self {
         Self {
             conn,
             reference: Some(reference),
+            attempt,
         }
     }
 
@@ -35,7 +42,17 @@ impl<'t, DB: Backend> Tx<'t, DB> {
         Self {
             conn,
             reference: None,
+            attempt: Uuid::new_v4(),
         }
+    }
+
+    /// The id of this attempt, which stands in the record that is committed with it.
+    ///
+    /// Of all attempts with a key only one commits, so this is the id for a message that the
+    /// operation writes into the same transaction, for consumers to tell its copies from others.
+    /// An id made of the key would not do: when its ttl is over the same key is another operation.
+    pub fn attempt_id(&self) -> String {
+        self.attempt.to_string()
     }
 
     /// Opens a savepoint, which commits or rolls back within the attempt's transaction.

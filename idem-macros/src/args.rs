@@ -277,6 +277,7 @@ mod tests {
             ("max_response = 65536", "such as \"64KiB\""),
             ("operation = \"\"", "1 to 255 bytes"),
             ("operation = \"a\\0b\"", "no control characters"),
+            ("operation = \"inbox:a\"", "consumers' names"),
             ("store = \"2xx, 4xx\"", "name each status"),
             ("scope = \"a b\"", "a word such as \"tenant\""),
             (

@@ -74,6 +74,11 @@ pub(crate) fn operation(input: ParseStream<'_>) -> Result<LitStr> {
             "the name of an operation has 1 to 255 bytes",
         ));
     }
+    if value.starts_with("inbox:") {
+        let reason =
+            "the name of an operation does not begin with `inbox:`: such are consumers' names";
+        return Err(Error::new(text.span(), reason));
+    }
     if value.contains(char::is_control) {
         let reason = "the name of an operation has no control characters";
         return Err(Error::new(text.span(), reason));

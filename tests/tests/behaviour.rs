@@ -40,6 +40,10 @@ macro_rules! behaviours {
         mod hang_up;
         #[path = "behaviour/history.rs"]
         mod history;
+        #[path = "behaviour/inbox.rs"]
+        mod inbox;
+        #[path = "behaviour/inbox_letters.rs"]
+        mod inbox_letters;
         #[path = "behaviour/json_fingerprints.rs"]
         mod json_fingerprints;
         #[path = "behaviour/keys.rs"]
@@ -97,6 +101,9 @@ mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
 
     const RECORD: &str = "idem_record";
+    const LETTER: &str = "idem_dead_letter";
+    /// Ends the transaction it is in.
+    const COMMITS: &str = "commit";
     const KEY: &str = "key";
     const ONE_WRITER: bool = true;
 
@@ -110,7 +117,10 @@ mod sqlite {
         "drop view idem_record",
     ];
 
-    const COPIED_SQL: &str = include_str!("../../idem-core/migrations/sqlite/0001_record.sql");
+    const COPIED_SQL: &str = concat!(
+        include_str!("../../idem-core/migrations/sqlite/0001_record.sql"),
+        include_str!("../../idem-core/migrations/sqlite/0002_dead_letter.sql")
+    );
 
     /// Fails and ends the transaction, though not for those who look away.
     const FAILS: &str = "insert or rollback into payment (id) values (2)";
@@ -141,6 +151,9 @@ mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
 
     const RECORD: &str = "idem.record";
+    const LETTER: &str = "idem.dead_letter";
+    /// Ends the transaction it is in.
+    const COMMITS: &str = "commit";
     const KEY: &str = "key";
     const ONE_WRITER: bool = false;
 
@@ -154,7 +167,10 @@ mod postgres {
         "drop view idem.record",
     ];
 
-    const COPIED_SQL: &str = include_str!("../../idem-core/migrations/postgres/0001_record.sql");
+    const COPIED_SQL: &str = concat!(
+        include_str!("../../idem-core/migrations/postgres/0001_record.sql"),
+        include_str!("../../idem-core/migrations/postgres/0002_dead_letter.sql")
+    );
 
     /// Fails and spoils the transaction, though not for those who look away.
     const FAILS: &str = "insert into payment (tenant) values (null)";
@@ -241,6 +257,9 @@ mod mysql {
     use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
 
     const RECORD: &str = "idem_record";
+    const LETTER: &str = "idem_dead_letter";
+    /// Ends the transaction it is in.
+    const COMMITS: &str = "commit";
     const KEY: &str = "`key`";
     const ONE_WRITER: bool = false;
 
@@ -248,7 +267,10 @@ mod mysql {
     const OF_SCOPE_AND_KEY: &str = "scope = ? and `key` = ?";
     const TEXT: &str = "char";
 
-    const COPIED_SQL: &str = include_str!("../../idem-core/migrations/mysql/0001_record.sql");
+    const COPIED_SQL: &str = concat!(
+        include_str!("../../idem-core/migrations/mysql/0001_record.sql"),
+        include_str!("../../idem-core/migrations/mysql/0002_dead_letter.sql")
+    );
 
     /// What fails a migration, and what lets it pass again.
     const OBSTACLE: [&str; 2] = [

@@ -11,12 +11,15 @@ use uuid::Uuid;
 
 use crate::{Completion, Fingerprint, Isolation, Policy, RecordName};
 
+mod letters;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+
+pub(crate) use letters::{Letters, NewAttempt, StoredLetter};
 
 mod sealed {
     pub trait Sealed {}
@@ -31,7 +34,7 @@ mod sealed {
     label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
     note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
 )]
-pub trait Backend: Upkeep + Database<Connection: Send> {
+pub trait Backend: Upkeep + Letters + Database<Connection: Send> {
     /// What is remembered of an open attempt beside its connection.
     #[doc(hidden)]
     type Opened: Send + Sync + fmt::Debug;
@@ -201,6 +204,8 @@ pub struct Probe {
     pub(crate) writable: bool,
     /// The record that is there, live or expired.
     pub(crate) found: Option<StoredRecord>,
+    /// A message whose handling has failed before.
+    pub(crate) has_failed: bool,
 }
 
 #[cfg(feature = "mysql")]

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
 use crate::{Completion, Isolation, RecordName};
 
+mod letters;
 mod message;
 mod upkeep;
 
@@ -61,6 +62,7 @@ impl Backend for MySql {
                 free: flag(session, "free")?,
                 writable: flag(session, "writable")?,
                 found: rows.get(1).map(stored).transpose()?,
+                has_failed: flag(session, "has_failed")?,
             };
             let opened = Opened {
                 guard: format!("idem_{}", opening.attempt.simple()),

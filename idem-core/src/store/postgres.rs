@@ -17,6 +17,7 @@ use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, se
 use crate::{Completion, RecordName};
 
 mod begin;
+mod letters;
 mod upkeep;
 
 type Manager = <Postgres as sqlx::Database>::TransactionManager;
@@ -47,23 +48,12 @@ impl Backend for Postgres {
             Manager::begin(conn, Some(begin)).await?;
             // A second statement has a second snapshot: it sees what the last holder of the
             // lock committed, which the statement that took the lock would not.
-            let row = sqlx::query(
-                "select set_config('enable_seqscan', current_setting('idem.seqscan'), true), \
-                        coalesce(current_setting('idem.free', true), '') <> 'false' as free, \
-                        current_setting('transaction_read_only') = 'off' as writable, \
-                        current_setting('role') as role, \
-                        current_setting('statement_timeout') as statement_timeout, \
-                        pg_backend_pid() as backend, \
-                        r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, \
-                        r.body, r.reference, r.expires_at <= statement_timestamp() as expired \
-                 from (select) as one left join idem.record r \
-                   on r.scope = $1 and r.operation = $2 and r.key = $3",
-            )
-            .bind(opening.name.map(|name| name.scope.as_str()))
-            .bind(opening.name.map(|name| name.operation.as_str()))
-            .bind(opening.name.map(|name| name.key.as_str()))
-            .fetch_one(&mut *conn)
-            .await?;
+            let row = sqlx::query(begin::probe(opening))
+                .bind(opening.name.map(|name| name.scope.as_str()))
+                .bind(opening.name.map(|name| name.operation.as_str()))
+                .bind(opening.name.map(|name| name.key.as_str()))
+                .fetch_one(&mut *conn)
+                .await?;
             let found = match row.try_get::<Option<i16>, _>("format")? {
                 Some(_) => Some(stored(&row)?),
                 None => None,
@@ -72,6 +62,7 @@ impl Backend for Postgres {
                 free: row.try_get("free")?,
                 writable: row.try_get("writable")?,
                 found,
+                has_failed: row.try_get("has_failed")?,
             };
             let opened = Opened {
                 guard,

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, millis, sealed};
 use crate::{Completion, RecordName};
 
+mod letters;
 mod upkeep;
 
 type Manager = <Sqlite as sqlx::Database>::TransactionManager;
@@ -64,12 +65,19 @@ impl Backend for Sqlite {
                 Some(name) => Self::find(conn, name).await?,
                 None => None,
             };
+            let has_failed = match opening.name {
+                Some(name) if name.operation.is_of_consumer() => {
+                    letters::is_counted(conn, name).await?
+                }
+                _ => false,
+            };
             Ok((
                 Opened { guard, hooks },
                 Probe {
                     free: true,
                     writable: true,
                     found,
+                    has_failed,
                 },
             ))
         })

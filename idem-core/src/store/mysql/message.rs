@@ -26,13 +26,22 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
         None => ("null".to_owned(), "1", String::new()),
         Some(name) => (lock(name), TRY_LOCK, format!("; {}", find(name))),
     };
+    let has_failed = match opening.name {
+        Some(name) if name.operation.is_of_consumer() => {
+            format!(
+                "exists(select 1 from idem_dead_letter as r where {})",
+                is(name)
+            )
+        }
+        _ => "0".to_owned(),
+    };
     format!(
         "set @idem_lock = {lock}, @idem_autocommit = @@autocommit, @idem_idle = @@wait_timeout, \
          @idem_metadata_wait = @@lock_wait_timeout, @idem_row_wait = @@innodb_lock_wait_timeout, \
          @idem_statement = {STATEMENT_LIMIT}, \
          {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
          select {free} as free, {WRITABLE} as writable, {DIRTY} as dirty, database() as db, \
-         connection_id() as connection{record}"
+         connection_id() as connection, {has_failed} as has_failed{record}"
     )
 }
 

@@ -89,8 +89,19 @@ impl Upkeep for MySql {
 
     fn migrate(pool: &MySqlPool) -> BoxFuture<'_, Result<(), MigrateError>> {
         Box::pin(async move {
-            let first = include_str!("../../../migrations/mysql/0001_record.sql");
-            let mut migrator = crate::store::migrator("idem_migration", &[(1, "record", first)]);
+            let migrations = [
+                (
+                    1,
+                    "record",
+                    include_str!("../../../migrations/mysql/0001_record.sql"),
+                ),
+                (
+                    2,
+                    "dead_letter",
+                    include_str!("../../../migrations/mysql/0002_dead_letter.sql"),
+                ),
+            ];
+            let mut migrator = crate::store::migrator("idem_migration", &migrations);
             // sqlx waits without end for its lock, which MariaDB takes for an error and answers
             // with NULL.
             migrator.set_locking(false);
@@ -119,7 +130,7 @@ impl Upkeep for MySql {
 /// Commits what a session without autocommit has deleted; others have committed it already.
 ///
 /// A transaction begun for it would stay open on a pooled connection if the sweep were dropped.
-async fn keep(conn: &mut MySqlConnection) -> sqlx::Result<()> {
+pub(super) async fn keep(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     sqlx::raw_sql("commit").execute(conn).await.map(|_| ())
 }
 

@@ -42,3 +42,36 @@ pub(super) fn begin(opening: &Opening<'_>, guard: &str) -> String {
     text.push_str(&format!("; savepoint {guard}"));
     text
 }
+
+macro_rules! probe_with {
+    ($has_failed:literal) => {
+        concat!(
+            "select set_config('enable_seqscan', current_setting('idem.seqscan'), true), ",
+            "coalesce(current_setting('idem.free', true), '') <> 'false' as free, ",
+            "current_setting('transaction_read_only') = 'off' as writable, ",
+            $has_failed,
+            " as has_failed, current_setting('role') as role, ",
+            "current_setting('statement_timeout') as statement_timeout, ",
+            "pg_backend_pid() as backend, r.format, r.fingerprint_version, r.fingerprint, ",
+            "r.status, r.headers, r.body, r.reference, ",
+            "r.expires_at <= statement_timestamp() as expired ",
+            "from (select) as one left join idem.record r ",
+            "on r.scope = $1 and r.operation = $2 and r.key = $3",
+        )
+    };
+}
+
+/// The second message: what the session is set to, and the record. Bind scope, operation and key.
+pub(super) fn probe(opening: &Opening<'_>) -> &'static str {
+    let is_message = opening
+        .name
+        .is_some_and(|name| name.operation.is_of_consumer());
+    if is_message {
+        probe_with!(
+            "exists(select from idem.dead_letter d \
+               where d.scope = $1 and d.operation = $2 and d.key = $3)"
+        )
+    } else {
+        probe_with!("false")
+    }
+}

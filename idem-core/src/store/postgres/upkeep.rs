@@ -66,8 +66,19 @@ impl Upkeep for Postgres {
 
     fn migrate(pool: &PgPool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
         Box::pin(async move {
-            let first = include_str!("../../../migrations/postgres/0001_record.sql");
-            let mut migrator = crate::store::migrator("idem.migration", &[(1, "record", first)]);
+            let migrations = [
+                (
+                    1,
+                    "record",
+                    include_str!("../../../migrations/postgres/0001_record.sql"),
+                ),
+                (
+                    2,
+                    "dead_letter",
+                    include_str!("../../../migrations/postgres/0002_dead_letter.sql"),
+                ),
+            ];
+            let mut migrator = crate::store::migrator("idem.migration", &migrations);
             migrator.create_schema("idem");
             // The migrator locks the session, and one that fails or is dropped never unlocks it.
             let mut conn = pool.acquire().await?;

@@ -60,8 +60,19 @@ impl Upkeep for Sqlite {
 
     fn migrate(pool: &SqlitePool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
         Box::pin(async move {
-            let first = include_str!("../../../migrations/sqlite/0001_record.sql");
-            let migrator = crate::store::migrator("idem_migration", &[(1, "record", first)]);
+            let migrations = [
+                (
+                    1,
+                    "record",
+                    include_str!("../../../migrations/sqlite/0001_record.sql"),
+                ),
+                (
+                    2,
+                    "dead_letter",
+                    include_str!("../../../migrations/sqlite/0002_dead_letter.sql"),
+                ),
+            ];
+            let migrator = crate::store::migrator("idem_migration", &migrations);
             // The migrator has no lock of its own here; the one writer's turn is one.
             let mut tx = pool.begin_with("begin immediate").await?;
             // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).

@@ -1,0 +1,132 @@
+//! A delivery that asks whether it may be handled.
+
+use tokio::time::{Instant, timeout_at};
+
+use super::attempt::RunningAttempt;
+use super::failing::{Counted, Failing, Parks, is_parked};
+use super::{ConsumerPolicy, Inbox, Message, ProcessError, Processed};
+use crate::ask::Asked;
+use crate::claim::replay;
+use crate::session::{END, claim_error};
+use crate::store::Backend;
+use crate::{Attempt, Claim, Error, Failure, Fingerprint, Fresh, Idempotency, Operation};
+use crate::{RecordName, Scope};
+
+/// A delivery of a message to a consumer.
+#[derive(Debug)]
+pub(super) struct Delivery<DB: Backend> {
+    idem: Idempotency<DB>,
+    attempt: Attempt,
+    is_redelivered: bool,
+    failing: Failing<DB>,
+}
+
+/// What a claim has come to.
+enum Claimed<DB: Backend> {
+    /// As another attempt's.
+    Claim(Claim<Fresh<DB>>),
+    /// It may run, and is counted.
+    Counted(Fresh<DB>),
+    /// It was counted, and has been tried as often as may be.
+    Exhausted(Counted),
+}
+
+impl<DB: Backend> Inbox<DB> {
+    pub(super) fn delivery<E>(
+        &self,
+        consumer: &str,
+        message: &Message<'_>,
+    ) -> Result<Delivery<DB>, ProcessError<E>> {
+        let operation = Operation::of_consumer(consumer)?;
+        let policy: ConsumerPolicy = self.policy(&operation);
+        let attempt = Attempt {
+            name: RecordName {
+                scope: message.scope.clone().unwrap_or_else(Scope::global),
+                operation,
+                key: message
+                    .key()
+                    .ok_or(ProcessError::Unknowable("its id is empty"))?,
+            },
+            fingerprint: match &message.fingerprint {
+                Some(fingerprint) => fingerprint.clone(),
+                None => Fingerprint::none(),
+            },
+            policy: policy.of_attempt(),
+            deadline: Instant::now() + policy.timeout,
+        };
+        let idem = self.idempotency().clone();
+        Ok(Delivery {
+            failing: Failing::new(&idem, &attempt, policy, message),
+            idem,
+            attempt,
+            is_redelivered: message.is_redelivered(),
+        })
+    }
+}
+
+impl<DB: Backend> Delivery<DB> {
+    /// The attempt that may run, or what the message has come to otherwise.
+    ///
+    /// The claim has a task of its own: when its caller is dropped, it still ends in order.
+    pub(super) async fn claim<T, E>(
+        self,
+    ) -> Result<Result<RunningAttempt<DB>, Processed<T>>, ProcessError<E>> {
+        let failing = self.failing.clone();
+        let claimed = tokio::spawn(self.claim_and_count()).await;
+        // A task ends early only with its runtime, or by a panic.
+        match claimed.unwrap_or(Err(Error::TryAgain(None)))? {
+            Claimed::Counted(fresh) => Ok(Ok(RunningAttempt::new(fresh, failing, true))),
+            Claimed::Claim(Claim::Fresh(fresh)) => {
+                Ok(Ok(RunningAttempt::new(fresh, failing, false)))
+            }
+            Claimed::Claim(Claim::InFlight) => Ok(Err(Processed::InFlight)),
+            Claimed::Claim(Claim::Replay(completion)) if is_parked(&completion) => {
+                Ok(Err(Processed::Parked))
+            }
+            Claimed::Claim(Claim::Replay(_)) => Ok(Err(Processed::Duplicate)),
+            Claimed::Claim(Claim::Mismatch) => Err(ProcessError::Reused {
+                is_parked: failing.park_reused().await,
+            }),
+            Claimed::Exhausted(counted) => Err(ProcessError::Failed {
+                failure: Failure::Crashed,
+                attempts: counted.attempts,
+                is_parked: counted.is_parked,
+            }),
+        }
+    }
+
+    async fn claim_and_count(self) -> Result<Claimed<DB>, Error> {
+        match self.idem.claim(self.attempt.clone()).await? {
+            Claim::Fresh(fresh) if self.is_redelivered => self.count_first(fresh).await,
+            claim => Ok(Claimed::Claim(claim)),
+        }
+    }
+
+    /// Commits the count, and claims anew: what crashes the worker leaves nobody to count later.
+    async fn count_first(self, fresh: Fresh<DB>) -> Result<Claimed<DB>, Error> {
+        let (ticket, mut session) = fresh.into_parts();
+        let count = async {
+            let attempts = self.failing.count_in(&mut session, true, None).await?;
+            session.commit().await.map_err(claim_error::<DB>)?;
+            Ok(attempts)
+        };
+        let counted = timeout_at(self.attempt.deadline, count).await;
+        if self
+            .failing
+            .is_beyond_limit(counted.unwrap_or(Err(Error::TimedOut))?)
+        {
+            let text = Failure::<Error>::Crashed.to_string();
+            let counted = self.failing.count(false, &text, Parks::Now).await?;
+            return Ok(Claimed::Exhausted(counted));
+        }
+        // MariaDB and MySQL give the lock of the count back while nobody waits.
+        let patience = Instant::now() + END;
+        let asked = self.idem.ask_until(&self.attempt, ticket.id, patience);
+        let asked = timeout_at(self.attempt.deadline, asked).await;
+        Ok(match asked.unwrap_or(Err(Error::TimedOut))? {
+            Asked::Fresh(session) => Claimed::Counted(Fresh::new(ticket, session)),
+            Asked::Found(record) => Claimed::Claim(replay(&record, &self.attempt.fingerprint)?),
+            Asked::Running => Claimed::Claim(Claim::InFlight),
+        })
+    }
+}

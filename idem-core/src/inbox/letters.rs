@@ -1,0 +1,199 @@
+//! Dead letters: listed, handed back to their consumer, forgotten.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::{Inbox, PARKED};
+use crate::session::{END, Effects, Session, claim_error};
+use crate::store::{Backend, Opening, StoredLetter};
+use crate::{Error, IdempotencyKey, Operation, Policy, RecordName, Scope};
+
+/// A message that has failed too often, as it was parked.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    id: i64,
+    name: RecordName,
+    /// The id that the broker delivered it with; other bytes than text are shown as `\u{fffd}`.
+    pub message_id: String,
+    /// How many attempts have failed; after a re-drive, since then.
+    pub attempts: u32,
+    /// What the last one failed with.
+    pub error: Option<String>,
+    /// Where the payload is found, if the consumer has said so.
+    pub reference: Option<String>,
+    /// The payload, if the consumer has given it.
+    pub payload: Option<Vec<u8>>,
+    /// When it was parked, by the database's clock.
+    pub parked_at: SystemTime,
+    /// When it was last [handed back](Inbox::redrive), if it has not been parked again since.
+    pub redriven_at: Option<SystemTime>,
+}
+
+impl DeadLetter {
+    /// Whose message it is.
+    pub fn scope(&self) -> &Scope {
+        &self.name.scope
+    }
+}
+
+impl<DB: Backend> Inbox<DB> {
+    /// The consumer's dead letters, the oldest first: at most `limit`, those behind `after`.
+    ///
+    /// A letter stays here until its message is handled or it is [discarded](Self::discard);
+    /// neither the retention nor a sweep takes it away.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`]. A name that no consumer can have has no letters.
+    pub async fn dead_letters(
+        &self,
+        consumer: &str,
+        after: Option<&DeadLetter>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let Ok(operation) = Operation::of_consumer(consumer) else {
+            return Ok(Vec::new());
+        };
+        let after = after.map_or(0, |letter| letter.id);
+        let mut conn = self.idempotency().acquire(Instant::now() + LIMIT).await?;
+        let found = DB::letters(&mut conn, operation.as_str(), after, limit.into()).await;
+        let found = found.map_err(claim_error::<DB>)?.into_iter();
+        Ok(found
+            .map(|letter| DeadLetter::of(letter, &operation))
+            .collect())
+    }
+
+    /// The consumer's dead letter of a message, the latest if there are several.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead_letters`](Self::dead_letters).
+    pub async fn dead_letter(
+        &self,
+        consumer: &str,
+        message_id: &str,
+    ) -> Result<Option<DeadLetter>, Error> {
+        const PAGE: u32 = 1_000;
+        let mut last: Option<DeadLetter> = None;
+        let mut found = None;
+        loop {
+            let page = self.dead_letters(consumer, last.as_ref(), PAGE).await?;
+            let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+            for letter in page {
+                if letter.message_id == message_id {
+                    found = Some(letter.clone());
+                }
+                last = Some(letter);
+            }
+            if is_last {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Lets the message of a dead letter be handled again: no record is in its way any more, and
+    /// its attempts are counted anew. `false`: the letter is not there any more.
+    ///
+    /// Hand the message to its consumer afterwards, with the id it had. Until it has been handled
+    /// the letter stays listed, so a crash in between loses nothing: re-drive it again. Handled
+    /// twice it is not, however often it is handed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::TryAgain`], [`Error::TimedOut`]; nothing has changed.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop; it may take effect all the same.
+    pub async fn redrive(&self, letter: &DeadLetter) -> Result<bool, Error> {
+        let (name, id) = (letter.name.clone(), letter.id);
+        self.alone(move |conn| Box::pin(async move { DB::redrive(conn, &name, id, PARKED).await }))
+            .await
+    }
+
+    /// Forgets a dead letter. Its message is not handled, whenever the broker delivers it again
+    /// within the retention. `false`: the letter is not there any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`redrive`](Self::redrive).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`redrive`](Self::redrive).
+    pub async fn discard(&self, letter: &DeadLetter) -> Result<bool, Error> {
+        let id = letter.id;
+        self.alone(move |conn| DB::discard(conn, id)).await
+    }
+
+    /// Runs statements in a transaction and on a task of their own.
+    async fn alone<F>(&self, statements: F) -> Result<bool, Error>
+    where
+        F: for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, sqlx::Result<bool>>
+            + Send
+            + 'static,
+    {
+        let idem = self.idempotency().clone();
+        let running = tokio::spawn(async move {
+            let _running = idem.running_token();
+            let (until, policy) = (Instant::now() + LIMIT, Policy::default());
+            let opening = Opening::new(None, Uuid::new_v4(), &policy);
+            let run = async {
+                let (mut session, _) = Session::open(&idem, &opening, until).await?;
+                let done = statements(session.conn()).await;
+                if !done.map_err(claim_error::<DB>)? {
+                    session.roll_back(END).await;
+                    return Ok(false);
+                }
+                session.leave_guard(Effects::Keep).await?;
+                session.commit().await.map_err(claim_error::<DB>)?;
+                Ok(true)
+            };
+            timeout_at(until, run).await.unwrap_or(Err(Error::TimedOut))
+        });
+        running.await.unwrap_or(Err(Error::TryAgain(None)))
+    }
+}
+
+/// How long an operator's statement may take, waiting included.
+const LIMIT: Duration = Duration::from_secs(10);
+
+impl DeadLetter {
+    fn of(letter: StoredLetter, operation: &Operation) -> Self {
+        Self {
+            id: letter.id,
+            name: RecordName {
+                scope: Scope::stored(letter.scope),
+                operation: operation.clone(),
+                key: IdempotencyKey::stored(letter.key),
+            },
+            message_id: String::from_utf8_lossy(&letter.message_id).into_owned(),
+            attempts: u32::try_from(letter.attempts).unwrap_or(0),
+            error: letter.error,
+            reference: letter.reference,
+            payload: letter.payload,
+            parked_at: at(letter.parked_at),
+            redriven_at: letter.redriven_at.map(at),
+        }
+    }
+}
+
+fn at(milliseconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds.unsigned_abs())
+}
+
+/// A payload may be anybody's: `Debug` shows how long it is.
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("name", &self.name)
+            .field("attempts", &self.attempts)
+            .field("payload", &self.payload.as_ref().map(Vec::len))
+            .finish_non_exhaustive()
+    }
+}

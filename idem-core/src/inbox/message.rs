@@ -1,0 +1,162 @@
+//! A message as the broker has delivered it.
+
+use std::borrow::Cow;
+
+use crate::{Fingerprint, FingerprintBy, FingerprintInput, IdempotencyKey, Scope};
+
+/// A delivery of a message: what it is known by, and what is kept of it when it fails.
+///
+/// Anything with bytes can stand for a message that has an id and nothing else.
+///
+/// # Examples
+///
+/// ```
+/// # use idem_core::{Message, Scope};
+/// # let (payload, sequence) = (br#"{"amount": 1250}"#, 42);
+/// let message = Message::new("8e03978e-40d5")
+///     .scope(Scope::new("acme")?)
+///     .payload(payload)
+///     .reference(format!("PAYMENTS:{sequence}"))
+///     .delivery(2);
+/// # Ok::<(), idem_core::InvalidScope>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Message<'m> {
+    pub(super) id: Cow<'m, [u8]>,
+    pub(super) business_key: Option<Cow<'m, [u8]>>,
+    pub(super) scope: Option<Scope>,
+    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) payload: Option<Cow<'m, [u8]>>,
+    pub(super) reference: Option<String>,
+    pub(super) delivery: u64,
+}
+
+impl<'m> Message<'m> {
+    /// A message by the id that its producer gave it, the same for each copy of it.
+    ///
+    /// 1 to 255 bytes are stored as they are; an id that is longer, or no text, or has control
+    /// characters, is stored as its SHA-256.
+    pub fn new(id: impl Into<MessageBytes<'m>>) -> Self {
+        Self {
+            id: id.into().0,
+            business_key: None,
+            scope: None,
+            fingerprint: None,
+            payload: None,
+            reference: None,
+            delivery: 1,
+        }
+    }
+
+    /// What the message is known by instead of its id, such as the number of an order.
+    ///
+    /// For producers that send what is the same to the business under several ids. The key is
+    /// bounded like an id, and never the same as one.
+    #[must_use]
+    pub fn business_key(mut self, key: impl Into<MessageBytes<'m>>) -> Self {
+        self.business_key = Some(key.into().0);
+        self
+    }
+
+    /// Whose message it is, where ids are unique within a tenant alone.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// The bytes that each copy of the message has in common, most often its payload.
+    ///
+    /// A message that comes with the id of another and other bytes is then
+    /// [an error](crate::ProcessError::Reused), where it would be taken for a duplicate.
+    #[must_use]
+    pub fn fingerprint(mut self, bytes: &[u8]) -> Self {
+        let input = FingerprintInput::new("", "", bytes);
+        self.fingerprint = Some(Fingerprint::of(&input, FingerprintBy::Body).without_body());
+        self
+    }
+
+    /// The payload, to be kept with a dead letter so that it can be handled later.
+    #[must_use]
+    pub fn payload(mut self, bytes: impl Into<MessageBytes<'m>>) -> Self {
+        self.payload = Some(bytes.into().0);
+        self
+    }
+
+    /// Where the payload is found, to be kept with a dead letter: a stream and its sequence.
+    #[must_use]
+    pub fn reference(mut self, reference: impl Into<String>) -> Self {
+        self.reference = Some(reference.into());
+        self
+    }
+
+    /// The how many-th delivery of the message this is, by the broker's count; 1 is the first.
+    #[must_use]
+    pub fn delivery(mut self, count: u64) -> Self {
+        self.delivery = count;
+        self
+    }
+
+    pub(super) fn key(&self) -> Option<IdempotencyKey> {
+        match &self.business_key {
+            Some(key) => IdempotencyKey::of_message(key, true),
+            None => IdempotencyKey::of_message(&self.id, false),
+        }
+    }
+
+    pub(super) fn is_redelivered(&self) -> bool {
+        self.delivery > 1
+    }
+}
+
+/// Bytes that a message consists of, borrowed where they can be.
+#[derive(Clone, Debug)]
+pub struct MessageBytes<'m>(Cow<'m, [u8]>);
+
+impl<'m> From<&'m str> for MessageBytes<'m> {
+    fn from(text: &'m str) -> Self {
+        Self(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'m> From<&'m String> for MessageBytes<'m> {
+    fn from(text: &'m String) -> Self {
+        Self(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
+impl From<String> for MessageBytes<'_> {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text.into_bytes()))
+    }
+}
+
+impl<'m> From<&'m [u8]> for MessageBytes<'m> {
+    fn from(bytes: &'m [u8]) -> Self {
+        Self(Cow::Borrowed(bytes))
+    }
+}
+
+impl<'m, const N: usize> From<&'m [u8; N]> for MessageBytes<'m> {
+    fn from(bytes: &'m [u8; N]) -> Self {
+        Self(Cow::Borrowed(bytes))
+    }
+}
+
+impl<'m> From<&'m Vec<u8>> for MessageBytes<'m> {
+    fn from(bytes: &'m Vec<u8>) -> Self {
+        Self(Cow::Borrowed(bytes))
+    }
+}
+
+impl From<Vec<u8>> for MessageBytes<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Cow::Owned(bytes))
+    }
+}
+
+impl<'m, B: Into<MessageBytes<'m>>> From<B> for Message<'m> {
+    fn from(id: B) -> Self {
+        Self::new(id)
+    }
+}

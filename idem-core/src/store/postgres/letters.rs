@@ -1,0 +1,171 @@
+//! Messages of PostgreSQL whose handling has failed.
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Postgres, Row};
+
+use super::interval;
+use crate::RecordName;
+use crate::store::{Letters, NewAttempt, StoredLetter};
+
+impl Letters for Postgres {
+    fn count_attempt<'a>(
+        conn: &'a mut PgConnection,
+        attempt: &'a NewAttempt<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<i32>> {
+        Box::pin(async move {
+            let count = sqlx::query_scalar(
+                "insert into idem.dead_letter as d (scope, operation, key, message_id, attempts, \
+                   error, reference, payload, expires_at) \
+                 values ($1, $2, $3, $4, 1, $6, $7, $8, clock_timestamp() + $9) \
+                 on conflict (scope, operation, key) do update set \
+                   attempts = case when d.parked_at is null \
+                     and d.expires_at <= statement_timestamp() then 1 else d.attempts + $5 end, \
+                   error = coalesce(excluded.error, d.error), \
+                   reference = coalesce(excluded.reference, d.reference), \
+                   payload = coalesce(excluded.payload, d.payload), \
+                   last_attempt_at = clock_timestamp(), expires_at = excluded.expires_at \
+                 returning attempts",
+            );
+            count
+                .bind(attempt.name.scope.as_str())
+                .bind(attempt.name.operation.as_str())
+                .bind(attempt.name.key.as_str())
+                .bind(attempt.message_id)
+                .bind(i32::from(attempt.is_new))
+                .bind(attempt.error)
+                .bind(attempt.reference)
+                .bind(attempt.payload)
+                .bind(interval(attempt.retention))
+                .fetch_one(conn)
+                .await
+        })
+    }
+
+    fn park<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let park = sqlx::query(
+                "update idem.dead_letter set parked_at = clock_timestamp(), redriven_at = null \
+                 where scope = $1 and operation = $2 and key = $3",
+            );
+            named(park, name).execute(conn).await.map(|_| ())
+        })
+    }
+
+    fn settle<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem.dead_letter where scope = $1 and operation = $2 and key = $3",
+            );
+            named(delete, name).execute(conn).await.map(|_| ())
+        })
+    }
+
+    fn letters<'a>(
+        conn: &'a mut PgConnection,
+        operation: &'a str,
+        after: i64,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
+        Box::pin(async move {
+            let rows = sqlx::query(
+                "select id, scope, key, message_id, attempts, error, reference, payload, \
+                   (extract(epoch from parked_at) * 1000)::bigint as parked_at, \
+                   (extract(epoch from redriven_at) * 1000)::bigint as redriven_at \
+                 from idem.dead_letter \
+                 where operation = $1 and parked_at is not null and id > $2 order by id limit $3",
+            );
+            let rows = rows.bind(operation).bind(after).bind(limit).fetch_all(conn);
+            rows.await?.iter().map(letter).collect()
+        })
+    }
+
+    fn redrive<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+        id: i64,
+        parked: u16,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let mark = sqlx::query(
+                "update idem.dead_letter set attempts = 0, redriven_at = clock_timestamp() \
+                 where id = $1 and parked_at is not null",
+            );
+            if mark.bind(id).execute(&mut *conn).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let free = sqlx::query(
+                "delete from idem.record \
+                 where scope = $1 and operation = $2 and key = $3 and status = $4",
+            );
+            let free = named(free, name).bind(i16::try_from(parked).unwrap_or(i16::MAX));
+            free.execute(conn).await?;
+            Ok(true)
+        })
+    }
+
+    fn discard(conn: &mut PgConnection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let delete =
+                sqlx::query("delete from idem.dead_letter where id = $1 and parked_at is not null");
+            Ok(delete.bind(id).execute(conn).await?.rows_affected() == 1)
+        })
+    }
+
+    fn sweep_letters(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem.dead_letter where id = any(array( \
+                   select id from idem.dead_letter \
+                   where parked_at is null and expires_at <= statement_timestamp() \
+                   order by expires_at limit $1 for update skip locked))",
+            );
+            Ok(delete.bind(limit).execute(conn).await?.rows_affected())
+        })
+    }
+
+    fn erase_letters<'a>(
+        conn: &'a mut PgConnection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem.dead_letter where id = any(array( \
+                   select id from idem.dead_letter where scope = $1 limit $2 for update))",
+            );
+            let delete = delete.bind(scope).bind(limit);
+            Ok(delete.execute(conn).await?.rows_affected())
+        })
+    }
+}
+
+type Query<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
+
+fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
+    query
+        .bind(name.scope.as_str())
+        .bind(name.operation.as_str())
+        .bind(name.key.as_str())
+}
+
+fn letter(row: &PgRow) -> sqlx::Result<StoredLetter> {
+    Ok(StoredLetter {
+        id: row.try_get("id")?,
+        scope: row.try_get("scope")?,
+        key: row.try_get("key")?,
+        message_id: row.try_get("message_id")?,
+        attempts: row.try_get("attempts")?,
+        error: row.try_get("error")?,
+        reference: row.try_get("reference")?,
+        payload: row.try_get("payload")?,
+        parked_at: row.try_get("parked_at")?,
+        redriven_at: row.try_get("redriven_at")?,
+    })
+}

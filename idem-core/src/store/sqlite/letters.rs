@@ -1,0 +1,187 @@
+//! Messages of SQLite whose handling has failed.
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Row, Sqlite};
+
+use crate::RecordName;
+use crate::store::{Letters, NewAttempt, StoredLetter, millis};
+
+impl Letters for Sqlite {
+    fn count_attempt<'a>(
+        conn: &'a mut SqliteConnection,
+        attempt: &'a NewAttempt<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<i32>> {
+        Box::pin(async move {
+            let count = sqlx::query_scalar(
+                "insert into idem_dead_letter (scope, operation, key, message_id, attempts, \
+                   error, reference, payload, first_attempt_at, last_attempt_at, expires_at) \
+                 select $1, $2, $3, $4, 1, $6, $7, $8, now, now, now + $9 \
+                 from (select cast(unixepoch('subsec') * 1000 as integer) as now) where true \
+                 on conflict (scope, operation, key) do update set \
+                   attempts = case when parked_at is null \
+                     and idem_dead_letter.expires_at <= excluded.last_attempt_at \
+                     then 1 else attempts + $5 end, \
+                   error = coalesce(excluded.error, error), \
+                   reference = coalesce(excluded.reference, reference), \
+                   payload = coalesce(excluded.payload, payload), \
+                   last_attempt_at = excluded.last_attempt_at, expires_at = excluded.expires_at \
+                 returning attempts",
+            );
+            count
+                .bind(attempt.name.scope.as_str())
+                .bind(attempt.name.operation.as_str())
+                .bind(attempt.name.key.as_str())
+                .bind(attempt.message_id)
+                .bind(i32::from(attempt.is_new))
+                .bind(attempt.error)
+                .bind(attempt.reference)
+                .bind(attempt.payload)
+                .bind(millis(attempt.retention))
+                .fetch_one(conn)
+                .await
+        })
+    }
+
+    fn park<'a>(
+        conn: &'a mut SqliteConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let park = sqlx::query(
+                "update idem_dead_letter set redriven_at = null, \
+                   parked_at = cast(unixepoch('subsec') * 1000 as integer) \
+                 where scope = ? and operation = ? and key = ?",
+            );
+            named(park, name).execute(conn).await.map(|_| ())
+        })
+    }
+
+    fn settle<'a>(
+        conn: &'a mut SqliteConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem_dead_letter where scope = ? and operation = ? and key = ?",
+            );
+            named(delete, name).execute(conn).await.map(|_| ())
+        })
+    }
+
+    fn letters<'a>(
+        conn: &'a mut SqliteConnection,
+        operation: &'a str,
+        after: i64,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
+        Box::pin(async move {
+            let rows = sqlx::query(
+                "select id, scope, key, message_id, attempts, error, reference, payload, \
+                   parked_at, redriven_at from idem_dead_letter \
+                 where operation = ? and parked_at is not null and id > ? order by id limit ?",
+            );
+            let rows = rows.bind(operation).bind(after).bind(limit).fetch_all(conn);
+            rows.await?.iter().map(letter).collect()
+        })
+    }
+
+    fn redrive<'a>(
+        conn: &'a mut SqliteConnection,
+        name: &'a RecordName,
+        id: i64,
+        parked: u16,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let mark = sqlx::query(
+                "update idem_dead_letter set attempts = 0, \
+                   redriven_at = cast(unixepoch('subsec') * 1000 as integer) \
+                 where id = ? and parked_at is not null",
+            );
+            if mark.bind(id).execute(&mut *conn).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let free = sqlx::query(
+                "delete from idem_record \
+                 where scope = ? and operation = ? and key = ? and status = ?",
+            );
+            let free = named(free, name).bind(i64::from(parked));
+            free.execute(conn).await?;
+            Ok(true)
+        })
+    }
+
+    fn discard(conn: &mut SqliteConnection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let delete =
+                sqlx::query("delete from idem_dead_letter where id = ? and parked_at is not null");
+            Ok(delete.bind(id).execute(conn).await?.rows_affected() == 1)
+        })
+    }
+
+    fn sweep_letters(conn: &mut SqliteConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem_dead_letter where id in (select id from idem_dead_letter \
+                   where parked_at is null and expires_at <= unixepoch('subsec') * 1000 \
+                   order by expires_at limit ?)",
+            );
+            Ok(delete.bind(limit).execute(conn).await?.rows_affected())
+        })
+    }
+
+    fn erase_letters<'a>(
+        conn: &'a mut SqliteConnection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem_dead_letter where id in \
+                   (select id from idem_dead_letter where scope = ? limit ?)",
+            );
+            let delete = delete.bind(scope).bind(limit);
+            Ok(delete.execute(conn).await?.rows_affected())
+        })
+    }
+}
+
+pub(super) async fn is_counted(
+    conn: &mut SqliteConnection,
+    name: &RecordName,
+) -> sqlx::Result<bool> {
+    let counted = sqlx::query_scalar(
+        "select exists(select 1 from idem_dead_letter \
+           where scope = ? and operation = ? and key = ?)",
+    );
+    counted
+        .bind(name.scope.as_str())
+        .bind(name.operation.as_str())
+        .bind(name.key.as_str())
+        .fetch_one(conn)
+        .await
+}
+
+type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
+    query
+        .bind(name.scope.as_str())
+        .bind(name.operation.as_str())
+        .bind(name.key.as_str())
+}
+
+fn letter(row: &SqliteRow) -> sqlx::Result<StoredLetter> {
+    Ok(StoredLetter {
+        id: row.try_get("id")?,
+        scope: row.try_get("scope")?,
+        key: row.try_get("key")?,
+        message_id: row.try_get("message_id")?,
+        attempts: row.try_get("attempts")?,
+        error: row.try_get("error")?,
+        reference: row.try_get("reference")?,
+        payload: row.try_get("payload")?,
+        parked_at: row.try_get("parked_at")?,
+        redriven_at: row.try_get("redriven_at")?,
+    })
+}
