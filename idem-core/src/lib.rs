@@ -43,8 +43,8 @@ pub use fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
 pub use fresh::{Completed, Fresh, FreshWithoutTx};
 pub use idempotency::{Admission, Idempotency};
 pub use inbox::{
-    ConsumerPolicy, DeadLetter, Failure, Inbox, InboxBuilder, Message, MessageBytes, ProcessError,
-    Processed, Settlement,
+    Batch, BatchMessage, ConsumerPolicy, DeadLetter, Failure, Inbox, InboxBuilder, Message,
+    MessageBytes, Outcome, ProcessError, Processed, Settlement,
 };
 pub use key::{IdempotencyKey, InvalidKey};
 pub use policy::{Isolation, Policy, WhileRunning};

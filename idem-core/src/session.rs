@@ -13,8 +13,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::inbox::PARKED;
-use crate::store::{Backend, Fault, NewRecord, Opening, Probe};
-use crate::{Error, Idempotency};
+use crate::store::{Backend, Fault, NewRecord, Opening, Probe, Seen};
+use crate::{Error, Idempotency, RecordName};
 
 /// A pooled connection inside an attempt's transaction.
 ///
@@ -159,6 +159,20 @@ impl<DB: Backend> Session<DB> {
         Ok(inserted)
     }
 
+    /// Claims many messages in the transaction.
+    pub(crate) async fn claim_all(&mut self, names: &[&RecordName]) -> Result<Vec<Seen>, Error> {
+        DB::claim_all(&mut self.held.conn, &mut self.opened, names)
+            .await
+            .map_err(claim_error::<DB>)
+    }
+
+    /// Inserts the records of many messages. `false`: a live one stands in the place of one.
+    pub(crate) async fn insert_all(&mut self, records: &[NewRecord<'_>]) -> Result<bool, Error> {
+        DB::insert_all(&mut self.held.conn, records)
+            .await
+            .map_err(refusal::<DB>)
+    }
+
     /// Commits. The connection goes back to the pool only after `Ok`.
     pub(crate) async fn commit(self) -> sqlx::Result<()> {
         let Self {
@@ -206,6 +220,11 @@ impl<DB: Backend> Session<DB> {
     pub(crate) async fn leave_untouched(mut self, limit: Duration) {
         self.guarded = false;
         self.roll_back(limit).await;
+    }
+
+    /// A statement of a handler may have been dropped on its way.
+    pub(crate) fn distrust(&mut self) {
+        self.uncertain |= !DB::KEEPS_STEP;
     }
 
     /// Tells the database to stop the statement that a timed-out handler left running.

@@ -83,51 +83,9 @@ impl<DB: Backend> Ticket<DB> {
         completion: Completion,
         limit: Instant,
     ) -> Result<Stored, Error> {
-        match timeout_at(limit, session.commit()).await {
-            Ok(Ok(())) => return Ok(Stored::Committed(completion)),
-            Ok(Err(error)) => match DB::fault(&error) {
-                Fault::Unknown => tracing::warn!(%error, "COMMIT was not acknowledged"),
-                Fault::Collision => return Err(Error::TryAgain(Some(error))),
-                Fault::Aborted | Fault::GuardLost | Fault::Refused => {
-                    let reason = "the database refused the COMMIT";
-                    return Err(Error::NotCommitted {
-                        reason,
-                        source: Some(error),
-                    });
-                }
-            },
-            Err(_) => tracing::warn!("COMMIT was not acknowledged in time"),
-        }
-        match self.find_outcome().await {
-            Outcome::Committed => Ok(Stored::Committed(completion)),
-            Outcome::RolledBack => Err(Error::TryAgain(None)),
-            Outcome::Running => Err(Error::OutcomeUnknown),
-        }
-    }
-
-    /// Looks on other connections for what became of a COMMIT that nobody acknowledged.
-    async fn find_outcome(&self) -> Outcome {
-        const LONGEST_LOOK: Duration = Duration::from_secs(5);
-        let Some((name, _, _)) = &self.claimed else {
-            return Outcome::Running;
-        };
-        let look = async {
-            loop {
-                let asked = async {
-                    let mut conn = self.idem.pool().acquire().await?;
-                    DB::outcome(&mut conn, name, self.id).await
-                };
-                match asked.await {
-                    Ok(Outcome::Running) => {}
-                    Ok(outcome) => return outcome,
-                    Err(error) => tracing::debug!(%error, "the COMMIT cannot be looked up yet"),
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout_at(Instant::now() + LONGEST_LOOK, look)
-            .await
-            .unwrap_or(Outcome::Running)
+        let name = self.claimed.as_ref().map(|(name, _, _)| name);
+        commit(&self.idem, session, name, self.id, limit).await?;
+        Ok(Stored::Committed(completion))
     }
 
     pub(crate) async fn release(
@@ -234,4 +192,65 @@ impl<DB: Backend> Ticket<DB> {
     pub(crate) fn end_of_completion(&self) -> Instant {
         self.deadline.max(Instant::now() + Duration::from_secs(5))
     }
+}
+
+/// Commits, and finds out what became of a COMMIT that nobody acknowledges: of an attempt of this
+/// name whose record is in it.
+pub(crate) async fn commit<DB: Backend>(
+    idem: &Idempotency<DB>,
+    session: Session<DB>,
+    name: Option<&RecordName>,
+    attempt: Uuid,
+    limit: Instant,
+) -> Result<(), Error> {
+    match timeout_at(limit, session.commit()).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => match DB::fault(&error) {
+            Fault::Unknown => tracing::warn!(%error, "COMMIT was not acknowledged"),
+            Fault::Collision => return Err(Error::TryAgain(Some(error))),
+            Fault::Aborted | Fault::GuardLost | Fault::Refused => {
+                let reason = "the database refused the COMMIT";
+                return Err(Error::NotCommitted {
+                    reason,
+                    source: Some(error),
+                });
+            }
+        },
+        Err(_) => tracing::warn!("COMMIT was not acknowledged in time"),
+    }
+    let outcome = match name {
+        Some(name) => find_outcome(idem, name, attempt).await,
+        None => Outcome::Running,
+    };
+    match outcome {
+        Outcome::Committed => Ok(()),
+        Outcome::RolledBack => Err(Error::TryAgain(None)),
+        Outcome::Running => Err(Error::OutcomeUnknown),
+    }
+}
+
+/// Looks on other connections for what became of a COMMIT that nobody acknowledged.
+async fn find_outcome<DB: Backend>(
+    idem: &Idempotency<DB>,
+    name: &RecordName,
+    attempt: Uuid,
+) -> Outcome {
+    const LONGEST_LOOK: Duration = Duration::from_secs(5);
+    let look = async {
+        loop {
+            let asked = async {
+                let mut conn = idem.pool().acquire().await?;
+                DB::outcome(&mut conn, name, attempt).await
+            };
+            match asked.await {
+                Ok(Outcome::Running) => {}
+                Ok(outcome) => return outcome,
+                Err(error) => tracing::debug!(%error, "the COMMIT cannot be looked up yet"),
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout_at(Instant::now() + LONGEST_LOOK, look)
+        .await
+        .unwrap_or(Outcome::Running)
 }

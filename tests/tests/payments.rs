@@ -173,7 +173,7 @@ mod postgres {
 
     const COMMIT: &str = "commit";
     /// The first statement and the last.
-    const SWEEP: [&str; 2] = ["delete from idem.record", "delete from idem.record"];
+    const SWEEP: [&str; 2] = ["delete from idem.record", "delete from idem.dead_letter"];
 
     #[path = "payments/server.rs"]
     mod server;
@@ -186,7 +186,7 @@ mod mysql {
 
     const COMMIT: &str = "commit";
     /// The first statement and the last.
-    const SWEEP: [&str; 2] = ["delete r from", "commit"];
+    const SWEEP: [&str; 2] = ["delete d from", "commit"];
 
     #[path = "payments/server.rs"]
     mod server;

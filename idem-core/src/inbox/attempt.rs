@@ -42,6 +42,10 @@ impl<DB: Backend> RunningAttempt<DB> {
         }
     }
 
+    pub(super) fn tx(&mut self) -> Tx<'_, DB> {
+        self.held.fresh.tx()
+    }
+
     /// Lends the transaction to the handler, until the attempt's time is over.
     pub(super) async fn run<T, E, F>(&mut self, handle: F) -> Result<T, Failure<E>>
     where

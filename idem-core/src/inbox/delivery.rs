@@ -4,13 +4,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attempt::RunningAttempt;
 use super::failing::{Counted, Failing, Parks, is_parked};
-use super::{ConsumerPolicy, Inbox, Message, ProcessError, Processed};
+use super::{Inbox, Message, ProcessError, Processed};
 use crate::ask::Asked;
 use crate::claim::replay;
 use crate::session::{END, claim_error};
 use crate::store::Backend;
 use crate::{Attempt, Claim, Error, Failure, Fingerprint, Fresh, Idempotency, Operation};
-use crate::{RecordName, Scope};
+use crate::{Policy, RecordName, Scope};
 
 /// A delivery of a message to a consumer.
 #[derive(Debug)]
@@ -32,20 +32,18 @@ enum Claimed<DB: Backend> {
 }
 
 impl<DB: Backend> Inbox<DB> {
-    pub(super) fn delivery<E>(
+    /// `None` for a message without an id.
+    pub(super) fn delivery_to(
         &self,
-        consumer: &str,
+        operation: &Operation,
         message: &Message<'_>,
-    ) -> Result<Delivery<DB>, ProcessError<E>> {
-        let operation = Operation::of_consumer(consumer)?;
-        let policy: ConsumerPolicy = self.policy(&operation);
+    ) -> Option<Delivery<DB>> {
+        let policy = self.policy(operation);
         let attempt = Attempt {
             name: RecordName {
                 scope: message.scope.clone().unwrap_or_else(Scope::global),
-                operation,
-                key: message
-                    .key()
-                    .ok_or(ProcessError::Unknowable("its id is empty"))?,
+                operation: operation.clone(),
+                key: message.key()?,
             },
             fingerprint: match &message.fingerprint {
                 Some(fingerprint) => fingerprint.clone(),
@@ -55,7 +53,7 @@ impl<DB: Backend> Inbox<DB> {
             deadline: Instant::now() + policy.timeout,
         };
         let idem = self.idempotency().clone();
-        Ok(Delivery {
+        Some(Delivery {
             failing: Failing::new(&idem, &attempt, policy, message),
             idem,
             attempt,
@@ -65,6 +63,36 @@ impl<DB: Backend> Inbox<DB> {
 }
 
 impl<DB: Backend> Delivery<DB> {
+    /// The same, whose time begins now.
+    pub(super) fn restarted(mut self) -> Self {
+        self.attempt.deadline = Instant::now() + self.attempt.policy.timeout;
+        self
+    }
+
+    pub(super) fn idem(&self) -> &Idempotency<DB> {
+        &self.idem
+    }
+
+    pub(super) fn name(&self) -> &RecordName {
+        &self.attempt.name
+    }
+
+    pub(super) fn fingerprint(&self) -> &Fingerprint {
+        &self.attempt.fingerprint
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        self.attempt.policy
+    }
+
+    pub(super) fn failing(&self) -> &Failing<DB> {
+        &self.failing
+    }
+
+    pub(super) fn is_redelivered(&self) -> bool {
+        self.is_redelivered
+    }
+
     /// The attempt that may run, or what the message has come to otherwise.
     ///
     /// The claim has a task of its own: when its caller is dropped, it still ends in order.

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
-use super::{ConsumerPolicy, Message};
+use super::{ConsumerPolicy, Message, Outcome};
 use crate::session::{END, Effects, Session, claim_error};
 use crate::store::{Backend, NewAttempt, NewRecord, Opening};
 use crate::{Attempt, Completion, Error, Fingerprint, Idempotency, IdempotencyKey, RecordName};
@@ -28,6 +28,15 @@ pub(super) struct Counted {
     /// 0 if it could not be counted.
     pub(super) attempts: u32,
     pub(super) is_parked: bool,
+}
+
+impl From<Counted> for Outcome {
+    fn from(counted: Counted) -> Self {
+        Self::Failed {
+            attempts: counted.attempts,
+            is_parked: counted.is_parked,
+        }
+    }
 }
 
 /// When a failed message is parked.
@@ -69,6 +78,10 @@ impl<DB: Backend> Failing<DB> {
             reference: message.reference.as_deref().map(without_nul),
             payload: message.payload.as_deref().map(<[u8]>::to_vec),
         }
+    }
+
+    pub(super) fn name(&self) -> &RecordName {
+        &self.name
     }
 
     /// A shutdown waits until this is dropped.

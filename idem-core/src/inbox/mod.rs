@@ -8,15 +8,20 @@ use crate::store::Backend;
 use crate::{Idempotency, InvalidOperation, Operation, Tx};
 
 mod attempt;
+mod batch;
+mod chunk;
 mod delivery;
 mod failing;
 mod letters;
 mod message;
+mod outcome;
 mod policy;
 mod processed;
 
+pub use batch::{Batch, BatchMessage};
 pub use letters::DeadLetter;
 pub use message::{Message, MessageBytes};
+pub use outcome::Outcome;
 pub use policy::ConsumerPolicy;
 pub use processed::{Failure, ProcessError, Processed, Settlement};
 
@@ -115,7 +120,9 @@ impl<DB: Backend> Inbox<DB> {
         F: AsyncFnOnce(&mut Tx<'_, DB>) -> Result<T, E>,
         E: fmt::Display,
     {
-        let delivery = self.delivery(consumer, &message.into())?;
+        let operation = Operation::of_consumer(consumer)?;
+        let delivery = self.delivery_to(&operation, &message.into());
+        let delivery = delivery.ok_or(ProcessError::Unknowable("its id is empty"))?;
         let mut attempt = match delivery.claim().await? {
             Ok(attempt) => attempt,
             Err(told) => return Ok(told),

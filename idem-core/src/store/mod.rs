@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{Completion, Fingerprint, Isolation, Policy, RecordName};
 
+mod batches;
 mod letters;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -19,6 +20,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub(crate) use batches::{Batches, Seen};
 pub(crate) use letters::{Letters, NewAttempt, StoredLetter};
 
 mod sealed {
@@ -34,7 +36,7 @@ mod sealed {
     label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
     note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
 )]
-pub trait Backend: Upkeep + Letters + Database<Connection: Send> {
+pub trait Backend: Upkeep + Letters + Batches + Database<Connection: Send> {
     /// What is remembered of an open attempt beside its connection.
     #[doc(hidden)]
     type Opened: Send + Sync + fmt::Debug;
@@ -224,6 +226,13 @@ pub struct NewRecord<'a> {
     pub(crate) fingerprint: &'a Fingerprint,
     pub(crate) completion: &'a Completion,
     pub(crate) ttl: Duration,
+}
+
+impl NewRecord<'_> {
+    #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+    fn reference(&self) -> Option<&str> {
+        self.completion.reference.as_deref()
+    }
 }
 
 /// A record as it stands in its row.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
 use crate::{Completion, Isolation, RecordName};
 
+mod batches;
 mod letters;
 mod message;
 mod upkeep;
@@ -31,6 +32,8 @@ pub struct Opened {
     connection: u64,
     timeout: Duration,
     locked: bool,
+    /// Those of a batch of messages.
+    locks: Vec<i64>,
 }
 
 impl sealed::Sealed for MySql {}
@@ -70,6 +73,7 @@ impl Backend for MySql {
                 connection: session.try_get("connection")?,
                 timeout: opening.timeout,
                 locked: opening.name.is_some(),
+                locks: Vec::new(),
             };
             if let (Some(name), true) = (opening.name, flag(session, "dirty")?) {
                 let find = AssertSqlSafe(message::find_committed(name));
@@ -116,28 +120,10 @@ impl Backend for MySql {
         opened: &'a Opened,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            // The server rolls a deadlock's victim back as a whole, the guard with it. Only the
-            // error of the last statement tells that from a handler's own COMMIT.
-            let text = format!("show errors; rollback to savepoint {}", opened.guard);
-            let mut last_error = None;
-            let mut results = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut *conn);
-            let undone = loop {
-                match results.try_next().await {
-                    Ok(Some(Either::Right(row))) => last_error = Some(row.try_get("Code")?),
-                    Ok(Some(Either::Left(_))) => {}
-                    Ok(None) => break Ok(()),
-                    Err(error) => break Err(error),
-                }
-            };
-            drop(results);
-            match undone {
-                Err(error) if Self::fault(&error) == Fault::GuardLost => match last_error {
-                    Some(number) if rolls_everything_back(conn, number).await? => {
-                        run(conn, message::begin_anew(&opened.guard)).await
-                    }
-                    _ => Err(error),
-                },
-                undone => undone,
+            let text = format!("rollback to savepoint {}", opened.guard);
+            match run_unless_rolled_back(conn, &text).await? {
+                Ran::Done => Ok(()),
+                Ran::RolledBackBefore => run(conn, message::begin_anew(&opened.guard)).await,
             }
         })
     }
@@ -264,6 +250,37 @@ impl Backend for MySql {
 }
 
 const DUPLICATE_KEY: u16 = 1062;
+
+/// What became of statements about savepoints.
+enum Ran {
+    Done,
+    /// The server had rolled the whole transaction back, with its savepoints.
+    RolledBackBefore,
+}
+
+/// The server rolls a deadlock's victim back as a whole, the savepoints with it. Only the error
+/// of the last statement tells that from a handler's own COMMIT.
+async fn run_unless_rolled_back(conn: &mut MySqlConnection, text: &str) -> sqlx::Result<Ran> {
+    let text = AssertSqlSafe(format!("show errors; {text}"));
+    let mut last_error = None;
+    let mut results = sqlx::raw_sql(text).fetch_many(&mut *conn);
+    let done = loop {
+        match results.try_next().await {
+            Ok(Some(Either::Right(row))) => last_error = Some(row.try_get("Code")?),
+            Ok(Some(Either::Left(_))) => {}
+            Ok(None) => break Ok(Ran::Done),
+            Err(error) => break Err(error),
+        }
+    };
+    drop(results);
+    match done {
+        Err(error) if MySql::fault(&error) == Fault::GuardLost => match last_error {
+            Some(number) if rolls_everything_back(conn, number).await? => Ok(Ran::RolledBackBefore),
+            _ => Err(error),
+        },
+        done => done,
+    }
+}
 
 /// Whether the server rolls back the transaction after this error, and not only the statement.
 async fn rolls_everything_back(conn: &mut MySqlConnection, number: u32) -> sqlx::Result<bool> {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
 use crate::{Completion, RecordName};
 
+mod batches;
 mod begin;
 mod letters;
 mod upkeep;

@@ -94,8 +94,16 @@ pub(super) fn put_back(opened: &Opened) -> String {
     } else {
         ""
     };
+    let unlock_all = match opened.locks.as_slice() {
+        [] => String::new(),
+        locks => {
+            let locks = locks.iter().map(|lock| lock_of(&format!("'{lock}'")));
+            let unlock = locks.map(|lock| format!("release_lock({lock})"));
+            format!("do {}; ", unlock.collect::<Vec<_>>().join(", "))
+        }
+    };
     format!(
-        "set {unlock}autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
+        "{unlock_all}set {unlock}autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
          lock_wait_timeout = @idem_metadata_wait, innodb_lock_wait_timeout = @idem_row_wait, \
          /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement"
     )
@@ -104,6 +112,48 @@ pub(super) fn put_back(opened: &Opened) -> String {
 /// Frees the key before anybody is told.
 pub(super) fn roll_back(opened: &Opened) -> String {
     format!("rollback; {}{}", go_to_database(opened), put_back(opened))
+}
+
+/// Tries the locks of many messages, then reads their records: rows for the one, then the other.
+///
+/// Trying reads no table, so the transaction's snapshot is made behind it.
+pub(super) fn claim_all(locks: &[i64], names: &[&RecordName]) -> String {
+    let numbered = locks.iter().enumerate();
+    let tried = numbered.map(|(number, lock)| format!("select {number} as number, '{lock}' as id"));
+    format!(
+        "select l.number, coalesce(get_lock({}, 0), 0) as free from ({}) as l; \
+         select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
+           and d.operation = n.operation and d.`key` = n.`key`) as has_failed, \
+         r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
+         r.reference, r.expires_at <= utc_timestamp(6) as expired \
+         from ({}) as n left join idem_record as r \
+         on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key`",
+        lock_of("l.id"),
+        tried.collect::<Vec<_>>().join(" union all "),
+        table(names)
+    )
+}
+
+/// Of these names alone, and without a lock on what is not there.
+pub(super) fn delete_expired(names: &[&RecordName]) -> String {
+    format!(
+        "/*M!100000 set statement sql_safe_updates = 0 for */ delete r from ({}) as n \
+         straight_join idem_record as r on r.scope = n.scope and r.operation = n.operation \
+         and r.`key` = n.`key` where r.expires_at <= utc_timestamp(6)",
+        table(names)
+    )
+}
+
+fn table(names: &[&RecordName]) -> String {
+    let rows = names.iter().enumerate().map(|(number, name)| {
+        format!(
+            "select {number} as number, {} as scope, {} as operation, {} as `key`",
+            hex(name.scope.as_str().as_bytes()),
+            hex(name.operation.as_str().as_bytes()),
+            hex(name.key.as_str().as_bytes())
+        )
+    });
+    rows.collect::<Vec<_>>().join(" union all ")
 }
 
 /// Whether the attempt's record is there, and whether its session is gone.
@@ -122,10 +172,11 @@ pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
 
 /// User-level locks span the server, so the database is part of their name.
 fn lock(name: &RecordName) -> String {
-    format!(
-        "concat('idem:', sha2(concat(ifnull(database(), ''), '/{}'), 224))",
-        name.lock_id()
-    )
+    lock_of(&format!("'{}'", name.lock_id()))
+}
+
+fn lock_of(id: &str) -> String {
+    format!("concat('idem:', sha2(concat(ifnull(database(), ''), '/', {id}), 224))")
 }
 
 /// What to set the limits to: the least of an attempt's own and of these.

@@ -1,0 +1,324 @@
+//! Many messages of one poll, handled in as few transactions as can be.
+
+use std::collections::{HashMap, VecDeque};
+use std::{fmt, thread};
+
+use scopeguard::ScopeGuard;
+
+use super::attempt::RunningAttempt;
+use super::chunk::{Chunk, Claimed, Ended};
+use super::delivery::Delivery;
+use super::{Failure, Inbox, Message, Outcome};
+use crate::store::Backend;
+use crate::{Error, InvalidOperation, Operation, RecordName, Tx};
+
+/// Messages that are being handled together.
+///
+/// [`next`](Self::next) hands out one after the other, [`finish`](Self::finish) says what became
+/// of each. They share a transaction and each has a savepoint in it, so that one that fails takes
+/// no other with it. Where the transaction is lost as a whole, and with messages that the broker
+/// has delivered before, each gets one of its own: then a message may be handed out once more,
+/// after what was written for it before was rolled back.
+///
+/// Dropped, it rolls back what is not committed yet.
+#[must_use = "dropping a batch rolls it back"]
+pub struct Batch<DB: Backend> {
+    deliveries: Vec<Option<Delivery<DB>>>,
+    outcomes: Vec<Outcome>,
+    /// Messages with the name of one before them in the batch.
+    copies: Vec<(usize, usize)>,
+    waiting: VecDeque<Vec<usize>>,
+    open: Option<Open<DB>>,
+}
+
+enum Open<DB: Backend> {
+    Together(Chunk<DB>),
+    Alone(usize, RunningAttempt<DB>),
+}
+
+/// How many share a transaction: what a server keeps locks for is bounded.
+const LARGEST_CHUNK: usize = 100;
+
+/// One message of a [`Batch`], to be handled.
+///
+/// Dropped without [`fail`](Self::fail), it has been handled.
+#[must_use = "it counts as handled unless it fails"]
+pub struct BatchMessage<'b, DB: Backend> {
+    held: ScopeGuard<Lent<'b, DB>, fn(Lent<'b, DB>)>,
+    index: usize,
+}
+
+/// What is open goes back to its batch when the message is dropped.
+struct Lent<'b, DB: Backend> {
+    open: Open<DB>,
+    batch: &'b mut Batch<DB>,
+}
+
+fn give_back<DB: Backend>(lent: Lent<'_, DB>) {
+    // What a handler wrote that has panicked is not kept.
+    if !thread::panicking() {
+        lent.batch.open = Some(lent.open);
+    }
+}
+
+impl<DB: Backend> Inbox<DB> {
+    /// Handles the messages of one poll together: for each that may be handled
+    /// [`Batch::next`] lends the transaction.
+    ///
+    /// One statement claims up to 100 of them, and one stores their records. The policy's timeout
+    /// is for all that share a transaction; a handler is not stopped by it, bound it yourself.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOperation`] for a consumer's name that is empty, over 249 bytes, or has a control
+    /// character.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn consume(
+    /// #     inbox: idem_core::Inbox<sqlx::Sqlite>, polled: Vec<(String, i64)>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let ids = polled.iter().map(|(id, _)| id.into());
+    /// let mut batch = inbox.process_batch("billing", ids)?;
+    /// while let Some(mut message) = batch.next().await? {
+    ///     let (_, amount) = &polled[message.index()];
+    ///     let insert = sqlx::query("insert into invoice (amount) values (?)").bind(amount);
+    ///     if let Err(error) = insert.execute(&mut *message.tx()).await {
+    ///         message.fail(error).await?;
+    ///     }
+    /// }
+    /// for (outcome, (id, _)) in batch.finish().await?.iter().zip(&polled) {
+    ///     println!("{id}: {:?}", outcome.settlement());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn process_batch<'m>(
+        &self,
+        consumer: &str,
+        messages: impl IntoIterator<Item = Message<'m>>,
+    ) -> Result<Batch<DB>, InvalidOperation> {
+        let operation = Operation::of_consumer(consumer)?;
+        let deliveries = messages
+            .into_iter()
+            .map(|message| self.delivery_to(&operation, &message));
+        Ok(Batch::of(deliveries.collect()))
+    }
+}
+
+impl<DB: Backend> Batch<DB> {
+    /// Sorts out which messages go together, which alone, and which are copies of others.
+    fn of(deliveries: Vec<Option<Delivery<DB>>>) -> Self {
+        let mut outcomes = vec![Outcome::InFlight; deliveries.len()];
+        let mut firsts: HashMap<&RecordName, usize> = HashMap::new();
+        let (mut copies, mut together, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, delivery) in deliveries.iter().enumerate() {
+            let Some(delivery) = delivery else {
+                outcomes[index] = Outcome::Unknowable;
+                continue;
+            };
+            let first = *firsts.entry(delivery.name()).or_insert(index);
+            match first == index {
+                false => copies.push((index, first)),
+                true if delivery.is_redelivered() => alone.push(index),
+                true => together.push(index),
+            }
+        }
+        let chunks = together.chunks(LARGEST_CHUNK).map(<[usize]>::to_vec);
+        let waiting = chunks.chain(alone.into_iter().map(|one| vec![one]));
+        Self {
+            waiting: waiting.collect(),
+            deliveries,
+            outcomes,
+            copies,
+            open: None,
+        }
+    }
+
+    /// The next message that may be handled, after the last one has been settled.
+    ///
+    /// # Errors
+    ///
+    /// An error of the store, never of a message. What is not committed yet is rolled back and
+    /// will not be handed out again; [`finish`](Self::finish) still says what became of each.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropped halfway, it rolls back the transaction that is open, as an error does.
+    pub async fn next(&mut self) -> Result<Option<BatchMessage<'_, DB>>, Error> {
+        let Some(index) = self.advance().await? else {
+            return Ok(None);
+        };
+        let lent = self.open.take().map(|open| Lent { open, batch: self });
+        Ok(lent.map(|lent| {
+            let held = scopeguard::guard(lent, give_back as _);
+            BatchMessage { held, index }
+        }))
+    }
+
+    /// Settles the last message and commits. Says what became of each, in the order they came in.
+    ///
+    /// Messages that were not handed out are [in flight](Outcome::InFlight): ask for them again.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next); what has been committed before is told when it is delivered again.
+    ///
+    /// # Cancellation
+    ///
+    /// A commit that has begun goes on; else everything that is open is rolled back.
+    pub async fn finish(mut self) -> Result<Vec<Outcome>, Error> {
+        self.end_open().await?;
+        for (copy, first) in &self.copies {
+            self.outcomes[*copy] = match self.outcomes[*first] {
+                Outcome::First => Outcome::Duplicate,
+                told @ (Outcome::Duplicate | Outcome::Parked) => told,
+                // It is the next attempt at the message, when it comes again.
+                _ => Outcome::InFlight,
+            };
+        }
+        Ok(self.outcomes)
+    }
+
+    async fn advance(&mut self) -> Result<Option<usize>, Error> {
+        loop {
+            match self.open.take() {
+                Some(Open::Alone(index, attempt)) => self.end_alone(index, attempt).await?,
+                Some(Open::Together(mut chunk)) => match chunk.next().await {
+                    Ok(Some(index)) => {
+                        self.open = Some(Open::Together(chunk));
+                        return Ok(Some(index));
+                    }
+                    Ok(None) => self.end_together(chunk).await?,
+                    Err(lost) => self.note(chunk.lose(lost).await)?,
+                },
+                None => match self.waiting.pop_front() {
+                    None => return Ok(None),
+                    Some(indices) => {
+                        if let Some(index) = self.claim(indices).await? {
+                            return Ok(Some(index));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Claims messages. One that goes alone is handed out at once.
+    async fn claim(&mut self, indices: Vec<usize>) -> Result<Option<usize>, Error> {
+        if let [index] = indices[..] {
+            let Some(delivery) = self.deliveries[index].take() else {
+                return Ok(None);
+            };
+            match delivery.restarted().claim::<(), Error>().await {
+                Ok(Ok(attempt)) => {
+                    self.open = Some(Open::Alone(index, attempt));
+                    return Ok(Some(index));
+                }
+                Ok(Err(told)) => self.outcomes[index] = told.into(),
+                Err(error) => self.outcomes[index] = Outcome::of_error(error)?,
+            }
+            return Ok(None);
+        }
+        let deliveries = &self.deliveries;
+        let of = |index: usize| Some((index, deliveries[index].as_ref()?));
+        let Claimed { chunk, told } = Chunk::claim(indices.into_iter().filter_map(of)).await?;
+        for (index, outcome) in told {
+            self.outcomes[index] = outcome;
+        }
+        self.open = chunk.map(Open::Together);
+        Ok(None)
+    }
+
+    async fn end_open(&mut self) -> Result<(), Error> {
+        match self.open.take() {
+            Some(Open::Alone(index, attempt)) => self.end_alone(index, attempt).await,
+            Some(Open::Together(chunk)) => self.end_together(chunk).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn end_alone(&mut self, index: usize, attempt: RunningAttempt<DB>) -> Result<(), Error> {
+        self.outcomes[index] = match attempt.complete::<(), Error>(()).await {
+            Ok(processed) => processed.into(),
+            Err(error) => Outcome::of_error(error)?,
+        };
+        Ok(())
+    }
+
+    async fn end_together(&mut self, chunk: Chunk<DB>) -> Result<(), Error> {
+        let ended = chunk.commit().await;
+        self.note(ended)
+    }
+
+    fn note(&mut self, ended: Ended) -> Result<(), Error> {
+        for (index, outcome) in ended.outcomes {
+            self.outcomes[index] = outcome;
+        }
+        // Whatever has spoilt the transaction spoils one of its own alone.
+        self.waiting
+            .extend(ended.again.into_iter().map(|index| vec![index]));
+        ended.error.map_or(Ok(()), Err)
+    }
+}
+
+impl<DB: Backend> BatchMessage<'_, DB> {
+    /// Which of the messages it is, counted from 0 in the order they came in.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The transaction, to write the message's effect in.
+    pub fn tx(&mut self) -> Tx<'_, DB> {
+        match &mut self.held.open {
+            Open::Alone(_, attempt) => attempt.tx(),
+            Open::Together(chunk) => chunk.tx(),
+        }
+    }
+
+    /// Rolls back what was written for it, and counts the attempt.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::next`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`Batch::next`].
+    pub async fn fail(self, error: impl fmt::Display) -> Result<(), Error> {
+        let text = error.to_string();
+        let Lent { open, batch } = ScopeGuard::into_inner(self.held);
+        match open {
+            Open::Alone(index, attempt) => {
+                let failed = attempt.fail(Failure::Handler(text)).await;
+                batch.outcomes[index] = Outcome::of_error(failed)?;
+                Ok(())
+            }
+            Open::Together(mut chunk) => match chunk.undo(text).await {
+                Ok(()) => {
+                    batch.open = Some(Open::Together(chunk));
+                    Ok(())
+                }
+                Err(lost) => batch.note(chunk.lose(lost).await),
+            },
+        }
+    }
+}
+
+impl<DB: Backend> fmt::Debug for Batch<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("messages", &self.deliveries.len())
+            .field("outcomes", &self.outcomes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<DB: Backend> fmt::Debug for BatchMessage<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchMessage")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! Many messages in one transaction of PostgreSQL.
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::PgConnection;
+use sqlx::{Postgres, Row};
+
+use super::{Opened, interval, stored};
+use crate::RecordName;
+use crate::store::{Batches, FORMAT, NewRecord, Seen};
+
+impl Batches for Postgres {
+    fn claim_all<'a>(
+        conn: &'a mut PgConnection,
+        _: &'a mut Opened,
+        names: &'a [&'a RecordName],
+    ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
+        Box::pin(async move {
+            let locks: Vec<i64> = names.iter().map(|name| name.lock_id()).collect();
+            // As for one name: planned without reading from end to end, and a second statement
+            // sees what the last holders of the locks have committed.
+            let free = sqlx::query_scalar::<_, bool>(
+                "select pg_try_advisory_xact_lock(lock) from \
+                   (select set_config('enable_seqscan', 'off', true)) as planned, \
+                   unnest($1::bigint[]) with ordinality as name (lock, number) order by number",
+            );
+            let free = free.bind(locks).fetch_all(&mut *conn).await?;
+            let rows = sqlx::query(
+                "select set_config('enable_seqscan', current_setting('idem.seqscan'), true), \
+                   exists(select from idem.dead_letter d where d.scope = name.scope \
+                     and d.operation = name.operation and d.key = name.key) as has_failed, \
+                   r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, \
+                   r.body, r.reference, r.expires_at <= statement_timestamp() as expired \
+                 from unnest($1::text[], $2::text[], $3::text[]) with ordinality \
+                   as name (scope, operation, key, number) \
+                 left join idem.record r on r.scope = name.scope \
+                   and r.operation = name.operation and r.key = name.key order by number",
+            );
+            let [scopes, operations, keys] = columns(names.iter().copied());
+            let rows = rows.bind(scopes).bind(operations).bind(keys);
+            let rows = rows.fetch_all(conn).await?;
+            free.into_iter()
+                .zip(&rows)
+                .map(|(is_free, row)| {
+                    let format = row.try_get::<Option<i16>, _>("format")?;
+                    Ok(Seen {
+                        is_free,
+                        found: format.map(|_| stored(row)).transpose()?,
+                        has_failed: row.try_get("has_failed")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn insert_all<'a>(
+        conn: &'a mut PgConnection,
+        records: &'a [NewRecord<'a>],
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let Some(first) = records.first() else {
+                return Ok(true);
+            };
+            let [scopes, operations, keys] = columns(records.iter().map(|record| record.name));
+            let prints = records.iter().map(|record| record.fingerprint.stored());
+            let (versions, digests): (Vec<i16>, Vec<&[u8]>) = prints
+                .map(|(version, digest)| (version, digest.as_slice()))
+                .unzip();
+            let attempts: Vec<_> = records.iter().map(|record| record.attempt).collect();
+            let references = records.iter().map(|record| record.reference());
+            let done = sqlx::query(
+                "insert into idem.record as r (scope, operation, key, attempt, \
+                   fingerprint_version, fingerprint, reference, format, status, headers, body, \
+                   expires_at) \
+                 select name.*, $8, $9, '', '', clock_timestamp() + $10 \
+                 from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::smallint[], \
+                   $6::bytea[], $7::text[]) as name \
+                 on conflict (scope, operation, key) do update set \
+                   attempt = excluded.attempt, format = excluded.format, \
+                   fingerprint_version = excluded.fingerprint_version, \
+                   fingerprint = excluded.fingerprint, status = excluded.status, \
+                   headers = excluded.headers, body = excluded.body, \
+                   reference = excluded.reference, created_at = excluded.created_at, \
+                   expires_at = excluded.expires_at \
+                 where r.expires_at <= statement_timestamp()",
+            )
+            .bind(scopes)
+            .bind(operations)
+            .bind(keys)
+            .bind(attempts)
+            .bind(versions)
+            .bind(digests)
+            .bind(references.collect::<Vec<_>>())
+            .bind(FORMAT)
+            .bind(i16::try_from(first.completion.status).unwrap_or(i16::MAX))
+            .bind(interval(first.ttl))
+            .execute(conn)
+            .await?;
+            Ok(usize::try_from(done.rows_affected()) == Ok(records.len()))
+        })
+    }
+
+    fn savepoint<'a>(
+        conn: &'a mut PgConnection,
+        text: &'static str,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        // A transaction that has failed keeps its savepoints.
+        Box::pin(async move {
+            sqlx::raw_sql(text).execute(conn).await?;
+            Ok(true)
+        })
+    }
+}
+
+fn columns<'a>(names: impl Iterator<Item = &'a RecordName>) -> [Vec<&'a str>; 3] {
+    let mut columns = [Vec::new(), Vec::new(), Vec::new()];
+    for name in names {
+        let [scopes, operations, keys] = &mut columns;
+        scopes.push(name.scope.as_str());
+        operations.push(name.operation.as_str());
+        keys.push(name.key.as_str());
+    }
+    columns
+}

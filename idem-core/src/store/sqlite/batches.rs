@@ -1,0 +1,121 @@
+//! Many messages in one transaction of SQLite.
+
+use futures_util::future::BoxFuture;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Row, Sqlite};
+
+use super::{Opened, stored};
+use crate::RecordName;
+use crate::store::{Backend, Batches, FORMAT, Fault, NewRecord, Seen, millis};
+
+impl Batches for Sqlite {
+    fn claim_all<'a>(
+        conn: &'a mut SqliteConnection,
+        _: &'a mut Opened,
+        names: &'a [&'a RecordName],
+    ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
+        Box::pin(async move {
+            let rows = sqlx::query(
+                "select exists(select 1 from idem_dead_letter as d \
+                     where d.scope = name.value ->> 0 and d.operation = name.value ->> 1 \
+                       and d.key = name.value ->> 2) as has_failed, \
+                   r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
+                   r.reference, r.expires_at <= unixepoch('subsec') * 1000 as expired \
+                 from json_each(?) as name left join idem_record as r \
+                   on r.scope = name.value ->> 0 and r.operation = name.value ->> 1 \
+                   and r.key = name.value ->> 2 \
+                 order by name.key",
+            );
+            let names: Vec<_> = names.iter().map(|name| parts(name)).collect();
+            let rows = rows.bind(json!(names).to_string()).fetch_all(conn).await?;
+            rows.iter()
+                .map(|row| {
+                    let format = row.try_get::<Option<i16>, _>("format")?;
+                    Ok(Seen {
+                        is_free: true,
+                        found: format.map(|_| stored(row)).transpose()?,
+                        has_failed: row.try_get("has_failed")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn insert_all<'a>(
+        conn: &'a mut SqliteConnection,
+        records: &'a [NewRecord<'a>],
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let Some(first) = records.first() else {
+                return Ok(true);
+            };
+            let done = sqlx::query(
+                "insert into idem_record (scope, operation, key, attempt, format, \
+                   fingerprint_version, fingerprint, status, headers, body, reference, \
+                   created_at, expires_at) \
+                 select name.value ->> 0, name.value ->> 1, name.value ->> 2, \
+                   unhex(name.value ->> 3), $2, name.value ->> 4, unhex(name.value ->> 5), $3, \
+                   x'', x'', name.value ->> 6, now, now + $4 \
+                 from json_each($1) as name, \
+                   (select cast(unixepoch('subsec') * 1000 as integer) as now) where true \
+                 on conflict (scope, operation, key) do update set \
+                   attempt = excluded.attempt, format = excluded.format, \
+                   fingerprint_version = excluded.fingerprint_version, \
+                   fingerprint = excluded.fingerprint, status = excluded.status, \
+                   headers = excluded.headers, body = excluded.body, \
+                   reference = excluded.reference, created_at = excluded.created_at, \
+                   expires_at = excluded.expires_at \
+                 where idem_record.expires_at <= excluded.created_at",
+            );
+            let rows = records.iter().map(|record| {
+                let [scope, operation, key] = parts(record.name);
+                let (version, digest) = record.fingerprint.stored();
+                let attempt = hex(record.attempt.as_bytes());
+                let reference = record.reference();
+                json!([
+                    scope,
+                    operation,
+                    key,
+                    attempt,
+                    version,
+                    hex(digest),
+                    reference
+                ])
+            });
+            let done = done
+                .bind(rows.collect::<serde_json::Value>().to_string())
+                .bind(FORMAT)
+                .bind(i64::from(first.completion.status))
+                .bind(millis(first.ttl))
+                .execute(conn)
+                .await?;
+            Ok(usize::try_from(done.rows_affected()) == Ok(records.len()))
+        })
+    }
+
+    fn savepoint<'a>(
+        conn: &'a mut SqliteConnection,
+        text: &'static str,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            match sqlx::raw_sql(text).execute(conn).await {
+                // The hooks let no handler commit.
+                Err(error) if Self::fault(&error) == Fault::GuardLost => Ok(false),
+                done => done.map(|_| true),
+            }
+        })
+    }
+}
+
+fn parts(name: &RecordName) -> [&str; 3] {
+    [
+        name.scope.as_str(),
+        name.operation.as_str(),
+        name.key.as_str(),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
