@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;
 use sqlx::mysql::MySqlConnection;
-use sqlx::{MySql, MySqlPool};
+use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 use tokio::time::sleep;
 
 use super::{DUPLICATE_KEY, number};
@@ -43,45 +43,9 @@ impl Upkeep for MySql {
 
     fn check(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
         Box::pin(async move {
-            let engine: Option<String> = sqlx::query_scalar(
-                "select coalesce(engine, '') from information_schema.tables \
-                 where table_schema = database() and table_name = 'idem_record'",
-            )
-            .fetch_optional(&mut *conn)
-            .await?;
-            let Some(engine) = engine else {
-                return Ok(vec![
-                    "the table idem_record is missing, or the account may not see it, or the URL \
-                     names no database: run idem.migrate() or the SQL of the migrations"
-                        .to_owned(),
-                ]);
-            };
             let mut missing = Vec::new();
-            if !engine.eq_ignore_ascii_case("innodb") {
-                missing.push(format!(
-                    "idem_record is a table of {engine}, which knows no transactions: \
-                     alter table idem_record engine = InnoDB"
-                ));
-            }
-            for (privilege, statement) in [
-                ("select", "select 1 from idem_record where false"),
-                (
-                    "insert",
-                    "insert into idem_record select * from idem_record where false",
-                ),
-                (
-                    "update",
-                    "update idem_record set status = status where false",
-                ),
-                ("delete", "delete from idem_record where false"),
-            ] {
-                let tried = sqlx::query(statement).execute(&mut *conn).await;
-                if tried.is_err_and(|error| matches!(number(&error), Some(1142 | 1143))) {
-                    missing.push(format!(
-                        "the account has no {privilege} on idem_record: \
-                         grant {privilege} on idem_record to it"
-                    ));
-                }
+            for (table, column) in [("idem_record", "status"), ("idem_dead_letter", "attempts")] {
+                missing.extend(what_lacks(conn, table, column).await?);
             }
             Ok(missing)
         })
@@ -125,6 +89,54 @@ impl Upkeep for MySql {
             }
         })
     }
+}
+
+/// Whether a table is there, knows transactions and may be used; the column is one of its own.
+async fn what_lacks(
+    conn: &mut MySqlConnection,
+    table: &str,
+    column: &str,
+) -> sqlx::Result<Vec<String>> {
+    let engine = sqlx::query_scalar(
+        "select coalesce(engine, '') from information_schema.tables \
+         where table_schema = database() and table_name = ?",
+    );
+    let engine: Option<String> = engine.bind(table).fetch_optional(&mut *conn).await?;
+    let Some(engine) = engine else {
+        return Ok(vec![format!(
+            "the table {table} is missing, or the account may not see it, or the URL names no \
+             database: run idem.migrate() or the SQL of the migrations"
+        )]);
+    };
+    let mut missing = Vec::new();
+    if !engine.eq_ignore_ascii_case("innodb") {
+        missing.push(format!(
+            "{table} is a table of {engine}, which knows no transactions: \
+             alter table {table} engine = InnoDB"
+        ));
+    }
+    for (privilege, statement) in [
+        ("select", format!("select 1 from {table} where false")),
+        (
+            "insert",
+            format!("insert into {table} select * from {table} where false"),
+        ),
+        (
+            "update",
+            format!("update {table} set {column} = {column} where false"),
+        ),
+        ("delete", format!("delete from {table} where false")),
+    ] {
+        let tried = sqlx::query(AssertSqlSafe(statement))
+            .execute(&mut *conn)
+            .await;
+        if tried.is_err_and(|error| matches!(number(&error), Some(1142 | 1143))) {
+            missing.push(format!(
+                "the account has no {privilege} on {table}: grant {privilege} on {table} to it"
+            ));
+        }
+    }
+    Ok(missing)
 }
 
 /// Commits what a session without autocommit has deleted; others have committed it already.

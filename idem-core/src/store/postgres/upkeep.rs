@@ -42,25 +42,26 @@ impl Upkeep for Postgres {
 
     fn check(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
         Box::pin(async move {
-            let there: bool = sqlx::query_scalar("select to_regclass('idem.record') is not null")
-                .fetch_one(&mut *conn)
-                .await?;
-            if !there {
-                return Ok(vec![
-                    "the table idem.record is missing, or the role has no usage on \
-                    the schema idem: run idem.migrate() or the SQL of the migrations"
-                        .to_owned(),
-                ]);
+            let absent: Vec<String> = sqlx::query_scalar(
+                "select format('the table %s is missing, or the role has no usage on the schema \
+                   idem: run idem.migrate() or the SQL of the migrations', t) \
+                 from unnest(array['idem.record', 'idem.dead_letter']) as t \
+                 where to_regclass(t) is null",
+            )
+            .fetch_all(&mut *conn)
+            .await?;
+            if !absent.is_empty() {
+                return Ok(absent);
             }
-            let missing: Vec<String> = sqlx::query_scalar(
-                "select format('the role %I has no %s on idem.record: grant %s on idem.record to %I', \
-                   current_user, p, p, current_user) \
-                 from unnest(array['select', 'insert', 'update', 'delete']) as p \
-                 where not has_table_privilege('idem.record', p)",
+            sqlx::query_scalar(
+                "select format('the role %I has no %s on %s: grant %s on %s to %I', \
+                   current_user, p, t, p, t, current_user) \
+                 from unnest(array['idem.record', 'idem.dead_letter']) as t, \
+                   unnest(array['select', 'insert', 'update', 'delete']) as p \
+                 where not has_table_privilege(t, p)",
             )
             .fetch_all(conn)
-            .await?;
-            Ok(missing)
+            .await
         })
     }
 

@@ -38,19 +38,17 @@ impl Upkeep for Sqlite {
 
     fn check(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
         Box::pin(async move {
-            let there: bool = sqlx::query_scalar(
-                "select exists(select 1 from sqlite_schema \
-                   where type = 'table' and name = 'idem_record')",
+            let absent: Vec<String> = sqlx::query_scalar(
+                "select 'the table ' || value || ' is missing: run idem.migrate()' \
+                 from json_each('[\"idem_record\", \"idem_dead_letter\"]') where value not in \
+                   (select name from sqlite_schema where type = 'table')",
             )
-            .fetch_one(&mut *conn)
+            .fetch_all(&mut *conn)
             .await?;
             let read_only: bool = sqlx::query_scalar("pragma query_only")
                 .fetch_one(conn)
                 .await?;
-            let mut missing = Vec::new();
-            if !there {
-                missing.push("the table idem_record is missing: run idem.migrate()".to_owned());
-            }
+            let mut missing = absent;
             if read_only {
                 missing.push("the connection is query_only: turn the pragma off".to_owned());
             }
