@@ -80,7 +80,7 @@ pub(crate) async fn turn(endpoint: &Endpoint, at_once: usize, length: Duration) 
         workers.spawn(work(connection, endpoint.clone(), numbers, start + length));
     }
     let latencies = workers.join_all().await.concat();
-    Turn::of(latencies, start.elapsed())
+    Turn::of(latencies, start.elapsed(), 1)
 }
 
 async fn connect(address: SocketAddr) -> SendRequest<Body> {
@@ -144,10 +144,11 @@ impl Endpoint {
 }
 
 impl Turn {
-    fn of(mut latencies: Vec<Duration>, took: Duration) -> Self {
+    /// Of steps of which each is worth as many as it does `together`.
+    pub(crate) fn of(mut latencies: Vec<Duration>, took: Duration, together: usize) -> Self {
         latencies.sort_unstable();
         Self {
-            per_second: latencies.len() as f64 / took.as_secs_f64(),
+            per_second: (latencies.len() * together) as f64 / took.as_secs_f64(),
             p50: latencies[latencies.len() / 2],
             p99: latencies[latencies.len() * 99 / 100],
         }

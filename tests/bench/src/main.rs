@@ -5,12 +5,15 @@
 //! cargo run --release -p idem-bench -- --database sqlite --seconds 0.2
 //! ```
 //!
-//! Two things are measured on each database, with few and with many requests at a time:
+//! Three things are measured on each database, with few and with many requests at a time:
 //!
 //! * **first-time writes**: a handler under `#[idempotent]`, each request with a key of its own,
 //!   against a handler that begins a transaction, does the same insert and commits;
 //! * **replays**: the same handler with keys whose answers are stored, against a handler that
-//!   reads such an answer by its primary key.
+//!   reads such an answer by its primary key;
+//! * **messages**: a consumer that handles messages by the inbox, one by one and several in one
+//!   transaction, against one that does the same insert in a bare transaction for each. No broker
+//!   and no HTTP is between; a latency is that of a batch.
 //!
 //! # How to read it
 //!
@@ -54,6 +57,22 @@ mod report;
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose a database: `--features sqlite`, `postgres` or `mysql`");
 
+/// A macro, since the consumers of each database are a type of their own.
+macro_rules! measure_messages {
+    ($database:literal, $consumers:expr, $plan:expr, $out:expr) => {
+        for together in $plan.together {
+            let what = match together {
+                1 => "messages one by one".to_owned(),
+                _ => format!("messages, {together} in one transaction"),
+            };
+            writeln!($out, "\n{}", report::columns($database, &what))?;
+            for at_once in [$plan.at_once[0], $plan.at_once[1]] {
+                let rounds = $consumers.rounds(at_once, together, $plan).await;
+                writeln!($out, "{}", report::row(at_once, &rounds))?;
+            }
+        }
+    };
+}
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let options = Options::parse();
@@ -62,18 +81,30 @@ async fn main() -> io::Result<()> {
     writeln!(out, "{}", report::header(&plan))?;
     #[cfg(feature = "sqlite")]
     if matches!(options.database, Database::Sqlite | Database::All) {
-        let server = sqlite::Server::start(&plan).await;
-        measure("SQLite", &server.endpoints, &plan, &mut out).await?;
+        if !options.messages {
+            let server = sqlite::Server::start(&plan).await;
+            measure("SQLite", &server.endpoints, &plan, &mut out).await?;
+        }
+        let consumers = sqlite::Consumers::start(&plan).await;
+        measure_messages!("SQLite", consumers, &plan, &mut out);
     }
     #[cfg(feature = "postgres")]
     if matches!(options.database, Database::Postgres | Database::All) {
-        let server = postgres::Server::start(&plan).await;
-        measure("Postgres", &server.endpoints, &plan, &mut out).await?;
+        if !options.messages {
+            let server = postgres::Server::start(&plan).await;
+            measure("Postgres", &server.endpoints, &plan, &mut out).await?;
+        }
+        let consumers = postgres::Consumers::start(&plan).await;
+        measure_messages!("Postgres", consumers, &plan, &mut out);
     }
     #[cfg(feature = "mysql")]
     if matches!(options.database, Database::Mysql | Database::All) {
-        let server = mysql::Server::start(&plan).await;
-        measure("MariaDB", &server.endpoints, &plan, &mut out).await?;
+        if !options.messages {
+            let server = mysql::Server::start(&plan).await;
+            measure("MariaDB", &server.endpoints, &plan, &mut out).await?;
+        }
+        let consumers = mysql::Consumers::start(&plan).await;
+        measure_messages!("MariaDB", consumers, &plan, &mut out);
     }
     Ok(())
 }
@@ -115,6 +146,7 @@ async fn measure(
 mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb};
 
+    pub(crate) use self::messages::Consumers;
     pub(crate) use self::server::Server;
 
     const READ_ANSWER: &str = "select status, body from idem_record \
@@ -122,6 +154,7 @@ mod sqlite {
     const ANALYZE: &str = "analyze";
 
     mod endpoints;
+    mod messages;
     mod server;
 }
 
@@ -130,6 +163,7 @@ mod sqlite {
 mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb};
 
+    pub(crate) use self::messages::Consumers;
     pub(crate) use self::server::Server;
 
     const READ_ANSWER: &str = "select status, body from idem.record \
@@ -137,6 +171,7 @@ mod postgres {
     const ANALYZE: &str = "analyze";
 
     mod endpoints;
+    mod messages;
     mod server;
 }
 
@@ -145,6 +180,7 @@ mod postgres {
 mod mysql {
     use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb};
 
+    pub(crate) use self::messages::Consumers;
     pub(crate) use self::server::Server;
 
     const READ_ANSWER: &str = "select status, body from idem_record \
@@ -152,6 +188,7 @@ mod mysql {
     const ANALYZE: &str = "analyze table payment, idem_record";
 
     mod endpoints;
+    mod messages;
     mod server;
 }
 
@@ -162,23 +199,33 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_endpoint_answers_as_it_should() {
+    async fn every_endpoint_and_consumer_does_as_it_should() -> io::Result<()> {
         let plan = Plan {
             at_once: [1, 2, 4],
             rounds: 2,
             turn: Duration::from_millis(20),
             pool_size: 2,
             stored_answers: 20,
+            together: [1, 2, 3],
         };
         let server = sqlite::Server::start(&plan).await;
         // A worker panics when an answer is not the one that is to be measured.
         let mut out = Vec::new();
-        measure("SQLite", &server.endpoints, &plan, &mut out)
-            .await
-            .unwrap();
-        let text = String::from_utf8(out).unwrap();
-        let is_row =
-            |line: &&str| line.contains(|c: char| c.is_ascii_digit()) && !line.contains("p50");
-        assert_eq!(text.lines().filter(is_row).count(), 9, "{text}");
+        measure("SQLite", &server.endpoints, &plan, &mut out).await?;
+        assert_eq!(rows(&out), 9);
+        let consumers = sqlite::Consumers::start(&plan).await;
+        let mut out = Vec::new();
+        measure_messages!("SQLite", consumers, &plan, &mut out);
+        assert_eq!(rows(&out), 6);
+        Ok(())
+    }
+
+    fn rows(out: &[u8]) -> usize {
+        let text = std::str::from_utf8(out).unwrap();
+        let is_row = |line: &&str| {
+            let line = line.trim_start();
+            line.starts_with(|c: char| c.is_ascii_digit())
+        };
+        text.lines().filter(is_row).count()
     }
 }

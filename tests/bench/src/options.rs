@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// How many connections the pool of each side holds at most.
     #[arg(long, default_value_t = 10)]
     pool_size: u32,
+    /// Measures messages and nothing else.
+    #[arg(long)]
+    pub(crate) messages: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -42,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) pool_size: u32,
     /// A multiple of each number at once: then no two workers ever send the same key.
     pub(crate) stored_answers: usize,
+    /// How many messages share a transaction.
+    pub(crate) together: [usize; 3],
 }
 
 impl Options {
@@ -52,6 +57,7 @@ impl Options {
             turn: self.seconds,
             pool_size: self.pool_size,
             stored_answers: 1024,
+            together: [1, 10, 100],
         }
     }
 }

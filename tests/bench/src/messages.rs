@@ -1,0 +1,138 @@
+//! Consumers that handle messages: by the inbox, one by one and together, and bare.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use idem_axum::Idempotency;
+use idem_axum::core::{Inbox, Message, Outcome, Processed};
+use sqlx::{Database, Pool};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{Db, INSERT_PAYMENT, TestDb};
+use crate::Plan;
+use crate::load::{Round, Turn};
+
+/// The consumers of both sides, each with a database of its own.
+pub(crate) struct Consumers {
+    inbox: Inbox<Db>,
+    bare: Pool<Db>,
+    _databases: [TestDb; 2],
+}
+
+impl Consumers {
+    pub(crate) async fn start(plan: &Plan) -> Self {
+        let databases = [TestDb::new().await, TestDb::new().await];
+        let [inbox, bare] = &databases;
+        let idem = Idempotency::new(inbox.pool_of(plan.pool_size).await);
+        idem.migrate().await.unwrap();
+        Self {
+            inbox: Inbox::new(idem),
+            bare: bare.pool_of(plan.pool_size).await,
+            _databases: databases,
+        }
+    }
+
+    /// Lets the sides take turns. Bare, each message has a transaction of its own; by the inbox
+    /// as many as are `together`.
+    pub(crate) async fn rounds(&self, at_once: usize, together: usize, plan: &Plan) -> Vec<Round> {
+        self.by_inbox(at_once, together, plan.turn).await;
+        self.bare(at_once, plan.turn).await;
+        let mut rounds = Vec::new();
+        for round in 0..plan.rounds {
+            let bare_first = match round % 2 {
+                0 => None,
+                _ => Some(self.bare(at_once, plan.turn).await),
+            };
+            let idem = self.by_inbox(at_once, together, plan.turn).await;
+            let bare = match bare_first {
+                Some(bare) => bare,
+                None => self.bare(at_once, plan.turn).await,
+            };
+            rounds.push(Round { idem, bare });
+        }
+        rounds
+    }
+
+    async fn by_inbox(&self, at_once: usize, together: usize, length: Duration) -> Turn {
+        let inbox = self.inbox.clone();
+        turn(at_once, together, length, move || {
+            let inbox = inbox.clone();
+            async move {
+                match together {
+                    1 => process(&inbox).await,
+                    _ => process_batch(&inbox, together).await,
+                }
+            }
+        })
+        .await
+    }
+
+    async fn bare(&self, at_once: usize, length: Duration) -> Turn {
+        let pool = self.bare.clone();
+        turn(at_once, 1, length, move || handle_bare(pool.clone())).await
+    }
+}
+
+async fn process(inbox: &Inbox<Db>) {
+    let id = Uuid::new_v4().to_string();
+    let done = inbox
+        .process("billing", &id, async |tx| pay(tx).await)
+        .await;
+    assert!(matches!(done, Ok(Processed::First(()))), "{done:?}");
+}
+
+async fn process_batch(inbox: &Inbox<Db>, together: usize) {
+    let polled = (0..together).map(|_| Message::new(Uuid::new_v4().to_string()));
+    let mut batch = inbox.process_batch("billing", polled).unwrap();
+    while let Some(mut message) = batch.next().await.unwrap() {
+        pay(&mut message.tx()).await.unwrap();
+    }
+    let outcomes = batch.finish().await.unwrap();
+    assert!(outcomes.iter().all(|one| *one == Outcome::First));
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the bare transaction is what the inbox is compared with"
+)]
+async fn handle_bare(pool: Pool<Db>) {
+    let mut tx = pool.begin().await.unwrap();
+    pay(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn pay(conn: &mut <Db as Database>::Connection) -> sqlx::Result<()> {
+    let insert = sqlx::query_scalar::<_, i64>(INSERT_PAYMENT);
+    let insert = insert.bind("acme").bind(1250_i64).bind("order 17");
+    insert.fetch_one(conn).await.map(|_| ())
+}
+
+/// Keeps `at_once` workers busy for a while, of which each step handles `together` messages.
+async fn turn<F>(
+    at_once: usize,
+    together: usize,
+    length: Duration,
+    step: impl Fn() -> F + Send + Sync + 'static,
+) -> Turn
+where
+    F: Future<Output = ()> + Send,
+{
+    let start = Instant::now();
+    let step = Arc::new(step);
+    let mut workers = JoinSet::new();
+    for _ in 0..at_once {
+        let step = Arc::clone(&step);
+        workers.spawn(async move {
+            let mut latencies = Vec::new();
+            while latencies.is_empty() || start.elapsed() < length {
+                let begun = Instant::now();
+                step().await;
+                latencies.push(begun.elapsed());
+            }
+            latencies
+        });
+    }
+    let latencies = workers.join_all().await.concat();
+    Turn::of(latencies, start.elapsed(), together)
+}
