@@ -32,6 +32,11 @@ pub mod sqlite;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// The consumers' examples compile.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../docs/MESSAGES.md")]
+struct Messages;
+
 /// The attribute's and the derive's examples compile.
 #[cfg(all(doctest, feature = "sqlite", feature = "postgres"))]
 #[doc = include_str!("../../idem-macros/src/idempotent.md")]
