@@ -46,6 +46,8 @@ macro_rules! behaviours {
         mod inbox_batches;
         #[path = "behaviour/inbox_letters.rs"]
         mod inbox_letters;
+        #[path = "behaviour/inbox_log.rs"]
+        mod inbox_log;
         #[path = "behaviour/json_fingerprints.rs"]
         mod json_fingerprints;
         #[path = "behaviour/keys.rs"]

@@ -169,6 +169,14 @@ impl<DB: Backend> Failing<DB> {
             return Ok(Counted::default());
         }
         session.commit().await.map_err(claim_error::<DB>)?;
+        if is_parked {
+            tracing::warn!(
+                operation = self.name.operation.as_str(),
+                message = self.name.key.digest(),
+                attempts,
+                "a message lies among the dead letters now"
+            );
+        }
         Ok(Counted {
             attempts,
             is_parked,
