@@ -44,6 +44,8 @@ macro_rules! behaviours {
         mod inbox;
         #[path = "behaviour/inbox_batches.rs"]
         mod inbox_batches;
+        #[path = "behaviour/inbox_identity.rs"]
+        mod inbox_identity;
         #[path = "behaviour/inbox_letters.rs"]
         mod inbox_letters;
         #[path = "behaviour/inbox_log.rs"]

@@ -120,9 +120,12 @@ impl<DB: Backend> Batch<DB> {
             };
             let first = *firsts.entry(delivery.name()).or_insert(index);
             match first == index {
-                false => copies.push((index, first)),
-                true if delivery.is_redelivered() => alone.push(index),
-                true => together.push(index),
+                false if delivery.is_copy_of(deliveries[first].as_ref()) => {
+                    copies.push((index, first));
+                }
+                true if !delivery.is_redelivered() => together.push(index),
+                // Another message with the same id is told from the first when that has ended.
+                _ => alone.push(index),
             }
         }
         let chunks = together.chunks(LARGEST_CHUNK).map(<[usize]>::to_vec);

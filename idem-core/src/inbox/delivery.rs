@@ -89,6 +89,11 @@ impl<DB: Backend> Delivery<DB> {
         &self.failing
     }
 
+    /// Whether a message of the same name has the same content, as far as that is known.
+    pub(super) fn is_copy_of(&self, other: Option<&Self>) -> bool {
+        other.is_some_and(|other| self.fingerprint() == other.fingerprint())
+    }
+
     pub(super) fn is_redelivered(&self) -> bool {
         self.is_redelivered
     }

@@ -1,0 +1,92 @@
+//! What a message is known by holds on every way through the inbox, and for every character.
+
+use idem_axum::core::{Inbox, Message, Outcome, Processed};
+use idem_axum::Scope;
+
+use super::inbox::{deliver, engine_at, pay, start};
+use super::{Db, ONE_WRITER};
+
+async fn handle(inbox: &Inbox<Db>, messages: Vec<Message<'_>>) -> Vec<Outcome> {
+    let mut batch = inbox.process_batch("billing", messages).unwrap();
+    while let Some(mut message) = batch.next().await.unwrap() {
+        pay(&mut message.tx()).await.unwrap();
+    }
+    batch.finish().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_of_the_inbox_takes_no_other_payload_for_a_copy() {
+    let (db, inbox) = start().await;
+    let of = |payload: &'static str| {
+        let message = Message::new("m1").payload(payload);
+        message.fingerprint(payload.as_bytes())
+    };
+    let polled = vec![of("a"), of("b"), Message::new("m2"), of("a")];
+    use Outcome::{Duplicate, First, Reused};
+    let reused = Reused { is_parked: true };
+    assert_eq!(handle(&inbox, polled).await, [First, reused, First, Duplicate]);
+    assert_eq!(db.payments().await, 2);
+    let letters = inbox.dead_letters("billing", None, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].payload.as_deref(), Some(b"b".as_slice()));
+}
+
+/// What makes quoting, padding, folding and escaping show.
+const ODD: [&str; 16] = [
+    "it's", "\"quoted\"", "back\\slash", "back\\'slash", "100%", "a_b", "a b ", "a b", "A B", "é",
+    "e\u{301}", "🦀", "sha256:00", "key:1", "null", "['a', 1]",
+];
+
+#[tokio::test]
+async fn the_inbox_tells_odd_ids_and_scopes_apart() {
+    let (db, inbox) = start().await;
+    let all = || {
+        let scopes = ODD.into_iter().map(Some).chain([None]);
+        scopes.flat_map(|scope| {
+            ODD.map(|id| {
+                let message = Message::new(id);
+                match scope {
+                    Some(scope) => message.scope(Scope::new(scope).unwrap()),
+                    None => message,
+                }
+            })
+        })
+    };
+    let count = ODD.len() * (ODD.len() + 1);
+    assert_eq!(handle(&inbox, all().collect()).await, vec![Outcome::First; count]);
+    assert_eq!(handle(&inbox, all().collect()).await, vec![Outcome::Duplicate; count]);
+    for message in all().take(20) {
+        let again = deliver(&inbox, message.delivery(2)).await;
+        assert!(matches!(again, Ok(Processed::Duplicate)), "{again:?}");
+    }
+    assert_eq!(usize::try_from(db.payments().await), Ok(count));
+}
+
+#[tokio::test]
+async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
+    let (db, inbox) = start().await;
+    if ONE_WRITER {
+        return;
+    }
+    let other = Inbox::new(engine_at(&db).await);
+    let ids = ["m1", "m2"];
+    let mut batch = inbox.process_batch("billing", ids.map(Message::new)).unwrap();
+    drop(batch.next().await.unwrap());
+    for id in ids {
+        for delivery in 1..9 {
+            let told = deliver(&other, Message::new(id).delivery(delivery)).await;
+            assert!(matches!(told, Ok(Processed::InFlight)), "{told:?}");
+        }
+    }
+    let inner = async |_: &mut idem_axum::Tx<'_, Db>| {
+        let polled = vec![Message::new("m1"), Message::new("m2"), Message::new("m3")];
+        Ok::<_, sqlx::Error>(handle(&inbox, polled).await)
+    };
+    drop(batch);
+    while inbox.idempotency().running() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let told = other.process("billing", "m2", inner).await;
+    let Ok(Processed::First(told)) = told else { panic!("{told:?}") };
+    assert_eq!(told, [Outcome::First, Outcome::InFlight, Outcome::First]);
+}
