@@ -68,7 +68,10 @@ impl Outcome {
             }),
             ProcessError::Reused { is_parked } => Ok(Self::Reused { is_parked }),
             ProcessError::Unknowable(_) => Ok(Self::Unknowable),
-            ProcessError::Store(Error::TryAgain(_) | Error::OutcomeUnknown) => Ok(Self::InFlight),
+            // A record that this build cannot read is of a newer one, which may handle it.
+            ProcessError::Store(Error::TryAgain(_) | Error::OutcomeUnknown | Error::Unreadable) => {
+                Ok(Self::InFlight)
+            }
             ProcessError::Store(error) => Err(error),
         }
     }

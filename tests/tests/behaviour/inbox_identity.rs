@@ -4,7 +4,7 @@ use idem_axum::core::{Inbox, Message, Outcome, Processed};
 use idem_axum::Scope;
 
 use super::inbox::{deliver, engine_at, pay, start};
-use super::{Db, ONE_WRITER};
+use super::{Db, ONE_WRITER, RECORD};
 
 async fn handle(inbox: &Inbox<Db>, messages: Vec<Message<'_>>) -> Vec<Outcome> {
     let mut batch = inbox.process_batch("billing", messages).unwrap();
@@ -89,4 +89,17 @@ async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
     let told = other.process("billing", "m2", inner).await;
     let Ok(Processed::First(told)) = told else { panic!("{told:?}") };
     assert_eq!(told, [Outcome::First, Outcome::InFlight, Outcome::First]);
+}
+
+#[tokio::test]
+async fn a_batch_of_the_inbox_leaves_what_a_newer_build_has_stored() {
+    let (db, inbox) = start().await;
+    assert_eq!(handle(&inbox, vec![Message::new("m1"), Message::new("m2")]).await, [Outcome::First; 2]);
+    let newer = sqlx::AssertSqlSafe(format!("update {RECORD} set format = 99"));
+    sqlx::raw_sql(newer).execute(inbox.idempotency().pool()).await.unwrap();
+    for delivery in [1, 2] {
+        let ids = ["m1", "m2"].map(|id| Message::new(id).delivery(delivery));
+        assert_eq!(handle(&inbox, ids.to_vec()).await, [Outcome::InFlight; 2], "{delivery}");
+    }
+    assert_eq!(db.payments().await, 2);
 }
