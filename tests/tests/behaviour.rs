@@ -46,6 +46,8 @@ macro_rules! behaviours {
         mod inbox_batches;
         #[path = "behaviour/inbox_identity.rs"]
         mod inbox_identity;
+        #[path = "behaviour/inbox_dropped.rs"]
+        mod inbox_dropped;
         #[path = "behaviour/inbox_letters.rs"]
         mod inbox_letters;
         #[path = "behaviour/inbox_log.rs"]

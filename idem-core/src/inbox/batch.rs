@@ -289,9 +289,16 @@ impl<DB: Backend> BatchMessage<'_, DB> {
     /// # Cancellation
     ///
     /// As [`Batch::next`].
-    pub async fn fail(self, error: impl fmt::Display) -> Result<(), Error> {
+    pub fn fail(self, error: impl fmt::Display) -> impl Future<Output = Result<(), Error>> + Send {
+        // Here and not in the future: one that is never polled must not leave it handled.
         let text = error.to_string();
-        let Lent { open, batch } = ScopeGuard::into_inner(self.held);
+        ScopeGuard::into_inner(self.held).fail(text)
+    }
+}
+
+impl<DB: Backend> Lent<'_, DB> {
+    async fn fail(self, text: String) -> Result<(), Error> {
+        let Self { open, batch } = self;
         match open {
             Open::Alone(index, attempt) => {
                 let failed = attempt.fail(Failure::Handler(text)).await;
