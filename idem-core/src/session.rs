@@ -191,6 +191,25 @@ impl<DB: Backend> Session<DB> {
 
     /// Rolls back, in at most `limit`; else the connection is closed, which comes to the same.
     pub(crate) async fn roll_back(mut self, limit: Duration) -> RolledBack {
+        self.undo(limit).await.unwrap_or(RolledBack::All)
+    }
+
+    /// As [`roll_back`](Self::roll_back) where a handler may have left a statement running: closing
+    /// its connection would not end it.
+    pub(crate) async fn roll_back_or_stop(
+        mut self,
+        idem: &Idempotency<DB>,
+        limit: Duration,
+    ) -> RolledBack {
+        if let Some(rolled_back) = self.undo(limit).await {
+            return rolled_back;
+        }
+        self.cancel(idem).await;
+        self.roll_back(limit).await
+    }
+
+    /// `None`: it took longer than `limit`.
+    async fn undo(&mut self, limit: Duration) -> Option<RolledBack> {
         let undo = async {
             if self.guarded {
                 let mut guard = DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await;
@@ -210,10 +229,8 @@ impl<DB: Backend> Session<DB> {
         };
         // A connection that is out of step makes sqlx panic, which comes to the same.
         let undo = AssertUnwindSafe(undo).catch_unwind();
-        match timeout(limit, undo).await {
-            Ok(Ok(rolled_back)) => rolled_back,
-            Ok(Err(_)) | Err(_) => RolledBack::All,
-        }
+        let undone = timeout(limit, undo).await.ok()?;
+        Some(undone.unwrap_or(RolledBack::All))
     }
 
     /// As [`roll_back`](Self::roll_back) where no handler ran, so that the guard need not be asked.

@@ -93,7 +93,7 @@ impl<DB: Backend> Ticket<DB> {
         session: Session<DB>,
         if_broken: impl FnOnce() -> Completion,
     ) -> Result<(), Error> {
-        match session.roll_back(END).await {
+        match session.roll_back_or_stop(&self.idem, END).await {
             RolledBack::All => Ok(()),
             RolledBack::GuardLost => {
                 self.seal(if_broken()).await;

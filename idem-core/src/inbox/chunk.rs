@@ -76,6 +76,8 @@ pub(super) enum Lost {
     RolledBack,
     /// Its transaction is spoilt.
     Spoilt,
+    /// Its time is over, perhaps within a statement.
+    TimeOver,
     /// The store fails.
     Store(Error),
 }
@@ -140,7 +142,9 @@ impl<DB: Backend> Chunk<DB> {
 
     /// Rolls back what was written for the current message.
     pub(super) async fn undo(&mut self, error: String) -> Result<(), Lost> {
-        self.held.savepoint(UNDO).await?;
+        // A statement that the handler was stopped in is waited for no longer than at any end.
+        let limit = self.held.deadline.min(Instant::now() + END);
+        self.held.savepoint_until(limit, UNDO).await?;
         let current = self.held.current.take();
         self.held.undone.extend(current.map(|entry| (entry, error)));
         Ok(())
@@ -203,10 +207,14 @@ impl<DB: Backend> Chunk<DB> {
 
 impl<DB: Backend> Held<DB> {
     async fn savepoint(&mut self, text: &'static str) -> Result<(), Trouble> {
+        self.savepoint_until(self.deadline, text).await
+    }
+
+    async fn savepoint_until(&mut self, limit: Instant, text: &'static str) -> Result<(), Trouble> {
         let run = DB::savepoint(self.session.conn(), text);
         // A statement that a handler has dropped can make sqlx panic at the next.
         let run = AssertUnwindSafe(run).catch_unwind();
-        match timeout_at(self.deadline, run).await {
+        match timeout_at(limit, run).await {
             Ok(Ok(Ok(true))) => Ok(()),
             Ok(Ok(Ok(false))) => Err(Trouble::Lost(Lost::RolledBack)),
             Ok(Ok(Err(error))) => Err(match DB::fault(&error) {
@@ -215,7 +223,7 @@ impl<DB: Backend> Held<DB> {
                 Fault::Collision | Fault::GuardLost | Fault::Refused => Trouble::Lost(Lost::Spoilt),
             }),
             Ok(Err(_)) => Err(Trouble::Lost(Lost::Spoilt)),
-            Err(_) => Err(Trouble::Lost(Lost::Store(Error::TimedOut))),
+            Err(_) => Err(Trouble::Lost(Lost::TimeOver)),
         }
     }
 
@@ -306,16 +314,19 @@ impl<DB: Backend> Held<DB> {
         let mut ended = Ended::default();
         let again: Vec<_> = self.all().map(|entry| entry.index).collect();
         self.session.distrust();
+        if matches!(lost, Lost::TimeOver) {
+            self.session.cancel(&self.idem).await;
+        }
         let rolled_back = match lost {
             Lost::RolledBack => {
                 self.session.leave_untouched(END).await;
                 RolledBack::All
             }
-            Lost::Spoilt | Lost::Store(_) => self.session.roll_back(END).await,
+            Lost::Spoilt | Lost::TimeOver | Lost::Store(_) => self.session.roll_back(END).await,
         };
         match (rolled_back, lost) {
-            (RolledBack::All, Lost::RolledBack | Lost::Spoilt) => ended.again = again,
             (RolledBack::All, Lost::Store(error)) => ended.error = Some(error),
+            (RolledBack::All, _) => ended.again = again,
             (RolledBack::GuardLost, _) => {
                 for entry in self.kept.into_iter().chain(self.current) {
                     let text = Error::TransactionBroken.to_string();
@@ -332,14 +343,11 @@ impl<DB: Backend> Held<DB> {
     }
 
     /// Nobody waits for the messages any more. It may have been stopped within a statement.
-    fn abandon(mut self) {
+    fn abandon(self) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        runtime.spawn(async move {
-            self.session.cancel(&self.idem).await;
-            self.lose(Lost::Spoilt).await;
-        });
+        runtime.spawn(async move { self.lose(Lost::TimeOver).await });
     }
 }
 

@@ -1,0 +1,59 @@
+//! Messages of a batch that take too long take no other with them.
+
+use std::time::Duration;
+
+use idem_axum::core::{ConsumerPolicy, Inbox, Message, Outcome};
+use sqlx::AssertSqlSafe;
+use tokio::time::{sleep_until, timeout};
+
+use super::inbox::{engine_at, pay};
+use super::{Db, ENDLESS, TestDb};
+
+async fn start(timeout: Duration) -> (TestDb, Inbox<Db>) {
+    let db = TestDb::new().await;
+    let inbox = Inbox::builder(engine_at(&db).await);
+    let policy = ConsumerPolicy::default().timeout(timeout).max_attempts(2);
+    let inbox = inbox.consumer("billing", policy).build().unwrap();
+    (db, inbox)
+}
+
+#[tokio::test]
+async fn of_a_batch_of_the_inbox_a_statement_without_an_end_is_stopped_and_counted() {
+    let ids = ["m1", "endless", "m2"];
+    for endless in ENDLESS {
+        let (db, inbox) = start(Duration::from_secs(4)).await;
+        for attempts in 1..=2 {
+            let names = ids.map(|id| if id == "endless" { id.to_owned() } else { format!("{id}-{attempts}") });
+            let messages = names.iter().map(Message::new);
+            let mut batch = inbox.process_batch("billing", messages).unwrap();
+            while let Some(mut message) = batch.next().await.unwrap() {
+                let index = message.index();
+                pay(&mut message.tx()).await.unwrap();
+                if ids[index] == "endless" {
+                    let statement = sqlx::raw_sql(AssertSqlSafe(endless));
+                    let bounded = async { statement.execute(&mut *message.tx()).await.map(drop) };
+                    let over = timeout(Duration::from_millis(200), bounded).await;
+                    message.fail(format!("{over:?}")).await.unwrap();
+                }
+            }
+            let outcomes = batch.finish().await.unwrap();
+            let is_parked = attempts == 2;
+            let failed = Outcome::Failed { attempts, is_parked };
+            assert_eq!(outcomes, [Outcome::First, failed, Outcome::First], "{endless}");
+        }
+        assert_eq!(db.payments().await, 4);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_the_inbox_whose_time_is_over_is_handled_one_by_one() {
+    let (db, inbox) = start(Duration::from_millis(600)).await;
+    let ids = ["m1", "m2", "m3"];
+    let mut batch = inbox.process_batch("billing", ids.map(Message::new)).unwrap();
+    while let Some(mut message) = batch.next().await.unwrap() {
+        pay(&mut message.tx()).await.unwrap();
+        sleep_until(tokio::time::Instant::now() + Duration::from_millis(400)).await;
+    }
+    assert_eq!(batch.finish().await.unwrap(), [Outcome::First; 3]);
+    assert_eq!(db.payments().await, 3);
+}
