@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::session::{END, Effects, Session};
+use crate::session::{END, Effects, RolledBack, Session};
 use crate::store::Backend;
-use crate::ticket::Ticket;
+use crate::ticket::{Stored, Ticket};
 use crate::{Completion, Error, Tx};
 
 /// The first attempt of its name, inside its transaction.
@@ -88,6 +88,18 @@ impl<DB: Backend> Fresh<DB> {
         self.ticket.finish(ended, if_broken).await
     }
 
+    /// As [`complete`](Self::complete), without a terminal answer: whoever gets the ticket stores
+    /// one, and meanwhile no other attempt begins on this node.
+    pub(crate) async fn store(
+        self,
+        mut completion: Completion,
+    ) -> (Ticket<DB>, Result<Stored, Error>) {
+        completion.reference = self.reference;
+        let stored = self.ticket.store(self.session, completion, Effects::Keep);
+        let stored = stored.await;
+        (self.ticket, stored)
+    }
+
     /// Rolls the operation back and frees the key.
     ///
     /// # Errors
@@ -115,6 +127,15 @@ impl<DB: Backend> Fresh<DB> {
     pub async fn stop(mut self, if_broken: impl FnOnce() -> Completion) -> Result<(), Error> {
         self.session.cancel(&self.ticket.idem).await;
         self.release(if_broken).await
+    }
+
+    /// As [`release`](Self::release) and [`stop`](Self::stop), without a terminal answer.
+    pub(crate) async fn roll_back(mut self, stops: bool) -> (Ticket<DB>, RolledBack) {
+        if stops {
+            self.session.cancel(&self.ticket.idem).await;
+        }
+        let rolled_back = self.session.roll_back_or_stop(&self.ticket.idem, END).await;
+        (self.ticket, rolled_back)
     }
 
     /// When the attempt's time is over.

@@ -44,10 +44,10 @@ macro_rules! behaviours {
         mod inbox;
         #[path = "behaviour/inbox_batches.rs"]
         mod inbox_batches;
-        #[path = "behaviour/inbox_identity.rs"]
-        mod inbox_identity;
         #[path = "behaviour/inbox_dropped.rs"]
         mod inbox_dropped;
+        #[path = "behaviour/inbox_identity.rs"]
+        mod inbox_identity;
         #[path = "behaviour/inbox_letters.rs"]
         mod inbox_letters;
         #[path = "behaviour/inbox_log.rs"]
@@ -229,6 +229,8 @@ mod postgres {
     mod failover;
     #[path = "behaviour/gate/postgres.rs"]
     mod gate;
+    #[path = "behaviour/inbox_lost_commit.rs"]
+    mod inbox_lost_commit;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
@@ -332,6 +334,8 @@ mod mysql {
     mod gate;
     #[path = "behaviour/implicit_commit.rs"]
     mod implicit_commit;
+    #[path = "behaviour/inbox_lost_commit.rs"]
+    mod inbox_lost_commit;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation_levels.rs"]

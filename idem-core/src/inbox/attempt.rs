@@ -10,8 +10,10 @@ use tokio::time::timeout_at;
 
 use super::failing::{Counted, Failing, Parks, handled, is_parked, parked};
 use super::{Failure, ProcessError, Processed};
+use crate::session::RolledBack;
 use crate::store::Backend;
-use crate::{Completed, Effects, Error, Fresh, Tx};
+use crate::ticket::Ticket;
+use crate::{Completed, Error, Fresh, Tx};
 
 /// An attempt that may run. Dropped, it is stopped and rolled back.
 pub(super) struct RunningAttempt<DB: Backend> {
@@ -90,8 +92,12 @@ impl<DB: Backend> Held<DB> {
     async fn complete(self, is_new: bool) -> Ended {
         let Self { fresh, failing } = self;
         let _running = failing.running();
-        let completed = fresh.complete(handled(), Effects::Keep, parked).await;
-        match completed {
+        let (ticket, stored) = fresh.store(handled()).await;
+        if let Err(error @ Error::TransactionBroken) = stored {
+            let counted = park_broken(ticket, &failing, is_new, &error.to_string()).await;
+            return Ended::Failed(error, counted);
+        }
+        match ticket.finish(stored, parked).await {
             Ok(Completed::Committed) => Ended::Known(Processed::First(())),
             // Another worker was faster.
             Ok(Completed::Replay(completion)) if is_parked(&completion) => {
@@ -106,11 +112,6 @@ impl<DB: Backend> Held<DB> {
                 let counted = failing.count_or_log(is_new, &text, Parks::AtLimit).await;
                 Ended::Failed(error, counted)
             }
-            Err(error @ Error::TransactionBroken) => {
-                let text = error.to_string();
-                let counted = failing.count_or_log(is_new, &text, Parks::Now).await;
-                Ended::Failed(error, counted)
-            }
             Err(error) => Ended::Unsettled(error),
         }
     }
@@ -118,16 +119,15 @@ impl<DB: Backend> Held<DB> {
     async fn fail(self, text: String, stops: bool, is_new: bool) -> Counted {
         let Self { fresh, failing } = self;
         let _running = failing.running();
-        let released = if stops {
-            fresh.stop(parked).await
-        } else {
-            fresh.release(parked).await
-        };
-        match released {
-            Ok(()) => failing.count_or_log(is_new, &text, Parks::AtLimit).await,
-            Err(error) => {
-                let text = format!("{error}: {text}");
-                failing.count_or_log(is_new, &text, Parks::Now).await
+        let (ticket, rolled_back) = fresh.roll_back(stops).await;
+        match rolled_back {
+            RolledBack::All => {
+                drop(ticket);
+                failing.count_or_log(is_new, &text, Parks::AtLimit).await
+            }
+            RolledBack::GuardLost => {
+                let text = format!("{}: {text}", Error::TransactionBroken);
+                park_broken(ticket, &failing, is_new, &text).await
             }
         }
     }
@@ -140,12 +140,26 @@ impl<DB: Backend> Held<DB> {
         runtime.spawn(async move {
             let Self { fresh, failing } = self;
             let _running = failing.running();
-            if let Err(error) = fresh.stop(parked).await {
-                let text = error.to_string();
-                failing.count_or_log(true, &text, Parks::Now).await;
+            if let (ticket, RolledBack::GuardLost) = fresh.roll_back(true).await {
+                let text = Error::TransactionBroken.to_string();
+                park_broken(ticket, &failing, true, &text).await;
             }
         });
     }
+}
+
+/// Parks a message whose handler ended the transaction: what of it survived nobody knows.
+///
+/// Its record and its letter are stored together, since a message is acknowledged for the record.
+async fn park_broken<DB: Backend>(
+    place: Ticket<DB>,
+    failing: &Failing<DB>,
+    is_new: bool,
+    error: &str,
+) -> Counted {
+    let counted = failing.count_or_log(is_new, error, Parks::Now).await;
+    drop(place);
+    counted
 }
 
 fn failed<E>(failure: Failure<E>, counted: Counted) -> ProcessError<E> {

@@ -1,8 +1,9 @@
 //! What is counted and kept of a message that cannot be handled.
 
 use std::fmt;
+use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
@@ -140,6 +141,10 @@ impl<DB: Backend> Failing<DB> {
             let counted = timeout_at(limit, self.count_once(is_new, &error, parks, limit)).await;
             match counted.unwrap_or(Err(Error::TimedOut)) {
                 Err(Error::TryAgain(_)) if retries.next().is_some() => {}
+                // It must not run again, so a lost connection is not the end of it.
+                Err(Error::Unavailable(_)) if parks == Parks::Now && Instant::now() < limit => {
+                    sleep(PAUSE).await;
+                }
                 counted => return counted,
             }
         }
@@ -224,7 +229,9 @@ impl<DB: Backend> Failing<DB> {
 const REUSED: &str = "the message has the id of another one, and other content";
 
 /// How long counting may take, waiting included.
-const LONGEST_COUNT: std::time::Duration = std::time::Duration::from_secs(10);
+const LONGEST_COUNT: Duration = Duration::from_secs(10);
+/// Between two tries at a database that is not there.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest text of an error that is kept, in bytes.
 const LONGEST_TEXT: usize = 4096;

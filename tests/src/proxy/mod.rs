@@ -101,6 +101,11 @@ impl Proxy {
         trap
     }
 
+    /// Forgets the traps that no statement has reached yet.
+    pub fn disarm(&self) {
+        self.shared.traps.lock().unwrap().clear();
+    }
+
     /// Forwards nothing in either direction until [`Proxy::resume`], as a network that lost its route.
     pub fn pause(&self) {
         self.shared.paused.send_replace(true);
