@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
-use crate::AppState;
+use crate::app::AppState;
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/healthz", get(health))

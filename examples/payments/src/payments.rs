@@ -11,7 +11,7 @@ use idem_axum::{Tx, idempotent};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::AppState;
+use crate::app::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
 use crate::problem::{Body, Problem};

@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use idem_axum::{Tx, idempotent};
 use serde::{Deserialize, Serialize};
 
-use crate::AppState;
+use crate::app::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
 use crate::problem::{Body, Problem};

@@ -1,0 +1,98 @@
+//! The API: its options, its routes, how it serves and stops.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use clap::Parser;
+use idem_axum::{HasIdempotency, Idempotency};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::auth::Tenant;
+use crate::database::{self, Db};
+use crate::program;
+use crate::{health, payments, refunds};
+
+/// What the command line and the environment say.
+#[derive(Debug, Parser)]
+#[command(about = "A payments API whose writes are safe to retry")]
+struct Options {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, env = "PAYMENTS_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// The database; an SQLite file is created when it is missing.
+    #[arg(long, env = "DATABASE_URL", default_value = database::DEFAULT_URL)]
+    database_url: String,
+    /// How many connections the pool holds at most.
+    #[arg(long, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pool_size: u32,
+}
+
+/// What handlers share. A handler's `scope = "tenant"` is the extractor [`Tenant`].
+#[derive(Clone, Debug, HasIdempotency)]
+#[scopes(tenant = Tenant)]
+pub(crate) struct AppState {
+    pub(crate) idem: Idempotency<Db>,
+}
+
+/// Serves until it is told to stop.
+pub async fn main() -> ExitCode {
+    program::log();
+    program::end("payments", run(Options::parse()).await)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the address is the program's one line of output"
+)]
+async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let pool = program::connect(&options.database_url, options.pool_size).await?;
+    let idem = Idempotency::new(pool.clone());
+    idem.migrate().await?;
+    idem.check().await?;
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    println!("listening on http://{}", listener.local_addr()?);
+
+    let sweeper = idem.clone();
+    let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
+    let app = Router::new()
+        .merge(payments::routes())
+        .merge(refunds::routes())
+        .merge(health::routes())
+        .with_state(AppState { idem: idem.clone() });
+    serve(listener, app).await?;
+
+    sweep.abort();
+    // Attempts whose clients have hung up are still running; axum does not know them.
+    idem.shutdown(GRACE).await?;
+    pool.close().await;
+    Ok(())
+}
+
+/// How long requests, and then attempts, may take to end after the signal.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Serves until Ctrl-C or SIGTERM, and a grace period for the open requests.
+async fn serve(listener: TcpListener, app: Router) -> Result<(), Box<dyn Error>> {
+    let signalled = program::stop_signal()?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        // The sender goes when the signal has come.
+        drop(stopped.await);
+    });
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        ended = &mut server => return Ok(ended??),
+        () = signalled => {}
+    }
+    tracing::info!("finishing the requests that are running");
+    drop(stop);
+    if timeout(GRACE, &mut server).await.is_err() {
+        tracing::warn!("some requests were still open and are cut");
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! A payments API and the worker that books its events: the reference application of Idem.
+
+pub mod app;
+mod auth;
+mod database;
+mod health;
+mod payments;
+mod problem;
+mod program;
+mod refunds;
+mod sql;

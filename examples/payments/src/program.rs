@@ -1,0 +1,71 @@
+//! What both programs do at their start and at their end.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use sqlx::Pool;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::database::{self, Db};
+
+/// Sends the log to standard error, as much as `RUST_LOG` says.
+pub(crate) fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Opens the database, with its name in the error.
+pub(crate) async fn connect(url: &str, size: u32) -> Result<Pool<Db>, Box<dyn Error>> {
+    let connected = database::connect(url, size).await;
+    connected
+        .map_err(|error| format!("the database cannot be used: {}", on_one_line(&*error)).into())
+}
+
+/// Waits for Ctrl-C or SIGTERM, from now on.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Box<dyn Error>> {
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Says in one line what is unusable: an address, a database.
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words are for who started the program"
+)]
+pub(crate) fn end(name: &str, ended: Result<(), Box<dyn Error>>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {}", on_one_line(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error with its causes, which say what to mend.
+pub(crate) fn on_one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some errors repeat their cause's words in their own.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text.replace('\n', " ")
+}
