@@ -3,7 +3,9 @@
 pub mod app;
 mod auth;
 mod database;
+mod event;
 mod health;
+mod outbox;
 mod payments;
 mod problem;
 mod program;

@@ -14,6 +14,8 @@ use serde_json::json;
 use crate::app::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
+use crate::event::{Event, Kind};
+use crate::outbox;
 use crate::problem::{Body, Problem};
 use crate::sql;
 
@@ -44,7 +46,7 @@ pub(crate) struct Payment {
     created_at: String,
 }
 
-/// Charges a card. The payment and the key's record commit in one transaction.
+/// Charges a card. The payment, its event and the key's record commit in one transaction.
 #[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402")]
 async fn create(
     State(_): State<AppState>,
@@ -54,6 +56,7 @@ async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     new.validate()?;
     let payment = sql::insert_payment(&mut tx, tenant, &new).await?;
+    outbox::write(&mut tx, &payment.captured()).await?;
     charge(new.source.as_deref()).await?;
     // Operators find the record by the payment's id.
     tx.reference(payment.id.to_string())
@@ -76,6 +79,18 @@ impl NewPayment {
             ));
         }
         Ok(())
+    }
+}
+
+impl Payment {
+    fn captured(&self) -> Event {
+        Event {
+            kind: Kind::Captured,
+            tenant: self.tenant.clone(),
+            payment: self.id,
+            amount: self.amount,
+            currency: self.currency.clone(),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::app::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
+use crate::event::{Event, Kind};
+use crate::outbox;
 use crate::problem::{Body, Problem};
 use crate::sql;
 
@@ -47,23 +49,31 @@ async fn create(
             "amount: 1 to 99999999, in the smallest unit".to_owned(),
         ));
     }
-    let found: Option<i64> = sqlx::query_scalar(sql::PAYMENT_ID)
+    let found: Option<String> = sqlx::query_scalar(sql::CURRENCY)
         .bind(tenant)
         .bind(id)
         .fetch_optional(&mut *tx)
         .await?;
-    let payment = found.ok_or(Problem::NotFound)?;
+    let currency = found.ok_or(Problem::NotFound)?;
     // One statement both checks and counts, so two refunds at once cannot exceed the payment.
     let counted = sqlx::query(sql::COUNT_REFUND)
         .bind(new.amount)
-        .bind(payment)
+        .bind(id)
         .bind(new.amount)
         .execute(&mut *tx)
         .await?;
     if counted.rows_affected() == 0 {
         return Err(Problem::RefundTooLarge);
     }
-    let refund = sql::insert_refund(&mut tx, payment, new.amount).await?;
+    let refund = sql::insert_refund(&mut tx, id, new.amount).await?;
+    let refunded = Event {
+        kind: Kind::Refunded,
+        tenant: tenant.to_owned(),
+        payment: id,
+        amount: new.amount,
+        currency,
+    };
+    outbox::write(&mut tx, &refunded).await?;
     tx.reference(refund.id.to_string())
         .map_err(|_| Problem::Failed(None))?;
     Ok((StatusCode::CREATED, Json(refund)))

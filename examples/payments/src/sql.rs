@@ -20,7 +20,7 @@ mod returning {
          where tenant = $1 and id = $2";
 
     /// Bind the tenant and the id.
-    pub(crate) const PAYMENT_ID: &str = "select id from payment where tenant = $1 and id = $2";
+    pub(crate) const CURRENCY: &str = "select currency from payment where tenant = $1 and id = $2";
 
     /// Bind the amount, the payment and the amount again.
     pub(crate) const COUNT_REFUND: &str =
@@ -75,7 +75,7 @@ mod mysql {
          where tenant = ? and id = ?";
 
     /// Bind the tenant and the id.
-    pub(crate) const PAYMENT_ID: &str = "select id from payment where tenant = ? and id = ?";
+    pub(crate) const CURRENCY: &str = "select currency from payment where tenant = ? and id = ?";
 
     /// Bind the amount, the payment and the amount again.
     pub(crate) const COUNT_REFUND: &str =
