@@ -47,7 +47,7 @@ pub async fn main() -> ExitCode {
     clippy::print_stdout,
     reason = "the address is the program's one line of output"
 )]
-async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let pool = program::connect(&options.database_url, options.pool_size).await?;
     let idem = Idempotency::new(pool.clone());
     idem.migrate().await?;
@@ -77,7 +77,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Serves until Ctrl-C or SIGTERM, and a grace period for the open requests.
-async fn serve(listener: TcpListener, app: Router) -> Result<(), Box<dyn Error>> {
+async fn serve(listener: TcpListener, app: Router) -> Result<(), Box<dyn Error + Send + Sync>> {
     let signalled = program::stop_signal()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {

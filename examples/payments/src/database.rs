@@ -1,9 +1,9 @@
 //! The one place that names the database of this build.
 
 #[cfg(all(feature = "mysql", not(feature = "postgres")))]
-pub(crate) use mysql::{DEFAULT_URL, Db, connect};
+pub(crate) use mysql::{DEFAULT_URL, Db, begin, connect};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{DEFAULT_URL, Db, connect};
+pub(crate) use postgres::{DEFAULT_URL, Db, begin, connect};
 #[cfg(all(feature = "sqlite", not(any(feature = "postgres", feature = "mysql"))))]
 pub(crate) use sqlite::{DEFAULT_URL, Db, connect};
 
@@ -28,7 +28,10 @@ mod sqlite {
     pub(crate) const DEFAULT_URL: &str = "sqlite://payments.db";
 
     /// Opens the file, creating it when it is missing, and brings its tables up to date.
-    pub(crate) async fn connect(url: &str, size: u32) -> Result<SqlitePool, Box<dyn Error>> {
+    pub(crate) async fn connect(
+        url: &str,
+        size: u32,
+    ) -> Result<SqlitePool, Box<dyn Error + Send + Sync>> {
         let options = url
             .parse::<SqliteConnectOptions>()?
             .create_if_missing(true)
@@ -51,14 +54,17 @@ mod postgres {
     use std::error::Error;
 
     use sqlx::postgres::PgPoolOptions;
-    use sqlx::{Connection, PgConnection, PgPool};
+    use sqlx::{Connection, PgConnection, PgPool, PgTransaction};
 
     pub(crate) type Db = sqlx::Postgres;
 
     pub(crate) const DEFAULT_URL: &str = "postgres://localhost/payments";
 
     /// Connects, and brings the tables up to date.
-    pub(crate) async fn connect(url: &str, size: u32) -> Result<PgPool, Box<dyn Error>> {
+    pub(crate) async fn connect(
+        url: &str,
+        size: u32,
+    ) -> Result<PgPool, Box<dyn Error + Send + Sync>> {
         // A pool tries a server that refuses it for half a minute, and then does not say so.
         PgConnection::connect(url).await?.close().await?;
         let pool = PgPoolOptions::new()
@@ -67,6 +73,11 @@ mod postgres {
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         Ok(pool)
+    }
+
+    /// Begins a transaction that locks the rows it reads for update, and nothing else.
+    pub(crate) async fn begin(conn: &mut PgConnection) -> sqlx::Result<PgTransaction<'_>> {
+        conn.begin().await
     }
 }
 
@@ -77,7 +88,7 @@ mod mysql {
 
     use sqlx::migrate::MigrateError;
     use sqlx::mysql::MySqlPoolOptions;
-    use sqlx::{Connection, MySqlConnection, MySqlPool};
+    use sqlx::{Connection, MySqlConnection, MySqlPool, MySqlTransaction};
     use tokio::time::sleep;
 
     pub(crate) type Db = sqlx::MySql;
@@ -85,7 +96,10 @@ mod mysql {
     pub(crate) const DEFAULT_URL: &str = "mysql://localhost/payments";
 
     /// Connects, and brings the tables up to date.
-    pub(crate) async fn connect(url: &str, size: u32) -> Result<MySqlPool, Box<dyn Error>> {
+    pub(crate) async fn connect(
+        url: &str,
+        size: u32,
+    ) -> Result<MySqlPool, Box<dyn Error + Send + Sync>> {
         // A pool tries a server that refuses it for half a minute, and then does not say so.
         MySqlConnection::connect(url).await?.close().await?;
         let pool = MySqlPoolOptions::new()
@@ -94,6 +108,15 @@ mod mysql {
             .await?;
         migrate(&pool).await?;
         Ok(pool)
+    }
+
+    /// Begins a transaction that locks the rows it reads for update, and nothing else.
+    pub(crate) async fn begin(conn: &mut MySqlConnection) -> sqlx::Result<MySqlTransaction<'_>> {
+        // Else the gaps too, and whoever wants to insert there waits.
+        sqlx::query("set transaction isolation level read committed")
+            .execute(&mut *conn)
+            .await?;
+        conn.begin().await
     }
 
     /// Of nodes that start at once the one that is first to insert its mark makes the tables.

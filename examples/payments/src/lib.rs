@@ -1,13 +1,24 @@
 //! A payments API and the worker that books its events: the reference application of Idem.
 
 pub mod app;
+mod audit;
 mod auth;
+mod back_off;
+mod broker;
+mod consumer;
 mod database;
+mod dead_letters;
 mod event;
 mod health;
+mod inbox;
+mod intake;
+mod ledger;
 mod outbox;
 mod payments;
 mod problem;
 mod program;
+mod receipts;
 mod refunds;
+mod relay;
 mod sql;
+pub mod worker;

@@ -19,14 +19,17 @@ pub(crate) fn log() {
 }
 
 /// Opens the database, with its name in the error.
-pub(crate) async fn connect(url: &str, size: u32) -> Result<Pool<Db>, Box<dyn Error>> {
+pub(crate) async fn connect(
+    url: &str,
+    size: u32,
+) -> Result<Pool<Db>, Box<dyn Error + Send + Sync>> {
     let connected = database::connect(url, size).await;
     connected
         .map_err(|error| format!("the database cannot be used: {}", on_one_line(&*error)).into())
 }
 
 /// Waits for Ctrl-C or SIGTERM, from now on.
-pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Box<dyn Error>> {
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Box<dyn Error + Send + Sync>> {
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
@@ -44,7 +47,7 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Box<dyn Error>> 
     clippy::print_stderr,
     reason = "the last words are for who started the program"
 )]
-pub(crate) fn end(name: &str, ended: Result<(), Box<dyn Error>>) -> ExitCode {
+pub(crate) fn end(name: &str, ended: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,0 +1,115 @@
+//! How visible rows are received: MySQL updates no rows and returns them at once.
+
+use std::time::Duration;
+
+use sqlx::{Pool, QueryBuilder};
+
+use crate::database::Db;
+
+/// A row, and how often it has been received by now.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Received {
+    pub(super) id: i64,
+    pub(super) message_id: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) deliveries: i64,
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    duration.as_millis().try_into().unwrap_or(i64::MAX / 2)
+}
+
+/// Takes visible rows, and hides them for as long as their acknowledgement is waited for.
+#[cfg(not(all(feature = "mysql", not(feature = "postgres"))))]
+pub(super) async fn receive(
+    pool: &Pool<Db>,
+    consumer: &str,
+    ack_wait: Duration,
+    most: u16,
+) -> sqlx::Result<Vec<Received>> {
+    QueryBuilder::<Db>::new("with visible as (select id from queue_message where consumer = ")
+        .push_bind(consumer)
+        .push(" and visible_at <= ")
+        .push(NOW)
+        .push(" order by visible_at, id limit ")
+        .push_bind(i64::from(most))
+        .push(PASSING_OVER_LOCKED)
+        .push(") update queue_message set deliveries = deliveries + 1, visible_at = ")
+        .push(NOW)
+        .push(" + ")
+        .push_bind(millis(ack_wait))
+        .push(" where id in (select id from visible) returning id, message_id, payload, deliveries")
+        .build_query_as()
+        .fetch_all(pool)
+        .await
+}
+
+/// Takes visible rows, and hides them for as long as their acknowledgement is waited for.
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+pub(super) async fn receive(
+    pool: &Pool<Db>,
+    consumer: &str,
+    ack_wait: Duration,
+    most: u16,
+) -> sqlx::Result<Vec<Received>> {
+    let mut conn = pool.acquire().await?;
+    let mut tx = crate::database::begin(&mut conn).await?;
+    let rows: Vec<Received> = QueryBuilder::<Db>::new(
+        "select id, message_id, payload, deliveries + 1 as deliveries from queue_message \
+         where consumer = ",
+    )
+    .push_bind(consumer)
+    .push(" and visible_at <= ")
+    .push(NOW)
+    .push(" order by visible_at, id limit ")
+    .push_bind(i64::from(most))
+    .push(PASSING_OVER_LOCKED)
+    .build_query_as()
+    .fetch_all(&mut *tx)
+    .await?;
+    if !rows.is_empty() {
+        hide(&mut tx, &rows, ack_wait).await?;
+    }
+    tx.commit().await?;
+    Ok(rows)
+}
+
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+async fn hide(
+    conn: &mut crate::database::Connection,
+    rows: &[Received],
+    ack_wait: Duration,
+) -> sqlx::Result<()> {
+    let mut hide = QueryBuilder::<Db>::new(
+        "update queue_message set deliveries = deliveries + 1, visible_at = ",
+    );
+    hide.push(NOW).push(" + ").push_bind(millis(ack_wait));
+    hide.push(" where id in (");
+    let mut list = hide.separated(", ");
+    for row in rows {
+        list.push_bind(row.id);
+    }
+    list.push_unseparated(")");
+    hide.build().execute(conn).await?;
+    Ok(())
+}
+
+/// The database's clock, in milliseconds since 1970.
+#[cfg(feature = "postgres")]
+pub(super) const NOW: &str = "cast(extract(epoch from now()) * 1000 as bigint)";
+
+/// The database's clock, in milliseconds since 1970.
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+pub(super) const NOW: &str =
+    "(timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000)";
+
+/// The database's clock, in milliseconds since 1970.
+#[cfg(not(any(feature = "postgres", feature = "mysql")))]
+pub(super) const NOW: &str = "cast(unixepoch('subsec') * 1000 as integer)";
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+const PASSING_OVER_LOCKED: &str = " for update skip locked";
+
+// The one writer of SQLite is alone.
+#[cfg(not(any(feature = "postgres", feature = "mysql")))]
+const PASSING_OVER_LOCKED: &str = "";

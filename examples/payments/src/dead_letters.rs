@@ -1,0 +1,57 @@
+//! The commands for messages that failed too often.
+
+use std::error::Error;
+
+use idem_axum::{DeadLetter, Inbox};
+
+use crate::broker::{Broker, Publisher};
+use crate::consumer::Consumer;
+use crate::database::Db;
+
+/// Prints a line for each: consumer, message id, attempts, error.
+#[expect(clippy::print_stdout, reason = "the list is what was asked for")]
+pub(crate) async fn list(inbox: &Inbox<Db>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    for consumer in Consumer::ALL {
+        let mut last: Option<DeadLetter> = None;
+        loop {
+            let page = inbox
+                .dead_letters(consumer.name(), last.as_ref(), 100)
+                .await?;
+            for letter in &page {
+                let error = letter.error.as_deref().unwrap_or("-").replace('\n', " ");
+                println!(
+                    "{consumer} {} {} {error}",
+                    letter.message_id, letter.attempts
+                );
+            }
+            last = page.into_iter().next_back();
+            if last.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets a message be handled again, and hands it to its consumer once more.
+///
+/// The letter stays listed until that has succeeded, so this can be repeated if it breaks off.
+pub(crate) async fn redrive<B: Broker>(
+    inbox: &Inbox<Db>,
+    broker: &B,
+    consumer: &str,
+    message_id: &str,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let letter = inbox.dead_letter(consumer, message_id).await?;
+    let letter = letter.ok_or("there is no such dead letter")?;
+    let payload = letter
+        .payload
+        .as_deref()
+        .ok_or("its payload was not kept")?;
+    let mut publisher = broker.publisher().await?;
+    if !inbox.redrive(&letter).await? {
+        return Err("the dead letter has gone meanwhile".into());
+    }
+    publisher.hand_to(consumer, message_id, payload).await?;
+    Ok(())
+}

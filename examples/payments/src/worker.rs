@@ -1,0 +1,150 @@
+//! The worker: what it runs, how it stops.
+
+use std::error::Error;
+use std::future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use idem_axum::{ConsumerPolicy, Idempotency, Inbox};
+use sqlx::Pool;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::options::{Command, Options};
+use crate::broker::Broker;
+use crate::broker::embedded::Embedded;
+use crate::consumer::Consumer;
+use crate::database::Db;
+use crate::intake::Intake;
+use crate::{audit, dead_letters, inbox, program, relay};
+
+mod options;
+
+/// Handles messages until it is told to stop, or does what the command says.
+pub async fn main() -> ExitCode {
+    program::log();
+    program::end("worker", run(Options::parse()).await)
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let scheme = options.broker.split(':').next().unwrap_or_default();
+    match scheme {
+        "embedded" => {
+            let worker = Worker::start(&options, None).await?;
+            let pool = worker.pool.clone();
+            let ack_wait = options.ack_wait;
+            worker.run(options, Embedded { pool, ack_wait }).await
+        }
+        other => Err(format!("no such broker: {other}").into()),
+    }
+}
+
+struct Worker {
+    pool: Pool<Db>,
+    idem: Idempotency<Db>,
+    inbox: Inbox<Db>,
+}
+
+impl Worker {
+    async fn start(
+        options: &Options,
+        redelivery: Option<Duration>,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let pool = program::connect(&options.database_url, options.pool_size).await?;
+        let idem = Idempotency::new(pool.clone());
+        idem.migrate().await?;
+        idem.check().await?;
+        let mut policy = ConsumerPolicy::default();
+        policy.redelivery = redelivery;
+        policy.retention = options.retention.unwrap_or(policy.retention);
+        policy.max_attempts = options.max_attempts.unwrap_or(policy.max_attempts);
+        let inbox = inbox::build(idem.clone(), policy)?;
+        Ok(Self { pool, idem, inbox })
+    }
+
+    async fn run(
+        self,
+        options: Options,
+        broker: impl Broker,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match &options.command {
+            Some(Command::DeadLetters) => dead_letters::list(&self.inbox).await,
+            Some(Command::Redrive {
+                consumer,
+                message_id,
+            }) => dead_letters::redrive(&self.inbox, &broker, consumer, message_id).await,
+            Some(Command::Audit) => audit::print(&self.pool).await,
+            None => self.work(&options, broker).await,
+        }
+    }
+
+    #[expect(
+        clippy::print_stdout,
+        reason = "that it is ready is the program's one line of output"
+    )]
+    async fn work(
+        self,
+        options: &Options,
+        broker: impl Broker,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let signalled = program::stop_signal()?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(relay::run(broker.clone(), self.pool.clone(), stop.clone()));
+        let mut ready = Vec::new();
+        for consumer in Consumer::ALL {
+            let intake = self.intake(consumer, options, &stop);
+            ready.push(intake.is_ready.subscribe());
+            tasks.spawn(intake.run(broker.clone()));
+        }
+        let sweeper = self.idem.clone();
+        let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
+
+        let all_consume = async {
+            for mut is_ready in ready {
+                drop(is_ready.wait_for(|is_ready| *is_ready).await);
+            }
+            println!("worker: ready");
+            future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = signalled => {}
+            () = all_consume => {}
+        }
+        tracing::info!("finishing the messages that are being handled");
+        stop.cancel();
+        sweep.abort();
+        tasks.close();
+        if timeout(GRACE, tasks.wait()).await.is_err() {
+            tracing::warn!("some messages were still being handled, and will be delivered again");
+        }
+        self.idem.shutdown(GRACE).await?;
+        self.pool.close().await;
+        Ok(())
+    }
+
+    fn intake(&self, consumer: Consumer, options: &Options, stop: &CancellationToken) -> Intake {
+        // The relay needs connections too.
+        let at_once = (usize::try_from(options.pool_size).unwrap_or(MOST) / Consumer::ALL.len())
+            .saturating_sub(1)
+            .clamp(1, MOST);
+        Intake {
+            inbox: self.inbox.clone(),
+            consumer,
+            batch: options.batch,
+            slots: Arc::new(Semaphore::new(at_once)),
+            running: TaskTracker::new(),
+            stop: stop.clone(),
+            is_ready: watch::Sender::new(false),
+        }
+    }
+}
+
+/// How many messages or batches of one consumer are handled at once.
+const MOST: usize = 8;
+
+/// How long the messages that are being handled may take to end after the signal.
+const GRACE: Duration = Duration::from_secs(30);

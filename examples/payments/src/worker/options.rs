@@ -1,0 +1,54 @@
+//! What the worker's command line and environment say.
+
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::database;
+
+/// The options, and a command if there is one.
+#[derive(Debug, Parser)]
+#[command(about = "Books the events of payments, each once")]
+pub(super) struct Options {
+    /// The database of the app; an SQLite file is created when it is missing.
+    #[arg(long, global = true, env = "DATABASE_URL", default_value = database::DEFAULT_URL)]
+    pub(super) database_url: String,
+    /// How many connections the pool holds at most.
+    #[arg(long, global = true, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(super) pool_size: u32,
+    /// `embedded`.
+    #[arg(
+        long,
+        global = true,
+        env = "PAYMENTS_BROKER",
+        default_value = "embedded"
+    )]
+    pub(super) broker: String,
+    /// After what time without an answer a message is delivered again, as `30s` or `500ms`.
+    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(super) ack_wait: Duration,
+    /// How many messages are handled in one transaction at most.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) batch: u16,
+    /// How long a handled message is known, as `14d`.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(super) retention: Option<Duration>,
+    /// After how many failed attempts a message becomes a dead letter.
+    #[arg(long)]
+    pub(super) max_attempts: Option<u32>,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists messages that failed too often: consumer, message id, attempts, error.
+    DeadLetters,
+    /// Hands such a message to its consumer again.
+    Redrive {
+        consumer: String,
+        message_id: String,
+    },
+    /// Counts payments, and what has come of their events.
+    Audit,
+}
