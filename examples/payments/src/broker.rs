@@ -7,6 +7,8 @@ use crate::consumer::Consumer;
 use crate::outbox::Outgoing;
 
 pub(crate) mod embedded;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
 
 /// Anything that keeps the worker from the broker; it is tried again.
 pub(crate) type BrokerError = Box<dyn Error + Send + Sync>;

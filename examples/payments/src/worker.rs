@@ -17,6 +17,8 @@ use tokio_util::task::TaskTracker;
 use self::options::{Command, Options};
 use crate::broker::Broker;
 use crate::broker::embedded::Embedded;
+#[cfg(feature = "nats")]
+use crate::broker::nats::{self, Nats};
 use crate::consumer::Consumer;
 use crate::database::Db;
 use crate::intake::Intake;
@@ -33,6 +35,16 @@ pub async fn main() -> ExitCode {
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let scheme = options.broker.split(':').next().unwrap_or_default();
     match scheme {
+        #[cfg(not(feature = "nats"))]
+        "nats" => Err("it was built without NATS: build it with `--features nats`".into()),
+        #[cfg(feature = "nats")]
+        "nats" => {
+            let broker = Nats::connect(&options.broker, options.ack_wait).await?;
+            Worker::start(&options, Some(nats::MAX_AGE))
+                .await?
+                .run(options, broker)
+                .await
+        }
         "embedded" => {
             let worker = Worker::start(&options, None).await?;
             let pool = worker.pool.clone();
