@@ -9,6 +9,8 @@ use crate::outbox::Outgoing;
 pub(crate) mod embedded;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
+#[cfg(feature = "rabbitmq")]
+pub(crate) mod rabbitmq;
 
 /// Anything that keeps the worker from the broker; it is tried again.
 pub(crate) type BrokerError = Box<dyn Error + Send + Sync>;

@@ -19,6 +19,8 @@ use crate::broker::Broker;
 use crate::broker::embedded::Embedded;
 #[cfg(feature = "nats")]
 use crate::broker::nats::{self, Nats};
+#[cfg(feature = "rabbitmq")]
+use crate::broker::rabbitmq::RabbitMq;
 use crate::consumer::Consumer;
 use crate::database::Db;
 use crate::intake::Intake;
@@ -37,10 +39,20 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     match scheme {
         #[cfg(not(feature = "nats"))]
         "nats" => Err("it was built without NATS: build it with `--features nats`".into()),
+        #[cfg(not(feature = "rabbitmq"))]
+        "amqp" => Err("it was built without RabbitMQ: build it with `--features rabbitmq`".into()),
         #[cfg(feature = "nats")]
         "nats" => {
             let broker = Nats::connect(&options.broker, options.ack_wait).await?;
             Worker::start(&options, Some(nats::MAX_AGE))
+                .await?
+                .run(options, broker)
+                .await
+        }
+        #[cfg(feature = "rabbitmq")]
+        "amqp" => {
+            let broker = RabbitMq::new(&options.broker)?;
+            Worker::start(&options, None)
                 .await?
                 .run(options, broker)
                 .await

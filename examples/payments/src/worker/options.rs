@@ -16,7 +16,7 @@ pub(super) struct Options {
     /// How many connections the pool holds at most.
     #[arg(long, global = true, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub(super) pool_size: u32,
-    /// `embedded` or `nats://host:port`.
+    /// `embedded`, `nats://host:port` or `amqp://user:password@host:port/vhost`.
     #[arg(
         long,
         global = true,
