@@ -19,10 +19,10 @@ mod supervise;
 
 pub use capture::REPLAYED;
 pub use idem_core::{
-    Backend, CheckError, ConsumerPolicy, DeadLetter, FingerprintInput, Idempotency,
-    IdempotencyBuilder, IdempotencyKey, Inbox, InvalidReference, InvalidScope, Message,
-    MigrateError, Policy, ProcessError, Processed, Scope, Settings, Settlement, ShutdownTimedOut,
-    Tx, WhileRunning,
+    Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, Failure,
+    FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder,
+    InvalidReference, InvalidScope, Message, MigrateError, Outcome, Policy, ProcessError,
+    Processed, Scope, Settings, Settlement, ShutdownTimedOut, Tx, WhileRunning,
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
