@@ -334,6 +334,8 @@ mod mysql {
     mod gate;
     #[path = "behaviour/implicit_commit.rs"]
     mod implicit_commit;
+    #[path = "behaviour/inbox_isolation.rs"]
+    mod inbox_isolation;
     #[path = "behaviour/inbox_lost_commit.rs"]
     mod inbox_lost_commit;
     #[path = "behaviour/invisible_record.rs"]

@@ -31,6 +31,7 @@ pub struct Opened {
     database: Option<String>,
     connection: u64,
     timeout: Duration,
+    isolation: Isolation,
     locked: bool,
     /// Those of a batch of messages.
     locks: Vec<i64>,
@@ -72,6 +73,7 @@ impl Backend for MySql {
                 database: session.try_get("db")?,
                 connection: session.try_get("connection")?,
                 timeout: opening.timeout,
+                isolation: opening.isolation,
                 locked: opening.name.is_some(),
                 locks: Vec::new(),
             };

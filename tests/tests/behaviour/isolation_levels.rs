@@ -17,7 +17,7 @@ use super::app::{
 use super::invisible_record::{refused, start_with};
 use super::{Db, TestDb, age_records};
 
-const LEVELS: [&str; 4] = [
+pub const LEVELS: [&str; 4] = [
     "READ-UNCOMMITTED",
     "READ-COMMITTED",
     "REPEATABLE-READ",
@@ -149,7 +149,7 @@ fn node(pool: Pool<Db>, gate: &Arc<Gate>) -> Router {
 }
 
 /// Of sessions with this isolation.
-async fn pool(db: &TestDb, level: &str) -> Pool<Db> {
+pub async fn pool(db: &TestDb, level: &str) -> Pool<Db> {
     let name = "/*M!100000 tx_isolation *//*!80000 transaction_isolation */";
     db.pool_with(5, &[(name, &format!("'{level}'"))]).await
 }

@@ -16,7 +16,7 @@ impl Batches for MySql {
     ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
         Box::pin(async move {
             opened.locks = names.iter().map(|name| name.lock_id()).collect();
-            let text = message::claim_all(&opened.locks, names);
+            let text = message::claim_all(opened, names);
             // The rows of the locks, then as many of the records.
             let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
             let (free, found) = rows.split_at_checked(names.len()).unwrap_or((&rows, &[]));

@@ -116,21 +116,24 @@ pub(super) fn roll_back(opened: &Opened) -> String {
 
 /// Tries the locks of many messages, then reads their records: rows for the one, then the other.
 ///
-/// Trying reads no table, so the transaction's snapshot is made behind it.
-pub(super) fn claim_all(locks: &[i64], names: &[&RecordName]) -> String {
-    let numbered = locks.iter().enumerate();
+/// As for one, the records are read before the transaction that the handlers see: in one that may
+/// read what never commits, or locks the gaps that others insert into, nothing is read of them.
+pub(super) fn claim_all(opened: &Opened, names: &[&RecordName]) -> String {
+    let numbered = opened.locks.iter().enumerate();
     let tried = numbered.map(|(number, lock)| format!("select {number} as number, '{lock}' as id"));
     format!(
         "select l.number, coalesce(get_lock({}, 0), 0) as free from ({}) as l; \
-         select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
+         rollback; {COMMITTED}select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
            and d.operation = n.operation and d.`key` = n.`key`) as has_failed, \
          r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
          r.reference, r.expires_at <= utc_timestamp(6) as expired \
          from ({}) as n left join idem_record as r \
-         on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key`",
+         on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key`; \
+         rollback; {}",
         lock_of("l.id"),
         tried.collect::<Vec<_>>().join(" union all "),
-        table(names)
+        table(names),
+        begin(opened.isolation, &opened.guard)
     )
 }
 
