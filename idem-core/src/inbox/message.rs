@@ -1,6 +1,7 @@
 //! A message as the broker has delivered it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::{Fingerprint, FingerprintBy, FingerprintInput, IdempotencyKey, Scope};
 
@@ -20,7 +21,7 @@ use crate::{Fingerprint, FingerprintBy, FingerprintInput, IdempotencyKey, Scope}
 ///     .delivery(2);
 /// # Ok::<(), idem_core::InvalidScope>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Message<'m> {
     pub(super) id: Cow<'m, [u8]>,
     pub(super) business_key: Option<Cow<'m, [u8]>>,
@@ -110,7 +111,7 @@ impl<'m> Message<'m> {
 }
 
 /// Bytes that a message consists of, borrowed where they can be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MessageBytes<'m>(Cow<'m, [u8]>);
 
 impl<'m> From<&'m str> for MessageBytes<'m> {
@@ -158,5 +159,38 @@ impl From<Vec<u8>> for MessageBytes<'_> {
 impl<'m, B: Into<MessageBytes<'m>>> From<B> for Message<'m> {
     fn from(id: B) -> Self {
         Self::new(id)
+    }
+}
+
+/// An id can be a secret, a payload anybody's: `Debug` shows the digest, and how long it is.
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("key", &self.key())
+            .field("scope", &self.scope)
+            .field("payload", &self.payload.as_ref().map(|bytes| bytes.len()))
+            .field("delivery", &self.delivery)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MessageBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MessageBytes").field(&self.0.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_hides_the_id_and_the_payload() {
+        let message = Message::new("secret").business_key("secret");
+        let message = message.payload("secret").reference("secret");
+        let shown = format!("{message:?} {:?}", MessageBytes::from("secret"));
+        assert!(!shown.contains("secret"), "{shown}");
+        // The bytes of the word.
+        assert!(!shown.contains("115"), "{shown}");
     }
 }
