@@ -52,6 +52,8 @@ macro_rules! behaviours {
         mod inbox_letters;
         #[path = "behaviour/inbox_log.rs"]
         mod inbox_log;
+        #[path = "behaviour/inbox_races.rs"]
+        mod inbox_races;
         #[path = "behaviour/inbox_slow.rs"]
         mod inbox_slow;
         #[path = "behaviour/json_fingerprints.rs"]

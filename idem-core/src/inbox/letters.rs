@@ -7,10 +7,11 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use super::failing::parked;
 use super::{Inbox, PARKED};
 use crate::session::{END, Effects, Session, claim_error};
-use crate::store::{Backend, Opening, StoredLetter};
-use crate::{Error, IdempotencyKey, Operation, Policy, RecordName, Scope};
+use crate::store::{Backend, NewRecord, Opening, StoredLetter};
+use crate::{Error, Fingerprint, IdempotencyKey, Operation, Policy, RecordName, Scope};
 
 /// A message that has failed too often, as it was parked.
 #[derive(Clone)]
@@ -112,12 +113,18 @@ impl<DB: Backend> Inbox<DB> {
     /// Safe to drop; it may take effect all the same.
     pub async fn redrive(&self, letter: &DeadLetter) -> Result<bool, Error> {
         let (name, id) = (letter.name.clone(), letter.id);
-        self.alone(move |conn| Box::pin(async move { DB::redrive(conn, &name, id, PARKED).await }))
-            .await
+        self.alone(move |session| {
+            Box::pin(async move {
+                let redriven = DB::redrive(session.conn(), &name, id, PARKED).await;
+                redriven.map_err(claim_error::<DB>)
+            })
+        })
+        .await
     }
 
     /// Forgets a dead letter. Its message is not handled, whenever the broker delivers it again
-    /// within the retention. `false`: the letter is not there any more.
+    /// within the retention, even if the letter was [handed back](Self::redrive) before. `false`:
+    /// the letter is not there any more.
     ///
     /// # Errors
     ///
@@ -127,14 +134,31 @@ impl<DB: Backend> Inbox<DB> {
     ///
     /// As [`redrive`](Self::redrive).
     pub async fn discard(&self, letter: &DeadLetter) -> Result<bool, Error> {
-        let id = letter.id;
-        self.alone(move |conn| DB::discard(conn, id)).await
+        let (name, id) = (letter.name.clone(), letter.id);
+        let ttl = self.policy(&name.operation).retention;
+        self.alone(move |session| {
+            Box::pin(async move {
+                // Whatever stands there in its place keeps the message from being handled too. In
+                // the order of an attempt, so that neither waits for the other.
+                let record = NewRecord {
+                    name: &name,
+                    attempt: Uuid::new_v4(),
+                    fingerprint: &Fingerprint::none(),
+                    completion: &parked(),
+                    ttl,
+                };
+                session.insert(&record).await?;
+                let discarded = DB::discard(session.conn(), id).await;
+                discarded.map_err(claim_error::<DB>)
+            })
+        })
+        .await
     }
 
     /// Runs statements in a transaction and on a task of their own.
     async fn alone<F>(&self, statements: F) -> Result<bool, Error>
     where
-        F: for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, sqlx::Result<bool>>
+        F: for<'c> FnOnce(&'c mut Session<DB>) -> BoxFuture<'c, Result<bool, Error>>
             + Send
             + 'static,
     {
@@ -145,8 +169,7 @@ impl<DB: Backend> Inbox<DB> {
             let opening = Opening::new(None, Uuid::new_v4(), &policy);
             let run = async {
                 let (mut session, _) = Session::open(&idem, &opening, until).await?;
-                let done = statements(session.conn()).await;
-                if !done.map_err(claim_error::<DB>)? {
+                if !statements(&mut session).await? {
                     session.roll_back(END).await;
                     return Ok(false);
                 }
