@@ -212,6 +212,12 @@ mod postgres {
     const COMMIT: &str = "commit";
     const ASKS: &str = "pg_try_advisory_xact_lock";
     const CANCEL: &str = "pg_cancel_backend";
+    /// Lists the connections to this database, and ends one.
+    const KILL_OTHERS: [&str; 2] = [
+        "select pid::bigint from pg_stat_activity where datname = current_database() \
+            and pid <> pg_backend_pid() and random() < 0.5",
+        "select pg_terminate_backend(?)",
+    ];
     /// What a broken transaction leaves in the server's log.
     const LOGGED: &str = "ERROR";
 
@@ -231,6 +237,8 @@ mod postgres {
     mod failover;
     #[path = "behaviour/gate/postgres.rs"]
     mod gate;
+    #[path = "behaviour/inbox_killed.rs"]
+    mod inbox_killed;
     #[path = "behaviour/inbox_lost_commit.rs"]
     mod inbox_lost_commit;
     #[path = "behaviour/invisible_record.rs"]
@@ -313,6 +321,12 @@ mod mysql {
     const COMMIT: &str = "commit";
     const ASKS: &str = "get_lock";
     const CANCEL: &str = "kill query";
+    /// Lists the connections to this database, and ends one.
+    const KILL_OTHERS: [&str; 2] = [
+        "select cast(id as signed) from information_schema.processlist where db = database() \
+            and id <> connection_id() and rand() < 0.5",
+        "kill ?",
+    ];
     /// A server that has started has logged it; statements that fail are not logged.
     const LOGGED: &str = "ready for connections";
 
@@ -338,6 +352,8 @@ mod mysql {
     mod implicit_commit;
     #[path = "behaviour/inbox_isolation.rs"]
     mod inbox_isolation;
+    #[path = "behaviour/inbox_killed.rs"]
+    mod inbox_killed;
     #[path = "behaviour/inbox_lost_commit.rs"]
     mod inbox_lost_commit;
     #[path = "behaviour/invisible_record.rs"]
