@@ -1,4 +1,4 @@
-//! Finds out which databases the tests can reach, so that tests of a missing one are shown as ignored.
+//! Finds out which databases and brokers the tests can reach, so that tests of a missing one are shown as ignored.
 
 use std::{env, path::Path, process::Command};
 
@@ -19,8 +19,10 @@ fn main() {
     // The socket appears anew whenever Docker starts. While there is none Cargo runs this file every time.
     println!("cargo::rerun-if-changed={}", docker_socket());
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(idem_no_galera)");
-    println!("cargo::rerun-if-changed={GALERA}");
+    println!("cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq)");
+    for file in [GALERA, NATS, RABBITMQ] {
+        println!("cargo::rerun-if-changed={file}");
+    }
 
     // MySQL itself in the place of MariaDB, whether in a container or at a URL.
     if env::var("IDEM_TEST_MYSQL_IMAGE").is_ok_and(|image| image.starts_with("mysql")) {
@@ -32,6 +34,12 @@ fn main() {
     }
     if !has_galera() {
         println!("cargo::rustc-cfg=idem_no_galera");
+    }
+    if !Path::new(NATS).exists() {
+        println!("cargo::rustc-cfg=idem_no_nats");
+    }
+    if !Path::new(RABBITMQ).exists() {
+        println!("cargo::rustc-cfg=idem_no_rabbitmq");
     }
     if is_set("IDEM_TEST_POSTGRES_URL") {
         println!("cargo::rustc-cfg=idem_no_server_log");
@@ -74,3 +82,7 @@ fn has_galera() -> bool {
 }
 
 const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
+
+/// What Debian's `nats-server` and `rabbitmq-server` bring.
+const NATS: &str = "/usr/sbin/nats-server";
+const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";

@@ -11,17 +11,28 @@
     reason = "a test that cannot go on panics and says why"
 )]
 
+#[cfg(any(feature = "mysql", feature = "nats", feature = "rabbitmq"))]
+mod daemon;
 #[cfg(feature = "mysql")]
 pub mod galera;
 pub mod http;
 pub mod log;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod process;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(
+    feature = "postgres",
+    feature = "mysql",
+    feature = "nats",
+    feature = "rabbitmq"
+))]
 pub mod proxy;
+#[cfg(feature = "rabbitmq")]
+pub mod rabbitmq;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 #[cfg(feature = "sqlite")]

@@ -17,17 +17,28 @@ use tokio::{
     time,
 };
 
-/// A running program that listens on an address. It is killed when the value is dropped.
+/// A running program. It is killed when the value is dropped.
 #[derive(Debug)]
 pub struct Process {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     child: Child,
     log: Arc<Mutex<String>>,
 }
 
 impl Process {
-    /// Starts the program and waits until it prints `listening on <address>`.
-    pub async fn start(mut command: Command) -> Self {
+    /// Starts a program that listens on an address, and waits until it prints `listening on <address>`.
+    pub async fn start(command: Command) -> Self {
+        const BEGINNING: &str = "listening on ";
+        let mut process = Self::start_until(command, BEGINNING).await;
+        let log = process.log();
+        let mut rest = log.lines().filter_map(|line| line.strip_prefix(BEGINNING));
+        let address = rest.next().unwrap().trim_start_matches("http://");
+        process.address = Some(address.trim().parse().unwrap());
+        process
+    }
+
+    /// Starts a program, and waits until it prints a line that begins with this text.
+    pub async fn start_until(mut command: Command, beginning: &'static str) -> Self {
         let mut child = command
             .kill_on_drop(true)
             .stdin(Stdio::null())
@@ -36,30 +47,18 @@ impl Process {
             .spawn()
             .unwrap();
         let log = Arc::default();
-        let mut address = None;
-        let (found, mut listening) = watch::channel(None);
-        tokio::spawn(collect(
-            child.stdout.take().unwrap(),
-            Arc::clone(&log),
-            Some(found),
-        ));
-        tokio::spawn(collect(
-            child.stderr.take().unwrap(),
-            Arc::clone(&log),
-            None,
-        ));
-        let waited = time::timeout(START, listening.wait_for(Option::is_some)).await;
-        if let Ok(Ok(found)) = waited {
-            address = *found;
-        }
-        let Some(address) = address else {
-            panic!(
-                "{command:?} listens on no address; it printed:\n{}",
-                log.lock().unwrap()
-            );
-        };
+        let (found, mut finding) = watch::channel(false);
+        let (output, errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        tokio::spawn(collect(output, Arc::clone(&log), beginning, Some(found)));
+        tokio::spawn(collect(errors, Arc::clone(&log), beginning, None));
+        let found = time::timeout(START, finding.wait_for(|found| *found)).await;
+        assert!(
+            matches!(found, Ok(Ok(_))),
+            "{command:?} does not print {beginning:?}; it printed:\n{}",
+            log.lock().unwrap()
+        );
         Self {
-            address,
+            address: None,
             child,
             log,
         }
@@ -67,7 +66,7 @@ impl Process {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.expect("the program listens on an address")
     }
 
     /// What it has printed so far, on both streams.
@@ -104,27 +103,58 @@ pub async fn start_payments(feature: &str, url: &str, connections: u32) -> Proce
     Process::start(command).await
 }
 
+/// Starts the payments example's worker with the messages of this broker, and waits until it consumes them.
+pub async fn start_worker(feature: &str, url: &str, broker: &str, options: &[&str]) -> Process {
+    let mut command = worker(feature, url, broker);
+    command.args(options);
+    Process::start_until(command, "worker: ready").await
+}
+
 /// The payments example, built for one database (`sqlite::FEATURE`, `postgres::FEATURE`).
+pub fn payments(feature: &str) -> Command {
+    program(feature, "payments")
+}
+
+/// The payments example's worker, built for one database.
+pub fn worker(feature: &str, url: &str, broker: &str) -> Command {
+    let mut command = program(feature, "worker");
+    command.args(["--database-url", url, "--broker", broker]);
+    // Else what a test looks for in its log is interspersed with colours.
+    command.env("NO_COLOR", "1");
+    command
+}
+
+/// Builds the payments example for one database and all brokers, once in each process.
 ///
 /// Each database has a target folder of its own, so that one build does not replace the other's
 /// program. Cargo lets one process at a time build there.
-pub fn payments(feature: &str) -> Command {
+fn program(feature: &str, name: &str) -> Command {
     static BUILT: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap();
-    let program = built
+    let folder = built
         .entry(feature.to_owned())
         .or_insert_with(|| build(feature));
-    Command::new(program)
+    let program = format!("{folder}/{name}");
+    if cfg!(not(target_os = "linux")) {
+        return Command::new(program);
+    }
+    // A worker that nobody asks to end tries for ever, also when this process was killed.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", &program]);
+    command
 }
 
 fn build(feature: &str) -> String {
     let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let target = format!("{workspace}/target/app-{feature}");
+    let mut features = vec![feature];
+    features.extend(cfg!(feature = "nats").then_some("nats"));
+    features.extend(cfg!(feature = "rabbitmq").then_some("rabbitmq"));
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let built = Build::new(cargo)
         .current_dir(workspace)
-        .args(["build", "-p", "payments", "--no-default-features"])
-        .args(["--features", feature, "--target-dir", &target])
+        .args(["build", "-p", "payments", "--bins", "--no-default-features"])
+        .args(["--features", &features.join(","), "--target-dir", &target])
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&built.stderr);
@@ -132,23 +162,24 @@ fn build(feature: &str) -> String {
         built.status.success(),
         "the payments example does not build:\n{errors}"
     );
-    format!("{target}/debug/payments")
+    format!("{target}/debug")
 }
 
-/// Copies a stream into the log, line by line, and tells the address that stands in it.
+/// Copies a stream into the log, line by line, and tells when a line begins as awaited.
 async fn collect(
     stream: impl AsyncRead + Unpin,
     log: Arc<Mutex<String>>,
-    found: Option<watch::Sender<Option<SocketAddr>>>,
+    beginning: &'static str,
+    found: Option<watch::Sender<bool>>,
 ) {
     let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if let (Some(found), Some((_, address))) = (&found, line.split_once("listening on ")) {
-            found.send_replace(address.trim_start_matches("http://").trim().parse().ok());
-        }
         let mut log = log.lock().unwrap();
         log.push_str(&line);
         log.push('\n');
+        if let (Some(found), true) = (&found, line.starts_with(beginning)) {
+            found.send_replace(true);
+        }
     }
 }
 
@@ -169,6 +200,14 @@ mod tests {
         process.terminate();
         assert_eq!(process.exit_status().await.code(), Some(3));
         assert!(process.log().starts_with("listening"), "{}", process.log());
+    }
+
+    #[tokio::test]
+    async fn a_process_is_awaited_by_what_it_prints() {
+        let script = shell("trap 'exit 3' TERM; echo preparing; echo ready, steady");
+        let process = Process::start_until(script, "ready").await;
+        let begins = process.log().starts_with("preparing\nready, steady\n");
+        assert!(begins, "{}", process.log());
     }
 
     #[tokio::test]

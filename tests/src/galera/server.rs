@@ -2,21 +2,18 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    net::{Ipv4Addr, TcpListener},
-    os::unix::{
-        fs::{MetadataExt, chown},
-        process::CommandExt,
-    },
+    os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
-    process::{self, Child, Command, Stdio},
+    process::Command,
 };
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::geteuid;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, MySqlConnection, Row,
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
+
+use crate::daemon::{Daemon, free_ports};
 
 /// Where the servers of a cluster keep their data, and the ports they use.
 #[derive(Debug)]
@@ -29,9 +26,7 @@ pub(super) struct Layout {
 #[derive(Debug)]
 pub(super) struct Server {
     port: u16,
-    pid: Pid,
-    /// Kills the server when its own input ends.
-    shell: Child,
+    daemon: Daemon,
 }
 
 impl Layout {
@@ -53,31 +48,17 @@ impl Layout {
         }
         Self {
             folder,
-            first_port: free_ports(),
+            first_port: free_ports(PORTS * 3),
         }
     }
 
     /// Starts a server; number 0 begins the cluster that the others join.
     pub(super) fn start(&self, node: usize) -> Server {
-        let mut shell = Command::new("sh")
-            .args(["-c", OUTLIVED_BY_NOBODY, "sh"])
-            .args([self.data(node), self.log_file(node)])
-            .args([PathBuf::from("mariadbd")])
-            .args(self.options(node))
-            .env("PATH", path())
-            // Ctrl-C is for this process; the shell sees that it has ended.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut pid = String::new();
-        let mut output = BufReader::new(shell.stdout.take().unwrap());
-        output.read_line(&mut pid).unwrap();
+        let mut program = Command::new("mariadbd");
+        program.args(self.options(node));
         Server {
             port: self.port(node, 0),
-            pid: Pid::from_raw(pid.trim().parse().unwrap()).unwrap(),
-            shell,
+            daemon: Daemon::start(&program, &self.log_file(node), &self.data(node)),
         }
     }
 
@@ -127,11 +108,11 @@ impl Layout {
 
 impl Server {
     pub(super) fn freeze(&self) {
-        kill_process(self.pid, Signal::STOP).unwrap();
+        self.daemon.freeze();
     }
 
     pub(super) fn thaw(&self) {
-        kill_process(self.pid, Signal::CONT).unwrap();
+        self.daemon.thaw();
     }
 
     pub(super) fn options(&self) -> MySqlConnectOptions {
@@ -163,13 +144,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        self.shell.wait().unwrap();
-    }
-}
-
 fn option(name: &str, path: &Path) -> String {
     format!("--{name}={}", path.display())
 }
@@ -179,38 +153,8 @@ fn as_user() -> Option<&'static str> {
     geteuid().is_root().then_some("--user=mysql")
 }
 
-/// Debian keeps servers where only root looks for programs.
-fn path() -> String {
-    let path = std::env::var("PATH").unwrap_or_default();
-    format!("{path}:/usr/sbin:/usr/local/sbin")
-}
-
-/// Ports that nobody listens on, below those that clients are given.
-fn free_ports() -> u16 {
-    let all = PORTS * 3;
-    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let start = u16::try_from(process::id() % 1000).unwrap();
-    (start..start + 1000)
-        .map(|slot| 16_000 + slot % 1000 * all)
-        .find(|first| (*first..first + all).all(is_free))
-        .expect("there are free ports")
-}
-
 /// For clients, the group, a small and a whole transfer of data.
 const PORTS: u16 = 4;
-
-/// Says the server's process id, and kills the server when nobody holds the shell's input open.
-const OUTLIVED_BY_NOBODY: &str = r#"
-data=$1 log=$2; shift 2
-"$@" >"$log" 2>&1 &
-server=$!
-echo $server
-read -r _
-kill -9 $server
-wait
-rm -rf "$data" "$log"
-rmdir "${data%/*}" 2>/dev/null
-"#;
 
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 

@@ -47,7 +47,14 @@ async fn relay_statements<P: Protocol>(
             .statement
             .as_deref()
             .and_then(|statement| shared.caught(statement));
+        let is_lost = said
+            .statement
+            .as_deref()
+            .is_some_and(|one| shared.loses(one));
         shared.count(turns.client_begins(), said.statement);
+        if is_lost {
+            continue;
+        }
         shared.while_paused().await;
         if let Some(trap) = trap {
             match trap.action() {

@@ -1,8 +1,14 @@
-//! A TCP proxy in front of Postgres, MariaDB or MySQL that breaks connections at a chosen statement.
+//! A TCP proxy in front of a database or a broker that breaks connections at a chosen statement.
 
+#[cfg(feature = "rabbitmq")]
+mod amqp;
+#[cfg(any(feature = "nats", feature = "rabbitmq"))]
+mod broker;
 mod connection;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod protocol;
@@ -22,10 +28,12 @@ use tokio::{
 use self::protocol::Protocol;
 pub use self::trap::{Action, Trap};
 
-/// A proxy between this test and a database. Dropping it cuts every connection.
+/// A proxy between this test and a database or a broker. Dropping it cuts every connection.
 ///
 /// A statement is a message with text to run, many statements of SQL in one text included, or a message
 /// that runs a prepared statement, with the text of that; to prepare alone runs nothing and is none.
+/// To a broker a statement is what a client publishes (NATS) or calls (RabbitMQ: `basic.publish` and what follows);
+/// of what a broker sends it cannot be told which statement it answers, so there are no actions on answers.
 ///
 /// # Examples
 ///
@@ -61,13 +69,17 @@ pub struct Traffic {
 }
 
 impl Proxy {
-    /// Starts a proxy to the database of `url`, in the runtime of this test.
+    /// Starts a proxy to the database or broker of `url`, in the runtime of this test.
     pub async fn to(url: &str) -> Self {
         match url.split(':').next() {
             #[cfg(feature = "postgres")]
             Some("postgres" | "postgresql") => Self::speaking::<postgres::Postgres>(url).await,
             #[cfg(feature = "mysql")]
             Some("mysql" | "mariadb") => Self::speaking::<mysql::MySql>(url).await,
+            #[cfg(feature = "nats")]
+            Some("nats") => Self::speaking::<nats::Nats>(url).await,
+            #[cfg(feature = "rabbitmq")]
+            Some("amqp") => Self::speaking::<amqp::Amqp>(url).await,
             _ => panic!("no protocol is known for {url}"),
         }
     }
@@ -84,7 +96,7 @@ impl Proxy {
         }
     }
 
-    /// Where clients find the database through this proxy.
+    /// Where clients find the database or broker through this proxy.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -104,6 +116,11 @@ impl Proxy {
     /// Forgets the traps that no statement has reached yet.
     pub fn disarm(&self) {
         self.shared.traps.lock().unwrap().clear();
+    }
+
+    /// Forwards no statement with these words from now on, as if it had been lost: for what a broker does not answer.
+    pub fn lose(&self, text: &str) {
+        self.shared.lost.lock().unwrap().push(text.to_lowercase());
     }
 
     /// Forwards nothing in either direction until [`Proxy::resume`], as a network that lost its route.
@@ -153,6 +170,8 @@ impl Drop for Proxy {
 #[derive(Debug, Default)]
 struct Shared {
     traps: Mutex<Vec<Trap>>,
+    /// Words of statements that do not arrive.
+    lost: Mutex<Vec<String>>,
     traffic: Mutex<Traffic>,
     paused: watch::Sender<bool>,
     down: watch::Sender<bool>,
@@ -165,6 +184,11 @@ impl Shared {
         let traps = self.traps.lock().unwrap();
         let caught = traps.iter().filter(|trap| trap.catches(statement));
         caught.cloned().collect::<Vec<_>>().into_iter().next()
+    }
+
+    fn loses(&self, statement: &str) -> bool {
+        let (statement, lost) = (statement.to_lowercase(), self.lost.lock().unwrap());
+        lost.iter().any(|text| trap::has_words(&statement, text))
     }
 
     fn count(&self, begins_round_trip: bool, statement: Option<String>) {

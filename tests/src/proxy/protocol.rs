@@ -1,4 +1,4 @@
-//! What the proxy must know of a database's protocol.
+//! What the proxy must know of a protocol.
 
 use std::{fmt::Debug, io};
 
@@ -7,7 +7,7 @@ use tokio::{io::BufReader, net::tcp::OwnedReadHalf};
 /// What one side of a connection sends.
 pub(super) type Reader = BufReader<OwnedReadHalf>;
 
-/// The protocol of a database; its value is what is known of one connection.
+/// The protocol of a database or broker; its value is what is known of one connection.
 pub(super) trait Protocol: Debug + Default + Send + Sync + 'static {
     /// How much of an answer has been heard.
     type Answer: Debug + Send;
@@ -15,7 +15,7 @@ pub(super) trait Protocol: Debug + Default + Send + Sync + 'static {
     /// The host and port of a URL.
     fn server(url: &str) -> (String, u16);
 
-    /// The URL of the same database behind a port of this machine, where it is spoken to in clear.
+    /// The URL of the same server behind a port of this machine, where it is spoken to in clear.
     fn through(url: &str, port: u16) -> String;
 
     /// Reads the client's next message.

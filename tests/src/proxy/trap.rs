@@ -101,7 +101,7 @@ impl Trap {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether whole words of the statement are the text: `autocommit` and `committed` are no `commit`.
-fn has_words(statement: &str, text: &str) -> bool {
+pub(super) fn has_words(statement: &str, text: &str) -> bool {
     let is_outside = |c: char| !c.is_alphanumeric() && c != '_';
     text.is_empty()
         || statement.match_indices(text).any(|(at, _)| {

@@ -1,0 +1,186 @@
+//! A server program that runs as long as the test that started it.
+
+use std::{
+    env,
+    fmt::Debug,
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, TcpListener},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::Duration,
+};
+
+use rustix::process::Pid;
+#[cfg(feature = "mysql")]
+use rustix::process::{Signal, kill_process};
+use tokio::time::{Instant, sleep};
+
+/// A running server. It is killed when the value is dropped, and when this process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    #[cfg_attr(
+        not(any(test, feature = "mysql")),
+        expect(dead_code, reason = "see `freeze`")
+    )]
+    pid: Pid,
+    /// Kills the server when its own input ends.
+    shell: Child,
+}
+
+impl Daemon {
+    /// Starts the program, which appends what it prints to the file `log`.
+    ///
+    /// In the end the log and the folder `data` are removed, and the folder that they are in once it is empty.
+    pub(crate) fn start(program: &Command, log: &Path, data: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", OUTLIVED_BY_NOBODY, "sh"]);
+        shell.args([log, data]).arg(program.get_program());
+        shell.args(program.get_args());
+        for (name, value) in program.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        // Debian keeps servers where only root looks for programs.
+        let path = env::var("PATH").unwrap_or_default();
+        shell.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
+        // Ctrl-C is for this process; the shell sees that it has ended.
+        shell.process_group(0);
+        let shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        let mut pid = String::new();
+        let mut output = BufReader::new(shell.stdout.take().unwrap());
+        output.read_line(&mut pid).unwrap();
+        Self {
+            pid: Pid::from_raw(pid.trim().parse().unwrap()).unwrap(),
+            shell,
+        }
+    }
+
+    /// Kills it as `kill -9` does, waits for its end and keeps its files.
+    pub(crate) fn kill(mut self) {
+        let input = self.shell.stdin.as_mut().unwrap();
+        input.write_all(b"keep\n").unwrap();
+        self.shell.wait().unwrap();
+    }
+
+    /// Stops it where it is, as a machine that swaps.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn freeze(&self) {
+        kill_process(self.pid, Signal::STOP).unwrap();
+    }
+
+    /// Ends [`Daemon::freeze`].
+    #[cfg(feature = "mysql")]
+    pub(crate) fn thaw(&self) {
+        kill_process(self.pid, Signal::CONT).unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        self.shell.wait().unwrap();
+    }
+}
+
+/// Asks a server until it answers.
+pub(crate) async fn answer<T, E: Debug>(
+    log: &Path,
+    mut ask: impl AsyncFnMut() -> Result<T, E>,
+) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(_) if Instant::now() < end => sleep(Duration::from_millis(20)).await,
+            Err(error) => {
+                let log = fs::read_to_string(log).unwrap_or_default();
+                panic!("no answer within {PATIENCE:?}: {error:?}; the server's log:\n{log}");
+            }
+        }
+    }
+}
+
+/// The first of so many ports in a row that nobody listens on, and that no other test process is given.
+///
+/// They are below those that clients are given: a client that tries again and again to reach a server on a
+/// port that it may be given itself connects to itself in the end.
+pub(crate) fn free_ports(count: u16) -> u16 {
+    static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let folder = env::temp_dir().join("idem-ports");
+    fs::create_dir_all(&folder).unwrap();
+    let take = |port: u16| {
+        let file = File::create(folder.join(port.to_string())).ok()?;
+        file.try_lock().ok()?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        Some(file)
+    };
+    let firsts = (16_000..32_000 - count).step_by(usize::from(count));
+    let mut rows = firsts.map(|first| (first, (first..first + count).map(take)));
+    let found = rows.find_map(|(first, row)| Some((first, row.collect::<Option<Vec<_>>>()?)));
+    let (first, files) = found.expect("there are free ports");
+    // Their locks end with this process.
+    TAKEN.lock().unwrap().extend(files);
+    first
+}
+
+/// Says the server's process id, and kills the server when nobody holds the shell's input open.
+const OUTLIVED_BY_NOBODY: &str = r#"
+log=$1 data=$2; shift 2
+"$@" >>"$log" 2>&1 &
+server=$!
+echo $server
+read -r keep
+kill -9 $server
+wait
+[ -z "$keep" ] || exit 0
+rm -rf "$data" "$log"
+rmdir "${log%/*}" 2>/dev/null
+"#;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::test_kill_process;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_dropped_server_is_gone_with_its_files() {
+        let (folder, daemon) = start();
+        let pid = daemon.pid;
+        test_kill_process(pid).unwrap();
+        drop(daemon);
+        test_kill_process(pid).unwrap_err();
+        assert!(!folder.path().exists());
+    }
+
+    #[test]
+    fn a_killed_server_is_gone_and_its_files_stay() {
+        let (folder, daemon) = start();
+        let pid = daemon.pid;
+        daemon.kill();
+        test_kill_process(pid).unwrap_err();
+        assert!(folder.path().join("data").exists());
+    }
+
+    #[test]
+    fn no_port_is_given_twice() {
+        let (one, three) = (free_ports(1), free_ports(3));
+        assert!(!(three..three + 3).contains(&one), "{one} and {three}");
+    }
+
+    fn start() -> (TempDir, Daemon) {
+        let folder = TempDir::with_prefix("idem-").unwrap();
+        let [log, data] = ["log", "data"].map(|name| folder.path().join(name));
+        fs::create_dir(&data).unwrap();
+        let mut server = Command::new("sleep");
+        server.arg("600");
+        let daemon = Daemon::start(&server, &log, &data);
+        (folder, daemon)
+    }
+}
