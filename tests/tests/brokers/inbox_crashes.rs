@@ -1,0 +1,64 @@
+//! The worker is killed when a message has had its effect, and does not know or has not said so.
+
+use idem_tests::proxy::Action;
+
+use super::shop::{CONSUMERS, Shop, until};
+use super::ways::Ways;
+
+#[tokio::test]
+async fn of_100_messages_with_effects_whose_worker_is_killed_before_it_acknowledges_none_has_two() {
+    let shop = Shop::open().await;
+    let mut all = Vec::new();
+    // A broker hands out so many at a time.
+    for payments in [0..50, 50..100] {
+        let ids = shop.pay(payments).await;
+        all.extend(ids.clone());
+        let awaited = all.len() * CONSUMERS.len();
+        while shop.effects().await.count() < awaited {
+            let ways = Ways::of(&shop).await;
+            let more = ways.lose_acknowledgements();
+            let goal = awaited.min(shop.effects().await.count() + more);
+            let mut victim = ways
+                .worker(&["--ack-wait", "1s", "--max-attempts", "1000"])
+                .await;
+            until("more messages have effects", async || {
+                shop.effects().await.count() >= goal
+            })
+            .await;
+            victim.kill().await;
+        }
+        let worker = shop
+            .worker(&["--ack-wait", "1s", "--max-attempts", "1000"])
+            .await;
+        shop.each_takes_effect_once(&all).await;
+        let log = worker.log();
+        for id in ids {
+            for consumer in CONSUMERS {
+                let redelivered = format!("handled before consumer={consumer} id={id}\n");
+                assert!(log.contains(&redelivered), "no {redelivered:?} in:\n{log}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_before_it_hears_of_its_commits_leaves_each_effect_once() {
+    let shop = Shop::open().await;
+    let mut all = Vec::new();
+    for number in 0..20 {
+        let ways = Ways::of(&shop).await;
+        let mut victim = ways
+            .worker(&["--ack-wait", "500ms", "--max-attempts", "1000"])
+            .await;
+        let action = [Action::HoldAnswer, Action::Hold][number % 2];
+        let commit = ways.db.on_nth(number / 2 + 1, "commit", action);
+        let first = u32::try_from(number).unwrap() * 10;
+        all.extend(shop.pay(first..first + 10).await);
+        commit.reached().await;
+        victim.kill().await;
+    }
+    let _worker = shop
+        .worker(&["--ack-wait", "500ms", "--max-attempts", "1000"])
+        .await;
+    shop.each_takes_effect_once(&all).await;
+}

@@ -1,0 +1,33 @@
+//! The relay dies, or is not told, between the broker and the outbox.
+
+use idem_tests::proxy::Action;
+
+use super::shop::Shop;
+use super::ways::Ways;
+
+#[tokio::test]
+async fn an_event_that_is_published_and_not_forgotten_is_published_again_without_effect() {
+    let shop = Shop::open().await;
+    let mut all = Vec::new();
+    for number in 0..10 {
+        let ways = Ways::of(&shop).await;
+        let action = [Action::Hold, Action::HoldAnswer][usize::try_from(number).unwrap() % 2];
+        let delete = ways.db.on("delete from event", action);
+        let mut victim = ways.worker(OPTIONS).await;
+        all.extend(shop.pay(number * 5..number * 5 + 5).await);
+        delete.reached().await;
+        victim.kill().await;
+    }
+    let _worker = shop.worker(OPTIONS).await;
+    shop.each_takes_effect_once(&all).await;
+}
+
+#[tokio::test]
+async fn two_relays_at_once_publish_each_event_to_effect_once() {
+    let shop = Shop::open().await;
+    let all = shop.pay(0..300).await;
+    let _workers = [shop.worker(OPTIONS).await, shop.worker(OPTIONS).await];
+    shop.each_takes_effect_once(&all).await;
+}
+
+const OPTIONS: &[&str] = &["--ack-wait", "500ms", "--max-attempts", "1000"];
