@@ -1,7 +1,7 @@
 //! What a message is known by holds on every way through the inbox, and for every character.
 
-use idem_axum::core::{Inbox, Message, Outcome, Processed};
 use idem_axum::Scope;
+use idem_axum::core::{Inbox, Message, Outcome, Processed};
 
 use super::inbox::{deliver, engine_at, pay, start};
 use super::{Db, ONE_WRITER, RECORD};
@@ -24,7 +24,10 @@ async fn a_batch_of_the_inbox_takes_no_other_payload_for_a_copy() {
     let polled = vec![of("a"), of("b"), Message::new("m2"), of("a")];
     use Outcome::{Duplicate, First, Reused};
     let reused = Reused { is_parked: true };
-    assert_eq!(handle(&inbox, polled).await, [First, reused, First, Duplicate]);
+    assert_eq!(
+        handle(&inbox, polled).await,
+        [First, reused, First, Duplicate]
+    );
     assert_eq!(db.payments().await, 2);
     let letters = inbox.dead_letters("billing", None, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
@@ -33,8 +36,22 @@ async fn a_batch_of_the_inbox_takes_no_other_payload_for_a_copy() {
 
 /// What makes quoting, padding, folding and escaping show.
 const ODD: [&str; 16] = [
-    "it's", "\"quoted\"", "back\\slash", "back\\'slash", "100%", "a_b", "a b ", "a b", "A B", "é",
-    "e\u{301}", "🦀", "sha256:00", "key:1", "null", "['a', 1]",
+    "it's",
+    "\"quoted\"",
+    "back\\slash",
+    "back\\'slash",
+    "100%",
+    "a_b",
+    "a b ",
+    "a b",
+    "A B",
+    "é",
+    "e\u{301}",
+    "🦀",
+    "sha256:00",
+    "key:1",
+    "null",
+    "['a', 1]",
 ];
 
 #[tokio::test]
@@ -53,8 +70,14 @@ async fn the_inbox_tells_odd_ids_and_scopes_apart() {
         })
     };
     let count = ODD.len() * (ODD.len() + 1);
-    assert_eq!(handle(&inbox, all().collect()).await, vec![Outcome::First; count]);
-    assert_eq!(handle(&inbox, all().collect()).await, vec![Outcome::Duplicate; count]);
+    assert_eq!(
+        handle(&inbox, all().collect()).await,
+        vec![Outcome::First; count]
+    );
+    assert_eq!(
+        handle(&inbox, all().collect()).await,
+        vec![Outcome::Duplicate; count]
+    );
     for message in all().take(20) {
         let again = deliver(&inbox, message.delivery(2)).await;
         assert!(matches!(again, Ok(Processed::Duplicate)), "{again:?}");
@@ -70,7 +93,9 @@ async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
     }
     let other = Inbox::new(engine_at(&db).await);
     let ids = ["m1", "m2"];
-    let mut batch = inbox.process_batch("billing", ids.map(Message::new)).unwrap();
+    let mut batch = inbox
+        .process_batch("billing", ids.map(Message::new))
+        .unwrap();
     drop(batch.next().await.unwrap());
     for id in ids {
         for delivery in 1..9 {
@@ -87,19 +112,31 @@ async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
         tokio::task::yield_now().await;
     }
     let told = other.process("billing", "m2", inner).await;
-    let Ok(Processed::First(told)) = told else { panic!("{told:?}") };
+    let Ok(Processed::First(told)) = told else {
+        panic!("{told:?}")
+    };
     assert_eq!(told, [Outcome::First, Outcome::InFlight, Outcome::First]);
 }
 
 #[tokio::test]
 async fn a_batch_of_the_inbox_leaves_what_a_newer_build_has_stored() {
     let (db, inbox) = start().await;
-    assert_eq!(handle(&inbox, vec![Message::new("m1"), Message::new("m2")]).await, [Outcome::First; 2]);
+    assert_eq!(
+        handle(&inbox, vec![Message::new("m1"), Message::new("m2")]).await,
+        [Outcome::First; 2]
+    );
     let newer = sqlx::AssertSqlSafe(format!("update {RECORD} set format = 99"));
-    sqlx::raw_sql(newer).execute(inbox.idempotency().pool()).await.unwrap();
+    sqlx::raw_sql(newer)
+        .execute(inbox.idempotency().pool())
+        .await
+        .unwrap();
     for delivery in [1, 2] {
         let ids = ["m1", "m2"].map(|id| Message::new(id).delivery(delivery));
-        assert_eq!(handle(&inbox, ids.to_vec()).await, [Outcome::InFlight; 2], "{delivery}");
+        assert_eq!(
+            handle(&inbox, ids.to_vec()).await,
+            [Outcome::InFlight; 2],
+            "{delivery}"
+        );
     }
     assert_eq!(db.payments().await, 2);
 }

@@ -18,7 +18,7 @@ async fn the_inbox_warns_of_a_retention_that_is_shorter_than_the_redelivery() {
     let day = Duration::from_secs(24 * 3600);
     let kept = ConsumerPolicy::default().retention(2 * day);
     let forgetful = format!("forgetful-{}", std::process::id());
-    Inbox::builder(idem.clone())
+    Inbox::builder(idem)
         .consumer(&forgetful, kept.redelivery(3 * day))
         .consumer("careful", kept.redelivery(2 * day))
         .consumer("unknowing", kept)
