@@ -129,7 +129,7 @@ async fn the_inbox_handles_each_message_once_while_its_connections_are_killed() 
                     let told = told.into_iter().flatten();
                     firsts += told.filter(|told| *told == Outcome::First).count();
                 }
-                if (round + number) % 4 == 0 {
+                if (round + number) % 10 == 0 {
                     kill(&pool).await;
                 }
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use idem_axum::core::{ConsumerPolicy, Inbox, Message, Outcome};
 use sqlx::AssertSqlSafe;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::inbox::{engine_at, pay};
 use super::{Db, ENDLESS, TestDb};
@@ -20,54 +20,59 @@ async fn start(timeout: Duration) -> (TestDb, Inbox<Db>) {
 #[tokio::test]
 async fn of_a_batch_of_the_inbox_a_statement_without_an_end_is_stopped_and_counted() {
     let ids = ["m1", "endless", "m2"];
-    let endless = ENDLESS[1];
-    let (db, inbox) = start(Duration::from_secs(4)).await;
-    for attempts in 1..=2 {
-        let names = ids.map(|id| {
-            if id == "endless" {
-                id.to_owned()
-            } else {
-                format!("{id}-{attempts}")
+    for endless in ENDLESS {
+        let (db, inbox) = start(Duration::from_secs(4)).await;
+        for attempts in 1..=2 {
+            let names = ids.map(|id| {
+                if id == "endless" {
+                    id.to_owned()
+                } else {
+                    format!("{id}-{attempts}")
+                }
+            });
+            let messages = names.iter().map(Message::new);
+            let mut batch = inbox.process_batch("billing", messages).unwrap();
+            while let Some(mut message) = batch.next().await.unwrap() {
+                let index = message.index();
+                pay(&mut message.tx()).await.unwrap();
+                if ids[index] == "endless" {
+                    let statement = sqlx::raw_sql(AssertSqlSafe(endless));
+                    let bounded = async { statement.execute(&mut *message.tx()).await.map(drop) };
+                    let over = timeout(Duration::from_millis(200), bounded).await;
+                    message.fail(format!("{over:?}")).await.unwrap();
+                }
             }
-        });
-        let messages = names.iter().map(Message::new);
-        let mut batch = inbox.process_batch("billing", messages).unwrap();
-        while let Some(mut message) = batch.next().await.unwrap() {
-            let index = message.index();
-            pay(&mut message.tx()).await.unwrap();
-            if ids[index] == "endless" {
-                let statement = sqlx::raw_sql(AssertSqlSafe(endless));
-                let bounded = async { statement.execute(&mut *message.tx()).await.map(drop) };
-                let over = timeout(Duration::from_millis(200), bounded).await;
-                message.fail(format!("{over:?}")).await.unwrap();
-            }
+            let outcomes = batch.finish().await.unwrap();
+            let is_parked = attempts == 2;
+            let failed = Outcome::Failed {
+                attempts,
+                is_parked,
+            };
+            assert_eq!(
+                outcomes,
+                [Outcome::First, failed, Outcome::First],
+                "{endless}"
+            );
         }
-        let outcomes = batch.finish().await.unwrap();
-        let is_parked = attempts == 2;
-        let failed = Outcome::Failed {
-            attempts,
-            is_parked,
-        };
-        assert_eq!(
-            outcomes,
-            [Outcome::First, failed, Outcome::First],
-            "{endless}"
-        );
+        assert_eq!(db.payments().await, 4);
     }
-    assert_eq!(db.payments().await, 4);
 }
 
 #[tokio::test]
 async fn a_batch_of_the_inbox_whose_time_is_over_is_handled_one_by_one() {
-    let (db, inbox) = start(Duration::from_millis(600)).await;
-    let ids = ["m1", "m2", "m3"];
-    let mut batch = inbox
-        .process_batch("billing", ids.map(Message::new))
-        .unwrap();
+    let limit = Duration::from_secs(2);
+    let (db, inbox) = start(limit).await;
+    let ids = ["m1", "m2", "m3"].map(Message::new);
+    let mut batch = inbox.process_batch("billing", ids).unwrap();
+    let mut handed = Vec::new();
     while let Some(mut message) = batch.next().await.unwrap() {
+        handed.push(message.index());
         pay(&mut message.tx()).await.unwrap();
-        sleep_until(tokio::time::Instant::now() + Duration::from_millis(400)).await;
+        if handed == [0, 1] {
+            sleep(limit).await;
+        }
     }
+    assert_eq!(handed, [0, 1, 0, 1, 2]);
     assert_eq!(batch.finish().await.unwrap(), [Outcome::First; 3]);
     assert_eq!(db.payments().await, 3);
 }
