@@ -182,7 +182,7 @@ async fn the_inbox_counts_a_redelivered_message_once() {
 
 #[tokio::test]
 async fn the_inbox_stops_a_handler_that_takes_too_long() {
-    let policy = ConsumerPolicy::default().timeout(Duration::from_millis(500));
+    let policy = ConsumerPolicy::default().timeout(Duration::from_secs(3));
     let (db, inbox) = start_with(policy).await;
     let failed: Done = inbox
         .process("billing", "m1", async |tx| {
