@@ -2,24 +2,24 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use scopeguard::ScopeGuard;
-use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+pub(super) use self::claiming::Claimed;
+pub(super) use self::ending::Ended;
 use super::Outcome;
-use super::delivery::Delivery;
-use super::failing::{Failing, Parks, handled, is_parked};
-use crate::claim::{Claim, replay};
+use super::failing::Failing;
 use crate::idempotency::Admission;
-use crate::in_flight::{Arrival, Place};
-use crate::session::{END, Effects, RolledBack, Session, claim_error};
-use crate::store::{Backend, Fault, NewRecord, Opening, Seen, StoredRecord};
-use crate::{Completion, Error, Fingerprint, Idempotency, Policy, Tx, ticket};
+use crate::in_flight::Place;
+use crate::session::{END, Session, claim_error};
+use crate::store::{Backend, Fault};
+use crate::{Error, Fingerprint, Idempotency, Policy, Tx};
+
+mod claiming;
+mod ending;
 
 /// Claimed messages in an open transaction. Dropped, it is stopped and rolled back.
 pub(super) struct Chunk<DB: Backend> {
@@ -54,22 +54,6 @@ struct Entry<DB: Backend> {
     reference: Option<String>,
 }
 
-/// What claiming messages has come to.
-pub(super) struct Claimed<DB: Backend> {
-    /// Those that may be handled, if any.
-    pub(super) chunk: Option<Chunk<DB>>,
-    pub(super) told: Vec<(usize, Outcome)>,
-}
-
-/// How a chunk has ended.
-#[derive(Default)]
-pub(super) struct Ended {
-    pub(super) outcomes: Vec<(usize, Outcome)>,
-    /// Nothing of these is kept, and each can be tried in a transaction of its own.
-    pub(super) again: Vec<usize>,
-    pub(super) error: Option<Error>,
-}
-
 /// Why nothing of a chunk can be kept.
 pub(super) enum Lost {
     /// The database has rolled it back by itself.
@@ -99,26 +83,6 @@ impl From<Trouble> for Lost {
 }
 
 impl<DB: Backend> Chunk<DB> {
-    /// Claims the messages, on a task of its own.
-    pub(super) async fn claim<'d>(
-        deliveries: impl Iterator<Item = (usize, &'d Delivery<DB>)>,
-    ) -> Result<Claimed<DB>, Error> {
-        let mut claiming: Option<Claiming<DB>> = None;
-        for (index, delivery) in deliveries {
-            let claiming = match &mut claiming {
-                Some(claiming) => claiming,
-                None => claiming.insert(Claiming::begin(delivery)?),
-            };
-            claiming.arrive(index, delivery);
-        }
-        let Some(claiming) = claiming else {
-            let (chunk, told) = (None, Vec::new());
-            return Ok(Claimed { chunk, told });
-        };
-        let claimed = tokio::spawn(claiming.claim()).await;
-        claimed.unwrap_or(Err(Error::TryAgain(None)))
-    }
-
     /// Keeps the current message's effect, and sets the savepoint of the next.
     pub(super) async fn next(&mut self) -> Result<Option<usize>, Lost> {
         if self.held.waiting.is_empty() {
@@ -236,264 +200,6 @@ impl<DB: Backend> Held<DB> {
         let kept = self.kept.iter().chain(&self.current);
         kept.chain(undone).chain(&self.waiting)
     }
-
-    async fn commit(mut self) -> Ended {
-        let limit = self.deadline.max(Instant::now() + LONGEST_END);
-        let stored = timeout_at(limit, self.store()).await;
-        match stored.unwrap_or(Err(Error::TimedOut)) {
-            Ok(true) => {}
-            Ok(false) => return self.lose(Lost::Spoilt).await,
-            Err(Error::TimedOut) => return self.lose(Lost::Store(Error::TimedOut)).await,
-            Err(_) => return self.lose(Lost::Spoilt).await,
-        }
-        let Self {
-            idem,
-            session,
-            kept,
-            undone,
-            reused,
-            ..
-        } = self;
-        let first = kept
-            .first()
-            .map(|entry| (entry.failing.name(), entry.attempt));
-        let name = first.map(|(name, _)| name);
-        let attempt = first.map_or_else(Uuid::new_v4, |(_, attempt)| attempt);
-        let committed = ticket::commit(&idem, session, name, attempt, limit).await;
-        let mut ended = Ended::default();
-        match committed {
-            Ok(()) => {
-                let kept = kept.into_iter();
-                let first = kept.map(|entry| (entry.index, Outcome::First));
-                ended.outcomes.extend(first);
-            }
-            Err(Error::TryAgain(_) | Error::NotCommitted { .. }) => {
-                let all = kept.iter().chain(undone.iter().map(|(entry, _)| entry));
-                ended.again.extend(all.map(|entry| entry.index));
-                park(reused, &mut ended).await;
-                return ended;
-            }
-            Err(error) => ended.error = Some(error),
-        }
-        for (entry, error) in undone {
-            let counted = entry
-                .failing
-                .count_or_log(true, &error, Parks::AtLimit)
-                .await;
-            ended.outcomes.push((entry.index, counted.into()));
-        }
-        park(reused, &mut ended).await;
-        ended
-    }
-
-    /// Leaves the guard and inserts the records. `false`: another worker was faster with one.
-    async fn store(&mut self) -> Result<bool, Error> {
-        self.session.leave_guard(Effects::Keep).await?;
-        let completions: Vec<_> = self.kept.iter().map(Entry::completion).collect();
-        let records = self.kept.iter().zip(&completions);
-        let records: Vec<_> = records
-            .map(|(entry, completion)| NewRecord {
-                name: entry.failing.name(),
-                attempt: entry.attempt,
-                fingerprint: &entry.fingerprint,
-                completion,
-                ttl: self.policy.ttl,
-            })
-            .collect();
-        if !self.session.insert_all(&records).await? {
-            return Ok(false);
-        }
-        for entry in self.kept.iter().filter(|entry| entry.has_failed) {
-            let settled = DB::settle(self.session.conn(), entry.failing.name()).await;
-            settled.map_err(claim_error::<DB>)?;
-        }
-        Ok(true)
-    }
-
-    async fn lose(mut self, lost: Lost) -> Ended {
-        let mut ended = Ended::default();
-        let again: Vec<_> = self.all().map(|entry| entry.index).collect();
-        self.session.distrust();
-        if matches!(lost, Lost::TimeOver) {
-            self.session.cancel(&self.idem).await;
-        }
-        let rolled_back = match lost {
-            Lost::RolledBack => {
-                self.session.leave_untouched(END).await;
-                RolledBack::All
-            }
-            Lost::Spoilt | Lost::TimeOver | Lost::Store(_) => self.session.roll_back(END).await,
-        };
-        match (rolled_back, lost) {
-            (RolledBack::All, Lost::Store(error)) => ended.error = Some(error),
-            (RolledBack::All, _) => ended.again = again,
-            (RolledBack::GuardLost, _) => {
-                for entry in self.kept.into_iter().chain(self.current) {
-                    let text = Error::TransactionBroken.to_string();
-                    let counted = entry.failing.count_or_log(true, &text, Parks::Now).await;
-                    ended.outcomes.push((entry.index, counted.into()));
-                }
-                let undone = self.undone.into_iter().map(|(entry, _)| entry);
-                let rest = undone.chain(self.waiting);
-                ended.again.extend(rest.map(|entry| entry.index));
-            }
-        }
-        park(self.reused, &mut ended).await;
-        ended
-    }
-
-    /// Nobody waits for the messages any more. It may have been stopped within a statement.
-    fn abandon(self) {
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        runtime.spawn(async move { self.lose(Lost::TimeOver).await });
-    }
-}
-
-/// Messages of which it is being found out whether they may be handled.
-struct Claiming<DB: Backend> {
-    idem: Idempotency<DB>,
-    policy: Policy,
-    deadline: Instant,
-    entries: Vec<Entry<DB>>,
-    told: Vec<(usize, Outcome)>,
-    reused: Vec<(usize, Failing<DB>)>,
-    admission: Admission,
-}
-
-impl<DB: Backend> Claiming<DB> {
-    fn begin(delivery: &Delivery<DB>) -> Result<Self, Error> {
-        let policy = delivery.policy();
-        Ok(Self {
-            admission: delivery.idem().admit()?,
-            idem: delivery.idem().clone(),
-            policy,
-            deadline: Instant::now() + policy.timeout,
-            entries: Vec::new(),
-            told: Vec::new(),
-            reused: Vec::new(),
-        })
-    }
-
-    /// Takes the message's place on this node.
-    fn arrive(&mut self, index: usize, delivery: &Delivery<DB>) {
-        let fingerprint = delivery.fingerprint().clone();
-        let in_flight = self.idem.in_flight();
-        match in_flight.arrive(delivery.name(), &fingerprint, false) {
-            Arrival::First(place) => self.entries.push(Entry {
-                index,
-                attempt: Uuid::new_v4(),
-                failing: delivery.failing().clone(),
-                fingerprint,
-                place,
-                has_failed: false,
-                reference: None,
-            }),
-            Arrival::Mismatch => self.reused.push((index, delivery.failing().clone())),
-            Arrival::Duplicate | Arrival::Queued(_) => self.told.push((index, Outcome::InFlight)),
-        }
-    }
-
-    async fn claim(mut self) -> Result<Claimed<DB>, Error> {
-        if self.entries.is_empty() {
-            return Ok(self.leave().await);
-        }
-        let mut retries = 0..self.idem.settings().claim_retries;
-        let (session, seen) = loop {
-            let asked = timeout_at(self.deadline, self.ask()).await;
-            match asked.unwrap_or(Err(Error::TimedOut)) {
-                Err(Error::TryAgain(_)) if retries.next().is_some() => {}
-                asked => break asked?,
-            }
-        };
-        let mut waiting = VecDeque::new();
-        for (mut entry, seen) in std::mem::take(&mut self.entries).into_iter().zip(seen) {
-            match seen.found.filter(|record| !record.expired) {
-                Some(record) => self.tell(entry, &Arc::new(record)),
-                None if !seen.is_free => self.told.push((entry.index, Outcome::InFlight)),
-                None => {
-                    entry.has_failed = seen.has_failed;
-                    entry.place.runs();
-                    waiting.push_back(entry);
-                }
-            }
-        }
-        if waiting.is_empty() {
-            session.leave_untouched(END).await;
-            return Ok(self.leave().await);
-        }
-        let held = Held {
-            idem: self.idem,
-            session,
-            policy: self.policy,
-            deadline: self.deadline,
-            waiting,
-            current: None,
-            kept: Vec::new(),
-            undone: Vec::new(),
-            reused: self.reused,
-            _admission: self.admission,
-        };
-        let held = scopeguard::guard(held, Held::abandon as fn(Held<DB>));
-        Ok(Claimed {
-            chunk: Some(Chunk { held }),
-            told: self.told,
-        })
-    }
-
-    /// None of them may be handled.
-    async fn leave(mut self) -> Claimed<DB> {
-        let mut ended = Ended::default();
-        park(self.reused, &mut ended).await;
-        self.told.extend(ended.outcomes);
-        let (chunk, told) = (None, self.told);
-        Claimed { chunk, told }
-    }
-
-    async fn ask(&self) -> Result<(Session<DB>, Vec<Seen>), Error> {
-        let opening = Opening::new(None, Uuid::new_v4(), &self.policy);
-        let (mut session, _) = Session::open(&self.idem, &opening, self.deadline).await?;
-        let names: Vec<_> = self
-            .entries
-            .iter()
-            .map(|entry| entry.failing.name())
-            .collect();
-        let seen = session.claim_all(&names).await?;
-        Ok((session, seen))
-    }
-
-    /// Answers a message that has a record.
-    fn tell(&mut self, entry: Entry<DB>, record: &Arc<StoredRecord>) {
-        entry.place.completed(record);
-        let told = match replay::<()>(record, &entry.fingerprint) {
-            Ok(Claim::Replay(completion)) if is_parked(&completion) => Outcome::Parked,
-            Ok(Claim::Replay(_)) => Outcome::Duplicate,
-            Ok(Claim::Mismatch) => {
-                self.reused.push((entry.index, entry.failing));
-                return;
-            }
-            // Of a newer build, which may handle it.
-            Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => Outcome::InFlight,
-        };
-        self.told.push((entry.index, told));
-    }
-}
-
-impl<DB: Backend> Entry<DB> {
-    fn completion(&self) -> Completion {
-        Completion {
-            reference: self.reference.clone(),
-            ..handled()
-        }
-    }
-}
-
-async fn park<DB: Backend>(reused: Vec<(usize, Failing<DB>)>, ended: &mut Ended) {
-    for (index, failing) in reused {
-        let is_parked = failing.park_reused().await;
-        ended.outcomes.push((index, Outcome::Reused { is_parked }));
-    }
 }
 
 const WENT_ON: &str = "a statement had failed and the handler went on";
@@ -502,6 +208,3 @@ const SET: &str = "savepoint idem_message";
 const LEAVE: &str = "release savepoint idem_message";
 const NEXT: &str = "release savepoint idem_message; savepoint idem_message";
 const UNDO: &str = "rollback to savepoint idem_message; release savepoint idem_message";
-
-/// How long the end of a transaction may take beyond the time of its messages.
-const LONGEST_END: Duration = Duration::from_secs(5);

@@ -148,8 +148,8 @@ impl<DB: Backend> Delivery<DB> {
             .failing
             .is_beyond_limit(counted.unwrap_or(Err(Error::TimedOut))?)
         {
-            let text = Failure::<Error>::Crashed.to_string();
-            let counted = self.failing.count(false, &text, Parks::Now).await?;
+            // What it failed with before, if anything, says more than that.
+            let counted = self.failing.count(false, None, Parks::Now).await?;
             return Ok(Claimed::Exhausted(counted));
         }
         // MariaDB and MySQL give the lock of the count back while nobody waits.

@@ -117,7 +117,7 @@ impl<DB: Backend> Failing<DB> {
 
     /// As [`count`](Self::count). A failure that cannot be counted is tried once more than allowed.
     pub(super) async fn count_or_log(&self, is_new: bool, error: &str, parks: Parks) -> Counted {
-        match self.count(is_new, error, parks).await {
+        match self.count(is_new, Some(error), parks).await {
             Ok(counted) => counted,
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
@@ -131,14 +131,18 @@ impl<DB: Backend> Failing<DB> {
     pub(super) async fn count(
         &self,
         is_new: bool,
-        error: &str,
+        error: Option<&str>,
         parks: Parks,
     ) -> Result<Counted, Error> {
-        let error = shortened(error);
+        let error = error.map(shortened);
         let limit = Instant::now() + LONGEST_COUNT;
         let mut retries = 0..self.idem.settings().claim_retries;
         loop {
-            let counted = timeout_at(limit, self.count_once(is_new, &error, parks, limit)).await;
+            let counted = timeout_at(
+                limit,
+                self.count_once(is_new, error.as_deref(), parks, limit),
+            )
+            .await;
             match counted.unwrap_or(Err(Error::TimedOut)) {
                 Err(Error::TryAgain(_)) if retries.next().is_some() => {}
                 // It must not run again, so a lost connection is not the end of it.
@@ -153,7 +157,7 @@ impl<DB: Backend> Failing<DB> {
     async fn count_once(
         &self,
         is_new: bool,
-        error: &str,
+        error: Option<&str>,
         parks: Parks,
         limit: Instant,
     ) -> Result<Counted, Error> {
@@ -161,7 +165,7 @@ impl<DB: Backend> Failing<DB> {
         let policy = self.policy.of_attempt();
         let opening = Opening::new(None, attempt, &policy);
         let (mut session, _) = Session::open(&self.idem, &opening, limit).await?;
-        let attempts = self.count_in(&mut session, is_new, Some(error)).await?;
+        let attempts = self.count_in(&mut session, is_new, error).await?;
         let is_parked = parks == Parks::Now || attempts >= self.policy.max_attempts;
         if is_parked {
             let park = DB::park(session.conn(), &self.name).await;

@@ -23,7 +23,7 @@ pub struct DeadLetter {
     pub message_id: String,
     /// How many attempts have failed; after a re-drive, since then.
     pub attempts: u32,
-    /// What the last one failed with.
+    /// What the last one failed with; none where each has ended with its worker.
     pub error: Option<String>,
     /// Where the payload is found, if the consumer has said so.
     pub reference: Option<String>,

@@ -161,6 +161,19 @@ async fn the_inbox_parks_a_message_that_crashes_its_workers() {
     assert_eq!(db.payments().await, 0);
     let letter = inbox.dead_letter("billing", "m1").await.unwrap().unwrap();
     assert_eq!(letter.payload.as_deref(), Some(b"p".as_slice()));
+    assert_eq!(letter.error, None);
+}
+
+#[tokio::test]
+async fn the_inbox_keeps_what_a_message_failed_with_before_it_crashed_its_workers() {
+    let (_db, inbox) = start_with(ConsumerPolicy::default().max_attempts(2)).await;
+    assert_eq!(fail(&inbox, "m1").await, (1, false));
+    abandon(&inbox, Message::new("m1").delivery(2)).await;
+    free(&inbox).await;
+    let parked = deliver(&inbox, Message::new("m1").delivery(3)).await;
+    assert_eq!(Settlement::of(&parked), Settlement::Ack);
+    let letter = inbox.dead_letter("billing", "m1").await.unwrap().unwrap();
+    assert_eq!(letter.error.as_deref(), Some("no \u{fffd} ledger"));
 }
 
 /// Waits until the abandoned attempt is rolled back.
