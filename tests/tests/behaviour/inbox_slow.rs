@@ -20,42 +20,41 @@ async fn start(timeout: Duration) -> (TestDb, Inbox<Db>) {
 #[tokio::test]
 async fn of_a_batch_of_the_inbox_a_statement_without_an_end_is_stopped_and_counted() {
     let ids = ["m1", "endless", "m2"];
-    for endless in ENDLESS {
-        let (db, inbox) = start(Duration::from_secs(4)).await;
-        for attempts in 1..=2 {
-            let names = ids.map(|id| {
-                if id == "endless" {
-                    id.to_owned()
-                } else {
-                    format!("{id}-{attempts}")
-                }
-            });
-            let messages = names.iter().map(Message::new);
-            let mut batch = inbox.process_batch("billing", messages).unwrap();
-            while let Some(mut message) = batch.next().await.unwrap() {
-                let index = message.index();
-                pay(&mut message.tx()).await.unwrap();
-                if ids[index] == "endless" {
-                    let statement = sqlx::raw_sql(AssertSqlSafe(endless));
-                    let bounded = async { statement.execute(&mut *message.tx()).await.map(drop) };
-                    let over = timeout(Duration::from_millis(200), bounded).await;
-                    message.fail(format!("{over:?}")).await.unwrap();
-                }
+    let endless = ENDLESS[1];
+    let (db, inbox) = start(Duration::from_secs(4)).await;
+    for attempts in 1..=2 {
+        let names = ids.map(|id| {
+            if id == "endless" {
+                id.to_owned()
+            } else {
+                format!("{id}-{attempts}")
             }
-            let outcomes = batch.finish().await.unwrap();
-            let is_parked = attempts == 2;
-            let failed = Outcome::Failed {
-                attempts,
-                is_parked,
-            };
-            assert_eq!(
-                outcomes,
-                [Outcome::First, failed, Outcome::First],
-                "{endless}"
-            );
+        });
+        let messages = names.iter().map(Message::new);
+        let mut batch = inbox.process_batch("billing", messages).unwrap();
+        while let Some(mut message) = batch.next().await.unwrap() {
+            let index = message.index();
+            pay(&mut message.tx()).await.unwrap();
+            if ids[index] == "endless" {
+                let statement = sqlx::raw_sql(AssertSqlSafe(endless));
+                let bounded = async { statement.execute(&mut *message.tx()).await.map(drop) };
+                let over = timeout(Duration::from_millis(200), bounded).await;
+                message.fail(format!("{over:?}")).await.unwrap();
+            }
         }
-        assert_eq!(db.payments().await, 4);
+        let outcomes = batch.finish().await.unwrap();
+        let is_parked = attempts == 2;
+        let failed = Outcome::Failed {
+            attempts,
+            is_parked,
+        };
+        assert_eq!(
+            outcomes,
+            [Outcome::First, failed, Outcome::First],
+            "{endless}"
+        );
     }
+    assert_eq!(db.payments().await, 4);
 }
 
 #[tokio::test]
