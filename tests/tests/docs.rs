@@ -9,7 +9,13 @@ use std::path::Path;
 fn every_test_that_the_guarantees_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut code = String::new();
-    for folder in ["tests", "tests/behaviour", "tests/galera", "tests/payments"] {
+    for folder in [
+        "tests",
+        "tests/behaviour",
+        "tests/brokers",
+        "tests/galera",
+        "tests/payments",
+    ] {
         for file in fs::read_dir(root.join(folder)).unwrap() {
             let path = file.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "rs") {
