@@ -71,7 +71,8 @@ async fn a_batch_of_the_inbox_whose_time_is_over_is_handled_one_by_one() {
             sleep(limit).await;
         }
     }
-    assert_eq!(handed, [0, 1, 0, 1, 2]);
+    // Once more, unless an answer is there as soon as anybody looks at the clock.
+    assert!(handed.ends_with(&[0, 1, 2]), "{handed:?}");
     assert_eq!(batch.finish().await.unwrap(), [Outcome::First; 3]);
     assert_eq!(db.payments().await, 3);
 }
