@@ -107,9 +107,9 @@ impl<DB: Backend> Inbox<DB> {
     ///
     /// # Cancellation
     ///
-    /// Safe to drop. Before and within the closure it rolls back, and the attempt is not counted;
-    /// while the effect is being committed the commit goes on, and the next delivery is told
-    /// which it was.
+    /// Safe to drop. Before and within the closure it rolls back, and the attempt is not counted,
+    /// except that of a redelivered message, which was counted before it ran; while the effect is
+    /// being committed the commit goes on, and the next delivery is told which it was.
     pub async fn process<'m, T, E, F>(
         &self,
         consumer: &str,
