@@ -98,7 +98,7 @@ impl Trap {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether whole words of the statement are the text: `autocommit` and `committed` are no `commit`.
 pub(super) fn has_words(statement: &str, text: &str) -> bool {
