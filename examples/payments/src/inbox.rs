@@ -52,8 +52,9 @@ pub(crate) async fn handle_batch<R>(
     while let Some(mut message) = batch.next().await? {
         let delivery = &deliveries[message.index()];
         let (id, payload) = (&delivery.message_id, &delivery.payload);
-        if let Err(error) = consumer.handle(&mut message.tx(), id, payload).await {
-            message.fail(error).await?;
+        match consumer.handle(&mut message.tx(), id, payload).await {
+            Ok(()) => message.done(),
+            Err(error) => message.fail(error).await?,
         }
     }
     let outcomes = batch.finish().await?;

@@ -1,7 +1,7 @@
 //! Many messages of one poll, handled in as few transactions as can be.
 
 use std::collections::{HashMap, VecDeque};
-use std::{fmt, thread};
+use std::fmt;
 
 use scopeguard::ScopeGuard;
 
@@ -29,6 +29,8 @@ pub struct Batch<DB: Backend> {
     copies: Vec<(usize, usize)>,
     waiting: VecDeque<Vec<usize>>,
     open: Option<Open<DB>>,
+    /// The message that was handed out last is neither done nor failed.
+    is_undecided: bool,
 }
 
 enum Open<DB: Backend> {
@@ -41,8 +43,8 @@ const LARGEST_CHUNK: usize = 100;
 
 /// One message of a [`Batch`], to be handled.
 ///
-/// Dropped without [`fail`](Self::fail), it has been handled.
-#[must_use = "it counts as handled unless it fails"]
+/// Say [`done`](Self::done) or [`fail`](Self::fail). Dropped without either it has failed.
+#[must_use = "it fails unless it is done"]
 pub struct BatchMessage<'b, DB: Backend> {
     held: ScopeGuard<Lent<'b, DB>, fn(Lent<'b, DB>)>,
     index: usize,
@@ -55,10 +57,7 @@ struct Lent<'b, DB: Backend> {
 }
 
 fn give_back<DB: Backend>(lent: Lent<'_, DB>) {
-    // What a handler wrote that has panicked is not kept.
-    if !thread::panicking() {
-        lent.batch.open = Some(lent.open);
-    }
+    lent.batch.open = Some(lent.open);
 }
 
 impl<DB: Backend> Inbox<DB> {
@@ -84,8 +83,9 @@ impl<DB: Backend> Inbox<DB> {
     /// while let Some(mut message) = batch.next().await? {
     ///     let (_, amount) = &polled[message.index()];
     ///     let insert = sqlx::query("insert into invoice (amount) values (?)").bind(amount);
-    ///     if let Err(error) = insert.execute(&mut *message.tx()).await {
-    ///         message.fail(error).await?;
+    ///     match insert.execute(&mut *message.tx()).await {
+    ///         Ok(_) => message.done(),
+    ///         Err(error) => message.fail(error).await?,
     ///     }
     /// }
     /// for (outcome, (id, _)) in batch.finish().await?.iter().zip(&polled) {
@@ -136,6 +136,7 @@ impl<DB: Backend> Batch<DB> {
             outcomes,
             copies,
             open: None,
+            is_undecided: false,
         }
     }
 
@@ -153,6 +154,7 @@ impl<DB: Backend> Batch<DB> {
         let Some(index) = self.advance().await? else {
             return Ok(None);
         };
+        self.is_undecided = true;
         let lent = self.open.take().map(|open| Lent { open, batch: self });
         Ok(lent.map(|lent| {
             let held = scopeguard::guard(lent, give_back as _);
@@ -185,6 +187,7 @@ impl<DB: Backend> Batch<DB> {
     }
 
     async fn advance(&mut self) -> Result<Option<usize>, Error> {
+        self.decide().await?;
         loop {
             match self.open.take() {
                 Some(Open::Alone(index, attempt)) => self.end_alone(index, attempt).await?,
@@ -235,10 +238,38 @@ impl<DB: Backend> Batch<DB> {
     }
 
     async fn end_open(&mut self) -> Result<(), Error> {
+        self.decide().await?;
         match self.open.take() {
             Some(Open::Alone(index, attempt)) => self.end_alone(index, attempt).await,
             Some(Open::Together(chunk)) => self.end_together(chunk).await,
             None => Ok(()),
+        }
+    }
+
+    /// A message that nobody has called done has failed: an early `continue`, a panic that was
+    /// caught.
+    async fn decide(&mut self) -> Result<(), Error> {
+        match self.open.take_if(|_| self.is_undecided) {
+            Some(open) => self.fail(open, LEFT.to_owned()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn fail(&mut self, open: Open<DB>, error: String) -> Result<(), Error> {
+        self.is_undecided = false;
+        match open {
+            Open::Alone(index, attempt) => {
+                let failed = attempt.fail(Failure::Handler(error)).await;
+                self.outcomes[index] = Outcome::of_error(failed)?;
+                Ok(())
+            }
+            Open::Together(mut chunk) => match chunk.undo(error).await {
+                Ok(()) => {
+                    self.open = Some(Open::Together(chunk));
+                    Ok(())
+                }
+                Err(lost) => self.note(chunk.lose(lost).await),
+            },
         }
     }
 
@@ -280,6 +311,13 @@ impl<DB: Backend> BatchMessage<'_, DB> {
         }
     }
 
+    /// It has been handled: what was written for it commits with the batch.
+    pub fn done(self) {
+        let lent = ScopeGuard::into_inner(self.held);
+        lent.batch.is_undecided = false;
+        give_back(lent);
+    }
+
     /// Rolls back what was written for it, and counts the attempt.
     ///
     /// # Errors
@@ -290,31 +328,15 @@ impl<DB: Backend> BatchMessage<'_, DB> {
     ///
     /// As [`Batch::next`].
     pub fn fail(self, error: impl fmt::Display) -> impl Future<Output = Result<(), Error>> + Send {
-        // Here and not in the future: one that is never polled must not leave it handled.
+        // Here and not in the future: one that is never polled must not leave it to be handled.
         let text = error.to_string();
-        ScopeGuard::into_inner(self.held).fail(text)
+        let Lent { open, batch } = ScopeGuard::into_inner(self.held);
+        batch.fail(open, text)
     }
 }
 
-impl<DB: Backend> Lent<'_, DB> {
-    async fn fail(self, text: String) -> Result<(), Error> {
-        let Self { open, batch } = self;
-        match open {
-            Open::Alone(index, attempt) => {
-                let failed = attempt.fail(Failure::Handler(text)).await;
-                batch.outcomes[index] = Outcome::of_error(failed)?;
-                Ok(())
-            }
-            Open::Together(mut chunk) => match chunk.undo(text).await {
-                Ok(()) => {
-                    batch.open = Some(Open::Together(chunk));
-                    Ok(())
-                }
-                Err(lost) => batch.note(chunk.lose(lost).await),
-            },
-        }
-    }
-}
+/// What a message failed with that was dropped.
+const LEFT: &str = "the handler left the message neither done nor failed";
 
 impl<DB: Backend> fmt::Debug for Batch<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

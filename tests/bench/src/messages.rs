@@ -87,6 +87,7 @@ async fn process_batch(inbox: &Inbox<Db>, together: usize) {
     let mut batch = inbox.process_batch("billing", polled).unwrap();
     while let Some(mut message) = batch.next().await.unwrap() {
         pay(&mut message.tx()).await.unwrap();
+        message.done();
     }
     let outcomes = batch.finish().await.unwrap();
     assert!(outcomes.iter().all(|one| *one == Outcome::First));

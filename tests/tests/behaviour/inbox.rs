@@ -4,23 +4,18 @@ use std::future::pending;
 use std::sync::Arc;
 
 use idem_axum::core::{Failure, Inbox, Message, ProcessError, Processed, Settlement};
-use idem_axum::{Idempotency, Scope, Tx};
+use idem_axum::{Scope, Tx};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
+use super::app::engine;
 use super::{Db, INSERT_PAYMENT, ONE_WRITER, TestDb, age_records};
 
 /// An inbox, its tables and a database with payments.
 pub async fn start() -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
-    let inbox = Inbox::new(engine_at(&db).await);
+    let inbox = Inbox::new(engine(&db).await);
     (db, inbox)
-}
-
-pub async fn engine_at(db: &TestDb) -> Idempotency<Db> {
-    let idem = Idempotency::new(db.pool().await);
-    idem.migrate().await.unwrap();
-    idem
 }
 
 /// The effect of a message.
@@ -140,7 +135,7 @@ async fn the_inbox_does_not_wait_for_a_message_that_is_being_handled() {
     // A second node knows of it from the database alone; where one writes at a time it waits.
     let nodes = match ONE_WRITER {
         true => vec![inbox.clone()],
-        false => vec![inbox.clone(), Inbox::new(engine_at(&db).await)],
+        false => vec![inbox.clone(), Inbox::new(engine(&db).await)],
     };
     let (entered, open) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let first = tokio::spawn({
@@ -175,7 +170,7 @@ async fn the_inbox_does_not_wait_for_a_message_that_is_being_handled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_deliveries_at_once_the_inbox_handles_one() {
     let (db, inbox) = start().await;
-    let other = Inbox::new(engine_at(&db).await);
+    let other = Inbox::new(engine(&db).await);
     let mut deliveries = tokio::task::JoinSet::new();
     for number in 0..64 {
         let node = if number % 2 == 0 {

@@ -3,7 +3,8 @@
 use idem_axum::core::{Batch, ConsumerPolicy, Inbox, Message, Outcome, Processed, Settlement};
 use tokio::task::{JoinSet, yield_now};
 
-use super::inbox::{abandon, deliver, engine_at, pay, start};
+use super::app::engine;
+use super::inbox::{abandon, deliver, pay, start};
 use super::{COMMITS, Db, FAILS, ONE_WRITER, TestDb, age_records};
 
 const FAILED_ONCE: Outcome = Outcome::Failed {
@@ -27,12 +28,15 @@ async fn handle(mut batch: Batch<Db>, ids: &[&str]) -> (Vec<Outcome>, Vec<usize>
             "spoils" | "spoils the end" => {
                 // Looks away from a statement that spoils the transaction.
                 let _failed = sqlx::raw_sql(FAILS).execute(&mut *message.tx()).await;
+                message.done();
             }
             "commits" => {
                 let _refused = sqlx::raw_sql(COMMITS).execute(&mut *message.tx()).await;
+                message.done();
             }
             _ => {
                 paid.unwrap();
+                message.done();
             }
         }
     }
@@ -148,6 +152,7 @@ async fn a_batch_of_the_inbox_that_is_dropped_keeps_nothing() {
         for _ in 0..2 {
             let mut message = batch.next().await.unwrap().unwrap();
             pay(&mut message.tx()).await.unwrap();
+            message.done();
         }
         drop(batch);
         while inbox.idempotency().running() > 0 {
@@ -170,11 +175,40 @@ async fn a_batch_of_the_inbox_that_is_finished_early_keeps_what_was_handled() {
     for _ in 0..2 {
         let mut message = batch.next().await.unwrap().unwrap();
         pay(&mut message.tx()).await.unwrap();
+        message.done();
     }
     use Outcome::{Duplicate, First, InFlight};
     assert_eq!(batch.finish().await.unwrap(), [First, First, InFlight]);
     assert_eq!(db.payments().await, 2);
     assert_eq!(process(&inbox, &ids).await, [Duplicate, Duplicate, First]);
+}
+
+#[tokio::test]
+async fn a_message_of_a_batch_of_the_inbox_that_nobody_calls_done_has_failed() {
+    let (db, inbox) = start().await;
+    for (delivery, ids) in [(1, ["m1", "left", "m2"]), (2, ["m3", "left alone", "m4"])] {
+        let messages = ids.map(|id| Message::new(id).delivery(delivery));
+        let mut batch = inbox.process_batch("billing", messages).unwrap();
+        while let Some(mut message) = batch.next().await.unwrap() {
+            pay(&mut message.tx()).await.unwrap();
+            if message.index() == 1 {
+                continue;
+            }
+            message.done();
+        }
+        let outcomes = batch.finish().await.unwrap();
+        assert_eq!(outcomes, [Outcome::First, FAILED_ONCE, Outcome::First]);
+    }
+    // The last one of a batch, too.
+    let mut batch = inbox
+        .process_batch("billing", messages(&["m5", "last"]))
+        .unwrap();
+    batch.next().await.unwrap().unwrap().done();
+    let mut last = batch.next().await.unwrap().unwrap();
+    pay(&mut last.tx()).await.unwrap();
+    drop(last);
+    assert_eq!(batch.finish().await.unwrap(), [Outcome::First, FAILED_ONCE]);
+    assert_eq!(db.payments().await, 4);
 }
 
 #[tokio::test]
@@ -184,13 +218,13 @@ async fn a_batch_of_the_inbox_passes_over_what_another_worker_handles() {
     let mut first = inbox.process_batch("billing", messages(&ids)).unwrap();
     let mut message = first.next().await.unwrap().unwrap();
     pay(&mut message.tx()).await.unwrap();
-    drop(message);
+    message.done();
     assert_eq!(process(&inbox, &["m1", "m2"]).await, [Outcome::InFlight; 2]);
     assert!(matches!(
         deliver(&inbox, "m2").await,
         Ok(Processed::InFlight)
     ));
-    drop(first.next().await.unwrap());
+    first.next().await.unwrap().unwrap().done();
     assert_eq!(first.finish().await.unwrap(), [Outcome::First; 2]);
     assert_eq!(db.payments().await, 1);
 }
@@ -204,6 +238,7 @@ async fn a_batch_of_the_inbox_may_be_large() {
         let mut batch = inbox.process_batch("billing", polled).unwrap();
         while let Some(mut message) = batch.next().await.unwrap() {
             pay(&mut message.tx()).await.unwrap();
+            message.done();
         }
         assert_eq!(batch.finish().await.unwrap(), vec![expected; 250]);
     }
@@ -223,7 +258,7 @@ async fn the_messages_of_a_batch_of_the_inbox_are_forgotten_after_the_retention(
 #[tokio::test]
 async fn a_batch_of_the_inbox_parks_what_fails_too_often_or_comes_under_a_known_id() {
     let db = TestDb::new().await;
-    let inbox = Inbox::builder(engine_at(&db).await);
+    let inbox = Inbox::builder(engine(&db).await);
     let policy = ConsumerPolicy::default().max_attempts(2);
     let inbox = inbox.consumer("billing", policy).build().unwrap();
     assert_eq!(process(&inbox, &["fails", "m1"]).await[0], FAILED_ONCE);
@@ -263,7 +298,7 @@ async fn a_batch_of_the_inbox_parks_what_fails_too_often_or_comes_under_a_known_
 #[tokio::test]
 async fn of_a_batch_of_the_inbox_redelivered_messages_go_alone_and_are_counted_first() {
     let db = TestDb::new().await;
-    let inbox = Inbox::builder(engine_at(&db).await);
+    let inbox = Inbox::builder(engine(&db).await);
     let policy = ConsumerPolicy::default().max_attempts(2);
     let inbox = inbox.consumer("billing", policy).build().unwrap();
     // Twice its worker has ended in the middle of it.
@@ -298,7 +333,7 @@ async fn of_a_batch_of_the_inbox_redelivered_messages_go_alone_and_are_counted_f
 async fn two_workers_of_the_inbox_with_the_same_batches_handle_each_message_once() {
     const MESSAGES: i64 = 200;
     let (db, inbox) = start().await;
-    let other = Inbox::new(engine_at(&db).await);
+    let other = Inbox::new(engine(&db).await);
     let mut workers = JoinSet::new();
     for (number, inbox) in [inbox.clone(), other.clone(), inbox, other]
         .into_iter()
@@ -317,6 +352,7 @@ async fn two_workers_of_the_inbox_with_the_same_batches_handle_each_message_once
                 let mut batch = inbox.process_batch("billing", messages).unwrap();
                 while let Some(mut message) = batch.next().await.unwrap() {
                     pay(&mut message.tx()).await.unwrap();
+                    message.done();
                 }
                 for (outcome, id) in batch.finish().await.unwrap().into_iter().zip(polled) {
                     match outcome {

@@ -11,12 +11,12 @@ use idem_axum::core::{Inbox, Message, Outcome, Processed};
 use sqlx::{AssertSqlSafe, Pool};
 use tokio::task::yield_now;
 
-use super::inbox::engine_at;
+use super::app::engine;
 use super::{Db, INSERT_PAYMENT, TestDb};
 
 async fn start() -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
-    engine_at(&db).await.pool().close().await;
+    engine(&db).await.pool().close().await;
     let pool = db.pool_of(1).await;
     (db, Inbox::new(idem_axum::Idempotency::new(pool)))
 }
@@ -129,6 +129,7 @@ async fn a_batch_of_the_inbox_may_be_dropped_at_every_await() {
                 let failed = match paid {
                     Some(paid) if !id.ends_with("fails") => {
                         paid.unwrap();
+                        message.done();
                         continue;
                     }
                     Some(_) => within(&budget, message.fail("no ledger")).await,

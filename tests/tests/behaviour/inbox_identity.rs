@@ -3,13 +3,15 @@
 use idem_axum::Scope;
 use idem_axum::core::{Inbox, Message, Outcome, Processed};
 
-use super::inbox::{deliver, engine_at, pay, start};
+use super::app::engine;
+use super::inbox::{deliver, pay, start};
 use super::{Db, ONE_WRITER, RECORD};
 
 async fn handle(inbox: &Inbox<Db>, messages: Vec<Message<'_>>) -> Vec<Outcome> {
     let mut batch = inbox.process_batch("billing", messages).unwrap();
     while let Some(mut message) = batch.next().await.unwrap() {
         pay(&mut message.tx()).await.unwrap();
+        message.done();
     }
     batch.finish().await.unwrap()
 }
@@ -91,7 +93,7 @@ async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
     if ONE_WRITER {
         return;
     }
-    let other = Inbox::new(engine_at(&db).await);
+    let other = Inbox::new(engine(&db).await);
     let ids = ["m1", "m2"];
     let mut batch = inbox
         .process_batch("billing", ids.map(Message::new))

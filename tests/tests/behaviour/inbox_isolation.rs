@@ -7,7 +7,8 @@ use idem_axum::core::{Inbox, Message, Outcome};
 use idem_tests::proxy::{Action, Proxy};
 use tokio::time::timeout;
 
-use super::inbox::{engine_at, pay, start};
+use super::app::engine;
+use super::inbox::{pay, start};
 use super::isolation_levels::{LEVELS, pool};
 use super::{COMMIT, Db, TestDb, pool_at};
 
@@ -20,6 +21,7 @@ async fn handle(inbox: &Inbox<Db>, ids: &[&'static str]) -> Vec<Outcome> {
     let mut batch = inbox.process_batch("billing", messages).unwrap();
     while let Some(mut message) = batch.next().await.unwrap() {
         pay(&mut message.tx()).await.unwrap();
+        message.done();
     }
     batch.finish().await.unwrap()
 }
@@ -32,11 +34,11 @@ async fn a_batch_of_the_inbox_does_not_wait_for_a_neighbour_that_runs() {
         let mut running = one
             .process_batch("billing", ["b", "m"].map(Message::new))
             .unwrap();
-        drop(running.next().await.unwrap());
+        running.next().await.unwrap().unwrap().done();
         let all = handle(&other, &["a", "c", "l", "n", "z"]);
         let all = timeout(Duration::from_secs(20), all).await.unwrap();
         assert_eq!(all, [Outcome::First; 5], "{level}");
-        drop(running.next().await.unwrap());
+        running.next().await.unwrap().unwrap().done();
         assert_eq!(running.finish().await.unwrap(), [Outcome::First; 2]);
         assert_eq!(db.payments().await, 5);
     }
@@ -46,7 +48,7 @@ async fn a_batch_of_the_inbox_does_not_wait_for_a_neighbour_that_runs() {
 async fn no_message_of_the_inbox_is_a_duplicate_of_one_that_never_commits() {
     for level in LEVELS {
         let db = TestDb::new().await;
-        engine_at(&db).await;
+        engine(&db).await;
         let proxy = Proxy::to(&db.url()).await;
         let one = Inbox::new(Idempotency::new(pool_at(proxy.url(), 2).await));
         let other = node(&db, level).await;

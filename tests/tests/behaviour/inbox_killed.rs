@@ -8,7 +8,7 @@ use idem_tests::proxy::{Action, Proxy};
 use sqlx::{AssertSqlSafe, Pool};
 use tokio::task::{JoinSet, yield_now};
 
-use super::inbox::engine_at;
+use super::app::engine;
 use super::{Db, INSERT_PAYMENT, KILL_OTHERS, RECORD, TestDb, pool_at};
 
 async fn node(url: &str) -> Inbox<Db> {
@@ -20,7 +20,7 @@ async fn node(url: &str) -> Inbox<Db> {
 
 async fn start() -> (TestDb, Pool<Db>) {
     let db = TestDb::new().await;
-    let pool = engine_at(&db).await.pool().clone();
+    let pool = engine(&db).await.pool().clone();
     (db, pool)
 }
 
@@ -60,6 +60,8 @@ async fn handle(
         if paid.is_err() || index == fails {
             // The next call says so too.
             drop(message.fail("no ledger").await);
+        } else {
+            message.done();
         }
     }
     batch.finish().await.ok()

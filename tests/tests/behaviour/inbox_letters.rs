@@ -8,12 +8,13 @@ use idem_axum::core::{
 };
 use sqlx::AssertSqlSafe;
 
-use super::inbox::{Done, abandon, deliver, engine_at, pay, start};
+use super::app::engine;
+use super::inbox::{Done, abandon, deliver, pay, start};
 use super::{COMMITS, Db, LETTER, TestDb, age_records};
 
 async fn start_with(policy: ConsumerPolicy) -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
-    let inbox = Inbox::builder(engine_at(&db).await);
+    let inbox = Inbox::builder(engine(&db).await);
     let inbox = inbox.consumer("billing", policy).build().unwrap();
     (db, inbox)
 }

@@ -6,13 +6,14 @@ use idem_axum::core::{
 };
 use idem_tests::proxy::{Action, Proxy};
 
-use super::inbox::{Done, deliver, engine_at, pay};
+use super::app::engine;
+use super::inbox::{Done, deliver, pay};
 use super::{COMMIT, COMMITS, Db, LETTER, RECORD, TestDb, pool_at};
 
 /// The inbox reaches its database through the proxy.
 async fn start() -> (TestDb, Proxy, Inbox<Db>) {
     let db = TestDb::new().await;
-    engine_at(&db).await.pool().close().await;
+    engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
     let idem = Idempotency::new(pool_at(proxy.url(), 3).await);
     let policy = ConsumerPolicy::default().max_attempts(2);
@@ -84,6 +85,8 @@ async fn a_batch_of_the_inbox_finds_out_whether_its_effects_were_committed() {
             pay(&mut message.tx()).await.unwrap();
             if message.index() == 1 {
                 message.fail("no ledger").await.unwrap();
+            } else {
+                message.done();
             }
         }
         assert!(commit.is_reached());

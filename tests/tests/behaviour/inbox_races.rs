@@ -7,13 +7,14 @@ use idem_axum::core::{ConsumerPolicy, DeadLetter, Inbox, Message, Processed, Set
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, yield_now};
 
-use super::inbox::{Done, deliver, engine_at, pay};
+use super::app::engine;
+use super::inbox::{Done, deliver, pay};
 use super::{Db, TestDb};
 
 async fn start() -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
     let policy = ConsumerPolicy::default().max_attempts(1);
-    let inbox = Inbox::builder(engine_at(&db).await).consumer("billing", policy);
+    let inbox = Inbox::builder(engine(&db).await).consumer("billing", policy);
     (db, inbox.build().unwrap())
 }
 

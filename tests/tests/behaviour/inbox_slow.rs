@@ -6,12 +6,13 @@ use idem_axum::core::{ConsumerPolicy, Inbox, Message, Outcome};
 use sqlx::AssertSqlSafe;
 use tokio::time::{sleep, timeout};
 
-use super::inbox::{engine_at, pay};
+use super::app::engine;
+use super::inbox::pay;
 use super::{Db, ENDLESS, TestDb};
 
 async fn start(timeout: Duration) -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
-    let inbox = Inbox::builder(engine_at(&db).await);
+    let inbox = Inbox::builder(engine(&db).await);
     let policy = ConsumerPolicy::default().timeout(timeout).max_attempts(2);
     let inbox = inbox.consumer("billing", policy).build().unwrap();
     (db, inbox)
@@ -40,6 +41,8 @@ async fn of_a_batch_of_the_inbox_a_statement_without_an_end_is_stopped_and_count
                 let bounded = async { statement.execute(&mut *message.tx()).await.map(drop) };
                 let over = timeout(Duration::from_millis(200), bounded).await;
                 message.fail(format!("{over:?}")).await.unwrap();
+            } else {
+                message.done();
             }
         }
         let outcomes = batch.finish().await.unwrap();
@@ -70,6 +73,7 @@ async fn a_batch_of_the_inbox_whose_time_is_over_is_handled_one_by_one() {
         if handed == [0, 1] {
             sleep(limit).await;
         }
+        message.done();
     }
     // Once more, unless an answer is there as soon as anybody looks at the clock.
     assert!(handed.ends_with(&[0, 1, 2]), "{handed:?}");
