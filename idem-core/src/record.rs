@@ -131,6 +131,23 @@ pub struct Completion {
 }
 
 impl Completion {
+    /// The status of a message that lies among the dead letters.
+    pub(crate) const PARKED: u16 = 410;
+
+    /// What is stored of a message that was handled: its result is the consumer's alone.
+    pub(crate) fn handled() -> Self {
+        Self::new(200, Vec::new(), Vec::new())
+    }
+
+    /// What is stored of a message that is parked.
+    pub(crate) fn parked() -> Self {
+        Self::new(Self::PARKED, Vec::new(), Vec::new())
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.status == Self::PARKED
+    }
+
     /// An answer without a reference.
     pub fn new(status: u16, headers: Vec<u8>, body: Vec<u8>) -> Self {
         Self {

@@ -12,7 +12,6 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::inbox::PARKED;
 use crate::store::{Backend, Fault, NewRecord, Opening, Probe, Seen};
 use crate::{Error, Idempotency, RecordName};
 
@@ -153,7 +152,7 @@ impl<DB: Backend> Session<DB> {
         let conn = &mut *self.held.conn;
         let inserted = DB::insert(conn, record).await.map_err(refusal::<DB>)?;
         // A message that is handled at last is no longer counted among those that have failed.
-        if inserted && self.has_failed && record.completion.status != PARKED {
+        if inserted && self.has_failed && !record.completion.is_parked() {
             DB::settle(conn, record.name).await.map_err(refusal::<DB>)?;
         }
         Ok(inserted)

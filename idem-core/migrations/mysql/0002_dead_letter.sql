@@ -1,7 +1,8 @@
 -- Messages whose handling has failed. Run by idem.migrate(), or copied into the application's own migrations.
 create table if not exists idem_dead_letter (
     id bigint not null auto_increment primary key,
-    -- The name of the record that the message would have left, see 0001_record.sql.
+    -- The name of the record that the message would have left, see 0001_record.sql. Once it is parked
+    -- it has one, of status 410; a message that was handled has one of status 200.
     scope varbinary(255) not null check (length(scope) > 0),
     operation varbinary(255) not null check (length(operation) > 0),
     `key` varbinary(255) not null check (length(`key`) > 0),

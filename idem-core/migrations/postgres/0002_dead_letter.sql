@@ -1,7 +1,8 @@
 -- Messages whose handling has failed. Run by idem.migrate(), or copied into the application's own migrations.
 create table if not exists idem.dead_letter (
     id bigint generated always as identity primary key,
-    -- The name of the record that the message would have left, see 0001_record.sql.
+    -- The name of the record that the message would have left, see 0001_record.sql. Once it is parked
+    -- it has one, of status 410; a message that was handled has one of status 200.
     scope text collate "C" not null check (octet_length(scope) between 1 and 255),
     operation text collate "C" not null check (octet_length(operation) between 1 and 255),
     key text collate "C" not null check (octet_length(key) between 1 and 255),

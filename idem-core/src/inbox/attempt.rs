@@ -8,12 +8,12 @@ use scopeguard::ScopeGuard;
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 
-use super::failing::{Counted, Failing, Parks, handled, is_parked, parked};
+use super::failing::{Counted, Failing, Parks};
 use super::{Failure, ProcessError, Processed};
 use crate::session::RolledBack;
 use crate::store::Backend;
 use crate::ticket::Ticket;
-use crate::{Completed, Error, Fresh, Tx};
+use crate::{Completed, Completion, Error, Fresh, Tx};
 
 /// An attempt that may run. Dropped, it is stopped and rolled back.
 pub(super) struct RunningAttempt<DB: Backend> {
@@ -92,15 +92,15 @@ impl<DB: Backend> Held<DB> {
     async fn complete(self, is_new: bool) -> Ended {
         let Self { fresh, failing } = self;
         let _running = failing.running();
-        let (ticket, stored) = fresh.store(handled()).await;
+        let (ticket, stored) = fresh.store(Completion::handled()).await;
         if let Err(error @ Error::TransactionBroken) = stored {
             let counted = park_broken(ticket, &failing, is_new, &error.to_string()).await;
             return Ended::Failed(error, counted);
         }
-        match ticket.finish(stored, parked).await {
+        match ticket.finish(stored, Completion::parked).await {
             Ok(Completed::Committed) => Ended::Known(Processed::First(())),
             // Another worker was faster.
-            Ok(Completed::Replay(completion)) if is_parked(&completion) => {
+            Ok(Completed::Replay(completion)) if completion.is_parked() => {
                 Ended::Known(Processed::Parked)
             }
             Ok(Completed::Replay(_)) => Ended::Known(Processed::Duplicate),

@@ -3,7 +3,7 @@
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::RunningAttempt;
-use super::failing::{Counted, Failing, Parks, is_parked};
+use super::failing::{Counted, Failing, Parks};
 use super::{Inbox, Message, ProcessError, Processed};
 use crate::ask::Asked;
 use crate::claim::replay;
@@ -113,7 +113,7 @@ impl<DB: Backend> Delivery<DB> {
                 Ok(Ok(RunningAttempt::new(fresh, failing, false)))
             }
             Claimed::Claim(Claim::InFlight) => Ok(Err(Processed::InFlight)),
-            Claimed::Claim(Claim::Replay(completion)) if is_parked(&completion) => {
+            Claimed::Claim(Claim::Replay(completion)) if completion.is_parked() => {
                 Ok(Err(Processed::Parked))
             }
             Claimed::Claim(Claim::Replay(_)) => Ok(Err(Processed::Duplicate)),

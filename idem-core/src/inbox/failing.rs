@@ -47,22 +47,6 @@ pub(super) enum Parks {
     Now,
 }
 
-/// The status of the record of a message that is parked.
-pub(crate) const PARKED: u16 = 410;
-
-pub(super) fn parked() -> Completion {
-    Completion::new(PARKED, Vec::new(), Vec::new())
-}
-
-pub(super) fn is_parked(completion: &Completion) -> bool {
-    completion.status == PARKED
-}
-
-/// What is stored of a message that was handled: its result is the consumer's alone.
-pub(super) fn handled() -> Completion {
-    Completion::new(200, Vec::new(), Vec::new())
-}
-
 impl<DB: Backend> Failing<DB> {
     pub(super) fn new(
         idem: &Idempotency<DB>,
@@ -202,7 +186,7 @@ impl<DB: Backend> Failing<DB> {
             name: &self.name,
             attempt,
             fingerprint: &self.fingerprint,
-            completion: &parked(),
+            completion: &Completion::parked(),
             ttl: self.policy.retention,
         };
         if session.insert(&record).await? {
@@ -210,7 +194,7 @@ impl<DB: Backend> Failing<DB> {
         }
         let found = DB::find(session.conn(), &self.name).await;
         let found = found.map_err(claim_error::<DB>)?;
-        Ok(found.is_some_and(|record| is_parked(&record.completion)))
+        Ok(found.is_some_and(|record| record.completion.is_parked()))
     }
 
     /// Parks a message with the id of another one, beside that one.

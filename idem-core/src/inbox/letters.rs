@@ -7,11 +7,10 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::failing::parked;
-use super::{Inbox, PARKED};
+use super::Inbox;
 use crate::session::{END, Effects, Session, claim_error};
 use crate::store::{Backend, NewRecord, Opening, StoredLetter};
-use crate::{Error, Fingerprint, IdempotencyKey, Operation, Policy, RecordName, Scope};
+use crate::{Completion, Error, Fingerprint, IdempotencyKey, Operation, Policy, RecordName, Scope};
 
 /// A message that has failed too often, as it was parked.
 #[derive(Clone)]
@@ -115,7 +114,7 @@ impl<DB: Backend> Inbox<DB> {
         let (name, id) = (letter.name.clone(), letter.id);
         self.alone(move |session| {
             Box::pin(async move {
-                let redriven = DB::redrive(session.conn(), &name, id, PARKED).await;
+                let redriven = DB::redrive(session.conn(), &name, id, Completion::PARKED).await;
                 redriven.map_err(claim_error::<DB>)
             })
         })
@@ -144,7 +143,7 @@ impl<DB: Backend> Inbox<DB> {
                     name: &name,
                     attempt: Uuid::new_v4(),
                     fingerprint: &Fingerprint::none(),
-                    completion: &parked(),
+                    completion: &Completion::parked(),
                     ttl,
                 };
                 session.insert(&record).await?;

@@ -25,8 +25,6 @@ pub use outcome::Outcome;
 pub use policy::ConsumerPolicy;
 pub use processed::{Failure, ProcessError, Processed, Settlement};
 
-pub(crate) use failing::PARKED;
-
 /// Handles each message once per consumer.
 ///
 /// Brokers deliver at least once: again after a crash, a lost acknowledgement, a rebalance, a

@@ -13,7 +13,7 @@ use crate::idempotency::Admission;
 use crate::in_flight::Arrival;
 use crate::inbox::Outcome;
 use crate::inbox::delivery::Delivery;
-use crate::inbox::failing::{Failing, is_parked};
+use crate::inbox::failing::Failing;
 use crate::session::{END, Session};
 use crate::store::{Backend, Opening, Seen, StoredRecord};
 use crate::{Error, Idempotency, Policy};
@@ -163,7 +163,7 @@ impl<DB: Backend> Claiming<DB> {
     fn tell(&mut self, entry: Entry<DB>, record: &Arc<StoredRecord>) {
         entry.place.completed(record);
         let told = match replay::<()>(record, &entry.fingerprint) {
-            Ok(Claim::Replay(completion)) if is_parked(&completion) => Outcome::Parked,
+            Ok(Claim::Replay(completion)) if completion.is_parked() => Outcome::Parked,
             Ok(Claim::Replay(_)) => Outcome::Duplicate,
             Ok(Claim::Mismatch) => {
                 self.reused.push((entry.index, entry.failing));

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Entry, Held, Lost};
 use crate::inbox::Outcome;
-use crate::inbox::failing::{Failing, Parks, handled};
+use crate::inbox::failing::{Failing, Parks};
 use crate::session::{END, Effects, RolledBack, claim_error};
 use crate::store::{Backend, NewRecord};
 use crate::{Completion, Error, ticket};
@@ -141,7 +141,7 @@ impl<DB: Backend> Entry<DB> {
     fn completion(&self) -> Completion {
         Completion {
             reference: self.reference.clone(),
-            ..handled()
+            ..Completion::handled()
         }
     }
 }
