@@ -3,14 +3,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
-use scopeguard::ScopeGuard;
-
+pub use self::message::BatchMessage;
 use super::attempt::RunningAttempt;
 use super::chunk::{Chunk, Claimed, Ended};
 use super::delivery::Delivery;
 use super::{Failure, Inbox, Message, Outcome};
 use crate::store::Backend;
-use crate::{Error, InvalidOperation, Operation, RecordName, Tx};
+use crate::{Error, InvalidOperation, Operation, RecordName};
+
+mod message;
 
 /// Messages that are being handled together.
 ///
@@ -40,25 +41,6 @@ enum Open<DB: Backend> {
 
 /// How many share a transaction: what a server keeps locks for is bounded.
 const LARGEST_CHUNK: usize = 100;
-
-/// One message of a [`Batch`], to be handled.
-///
-/// Say [`done`](Self::done) or [`fail`](Self::fail). Dropped without either it has failed.
-#[must_use = "it fails unless it is done"]
-pub struct BatchMessage<'b, DB: Backend> {
-    held: ScopeGuard<Lent<'b, DB>, fn(Lent<'b, DB>)>,
-    index: usize,
-}
-
-/// What is open goes back to its batch when the message is dropped.
-struct Lent<'b, DB: Backend> {
-    open: Open<DB>,
-    batch: &'b mut Batch<DB>,
-}
-
-fn give_back<DB: Backend>(lent: Lent<'_, DB>) {
-    lent.batch.open = Some(lent.open);
-}
 
 impl<DB: Backend> Inbox<DB> {
     /// Handles the messages of one poll together: for each that may be handled
@@ -155,11 +137,8 @@ impl<DB: Backend> Batch<DB> {
             return Ok(None);
         };
         self.is_undecided = true;
-        let lent = self.open.take().map(|open| Lent { open, batch: self });
-        Ok(lent.map(|lent| {
-            let held = scopeguard::guard(lent, give_back as _);
-            BatchMessage { held, index }
-        }))
+        let open = self.open.take();
+        Ok(open.map(|open| BatchMessage::lend(self, open, index)))
     }
 
     /// Settles the last message and commits. Says what became of each, in the order they came in.
@@ -259,7 +238,7 @@ impl<DB: Backend> Batch<DB> {
         self.is_undecided = false;
         match open {
             Open::Alone(index, attempt) => {
-                let failed = attempt.fail(Failure::Handler(error)).await;
+                let failed = attempt.fail(Failure::Returned(error)).await;
                 self.outcomes[index] = Outcome::of_error(failed)?;
                 Ok(())
             }
@@ -297,44 +276,6 @@ impl<DB: Backend> Batch<DB> {
     }
 }
 
-impl<DB: Backend> BatchMessage<'_, DB> {
-    /// Which of the messages it is, counted from 0 in the order they came in.
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
-    /// The transaction, to write the message's effect in.
-    pub fn tx(&mut self) -> Tx<'_, DB> {
-        match &mut self.held.open {
-            Open::Alone(_, attempt) => attempt.tx(),
-            Open::Together(chunk) => chunk.tx(),
-        }
-    }
-
-    /// It has been handled: what was written for it commits with the batch.
-    pub fn done(self) {
-        let lent = ScopeGuard::into_inner(self.held);
-        lent.batch.is_undecided = false;
-        give_back(lent);
-    }
-
-    /// Rolls back what was written for it, and counts the attempt.
-    ///
-    /// # Errors
-    ///
-    /// As [`Batch::next`].
-    ///
-    /// # Cancellation
-    ///
-    /// As [`Batch::next`].
-    pub fn fail(self, error: impl fmt::Display) -> impl Future<Output = Result<(), Error>> + Send {
-        // Here and not in the future: one that is never polled must not leave it to be handled.
-        let text = error.to_string();
-        let Lent { open, batch } = ScopeGuard::into_inner(self.held);
-        batch.fail(open, text)
-    }
-}
-
 /// What a message failed with that was dropped.
 const LEFT: &str = "the handler left the message neither done nor failed";
 
@@ -343,14 +284,6 @@ impl<DB: Backend> fmt::Debug for Batch<DB> {
         f.debug_struct("Batch")
             .field("messages", &self.deliveries.len())
             .field("outcomes", &self.outcomes)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<DB: Backend> fmt::Debug for BatchMessage<'_, DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BatchMessage")
-            .field("index", &self.index)
             .finish_non_exhaustive()
     }
 }
