@@ -58,7 +58,7 @@ impl<DB: Backend> RunningAttempt<DB> {
         let handled = AssertUnwindSafe(async { handle(&mut tx).await }).catch_unwind();
         match timeout_at(deadline, handled).await {
             Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(error))) => Err(Failure::Handler(error)),
+            Ok(Ok(Err(error))) => Err(Failure::Returned(error)),
             Ok(Err(_)) => Err(Failure::Panicked),
             Err(_) => Err(Failure::TimedOut),
         }

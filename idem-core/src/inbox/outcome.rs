@@ -46,7 +46,7 @@ impl Outcome {
                 attempts,
                 is_parked,
             } => Err(ProcessError::Failed {
-                failure: super::Failure::Handler(()),
+                failure: super::Failure::Returned(()),
                 attempts,
                 is_parked,
             }),

@@ -57,7 +57,7 @@ pub enum ProcessError<E> {
 #[non_exhaustive]
 pub enum Failure<E> {
     /// The handler returned this error.
-    Handler(E),
+    Returned(E),
     /// The handler panicked.
     Panicked,
     /// The handler took longer than the policy's timeout.
@@ -113,7 +113,7 @@ impl Settlement {
 impl<E: fmt::Display> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Handler(error) => error.fmt(f),
+            Self::Returned(error) => error.fmt(f),
             Self::Panicked => f.write_str("the handler panicked"),
             Self::TimedOut => f.write_str("the handler took longer than its timeout"),
             Self::NotCommitted(error) => error.fmt(f),

@@ -85,7 +85,7 @@ async fn the_inbox_keeps_nothing_of_what_failed_and_handles_it_when_it_comes_aga
         })
         .await;
     let Err(ProcessError::Failed {
-        failure: Failure::Handler(error),
+        failure: Failure::Returned(error),
         attempts: 1,
         is_parked: false,
     }) = &failed
