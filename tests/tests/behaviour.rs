@@ -52,6 +52,8 @@ macro_rules! behaviours {
         mod inbox_letters;
         #[path = "behaviour/inbox_log.rs"]
         mod inbox_log;
+        #[path = "behaviour/inbox_payloads.rs"]
+        mod inbox_payloads;
         #[path = "behaviour/inbox_races.rs"]
         mod inbox_races;
         #[path = "behaviour/inbox_slow.rs"]
@@ -114,6 +116,9 @@ mod sqlite {
 
     const RECORD: &str = "idem_record";
     const LETTER: &str = "idem_dead_letter";
+    const KEEPS_NO_PAYLOAD: &str = "create trigger keeps_no_payload before insert \
+        on idem_dead_letter when new.payload is not null \
+        begin select raise(abort, 'too large'); end";
     /// Ends the transaction it is in.
     const COMMITS: &str = "commit";
     const KEY: &str = "key";
@@ -164,6 +169,7 @@ mod postgres {
 
     const RECORD: &str = "idem.record";
     const LETTER: &str = "idem.dead_letter";
+    const KEEPS_NO_PAYLOAD: &str = "alter table idem.dead_letter add check (payload is null)";
     /// Ends the transaction it is in.
     const COMMITS: &str = "commit";
     const KEY: &str = "key";
@@ -280,6 +286,7 @@ mod mysql {
 
     const RECORD: &str = "idem_record";
     const LETTER: &str = "idem_dead_letter";
+    const KEEPS_NO_PAYLOAD: &str = "alter table idem_dead_letter add check (payload is null)";
     /// Ends the transaction it is in.
     const COMMITS: &str = "commit";
     const KEY: &str = "`key`";
@@ -356,6 +363,8 @@ mod mysql {
     mod inbox_killed;
     #[path = "behaviour/inbox_lost_commit.rs"]
     mod inbox_lost_commit;
+    #[path = "behaviour/inbox_packets.rs"]
+    mod inbox_packets;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation_levels.rs"]

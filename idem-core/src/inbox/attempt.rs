@@ -8,7 +8,8 @@ use scopeguard::ScopeGuard;
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 
-use super::failing::{Counted, Failing, Parks};
+use super::counting::{Counted, Parks};
+use super::failing::Failing;
 use super::{Failure, ProcessError, Processed};
 use crate::session::RolledBack;
 use crate::store::Backend;

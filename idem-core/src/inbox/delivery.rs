@@ -3,7 +3,8 @@
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::RunningAttempt;
-use super::failing::{Counted, Failing, Parks};
+use super::counting::{Counted, Parks};
+use super::failing::Failing;
 use super::{Inbox, Message, ProcessError, Processed};
 use crate::ask::Asked;
 use crate::claim::replay;
@@ -139,7 +140,7 @@ impl<DB: Backend> Delivery<DB> {
     async fn count_first(self, fresh: Fresh<DB>) -> Result<Claimed<DB>, Error> {
         let (ticket, mut session) = fresh.into_parts();
         let count = async {
-            let attempts = self.failing.count_in(&mut session, true, None).await?;
+            let attempts = self.failing.count_first(&mut session).await?;
             session.commit().await.map_err(claim_error::<DB>)?;
             Ok(attempts)
         };

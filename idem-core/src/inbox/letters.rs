@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::Inbox;
+use super::{Inbox, MessageBytes};
 use crate::session::{END, Effects, Session, claim_error};
 use crate::store::{Backend, NewRecord, Opening, StoredLetter};
 use crate::{Completion, Error, Fingerprint, IdempotencyKey, Operation, Policy, RecordName, Scope};
@@ -26,7 +26,7 @@ pub struct DeadLetter {
     pub error: Option<String>,
     /// Where the payload is found, if the consumer has said so.
     pub reference: Option<String>,
-    /// The payload, if the consumer has given it.
+    /// The payload, if the consumer has given it and the database could keep it.
     pub payload: Option<Vec<u8>>,
     /// When it was parked, by the database's clock.
     pub parked_at: SystemTime,
@@ -56,16 +56,7 @@ impl<DB: Backend> Inbox<DB> {
         after: Option<&DeadLetter>,
         limit: u32,
     ) -> Result<Vec<DeadLetter>, Error> {
-        let Ok(operation) = Operation::of_consumer(consumer) else {
-            return Ok(Vec::new());
-        };
-        let after = after.map_or(0, |letter| letter.id);
-        let mut conn = self.idempotency().acquire(Instant::now() + LIMIT).await?;
-        let found = DB::letters(&mut conn, operation.as_str(), after, limit.into()).await;
-        let found = found.map_err(claim_error::<DB>)?.into_iter();
-        Ok(found
-            .map(|letter| DeadLetter::of(letter, &operation))
-            .collect())
+        self.list(consumer, None, after, limit).await
     }
 
     /// The consumer's dead letter of a message, the latest if there are several.
@@ -73,27 +64,40 @@ impl<DB: Backend> Inbox<DB> {
     /// # Errors
     ///
     /// As [`dead_letters`](Self::dead_letters).
-    pub async fn dead_letter(
+    pub async fn dead_letter<'m>(
         &self,
         consumer: &str,
-        message_id: &str,
+        message_id: impl Into<MessageBytes<'m>>,
     ) -> Result<Option<DeadLetter>, Error> {
-        const PAGE: u32 = 1_000;
         let mut last: Option<DeadLetter> = None;
-        let mut found = None;
-        loop {
-            let page = self.dead_letters(consumer, last.as_ref(), PAGE).await?;
-            let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
-            for letter in page {
-                if letter.message_id == message_id {
-                    found = Some(letter.clone());
-                }
-                last = Some(letter);
-            }
-            if is_last {
-                return Ok(found);
-            }
+        let MessageBytes(id) = message_id.into();
+        while let Some(letter) = self
+            .list(consumer, Some(&id), last.as_ref(), 1)
+            .await?
+            .pop()
+        {
+            last = Some(letter);
         }
+        Ok(last)
+    }
+
+    async fn list(
+        &self,
+        consumer: &str,
+        message_id: Option<&[u8]>,
+        after: Option<&DeadLetter>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let Ok(operation) = Operation::of_consumer(consumer) else {
+            return Ok(Vec::new());
+        };
+        let (name, after) = (operation.as_str(), after.map_or(0, |letter| letter.id));
+        let mut conn = self.idempotency().acquire(Instant::now() + LIMIT).await?;
+        let found = DB::letters(&mut conn, name, message_id, after, limit.into()).await;
+        let found = found.map_err(claim_error::<DB>)?.into_iter();
+        Ok(found
+            .map(|letter| DeadLetter::of(letter, &operation))
+            .collect())
     }
 
     /// Lets the message of a dead letter be handled again: no record is in its way any more, and

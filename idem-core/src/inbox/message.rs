@@ -78,6 +78,9 @@ impl<'m> Message<'m> {
     }
 
     /// The payload, to be kept with a dead letter so that it can be handled later.
+    ///
+    /// What the database refuses, for being more than its `max_allowed_packet`, is not kept; so
+    /// give a [reference](Self::reference) too where payloads may be large.
     #[must_use]
     pub fn payload(mut self, bytes: impl Into<MessageBytes<'m>>) -> Self {
         self.payload = Some(bytes.into().0);
@@ -112,7 +115,7 @@ impl<'m> Message<'m> {
 
 /// Bytes that a message consists of, borrowed where they can be.
 #[derive(Clone)]
-pub struct MessageBytes<'m>(Cow<'m, [u8]>);
+pub struct MessageBytes<'m>(pub(super) Cow<'m, [u8]>);
 
 impl<'m> From<&'m str> for MessageBytes<'m> {
     fn from(text: &'m str) -> Self {

@@ -10,6 +10,7 @@ use crate::{Idempotency, InvalidOperation, Operation, Tx};
 mod attempt;
 mod batch;
 mod chunk;
+mod counting;
 mod delivery;
 mod failing;
 mod letters;

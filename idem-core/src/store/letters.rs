@@ -29,10 +29,11 @@ pub trait Letters: sealed::Sealed + Database {
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
-    /// Lists dead letters with larger ids than `after`.
+    /// Lists dead letters with larger ids than `after`; those of one message, if it is given.
     fn letters<'a>(
         conn: &'a mut Self::Connection,
         operation: &'a str,
+        message_id: Option<&'a [u8]>,
         after: i64,
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>>;

@@ -12,7 +12,7 @@ use super::app::engine;
 use super::inbox::{Done, abandon, deliver, pay, start};
 use super::{COMMITS, Db, LETTER, TestDb, age_records};
 
-async fn start_with(policy: ConsumerPolicy) -> (TestDb, Inbox<Db>) {
+pub async fn start_with(policy: ConsumerPolicy) -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
     let inbox = Inbox::builder(engine(&db).await);
     let inbox = inbox.consumer("billing", policy).build().unwrap();
@@ -23,7 +23,7 @@ async fn start_with_three_attempts() -> (TestDb, Inbox<Db>) {
     start_with(ConsumerPolicy::default().max_attempts(3)).await
 }
 
-async fn fail<'m>(inbox: &Inbox<Db>, message: impl Into<Message<'m>>) -> (u32, bool) {
+pub async fn fail<'m>(inbox: &Inbox<Db>, message: impl Into<Message<'m>>) -> (u32, bool) {
     let failed = inbox
         .process("billing", message, async |tx| {
             pay(tx).await.map_err(|error| error.to_string())?;

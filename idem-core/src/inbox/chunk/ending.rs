@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{Entry, Held, Lost};
 use crate::inbox::Outcome;
-use crate::inbox::failing::{Failing, Parks};
+use crate::inbox::counting::Parks;
+use crate::inbox::failing::Failing;
 use crate::session::{END, Effects, RolledBack, claim_error};
 use crate::store::{Backend, NewRecord};
 use crate::{Completion, Error, ticket};

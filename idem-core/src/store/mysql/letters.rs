@@ -73,6 +73,7 @@ impl Letters for MySql {
     fn letters<'a>(
         conn: &'a mut MySqlConnection,
         operation: &'a str,
+        message_id: Option<&'a [u8]>,
         after: i64,
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
@@ -84,9 +85,14 @@ impl Letters for MySql {
                    timestampdiff(microsecond, '1970-01-01', parked_at) div 1000 as parked_at, \
                    timestampdiff(microsecond, '1970-01-01', redriven_at) div 1000 as redriven_at \
                  from idem_dead_letter \
-                 where operation = ? and parked_at is not null and id > ? order by id limit ?",
+                 where operation = ? and parked_at is not null \
+                   and (? is null or message_id = ?) and id > ? order by id limit ?",
             );
-            let rows = rows.bind(operation.as_bytes()).bind(after).bind(limit);
+            let rows = rows
+                .bind(operation.as_bytes())
+                .bind(message_id)
+                .bind(message_id);
+            let rows = rows.bind(after).bind(limit);
             rows.fetch_all(conn).await?.iter().map(letter).collect()
         })
     }

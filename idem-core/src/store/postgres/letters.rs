@@ -70,6 +70,7 @@ impl Letters for Postgres {
     fn letters<'a>(
         conn: &'a mut PgConnection,
         operation: &'a str,
+        message_id: Option<&'a [u8]>,
         after: i64,
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
@@ -79,10 +80,15 @@ impl Letters for Postgres {
                    (extract(epoch from parked_at) * 1000)::bigint as parked_at, \
                    (extract(epoch from redriven_at) * 1000)::bigint as redriven_at \
                  from idem.dead_letter \
-                 where operation = $1 and parked_at is not null and id > $2 order by id limit $3",
+                 where operation = $1 and parked_at is not null \
+                   and ($2::bytea is null or message_id = $2) and id > $3 order by id limit $4",
             );
-            let rows = rows.bind(operation).bind(after).bind(limit).fetch_all(conn);
-            rows.await?.iter().map(letter).collect()
+            let rows = rows
+                .bind(operation)
+                .bind(message_id)
+                .bind(after)
+                .bind(limit);
+            rows.fetch_all(conn).await?.iter().map(letter).collect()
         })
     }
 

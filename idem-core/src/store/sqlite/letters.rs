@@ -72,6 +72,7 @@ impl Letters for Sqlite {
     fn letters<'a>(
         conn: &'a mut SqliteConnection,
         operation: &'a str,
+        message_id: Option<&'a [u8]>,
         after: i64,
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
@@ -79,10 +80,15 @@ impl Letters for Sqlite {
             let rows = sqlx::query(
                 "select id, scope, key, message_id, attempts, error, reference, payload, \
                    parked_at, redriven_at from idem_dead_letter \
-                 where operation = ? and parked_at is not null and id > ? order by id limit ?",
+                 where operation = ?1 and parked_at is not null \
+                   and (?2 is null or message_id = ?2) and id > ?3 order by id limit ?4",
             );
-            let rows = rows.bind(operation).bind(after).bind(limit).fetch_all(conn);
-            rows.await?.iter().map(letter).collect()
+            let rows = rows
+                .bind(operation)
+                .bind(message_id)
+                .bind(after)
+                .bind(limit);
+            rows.fetch_all(conn).await?.iter().map(letter).collect()
         })
     }
 
