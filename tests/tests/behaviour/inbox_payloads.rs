@@ -2,16 +2,20 @@
 
 use idem_axum::core::{ConsumerPolicy, Message, Processed};
 
+use super::KEEPS_NO_PAYLOAD;
 use super::inbox::deliver;
 use super::inbox_letters::{fail, start_with};
-use super::KEEPS_NO_PAYLOAD;
 
 #[tokio::test]
 async fn the_inbox_parks_a_message_whose_payload_the_database_refuses() {
     let (db, inbox) = start_with(ConsumerPolicy::default().max_attempts(2)).await;
     let pool = inbox.idempotency().pool();
     sqlx::raw_sql(KEEPS_NO_PAYLOAD).execute(pool).await.unwrap();
-    let message = || Message::new("m1").payload("p").reference("PAYMENTS:42 \u{e9}");
+    let message = || {
+        Message::new("m1")
+            .payload("p")
+            .reference("PAYMENTS:42 \u{e9}")
+    };
     assert_eq!(fail(&inbox, message()).await, (1, false));
     assert_eq!(fail(&inbox, message()).await, (2, true));
     let again = deliver(&inbox, message()).await;
