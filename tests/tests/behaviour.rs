@@ -42,6 +42,8 @@ macro_rules! behaviours {
         mod history;
         #[path = "behaviour/inbox.rs"]
         mod inbox;
+        #[path = "behaviour/inbox_batch_failures.rs"]
+        mod inbox_batch_failures;
         #[path = "behaviour/inbox_batches.rs"]
         mod inbox_batches;
         #[path = "behaviour/inbox_dropped.rs"]

@@ -2,6 +2,8 @@
 #![cfg(feature = "mysql")]
 #![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
+#[path = "galera/inbox.rs"]
+mod inbox;
 #[path = "galera/migrating.rs"]
 mod migrating;
 #[path = "galera/nodes.rs"]

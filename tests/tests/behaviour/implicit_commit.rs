@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use idem_axum::core::Outcome;
 use sqlx::Executor;
 
 use super::app::{engine, has_paid, payment, problem};
 use super::gate::{Gate, WAIT, until_somebody_waits};
+use super::inbox::{pay, start};
+use super::inbox_batches::{messages, process};
 use super::statements::app;
 use super::{TestDb, age_records};
 
@@ -32,6 +35,31 @@ async fn a_handler_that_changes_the_schema_is_not_run_again() {
         assert_eq!(retry.status, 500, "{statement}");
         assert_eq!(db.payments().await, 1, "{statement}");
     }
+}
+
+#[tokio::test]
+async fn of_a_batch_of_the_inbox_those_before_a_change_of_the_schema_are_parked() {
+    let (db, inbox) = start().await;
+    let polled = messages(&["m1", "alters", "m2"]);
+    let mut batch = inbox.process_batch("billing", polled).unwrap();
+    while let Some(mut message) = batch.next().await.unwrap() {
+        pay(&mut message.tx()).await.unwrap();
+        if message.index() == 1 {
+            let alter = "alter table payment comment = 'extra'";
+            message.tx().execute(alter).await.unwrap();
+        }
+        message.done();
+    }
+    let outcomes = batch.finish().await.unwrap();
+    let parked = Outcome::Failed {
+        attempts: 1,
+        is_parked: true,
+    };
+    assert_eq!(outcomes, [parked, parked, Outcome::First]);
+    use Outcome::{Duplicate, Parked};
+    let again = process(&inbox, &["m1", "alters", "m2"]).await;
+    assert_eq!(again, [Parked, Parked, Duplicate]);
+    assert_eq!(db.payments().await, 3);
 }
 
 /// Not every wait for a lock that is in vain has rolled back what came before it.
