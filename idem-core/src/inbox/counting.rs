@@ -99,7 +99,7 @@ impl<DB: Backend> Failing<DB> {
         if is_parked {
             tracing::warn!(
                 operation = self.name.operation.as_str(),
-                message = self.name.key.digest(),
+                key = self.name.key.digest(),
                 attempts,
                 "a message lies among the dead letters now"
             );
