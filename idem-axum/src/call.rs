@@ -1,8 +1,7 @@
 //! The one extractor that the attribute puts in the place of the handler's own.
 //!
-//! The order is fixed: the key's syntax, the handler's extractors that need no body
-//! (authorisation), the scope, the body, the handler's last extractor. So nothing is replayed
-//! without authorisation, and nobody unauthenticated makes the server buffer a body.
+//! It keeps the request until the attribute says what its operation is; how it is taken apart is
+//! told in [`arrive`](crate::arrive).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,14 +9,16 @@ use std::marker::PhantomData;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use idem_core::Backend;
 
-use crate::request::{Head, buffer};
-use crate::run::Arrived;
-use crate::runtime::{Runtime, WithoutTx};
+use crate::Idempotency;
+use crate::arrive::{Taken, take_apart};
+use crate::runtime::Runtime;
 use crate::scope::ScopeIn;
+use crate::spec::Spec;
 use crate::state::{HasIdempotency, SameDb};
-use crate::{Idempotency, Rejection};
+use crate::without_tx::WithoutTx;
 
 /// The handler takes a `Tx<DB>`.
 #[derive(Debug)]
@@ -59,60 +60,58 @@ impl<S: HasIdempotency> ModeIn<S> for NoTx {
     }
 }
 
-/// A request whose extractors have all agreed, and which has touched no database yet.
+/// A request that is still to be taken apart, and the router's state.
 ///
 /// `MAX_BODY` is in bytes, 0 for the route's `DefaultBodyLimit`.
 pub struct Call<M: Mode, Scope, Extractors, Last, const MAX_BODY: usize, const KEY_REQUIRED: bool> {
-    arrived: Arrived<M::Runtime>,
-    extractors: Extractors,
-    last: Last,
+    take_apart: Box<TakeApart<M::Runtime, Extractors, Last>>,
     scope: PhantomData<fn() -> Scope>,
 }
+
+type TakeApart<R, Extractors, Last> = dyn FnOnce(&'static Spec) -> BoxFuture<'static, Result<Taken<R, Extractors, Last>, Response>>
+    + Send;
 
 impl<M: Mode, Scope, Extractors, Last, const MAX_BODY: usize, const KEY_REQUIRED: bool>
     Call<M, Scope, Extractors, Last, MAX_BODY, KEY_REQUIRED>
 {
     /// The attempt, and the handler's arguments.
-    pub fn split(self) -> (Arrived<M::Runtime>, Extractors, Last) {
-        (self.arrived, self.extractors, self.last)
+    ///
+    /// # Errors
+    ///
+    /// The answer of an extractor that refuses the request, or Idem's own.
+    pub async fn split(
+        self,
+        spec: &'static Spec,
+    ) -> Result<Taken<M::Runtime, Extractors, Last>, Response> {
+        (self.take_apart)(spec).await
     }
 }
 
 impl<S, Via, M, Scope, Extractors, Last, const MAX_BODY: usize, const KEY_REQUIRED: bool>
     FromRequest<S, (Via,)> for Call<M, Scope, Extractors, Last, MAX_BODY, KEY_REQUIRED>
 where
-    S: HasIdempotency + Send + Sync,
+    S: HasIdempotency + Clone + Send + Sync + 'static,
     M: ModeIn<S>,
-    Scope: ScopeIn<S>,
-    Extractors: FromRequestParts<S> + Send,
-    Last: LastExtractor<S, Via> + Send,
+    Scope: ScopeIn<S> + 'static,
+    Extractors: FromRequestParts<S> + Send + 'static,
+    Last: LastExtractor<S, Via> + Send + 'static,
+    Via: 'static,
 {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let runtime = M::runtime(state);
-        let settings = runtime.settings();
-        let (mut parts, body) = request.into_parts();
-        let refuse = |rejection: Rejection| rejection.into_response(settings);
-
-        let mut head = Head::read(&parts, settings, KEY_REQUIRED).map_err(refuse)?;
-        let extractors = Extractors::from_request_parts(&mut parts, state).await;
-        let extractors = extractors.map_err(IntoResponse::into_response)?;
-        let early = Last::before_body(&mut parts, state).await?;
-        let scope = Scope::scope(&mut parts, state).await?;
-        let scope = scope.map_err(|_| refuse(Rejection::ScopeMissing))?;
-        head.read_path(&mut parts).await;
-        let (request, body) = buffer(parts, body, MAX_BODY).await.map_err(refuse)?;
-        let last = match early {
-            Some(last) => last,
-            None => Last::after_body(request, state).await?,
-        };
-
-        let arrived = Arrived::new(runtime, head, scope, body);
+        let (runtime, state) = (M::runtime(state), state.clone());
         Ok(Self {
-            arrived,
-            extractors,
-            last,
+            take_apart: Box::new(move |spec| {
+                Box::pin(take_apart::<_, _, Scope, _, _, _>(
+                    request,
+                    state,
+                    runtime,
+                    spec,
+                    MAX_BODY,
+                    KEY_REQUIRED,
+                ))
+            }),
             scope: PhantomData,
         })
     }

@@ -1,10 +1,14 @@
 //! A response as it is stored, and a stored one as a response.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt, Limited};
 use idem_core::{Completion, Settings};
+
+use crate::look::look;
 
 /// Says that an answer is a replay. An inbound header of this name means nothing.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -74,6 +78,31 @@ pub(crate) async fn capture(
     let headers = encode(&parts.headers, settings);
     let completion = Completion::new(parts.status.as_u16(), headers, body.to_vec());
     Some((completion, Response::from_parts(parts, Body::from(body))))
+}
+
+/// As [`capture`], changing nothing: what cannot be stored is handed on as it came.
+pub(crate) async fn look_at(
+    response: Response,
+    max: usize,
+    settings: &Settings,
+) -> (Option<Completion>, Response) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let (parts, body) = response.into_parts();
+    let looked = look(body, u64::try_from(max).unwrap_or(u64::MAX), PATIENCE).await;
+    let completion = looked.bytes.map(|bytes| {
+        let (body, headers) = match has_no_body(parts.status) {
+            true => (Vec::new(), without_length(&parts.headers)),
+            false => (bytes.to_vec(), parts.headers.clone()),
+        };
+        Completion::new(parts.status.as_u16(), encode(&headers, settings), body)
+    });
+    (completion, Response::from_parts(parts, looked.body))
+}
+
+fn without_length(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = headers.clone();
+    headers.remove(header::CONTENT_LENGTH);
+    headers
 }
 
 /// Whether HTTP has no place for a body in such an answer.

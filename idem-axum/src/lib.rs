@@ -4,9 +4,11 @@
 //! an [`Idempotency`] in the router's state.
 
 mod answer;
+mod arrive;
 mod call;
 mod capture;
 mod check;
+mod look;
 mod outcome;
 mod rejection;
 mod request;
@@ -16,13 +18,16 @@ mod scope;
 mod spec;
 mod state;
 mod supervise;
+mod unenforced;
+mod without_tx;
 
 pub use capture::REPLAYED;
 pub use idem_core::{
     Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, Failure,
     FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder,
     InvalidReference, InvalidScope, Message, MigrateError, Outcome, Policy, ProcessError,
-    Processed, Scope, Settings, Settlement, ShutdownTimedOut, Tx, WhileRunning,
+    Processed, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement,
+    ShutdownTimedOut, Tx, WhileRunning,
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
@@ -38,14 +43,16 @@ pub use idem_core as core;
 pub mod __rt {
     pub use axum::response::Response;
 
+    pub use crate::arrive::Taken;
     pub use crate::call::{Call, LastExtractor, Mode, ModeIn, NoTx, ViaBody, ViaParts, WithTx};
     pub use crate::outcome::{AnyOutcome, Outcome};
-    pub use crate::run::{Arrived, Ready, Running};
-    pub use crate::runtime::{Ending, Runtime, WithoutTx};
+    pub use crate::run::{Arrived, Running};
+    pub use crate::runtime::{Ending, Runtime, UnenforcedEnding};
     pub use crate::scope::{Ch, Global, Named, ScopeFor, ScopeIn};
     pub use crate::spec::{Spec, custom_digest};
     pub use crate::state::SameDb;
     pub use crate::supervise::{Stopped, supervise};
+    pub use crate::without_tx::WithoutTx;
 
     /// Bounds that are checked where the user wrote the type.
     pub mod check {

@@ -45,6 +45,8 @@ pub enum Rejection {
     TryAgain,
     /// It is not known yet whether the attempt took effect; a retry finds out.
     OutcomeUnknown,
+    /// It is not known whether an operation that is not protected yet took effect.
+    CommitUnclear,
     /// The database cannot be used; nothing ran.
     StoreUnavailable,
     /// A stored record cannot be read by this node; nothing ran.
@@ -70,6 +72,7 @@ impl Rejection {
             | Self::HandlerPanicked
             | Self::NotCommitted
             | Self::TransactionBroken
+            | Self::CommitUnclear
             | Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Timeout
             | Self::TryAgain
@@ -232,6 +235,12 @@ impl Rejection {
                 "outcome-unknown",
                 "It is not known yet whether the operation took effect",
                 "Send the same request with the same key again: it finds out, and never runs twice.",
+            ),
+            Self::CommitUnclear => (
+                "commit-unclear",
+                "It is not known whether the operation took effect",
+                "The connection to the database broke at the end, and this operation is not \
+                 protected yet: look up whether it took effect before it is sent again.",
             ),
             Self::StoreUnavailable => (
                 "store-unavailable",

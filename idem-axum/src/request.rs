@@ -1,24 +1,27 @@
 //! What of a request is kept for the attempt: its key, its head, its body.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, MatchedPath, OriginalUri, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::{RequestExt, RequestPartsExt};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use futures_util::stream;
+use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
 use idem_core::{
     Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation, Operation, Settings,
 };
 use tokio::time::Instant;
 
 use crate::Rejection;
+use crate::look::look;
 use crate::spec::Spec;
 
 /// The head of a request, as the fingerprint and the operation need it.
 pub(crate) struct Head {
-    pub(crate) key: Option<IdempotencyKey>,
     pub(crate) arrived: Instant,
     method: Method,
     uri: Uri,
@@ -29,23 +32,14 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Reads the key and refuses what no attempt can be made of.
-    pub(crate) fn read(
-        parts: &Parts,
-        settings: &Settings,
-        key_required: bool,
-    ) -> Result<Self, Rejection> {
+    /// Refuses what the attribute is not made for.
+    pub(crate) fn read(parts: &Parts) -> Result<Self, Rejection> {
         if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
             let method = &parts.method;
             tracing::error!(%method, "#[idempotent] is for writes: take it off this handler");
             return Err(Rejection::Misconfigured);
         }
-        let key = read_key(&parts.headers, settings)?;
-        if key.is_none() && key_required {
-            return Err(Rejection::KeyMissing);
-        }
         Ok(Self {
-            key,
             arrived: Instant::now(),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -53,6 +47,18 @@ impl Head {
             route: None,
             params: None,
         })
+    }
+
+    /// The key, if there is one.
+    pub(crate) fn key(
+        &self,
+        settings: &Settings,
+        is_required: bool,
+    ) -> Result<Option<IdempotencyKey>, Rejection> {
+        match read_key(&self.headers, settings)? {
+            None if is_required => Err(Rejection::KeyMissing),
+            key => Ok(key),
+        }
     }
 
     /// Reads what the router knows of the path. `OriginalUri`, since nesting strips the prefix.
@@ -118,7 +124,6 @@ impl Head {
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
-            .field("key", &self.key)
             .field("method", &self.method)
             .field("route", &self.route)
             .finish_non_exhaustive()
@@ -195,6 +200,26 @@ pub(crate) async fn buffer(
     Ok((request, bytes))
 }
 
+/// As [`buffer`], refusing nothing: the body is `None` where it is too long, too slow or broken,
+/// and the request has it as it came.
+pub(crate) async fn look_at(parts: Parts, body: Body, max_body: usize) -> (Request, Option<Bytes>) {
+    let (parts, limit) = match u64::try_from(max_body) {
+        Ok(limit) if limit > 0 => (parts, limit),
+        _ => {
+            // Only a body knows what the layers have it limited to.
+            let measure = Body::new(StreamBody::new(stream::pending::<Result<_, Infallible>>()));
+            let request = Request::from_parts(parts, measure).with_limited_body();
+            let (parts, measure) = request.into_parts();
+            (parts, measure.size_hint().upper().unwrap_or(u64::MAX))
+        }
+    };
+    if announced(&parts.headers, &body) > limit {
+        return (Request::from_parts(parts, body), None);
+    }
+    let looked = look(body, limit, Duration::from_secs(30)).await;
+    (Request::from_parts(parts, looked.body), looked.bytes)
+}
+
 /// How long the body will be at least. Its own word counts before the header's: a layer that
 /// changes a body may have left the header as it was.
 fn announced(headers: &HeaderMap, body: &Body) -> u64 {
@@ -219,8 +244,8 @@ mod tests {
         let request = Request::post("/").header("idempotency-key", "secret");
         let request = request.header("authorization", "secret");
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let head = Head::read(&parts, &Settings::default(), true).unwrap();
-        assert!(head.key.is_some());
+        let head = Head::read(&parts).unwrap();
+        assert!(head.key(&Settings::default(), true).unwrap().is_some());
         assert!(!format!("{head:?}").contains("secret"), "{head:?}");
     }
 

@@ -1,15 +1,17 @@
 //! The life of a request, from the extractors' yes to the answer.
 //!
-//! `#[idempotent]` turns a handler's body into three calls, in this order: [`Arrived::run`]
-//! spawns the attempt's task; on it [`Ready::begin`] claims the record, the handler runs under
-//! [`supervise`](crate::supervise::supervise), and [`Running::finish`] completes or releases.
+//! `#[idempotent]` turns a handler's body into four calls, in this order: [`Call::split`] takes
+//! the request apart; [`Arrived::run`] spawns the attempt's task; on it [`Arrived::begin`] claims
+//! the record, the handler runs under [`supervise`](crate::supervise::supervise), and
+//! [`Running::finish`] completes or releases.
+//!
+//! [`Call::split`]: crate::call::Call::split
 
 use std::fmt;
 
-use axum::body::Bytes;
 use axum::response::Response;
 use idem_core::{
-    Attempt, Claim, Completed, Completion, Effects, Policy, RecordName, Scope, Settings,
+    Attempt, Claim, Completed, Completion, Effects, Operation, Policy, RolloutMode, Settings,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -17,7 +19,6 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use crate::answer::{failure, outcome, refuse, replay, terminal};
-use crate::request::Head;
 use crate::runtime::{Ending, Runtime};
 use crate::spec::{Spec, Verdict};
 use crate::supervise::Stopped;
@@ -25,50 +26,37 @@ use crate::{Rejection, capture};
 
 /// A request whose extractors have all agreed; the database has not been touched.
 pub struct Arrived<R> {
-    runtime: R,
-    head: Head,
-    scope: Scope,
-    body: Bytes,
-}
-
-/// An attempt that knows its record and its terms, on its own task.
-#[derive(Debug)]
-pub struct Ready<R> {
-    runtime: R,
-    spec: &'static Spec,
-    policy: Policy,
-    deadline: Instant,
-    /// None for a request without a key, where keys are optional.
-    attempt: Option<Attempt>,
+    pub(crate) runtime: R,
+    pub(crate) spec: &'static Spec,
+    pub(crate) mode: RolloutMode,
+    pub(crate) policy: Policy,
+    pub(crate) deadline: Instant,
+    /// None where nobody knows, and the mode does not need it.
+    pub(crate) operation: Option<Operation>,
+    /// None for a request without a key where keys are optional, and in modes that do not enforce
+    /// for one that can have no record.
+    pub(crate) attempt: Option<Attempt>,
+    /// Why it can have none.
+    pub(crate) in_the_way: Option<Rejection>,
 }
 
 impl<R: Runtime> Arrived<R> {
-    pub(crate) fn new(runtime: R, head: Head, scope: Scope, body: Bytes) -> Self {
-        Self {
-            runtime,
-            head,
-            scope,
-            body,
-        }
-    }
-
     /// Runs the attempt on a task of its own and waits for its answer.
     ///
     /// When the client hangs up, axum drops this future; the task runs to its end, and a retry
     /// replays what it stored.
-    pub async fn run<F, Work>(self, spec: &'static Spec, work: F) -> Response
+    pub async fn run<F, Work>(self, work: F) -> Response
     where
-        F: FnOnce(Ready<R>) -> Work + Send,
+        F: FnOnce(Self) -> Work + Send,
         Work: Future<Output = Response> + Send + 'static,
     {
+        if self.mode == RolloutMode::Off && !R::LENDS_TX {
+            return work(self).await;
+        }
         let runtime = self.runtime.clone();
-        let ready = match self.make_ready(spec) {
-            Ok(ready) => ready,
-            Err(rejection) => return rejection.into_response(runtime.settings()),
-        };
-        let span = ready.span();
+        let span = self.span();
         let (answer, answered) = oneshot::channel();
-        let work = work(ready);
+        let work = work(self);
         let task = async move {
             // Nobody waits for the answer any more when the client has hung up.
             drop(answer.send(work.await));
@@ -81,55 +69,14 @@ impl<R: Runtime> Arrived<R> {
         }
     }
 
-    fn make_ready(self, spec: &'static Spec) -> Result<Ready<R>, Rejection> {
-        let Self {
-            runtime,
-            head,
-            scope,
-            body,
-        } = self;
-        let operation = head.operation(spec)?;
-        let policy = spec.policy(runtime.settings().policy);
-        let deadline = head.arrived + policy.timeout;
-        let fingerprint = head.fingerprint(spec, &body);
-        let attempt = head.key.map(|key| {
-            let name = RecordName {
-                scope,
-                operation,
-                key,
-            };
-            Attempt {
-                name,
-                fingerprint,
-                policy,
-                deadline,
-            }
-        });
-        Ok(Ready {
-            runtime,
-            spec,
-            policy,
-            deadline,
-            attempt,
-        })
-    }
-}
-
-/// The body is the client's business alone.
-impl<R> fmt::Debug for Arrived<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arrived")
-            .field("head", &self.head)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<R: Runtime> Ready<R> {
     fn span(&self) -> Span {
-        let (operation, key) = match &self.attempt {
-            Some(Attempt { name, .. }) => (name.operation.as_str(), name.key.digest()),
-            None => (self.spec.item, "none".to_owned()),
-        };
+        let operation = self.operation.as_ref().map(Operation::as_str);
+        let operation = operation.unwrap_or(self.spec.item);
+        let key = self
+            .attempt
+            .as_ref()
+            .map(|attempt| attempt.name.key.digest());
+        let key = key.unwrap_or_else(|| "none".to_owned());
         tracing::info_span!("idempotent_attempt", operation, key, outcome = Empty)
     }
 
@@ -138,66 +85,111 @@ impl<R: Runtime> Ready<R> {
     /// # Errors
     ///
     /// A replay, or the refusal that the claim has come to.
-    pub async fn begin(self) -> Result<Running<R::Fresh>, Response> {
-        let Self {
-            runtime,
-            spec,
-            policy,
-            deadline,
-            attempt,
-        } = self;
-        let protected = attempt.is_some();
-        let claim = match attempt {
+    pub async fn begin(self) -> Result<Running<R>, Response> {
+        if self.mode != RolloutMode::Enforce {
+            return self.begin_unenforced().await;
+        }
+        let (terms, runtime) = (self.terms(), self.runtime);
+        let claim = match self.attempt {
             Some(attempt) => runtime.claim(attempt).await,
             None => runtime
-                .begin_unprotected(policy, deadline)
+                .begin_unprotected(self.policy, self.deadline)
                 .await
                 .map(Claim::Fresh),
         };
-        let settings = runtime.settings();
         let refusal = match claim {
             Ok(Claim::Fresh(fresh)) => {
-                let settings = settings.clone();
-                return Ok(Running {
-                    fresh,
-                    spec,
-                    settings,
-                    deadline,
-                    protected,
-                });
+                let work = Work::Enforced(fresh);
+                return Ok(Running { work, terms });
             }
-            Ok(Claim::Replay(completion)) => return Err(replay(&completion, settings)),
+            Ok(Claim::Replay(completion)) => return Err(replay(&completion, &terms.settings)),
             Ok(Claim::InFlight) => Rejection::InFlight,
             Ok(Claim::Mismatch) => Rejection::KeyReused,
             Err(error) => failure(&error),
         };
-        Err(refuse(refusal, settings))
+        Err(refuse(refusal, &terms.settings))
+    }
+
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            spec: self.spec,
+            settings: self.runtime.settings().clone(),
+            deadline: self.deadline,
+            has_record: self.attempt.is_some(),
+            in_the_way: self.in_the_way,
+        }
+    }
+}
+
+/// The request's own parts are the client's business alone.
+impl<R> fmt::Debug for Arrived<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrived")
+            .field("operation", &self.operation)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
     }
 }
 
 /// An attempt whose handler may run.
-#[derive(Debug)]
-pub struct Running<F: ?Sized> {
-    pub(crate) fresh: Box<F>,
-    spec: &'static Spec,
-    settings: Settings,
-    deadline: Instant,
-    protected: bool,
+pub struct Running<R: Runtime> {
+    pub(crate) work: Work<R>,
+    pub(crate) terms: Terms,
 }
 
-impl<F: Ending + ?Sized> Running<F> {
+/// What of an attempt is to be ended.
+pub(crate) enum Work<R: Runtime> {
+    Enforced(Box<R::Fresh>),
+    Unenforced(Box<R::Unenforced>),
+}
+
+/// What an attempt's end depends on.
+pub(crate) struct Terms {
+    pub(crate) spec: &'static Spec,
+    pub(crate) settings: Settings,
+    pub(crate) deadline: Instant,
+    /// It has a key.
+    pub(crate) has_record: bool,
+    pub(crate) in_the_way: Option<Rejection>,
+}
+
+impl<R: Runtime> Running<R> {
     /// When the handler's time is over.
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        self.terms.deadline
     }
 
     /// Commits the record, the answer and the handler's writes, or rolls all of it back; then
     /// answers.
     pub async fn finish(self, ended: Result<(Response, bool), Stopped>) -> Response {
-        let settings = self.settings.clone();
+        let Self { work, terms } = self;
+        match work {
+            Work::Enforced(fresh) => Enforced { fresh, terms }.finish(ended).await,
+            Work::Unenforced(work) => crate::unenforced::finish(work, terms, ended).await,
+        }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Running<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+/// An attempt that is protected.
+struct Enforced<F: ?Sized> {
+    fresh: Box<F>,
+    terms: Terms,
+}
+
+impl<F: Ending + ?Sized> Enforced<F> {
+    async fn finish(self, ended: Result<(Response, bool), Stopped>) -> Response {
+        let settings = self.terms.settings.clone();
         let answer = match ended {
-            Ok((response, is_err)) => match self.spec.verdict(response.status(), is_err) {
-                Verdict::Store(effects) if self.protected => self.store(response, effects).await,
+            Ok((response, is_err)) => match self.terms.spec.verdict(response.status(), is_err) {
+                Verdict::Store(effects) if self.terms.has_record => {
+                    self.store(response, effects).await
+                }
                 Verdict::Store(effects) => self.commit(response, effects).await,
                 Verdict::Release => self.release().await.map(|()| {
                     outcome("released");
@@ -211,9 +203,10 @@ impl<F: Ending + ?Sized> Running<F> {
     }
 
     async fn store(self, response: Response, effects: Effects) -> Result<Response, Rejection> {
-        let max = self.spec.max_response.unwrap_or(self.settings.max_response);
-        let captured = capture::capture(response, max, &self.settings);
-        match timeout_at(self.deadline, captured).await {
+        let Terms { spec, settings, .. } = &self.terms;
+        let max = spec.max_response.unwrap_or(settings.max_response);
+        let captured = capture::capture(response, max, settings);
+        match timeout_at(self.terms.deadline, captured).await {
             Ok(Some((completion, response))) => self.complete(completion, effects, response).await,
             Ok(None) => self
                 .release()
@@ -235,10 +228,10 @@ impl<F: Ending + ?Sized> Running<F> {
         effects: Effects,
         response: Response,
     ) -> Result<Response, Rejection> {
-        let settings = self.settings.clone();
+        let settings = self.terms.settings.clone();
         let completed = self
             .fresh
-            .complete(completion, effects, terminal(self.settings))
+            .complete(completion, effects, terminal(self.terms.settings))
             .await;
         match completed {
             Ok(Completed::Committed) => {
@@ -252,12 +245,12 @@ impl<F: Ending + ?Sized> Running<F> {
     }
 
     async fn release(self) -> Result<(), Rejection> {
-        let released = self.fresh.release(terminal(self.settings)).await;
+        let released = self.fresh.release(terminal(self.terms.settings)).await;
         released.map_err(|error| failure(&error))
     }
 
     async fn stop(self) -> Result<(), Rejection> {
-        let stopped = self.fresh.stop(terminal(self.settings)).await;
+        let stopped = self.fresh.stop(terminal(self.terms.settings)).await;
         stopped.map_err(|error| failure(&error))
     }
 }

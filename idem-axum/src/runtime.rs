@@ -1,27 +1,33 @@
-//! The engine as a handler needs it: with a transaction to lend, or without.
-
-use std::fmt;
-use std::sync::Arc;
+//! The engine as a handler needs it that has a transaction to write in.
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Admission, Attempt, Backend, Claim, Completed, Completion, Effects, Error, Fresh,
-    FreshWithoutTx, Idempotency, Policy, Settings, Tx,
+    Attempt, Backend, Claim, Completed, Completion, Effects, Error, Forecast, Fresh, Idempotency,
+    Policy, Rollout, Settings, Tx, Unenforced,
 };
 use tokio::time::Instant;
 
-use crate::run::Running;
+use crate::run::{Running, Work};
 
 /// Makes the terminal answer of a handler that ended the transaction itself.
-type Terminal = Box<dyn FnOnce() -> Completion + Send>;
+pub(crate) type Terminal = Box<dyn FnOnce() -> Completion + Send>;
 
 /// Claims attempts and runs their tasks.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// An attempt that may run.
     type Fresh: Ending + ?Sized;
 
+    /// An attempt that runs whatever is known of it.
+    type Unenforced: UnenforcedEnding + ?Sized;
+
+    /// Whether it has a transaction to lend.
+    const LENDS_TX: bool;
+
     /// The handle's settings.
     fn settings(&self) -> &Settings;
+
+    /// Which operation is in which mode.
+    fn rollout(&self) -> &Rollout;
 
     /// The application's hook around an attempt's future.
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
@@ -35,6 +41,12 @@ pub trait Runtime: Clone + Send + Sync + 'static {
         policy: Policy,
         deadline: Instant,
     ) -> BoxFuture<'_, Result<Box<Self::Fresh>, Error>>;
+
+    /// Begins as if Idem were not there.
+    fn begin_plain(&self, policy: Policy) -> BoxFuture<'_, Result<Box<Self::Unenforced>, Error>>;
+
+    /// Begins with an eye on what enforcement would have done.
+    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<Self::Unenforced>, Error>>;
 }
 
 /// The ways in which an attempt ends.
@@ -54,11 +66,31 @@ pub trait Ending: Send {
     fn stop(self: Box<Self>, terminal: Terminal) -> BoxFuture<'static, Result<(), Error>>;
 }
 
+/// The end of an attempt that was not enforced.
+pub trait UnenforcedEnding: Send {
+    /// What enforcement would have made of it; none where it is not watched.
+    fn forecast(&self) -> Option<&Forecast>;
+
+    /// Commits or rolls back, and stores what enforcement would have stored.
+    fn end(
+        self: Box<Self>,
+        keep: bool,
+        answer: Option<(Completion, Effects)>,
+    ) -> BoxFuture<'static, Result<(), Error>>;
+}
+
 impl<DB: Backend> Runtime for Idempotency<DB> {
     type Fresh = Fresh<DB>;
+    type Unenforced = Unenforced<DB>;
+
+    const LENDS_TX: bool = true;
 
     fn settings(&self) -> &Settings {
         self.settings()
+    }
+
+    fn rollout(&self) -> &Rollout {
+        self.rollout()
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
@@ -75,6 +107,28 @@ impl<DB: Backend> Runtime for Idempotency<DB> {
         deadline: Instant,
     ) -> BoxFuture<'_, Result<Box<Fresh<DB>>, Error>> {
         Box::pin(async move { self.begin_unprotected(policy, deadline).await.map(Box::new) })
+    }
+
+    fn begin_plain(&self, policy: Policy) -> BoxFuture<'_, Result<Box<Unenforced<DB>>, Error>> {
+        Box::pin(async move { self.begin_plain(policy).await.map(Box::new) })
+    }
+
+    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<Unenforced<DB>>, Error>> {
+        Box::pin(async move { self.watch(attempt).await.map(Box::new) })
+    }
+}
+
+impl<DB: Backend> UnenforcedEnding for Unenforced<DB> {
+    fn forecast(&self) -> Option<&Forecast> {
+        self.forecast()
+    }
+
+    fn end(
+        self: Box<Self>,
+        keep: bool,
+        answer: Option<(Completion, Effects)>,
+    ) -> BoxFuture<'static, Result<(), Error>> {
+        Box::pin((*self).end(keep, answer))
     }
 }
 
@@ -97,123 +151,12 @@ impl<DB: Backend> Ending for Fresh<DB> {
     }
 }
 
-impl<DB: Backend> Running<Fresh<DB>> {
+impl<DB: Backend> Running<Idempotency<DB>> {
     /// The transaction, lent to the handler.
     pub fn tx(&mut self) -> Tx<'_, DB> {
-        self.fresh.tx()
-    }
-}
-
-/// The runtime of handlers without a `Tx`, which need not name the database.
-#[derive(Clone)]
-pub struct WithoutTx(Arc<dyn Claims>);
-
-impl WithoutTx {
-    pub(crate) fn new<DB: Backend>(idem: Idempotency<DB>) -> Self {
-        Self(Arc::new(idem))
-    }
-}
-
-impl fmt::Debug for WithoutTx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WithoutTx")
-    }
-}
-
-/// [`Idempotency`] without its database's type.
-trait Claims: Send + Sync {
-    fn settings(&self) -> &Settings;
-    fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
-    fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<dyn Ending>>, Error>>;
-    fn admit(&self) -> Result<Admission, Error>;
-}
-
-impl<DB: Backend> Claims for Idempotency<DB> {
-    fn settings(&self) -> &Settings {
-        self.settings()
-    }
-
-    fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
-        self.wrap(attempt)
-    }
-
-    fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<dyn Ending>>, Error>> {
-        Box::pin(async move {
-            let claim = self.claim_without_tx(attempt).await?;
-            Ok(claim.map(|fresh| Box::new(fresh) as Box<dyn Ending>))
-        })
-    }
-
-    fn admit(&self) -> Result<Admission, Error> {
-        self.admit()
-    }
-}
-
-impl Runtime for WithoutTx {
-    type Fresh = dyn Ending;
-
-    fn settings(&self) -> &Settings {
-        self.0.settings()
-    }
-
-    fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
-        self.0.wrap(attempt)
-    }
-
-    fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<dyn Ending>>, Error>> {
-        self.0.claim(attempt)
-    }
-
-    fn begin_unprotected(
-        &self,
-        _: Policy,
-        _: Instant,
-    ) -> BoxFuture<'_, Result<Box<dyn Ending>, Error>> {
-        let admission = self.0.admit();
-        Box::pin(async { Ok(Box::new(Unprotected(admission?)) as Box<dyn Ending>) })
-    }
-}
-
-impl<DB: Backend> Ending for FreshWithoutTx<DB> {
-    fn complete(
-        self: Box<Self>,
-        completion: Completion,
-        _: Effects,
-        _: Terminal,
-    ) -> BoxFuture<'static, Result<Completed, Error>> {
-        Box::pin((*self).complete(completion))
-    }
-
-    fn release(self: Box<Self>, _: Terminal) -> BoxFuture<'static, Result<(), Error>> {
-        Box::pin(async move {
-            (*self).release().await;
-            Ok(())
-        })
-    }
-
-    fn stop(self: Box<Self>, terminal: Terminal) -> BoxFuture<'static, Result<(), Error>> {
-        Ending::release(self, terminal)
-    }
-}
-
-/// Neither a key nor a transaction: there is nothing to end, but a shutdown waits for it.
-struct Unprotected(#[expect(dead_code, reason = "dropped at the end")] Admission);
-
-impl Ending for Unprotected {
-    fn complete(
-        self: Box<Self>,
-        _: Completion,
-        _: Effects,
-        _: Terminal,
-    ) -> BoxFuture<'static, Result<Completed, Error>> {
-        Box::pin(async { Ok(Completed::Committed) })
-    }
-
-    fn release(self: Box<Self>, _: Terminal) -> BoxFuture<'static, Result<(), Error>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn stop(self: Box<Self>, _: Terminal) -> BoxFuture<'static, Result<(), Error>> {
-        Box::pin(async { Ok(()) })
+        match &mut self.work {
+            Work::Enforced(fresh) => fresh.tx(),
+            Work::Unenforced(work) => work.tx(),
+        }
     }
 }

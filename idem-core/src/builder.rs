@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use sqlx::Pool;
 
 use crate::store::Backend;
-use crate::{Idempotency, Policy, WhileRunning};
+use crate::{Idempotency, Policy, RolloutPlan, WhileRunning};
 
 type Wrap = dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync;
 
@@ -34,6 +34,8 @@ pub struct Settings {
     pub problem_base: Box<str>,
     /// Headers that are never stored, in lower case, beside those that never are.
     pub unstored_headers: Vec<Box<str>>,
+    /// How much of its work the attribute does when the process starts. Default all of it.
+    pub rollout: RolloutPlan,
     pub(crate) wrap: Option<Arc<Wrap>>,
 }
 
@@ -49,6 +51,7 @@ impl Default for Settings {
             strict_keys: false,
             problem_base: "urn:idem:problem:".into(),
             unstored_headers: Vec::new(),
+            rollout: RolloutPlan::default(),
             wrap: None,
         }
     }
@@ -63,6 +66,7 @@ impl fmt::Debug for Settings {
             .field("acquire_timeout", &self.acquire_timeout)
             .field("claim_retries", &self.claim_retries)
             .field("key_header", &self.key_header)
+            .field("rollout", &self.rollout)
             .finish_non_exhaustive()
     }
 }
@@ -169,6 +173,14 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self.settings
             .unstored_headers
             .push(name.to_ascii_lowercase().into());
+        self
+    }
+
+    /// How much of its work the attribute does, by operation, until it is
+    /// [changed](Idempotency::rollout).
+    #[must_use]
+    pub fn rollout(mut self, plan: RolloutPlan) -> Self {
+        self.settings.rollout = plan;
         self
     }
 

@@ -15,7 +15,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::builder::{IdempotencyBuilder, Settings};
 use crate::in_flight::InFlight;
 use crate::store::Backend;
-use crate::{CheckError, Error, MigrateError, ShutdownTimedOut};
+use crate::{CheckError, Error, MigrateError, Rollout, ShutdownTimedOut};
 
 /// The idempotency of one database: its pool, the defaults, and this node's running attempts.
 ///
@@ -37,6 +37,7 @@ struct Inner<DB: Backend> {
     pool: Pool<DB>,
     settings: Settings,
     in_flight: InFlight,
+    rollout: Rollout,
     attempts: Arc<Semaphore>,
     writers: Option<Arc<Semaphore>>,
     tracker: TaskTracker,
@@ -65,6 +66,7 @@ impl<DB: Backend> Idempotency<DB> {
         Self(Arc::new(Inner {
             pool,
             in_flight: InFlight::default(),
+            rollout: Rollout::new(settings.rollout.clone()),
             attempts: Arc::new(Semaphore::new(settings.max_attempts)),
             writers: DB::SINGLE_WRITER.then(|| Arc::new(Semaphore::new(1))),
             tracker: TaskTracker::new(),
@@ -142,6 +144,11 @@ impl<DB: Backend> Idempotency<DB> {
     /// What the handle was built with.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// How much of its work the attribute does in this process, by operation.
+    pub fn rollout(&self) -> &Rollout {
+        &self.0.rollout
     }
 
     /// Wraps the future of an attempt's task as the application's hook wants it.

@@ -23,8 +23,11 @@ mod idempotency;
 mod in_flight;
 mod inbox;
 mod key;
+mod note;
+mod plain;
 mod policy;
 mod record;
+mod rollout;
 mod scope;
 mod session;
 #[expect(
@@ -35,6 +38,8 @@ mod store;
 mod sweep;
 mod ticket;
 mod tx;
+mod unenforced;
+mod watch;
 
 pub use builder::{IdempotencyBuilder, Settings};
 pub use claim::{Attempt, Claim};
@@ -49,7 +54,10 @@ pub use inbox::{
 pub use key::{IdempotencyKey, InvalidKey};
 pub use policy::{Isolation, Policy, WhileRunning};
 pub use record::{Completion, InvalidOperation, Operation, RecordName};
+pub use rollout::{InvalidRollout, Rollout, RolloutMode, RolloutPlan, RolloutRule};
 pub use scope::{InvalidScope, Scope};
 pub use session::Effects;
 pub use store::Backend;
 pub use tx::Tx;
+pub use unenforced::{Unenforced, UnenforcedWithoutTx};
+pub use watch::Forecast;

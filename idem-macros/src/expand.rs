@@ -86,8 +86,11 @@ fn run(handler: &Handler) -> TokenStream {
     };
     let split = quote_spanned!(answer=> .split());
     quote_spanned! {span=>
-        let (attempt, parts, last) = call.split();
-        attempt.run(&__IDEM_SPEC, move |attempt| async move {
+        let (attempt, parts, last) = match call.split(&__IDEM_SPEC).await {
+            ::core::result::Result::Ok(taken) => taken,
+            ::core::result::Result::Err(answer) => return answer,
+        };
+        attempt.run(move |attempt| async move {
             let #mutable claim = match attempt.begin().await {
                 ::core::result::Result::Ok(claim) => claim,
                 ::core::result::Result::Err(answer) => return answer,

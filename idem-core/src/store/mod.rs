@@ -17,11 +17,13 @@ mod letters;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rollouts;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub(crate) use batches::{Batches, Seen};
 pub(crate) use letters::{Letters, NewAttempt, StoredLetter};
+pub(crate) use rollouts::Rollouts;
 
 mod sealed {
     pub trait Sealed {}
@@ -36,7 +38,7 @@ mod sealed {
     label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
     note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
 )]
-pub trait Backend: Upkeep + Letters + Batches + Database<Connection: Send> {
+pub trait Backend: Upkeep + Letters + Batches + Rollouts + Database<Connection: Send> {
     /// What is remembered of an open attempt beside its connection.
     #[doc(hidden)]
     type Opened: Send + Sync + fmt::Debug;
@@ -52,6 +54,10 @@ pub trait Backend: Upkeep + Letters + Batches + Database<Connection: Send> {
     /// The isolation of a transaction that stores a record and nothing else.
     #[doc(hidden)]
     const WITHOUT_TX: Isolation = Isolation::ReadCommitted;
+
+    /// Begins a transaction as an application would that knows nothing of Idem.
+    #[doc(hidden)]
+    fn plain_begin(isolation: Isolation) -> &'static str;
 
     /// Begins the attempt's transaction (sqlx depth 1), probes for a running attempt of the
     /// same name, sets the guard savepoint, and reads the record. An error leaves the
@@ -177,6 +183,12 @@ pub struct Opening<'a> {
         expect(dead_code, reason = "SQLite knows one isolation")
     )]
     pub(crate) isolation: Isolation,
+    /// Whether the handler may commit by itself, where that can be prevented.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "the others cannot prevent it")
+    )]
+    pub(crate) may_commit: bool,
     /// How long a statement, or an idle moment, may take.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "mysql")),
@@ -191,6 +203,7 @@ impl<'a> Opening<'a> {
             name,
             attempt,
             if_it_may_run: false,
+            may_commit: false,
             isolation: policy.isolation,
             timeout: policy.timeout,
         }

@@ -20,6 +20,7 @@ use crate::{Completion, Isolation, RecordName};
 mod batches;
 mod letters;
 mod message;
+mod rollouts;
 mod upkeep;
 
 type Manager = <MySql as sqlx::Database>::TransactionManager;
@@ -51,6 +52,18 @@ impl Backend for MySql {
     // A server that logs statements takes no write that is read committed, and the work is done
     // by then.
     const WITHOUT_TX: Isolation = Isolation::Default;
+
+    fn plain_begin(isolation: Isolation) -> &'static str {
+        match isolation {
+            Isolation::Default => "start transaction",
+            Isolation::ReadCommitted => {
+                "set transaction isolation level read committed; start transaction"
+            }
+            Isolation::Serializable => {
+                "set transaction isolation level serializable; start transaction"
+            }
+        }
+    }
 
     fn open<'a>(
         conn: &'a mut MySqlConnection,

@@ -14,11 +14,12 @@ use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
-use crate::{Completion, RecordName};
+use crate::{Completion, Isolation, RecordName};
 
 mod batches;
 mod begin;
 mod letters;
+mod rollouts;
 mod upkeep;
 
 type Manager = <Postgres as sqlx::Database>::TransactionManager;
@@ -38,6 +39,14 @@ impl Backend for Postgres {
     type Opened = Opened;
 
     const SINGLE_WRITER: bool = false;
+
+    fn plain_begin(isolation: Isolation) -> &'static str {
+        match isolation {
+            Isolation::Default => "begin",
+            Isolation::ReadCommitted => "begin isolation level read committed",
+            Isolation::Serializable => "begin isolation level serializable",
+        }
+    }
 
     fn open<'a>(
         conn: &'a mut PgConnection,

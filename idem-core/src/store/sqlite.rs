@@ -14,10 +14,11 @@ use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, millis, sealed};
-use crate::{Completion, RecordName};
+use crate::{Completion, Isolation, RecordName};
 
 mod batches;
 mod letters;
+mod rollouts;
 mod upkeep;
 
 type Manager = <Sqlite as sqlx::Database>::TransactionManager;
@@ -50,6 +51,10 @@ impl Backend for Sqlite {
 
     const SINGLE_WRITER: bool = true;
 
+    fn plain_begin(_: Isolation) -> &'static str {
+        "begin immediate"
+    }
+
     fn open<'a>(
         conn: &'a mut SqliteConnection,
         opening: &'a Opening<'a>,
@@ -61,7 +66,10 @@ impl Backend for Sqlite {
                 format!("begin immediate; savepoint {guard}; delete from idem_record where false");
             let begin = AssertSqlSafe(begin);
             Manager::begin(conn, Some(begin.into_sql_str())).await?;
-            let hooks = set_hooks(conn).await?;
+            let hooks = match opening.may_commit {
+                false => set_hooks(conn).await?,
+                true => Arc::default(),
+            };
             let found = match opening.name {
                 Some(name) => Self::find(conn, name).await?,
                 None => None,

@@ -64,6 +64,11 @@ impl Upkeep for MySql {
                     "dead_letter",
                     include_str!("../../../migrations/mysql/0002_dead_letter.sql"),
                 ),
+                (
+                    3,
+                    "rollout",
+                    include_str!("../../../migrations/mysql/0003_rollout.sql"),
+                ),
             ];
             let mut migrator = crate::store::migrator("idem_migration", &migrations);
             // sqlx waits without end for its lock, which MariaDB takes for an error and answers

@@ -78,6 +78,11 @@ impl Upkeep for Postgres {
                     "dead_letter",
                     include_str!("../../../migrations/postgres/0002_dead_letter.sql"),
                 ),
+                (
+                    3,
+                    "rollout",
+                    include_str!("../../../migrations/postgres/0003_rollout.sql"),
+                ),
             ];
             let mut migrator = crate::store::migrator("idem.migration", &migrations);
             migrator.create_schema("idem");

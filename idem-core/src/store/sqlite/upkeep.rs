@@ -69,6 +69,11 @@ impl Upkeep for Sqlite {
                     "dead_letter",
                     include_str!("../../../migrations/sqlite/0002_dead_letter.sql"),
                 ),
+                (
+                    3,
+                    "rollout",
+                    include_str!("../../../migrations/sqlite/0003_rollout.sql"),
+                ),
             ];
             let migrator = crate::store::migrator("idem_migration", &migrations);
             // The migrator has no lock of its own here; the one writer's turn is one.

@@ -1,0 +1,172 @@
+//! The arrival of a request: from its head to the handler's arguments.
+//!
+//! The order is fixed: the key's syntax, the handler's extractors that need no body
+//! (authorisation), the scope, the body, the handler's last extractor. So nothing is replayed
+//! without authorisation, and nobody unauthenticated makes the server buffer a body.
+//!
+//! The mode of its rollout says what of this refuses a request. Where it does not refuse, it is
+//! only noted what stands in the way of an attempt with a record.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use idem_core::{Attempt, IdempotencyKey, Operation, RecordName, RolloutMode, RolloutRule, Scope};
+
+use crate::Rejection;
+use crate::call::LastExtractor;
+use crate::request::{Head, buffer, look_at};
+use crate::run::Arrived;
+use crate::runtime::Runtime;
+use crate::scope::ScopeIn;
+use crate::spec::Spec;
+
+/// An attempt, and the handler's arguments.
+pub type Taken<R, Extractors, Last> = (Arrived<R>, Extractors, Last);
+
+/// What the record of an attempt is named by, as far as the request says it.
+struct Named {
+    operation: Result<Operation, Rejection>,
+    key: Result<Option<IdempotencyKey>, Rejection>,
+    scope: Result<Scope, Rejection>,
+}
+
+pub(crate) async fn take_apart<S, R, ScopeOf, Extractors, Last, Via>(
+    request: Request,
+    state: S,
+    runtime: R,
+    spec: &'static Spec,
+    max_body: usize,
+    key_required: bool,
+) -> Result<Taken<R, Extractors, Last>, Response>
+where
+    S: Send + Sync,
+    R: Runtime,
+    ScopeOf: ScopeIn<S>,
+    Extractors: FromRequestParts<S>,
+    Last: LastExtractor<S, Via>,
+{
+    let settings = runtime.settings();
+    let refuse = |rejection: Rejection| rejection.into_response(settings);
+    let (mut parts, body) = request.into_parts();
+    let mut head = Head::read(&parts).map_err(refuse)?;
+    let key = head.key(settings, key_required);
+    head.read_path(&mut parts).await;
+    let operation = head.operation(spec);
+    let rule = runtime
+        .rollout()
+        .rule(operation.as_ref().map_or("*", Operation::as_str));
+    if rule.least() >= RolloutMode::Validate {
+        key.as_ref().map_err(|rejection| refuse(*rejection))?;
+    }
+
+    let extractors = Extractors::from_request_parts(&mut parts, &state).await;
+    let extractors = extractors.map_err(IntoResponse::into_response)?;
+    let early = Last::before_body(&mut parts, &state).await?;
+    let (mode, scope) = scope_and_mode::<S, ScopeOf>(rule, &mut parts, &state).await;
+    let refuses = mode >= RolloutMode::Validate;
+    let scope = match scope {
+        Err(Some(answer)) if refuses => return Err(answer),
+        scope => scope.map_err(|_| Rejection::ScopeMissing),
+    };
+    let named = Named {
+        operation,
+        key,
+        scope,
+    };
+    if refuses {
+        named.refuse_nothing().map_err(refuse)?;
+    }
+    let (request, body) = read_body(mode, parts, body, max_body)
+        .await
+        .map_err(refuse)?;
+    let last = match early {
+        Some(last) => last,
+        None => Last::after_body(request, &state).await?,
+    };
+
+    let policy = spec.policy(settings.policy);
+    let operation = named.operation.as_ref().ok().cloned();
+    let deadline = head.arrived + policy.timeout;
+    let attempt = match mode {
+        RolloutMode::Off => Ok(None),
+        _ => named.into_record_name(body.is_some()),
+    };
+    let (name, in_the_way) = attempt.map_or_else(|why| (None, Some(why)), |name| (name, None));
+    let attempt = name.zip(body).map(|(name, body)| Attempt {
+        name,
+        fingerprint: head.fingerprint(spec, &body),
+        policy,
+        deadline,
+    });
+    let arrived = Arrived {
+        runtime,
+        spec,
+        mode,
+        policy,
+        deadline,
+        operation,
+        attempt,
+        in_the_way,
+    };
+    Ok((arrived, extractors, last))
+}
+
+/// The scope, or the answer of an extractor that has none. Where all scopes are in the mode `off`
+/// nobody is asked for one.
+async fn scope_and_mode<S, ScopeOf: ScopeIn<S>>(
+    rule: RolloutRule,
+    parts: &mut Parts,
+    state: &S,
+) -> (RolloutMode, Result<Scope, Option<Response>>) {
+    if rule.most() == RolloutMode::Off {
+        return (RolloutMode::Off, Err(None));
+    }
+    match ScopeOf::scope(parts, state).await {
+        Ok(Ok(scope)) => (rule.mode(&scope), Ok(scope)),
+        Ok(Err(_)) => (rule.least(), Err(None)),
+        Err(answer) => (rule.least(), Err(Some(answer))),
+    }
+}
+
+/// The request again, and its body if all of it has been read.
+async fn read_body(
+    mode: RolloutMode,
+    parts: Parts,
+    body: Body,
+    max_body: usize,
+) -> Result<(Request, Option<Bytes>), Rejection> {
+    match mode {
+        RolloutMode::Off => Ok((Request::from_parts(parts, body), None)),
+        RolloutMode::Observe | RolloutMode::Validate => Ok(look_at(parts, body, max_body).await),
+        RolloutMode::Enforce => {
+            let (request, body) = buffer(parts, body, max_body).await?;
+            Ok((request, Some(body)))
+        }
+    }
+}
+
+impl Named {
+    /// The first reason to refuse the request, if there is one.
+    fn refuse_nothing(&self) -> Result<(), Rejection> {
+        self.key.as_ref().map_err(|why| *why)?;
+        self.scope.as_ref().map_err(|why| *why)?;
+        self.operation.as_ref().map_err(|why| *why)?;
+        Ok(())
+    }
+
+    /// None for a request without a key, where keys are optional. `Err`: there can be none.
+    fn into_record_name(self, is_body_known: bool) -> Result<Option<RecordName>, Rejection> {
+        let Some(key) = self.key? else {
+            return Ok(None);
+        };
+        if !is_body_known {
+            return Err(Rejection::BodyTooLarge);
+        }
+        Ok(Some(RecordName {
+            scope: self.scope?,
+            operation: self.operation?,
+            key,
+        }))
+    }
+}

@@ -1,0 +1,125 @@
+//! The life of a request in the modes that do not enforce: its handler's own outcome decides.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use idem_core::{Completion, Error, Forecast, RolloutMode};
+use tokio::time::Instant;
+
+use crate::answer::{failure, outcome, refuse};
+use crate::run::{Arrived, Running, Terms, Work};
+use crate::runtime::{Runtime, UnenforcedEnding};
+use crate::spec::Verdict;
+use crate::supervise::Stopped;
+use crate::{Rejection, capture};
+
+impl<R: Runtime> Arrived<R> {
+    /// Begins whatever is known of the attempt; only the mode `validate` refuses a key that was
+    /// used for another request.
+    pub(crate) async fn begin_unenforced(self) -> Result<Running<R>, Response> {
+        let mut terms = self.terms();
+        terms.deadline = Instant::now() + NO_LIMIT;
+        let begun = match self.attempt {
+            Some(attempt) => self.runtime.watch(attempt).await,
+            None => self.runtime.begin_plain(self.policy).await,
+        };
+        match begun {
+            Ok(work) => {
+                let is_mismatch = matches!(work.forecast(), Some(Forecast::Mismatch));
+                if is_mismatch && self.mode == RolloutMode::Validate {
+                    drop(work.end(false, None).await);
+                    return Err(refuse(Rejection::KeyReused, &terms.settings));
+                }
+                let work = Work::Unenforced(work);
+                Ok(Running { work, terms })
+            }
+            Err(error) => Err(refuse(failure(&error), &terms.settings)),
+        }
+    }
+}
+
+/// Commits or rolls back what the handler wrote, and answers as it did.
+pub(crate) async fn finish<E: UnenforcedEnding + ?Sized>(
+    work: Box<E>,
+    terms: Terms,
+    ended: Result<(Response, bool), Stopped>,
+) -> Response {
+    let Ok((response, is_err)) = ended else {
+        drop(work.end(false, None).await);
+        return refuse(Rejection::HandlerPanicked, &terms.settings);
+    };
+    let Some(forecast) = work.forecast().cloned() else {
+        if let Some(why) = terms.in_the_way {
+            outcome(would_refuse(why));
+        }
+        return told(work.end(!is_err, None).await, response, &terms);
+    };
+    let verdict = terms.spec.verdict(response.status(), is_err);
+    let (captured, response) = match verdict {
+        Verdict::Store(_) => {
+            let max = terms.spec.max_response;
+            let max = max.unwrap_or(terms.settings.max_response);
+            capture::look_at(response, max, &terms.settings).await
+        }
+        Verdict::Release => (None, response),
+    };
+    outcome(would(&forecast, verdict, captured.as_ref()));
+    let answer = match verdict {
+        Verdict::Store(effects) => captured.map(|completion| (completion, effects)),
+        Verdict::Release => None,
+    };
+    told(work.end(!is_err, answer).await, response, &terms)
+}
+
+/// The handler's answer, unless what it tells of could not be committed.
+fn told(ended: Result<(), Error>, response: Response, terms: &Terms) -> Response {
+    match ended {
+        Ok(()) => response,
+        Err(Error::OutcomeUnknown) => refuse(Rejection::CommitUnclear, &terms.settings),
+        Err(error) => refuse(failure(&error), &terms.settings),
+    }
+}
+
+/// What enforcement would have done, as a word for logs and metrics.
+fn would(forecast: &Forecast, verdict: Verdict, captured: Option<&Completion>) -> &'static str {
+    match (forecast, verdict, captured) {
+        (Forecast::Replay(stored), _, _) => {
+            note_difference(stored, captured);
+            "would_replayed"
+        }
+        (Forecast::InFlight, _, _) => "would_in_flight",
+        (Forecast::Mismatch, _, _) => "would_mismatch",
+        (Forecast::Unknown, _, _) | (Forecast::Fresh, Verdict::Store(_), None) => "would_failed",
+        (Forecast::Fresh, Verdict::Release, _) => "would_released",
+        (Forecast::Fresh, Verdict::Store(_), Some(_)) => "would_fresh",
+    }
+}
+
+fn would_refuse(why: Rejection) -> &'static str {
+    match why {
+        Rejection::KeyMissing => "would_key_missing",
+        Rejection::KeyInvalid(_) | Rejection::KeyRepeated => "would_key_invalid",
+        _ => "would_failed",
+    }
+}
+
+/// A client that retries would have been told what it was told first.
+fn note_difference(stored: &Completion, answered: Option<&Completion>) {
+    let is_same = answered.is_some_and(|answered| {
+        (stored.status, &stored.headers, &stored.body)
+            == (answered.status, &answered.headers, &answered.body)
+    });
+    if !is_same {
+        let first = StatusCode::from_u16(stored.status).ok();
+        let now = answered.map(|answered| answered.status);
+        tracing::info!(
+            ?first,
+            ?now,
+            "a retry was answered otherwise than the first attempt"
+        );
+    }
+}
+
+/// Nobody's time is over where nothing is enforced.
+const NO_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);

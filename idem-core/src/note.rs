@@ -1,0 +1,70 @@
+//! Storing a record in a handler's transaction without endangering what the handler wrote.
+
+use sqlx_core::transaction::TransactionManager;
+
+use crate::session::{Effects, Session};
+use crate::store::{Backend, NewRecord};
+use crate::{Error, plain};
+
+impl<DB: Backend> Session<DB> {
+    /// Stores a record behind a savepoint. `false`: it is not there, and the transaction is as the
+    /// handler has left it.
+    ///
+    /// # Errors
+    ///
+    /// The transaction is lost, as to a deadlock: nothing of it may be told to be there.
+    pub(crate) async fn note(
+        &mut self,
+        record: &NewRecord<'_>,
+        effects: Effects,
+    ) -> Result<bool, Error> {
+        // A transaction that has failed or is over takes no savepoint, and needs no record.
+        if !self.is_innermost() || !self.savepoint(SET).await {
+            return Ok(false);
+        }
+        if let Err(error) = self.leave_guard(effects).await {
+            return self.forgo(error).await;
+        }
+        if !self.savepoint(SET).await {
+            return Err(Error::TryAgain(None));
+        }
+        match self.insert(record).await {
+            Ok(true) => Ok(true),
+            Ok(false) => self.forgo(Error::TryAgain(None)).await,
+            Err(error) => self.forgo(error).await,
+        }
+    }
+
+    /// Undoes what Idem itself has tried.
+    async fn forgo(&mut self, error: Error) -> Result<bool, Error> {
+        match self.savepoint(UNDO).await {
+            true => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "a watched attempt leaves no record");
+                Ok(false)
+            }
+            false => Err(error),
+        }
+    }
+
+    async fn savepoint(&mut self, text: &'static str) -> bool {
+        matches!(DB::savepoint(self.conn(), text).await, Ok(true))
+    }
+
+    /// Whether the handler has left no savepoint of its own.
+    fn is_innermost(&mut self) -> bool {
+        DB::TransactionManager::get_transaction_depth(self.conn()) == 1
+    }
+
+    /// Keeps what the handler wrote behind savepoints that it has forgotten.
+    pub(crate) async fn leave_savepoints(&mut self) -> Result<(), Error> {
+        while DB::TransactionManager::get_transaction_depth(self.conn()) > 1 {
+            let left = DB::TransactionManager::commit(self.conn()).await;
+            left.map_err(plain::commit_error::<DB>)?;
+        }
+        Ok(())
+    }
+}
+
+const SET: &str = "savepoint idem_note";
+const UNDO: &str = "rollback to savepoint idem_note; release savepoint idem_note";

@@ -1,0 +1,200 @@
+//! Which operation is in which mode, changeable while attempts run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use self::mode::{InvalidRollout, RolloutMode, RolloutRule};
+
+mod follow;
+mod mode;
+
+/// The rule of each operation, and the one of all others.
+///
+/// Written `*=observe; POST /payments=observe>enforce@25%`; a rule alone is that of all
+/// operations. An operation has the name under which its records are stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RolloutPlan {
+    others: RolloutRule,
+    named: BTreeMap<Box<str>, RolloutRule>,
+}
+
+impl RolloutPlan {
+    /// One rule for all operations.
+    pub fn new(rule: impl Into<RolloutRule>) -> Self {
+        Self {
+            others: rule.into(),
+            named: BTreeMap::new(),
+        }
+    }
+
+    /// The rule of one operation; `*` is that of all without one.
+    #[must_use]
+    pub fn with(mut self, operation: &str, rule: impl Into<RolloutRule>) -> Self {
+        self.set(operation, rule.into());
+        self
+    }
+
+    fn set(&mut self, operation: &str, rule: RolloutRule) {
+        match operation {
+            OTHERS => self.others = rule,
+            named => drop(self.named.insert(named.into(), rule)),
+        }
+    }
+
+    /// The rule of an operation.
+    pub fn rule(&self, operation: &str) -> RolloutRule {
+        self.named.get(operation).copied().unwrap_or(self.others)
+    }
+
+    /// The rules, by operation, `*` first.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, RolloutRule)> {
+        let named = self.named.iter().map(|(name, rule)| (&**name, *rule));
+        std::iter::once((OTHERS, self.others)).chain(named)
+    }
+}
+
+/// Stands for the operations that have no rule of their own.
+const OTHERS: &str = "*";
+
+impl Default for RolloutPlan {
+    fn default() -> Self {
+        Self::new(RolloutMode::Enforce)
+    }
+}
+
+impl fmt::Display for RolloutPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (operation, rule)) in self.rules().enumerate() {
+            let between = if number == 0 { "" } else { "; " };
+            write!(f, "{between}{operation}={rule}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for RolloutPlan {
+    type Err = InvalidRollout;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRollout> {
+        let mut plan = Self::default();
+        for part in text
+            .split([';', '\n'])
+            .filter(|part| !part.trim().is_empty())
+        {
+            let (operation, rule) = part.rsplit_once('=').unwrap_or((OTHERS, part));
+            let operation = operation.trim();
+            if operation.is_empty() {
+                return Err(InvalidRollout(part.to_owned()));
+            }
+            plan.set(operation, rule.parse()?);
+        }
+        Ok(plan)
+    }
+}
+
+/// The plan of one process, shared by the clones of its handle.
+///
+/// An attempt is in the mode that it finds when it arrives, to its end.
+#[derive(Clone, Default)]
+pub struct Rollout(Arc<RwLock<Plans>>);
+
+#[derive(Default)]
+struct Plans {
+    current: Arc<RolloutPlan>,
+    /// What the process was started with, or told since; a table that is followed goes over it.
+    own: RolloutPlan,
+}
+
+impl Rollout {
+    pub(crate) fn new(plan: RolloutPlan) -> Self {
+        let current = Arc::new(plan.clone());
+        Self(Arc::new(RwLock::new(Plans { current, own: plan })))
+    }
+
+    /// Sets the rule of an operation in this process; `*` is that of all without one.
+    ///
+    /// A table that is [followed](crate::Idempotency::follow_rollout) goes over it again.
+    pub fn set(&self, operation: &str, rule: impl Into<RolloutRule>) {
+        let mut plans = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let rule = rule.into();
+        plans.own.set(operation, rule);
+        Arc::make_mut(&mut plans.current).set(operation, rule);
+    }
+
+    /// The plan as it is.
+    pub fn plan(&self) -> Arc<RolloutPlan> {
+        let plans = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&plans.current)
+    }
+
+    /// The rule of an operation.
+    pub fn rule(&self, operation: &str) -> RolloutRule {
+        let plans = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        plans.current.rule(operation)
+    }
+
+    /// Puts rules over those of the process itself. `true`: something has changed.
+    fn put_over(&self, rules: &[(String, RolloutRule)]) -> bool {
+        let mut plans = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut plan = plans.own.clone();
+        for (operation, rule) in rules {
+            plan.set(operation, *rule);
+        }
+        let has_changed = plan != *plans.current;
+        plans.current = Arc::new(plan);
+        has_changed
+    }
+}
+
+impl fmt::Debug for Rollout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rollout")
+            .field(&self.plan().to_string())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_read_as_it_is_written() {
+        let text = "*=observe; POST /payments=observe>enforce@25%; POST /refunds=off";
+        let plan: RolloutPlan = text.parse().unwrap();
+        assert_eq!(plan.to_string(), text);
+        assert_eq!(
+            plan.rule("POST /payments").to_string(),
+            "observe>enforce@25%"
+        );
+        assert_eq!(plan.rule("POST /orders"), RolloutMode::Observe.into());
+        let one: RolloutPlan = "validate".parse().unwrap();
+        assert_eq!(one, RolloutPlan::new(RolloutMode::Validate));
+        assert_eq!("".parse(), Ok(RolloutPlan::default()));
+    }
+
+    #[test]
+    fn a_plan_with_an_error_is_none() {
+        for text in ["POST /payments", "=off", "a=off; b", "a=off; b=on"] {
+            assert!(text.parse::<RolloutPlan>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_table_goes_over_the_plan_of_the_process_and_is_taken_off_again() {
+        let rollout = Rollout::new("*=observe; a=off".parse().unwrap());
+        let enforce = RolloutRule::all(RolloutMode::Enforce);
+        assert!(rollout.put_over(&[("a".to_owned(), enforce)]));
+        assert!(!rollout.put_over(&[("a".to_owned(), enforce)]));
+        assert_eq!(rollout.plan().to_string(), "*=observe; a=enforce");
+        rollout.set("b", RolloutMode::Validate);
+        assert_eq!(
+            rollout.plan().to_string(),
+            "*=observe; a=enforce; b=validate"
+        );
+        assert!(rollout.put_over(&[]));
+        assert_eq!(rollout.plan().to_string(), "*=observe; a=off; b=validate");
+    }
+}

@@ -1,0 +1,261 @@
+//! How much of its work the attribute does, and for which share of the scopes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::Scope;
+
+/// How much of its work the attribute does for an attempt. Each does what the one before it does.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an operator must know each of the four"
+)]
+pub enum RolloutMode {
+    /// None: the handler runs as if it had no attribute. Nothing is stored, so that nothing can be
+    /// replayed later.
+    Off,
+    /// It looks on: records are stored and what enforcement would have done is reported; no answer
+    /// is changed, and no failure of Idem's is one of the request's.
+    Observe,
+    /// It also refuses requests without a key, with one that cannot be read, or with one that was
+    /// used for another request.
+    Validate,
+    /// All of it: duplicates are replayed or refused, and nothing is written without its record.
+    Enforce,
+}
+
+impl RolloutMode {
+    const ALL: [Self; 4] = [Self::Off, Self::Observe, Self::Validate, Self::Enforce];
+
+    /// The name, as it stands in rules, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Validate => "validate",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+impl fmt::Display for RolloutMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The mode of an operation's attempts: one for all, or two while scopes move to the next.
+///
+/// Written `observe`, or `observe>enforce@25%` where a quarter of the scopes is in the second.
+/// Which ones SHA-256 of the scope decides: the same on every node, for every operation, and a
+/// larger share holds all scopes of a smaller one.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::{RolloutMode, RolloutRule, Scope};
+///
+/// let rule: RolloutRule = "observe>enforce@25%".parse()?;
+/// assert_eq!(rule, RolloutRule::moving(RolloutMode::Observe, RolloutMode::Enforce, 25));
+/// let tenants = (0..1000).map(|number| Scope::new(&format!("tenant-{number}")).unwrap());
+/// let enforced = tenants.filter(|tenant| rule.mode(tenant) == RolloutMode::Enforce);
+/// assert!((200..300).contains(&enforced.count()));
+/// # Ok::<(), idem_core::InvalidRollout>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RolloutRule {
+    mode: RolloutMode,
+    next: RolloutMode,
+    percent: u8,
+}
+
+impl RolloutRule {
+    /// One mode for all scopes.
+    pub const fn all(mode: RolloutMode) -> Self {
+        Self {
+            mode,
+            next: mode,
+            percent: 0,
+        }
+    }
+
+    /// This share of the scopes, 0 to 100 percent, is in the second mode, the others in the first.
+    pub fn moving(mode: RolloutMode, next: RolloutMode, percent: u8) -> Self {
+        match percent {
+            0 => Self::all(mode),
+            100.. => Self::all(next),
+            _ if mode == next => Self::all(mode),
+            _ => Self {
+                mode,
+                next,
+                percent,
+            },
+        }
+    }
+
+    /// The mode for the attempts of a scope.
+    pub fn mode(&self, scope: &Scope) -> RolloutMode {
+        match self.percent == 0 || share(scope) >= u64::from(self.percent) {
+            true => self.mode,
+            false => self.next,
+        }
+    }
+
+    /// The mode that attempts of an unknown scope are in, who get no more than everybody has.
+    pub fn least(&self) -> RolloutMode {
+        self.mode.min(self.next)
+    }
+
+    /// The mode of those scopes that have most.
+    pub fn most(&self) -> RolloutMode {
+        self.mode.max(self.next)
+    }
+}
+
+/// A number below 100 that belongs to the scope for ever.
+fn share(scope: &Scope) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(scope.as_str()).into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h]) % 100
+}
+
+impl From<RolloutMode> for RolloutRule {
+    fn from(mode: RolloutMode) -> Self {
+        Self::all(mode)
+    }
+}
+
+impl fmt::Display for RolloutRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.percent {
+            0 => self.mode.fmt(f),
+            percent => write!(f, "{}>{}@{percent}%", self.mode, self.next),
+        }
+    }
+}
+
+/// A text that is no rule of a rollout.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "`{0}` is no rollout: write off, observe, validate or enforce, or two of them and the percentage \
+     of scopes in the second, as in observe>enforce@25%; for several operations put `operation=` \
+     before each, `*=` before the one for all others, and `;` between them"
+)]
+pub struct InvalidRollout(pub(super) String);
+
+impl FromStr for RolloutMode {
+    type Err = InvalidRollout;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRollout> {
+        let named = Self::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == text.trim());
+        named.ok_or_else(|| InvalidRollout(text.to_owned()))
+    }
+}
+
+impl FromStr for RolloutRule {
+    type Err = InvalidRollout;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRollout> {
+        let invalid = || InvalidRollout(text.to_owned());
+        let Some((mode, moving)) = text.split_once('>') else {
+            return text.parse::<RolloutMode>().map(Self::all);
+        };
+        let (next, share) = moving.split_once('@').ok_or_else(invalid)?;
+        let percent = share.trim().strip_suffix('%').ok_or_else(invalid)?;
+        let percent: u8 = percent.trim_end().parse().map_err(|_| invalid())?;
+        if percent > 100 {
+            return Err(invalid());
+        }
+        let modes = mode.parse().and_then(|mode| Ok((mode, next.parse()?)));
+        let (mode, next) = modes.map_err(|_| invalid())?;
+        Ok(Self::moving(mode, next, percent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scopes() -> impl Iterator<Item = Scope> {
+        (0..2_000).map(|number| Scope::new(&format!("tenant-{number}")).unwrap())
+    }
+
+    #[test]
+    fn a_rule_is_read_as_it_is_written() {
+        for text in [
+            "off",
+            "observe",
+            "validate",
+            "enforce",
+            "observe>enforce@25%",
+        ] {
+            let rule: RolloutRule = text.parse().unwrap();
+            assert_eq!(rule.to_string(), text);
+        }
+        let spaced: RolloutRule = " observe > validate @ 5 % ".parse().unwrap();
+        assert_eq!(spaced.to_string(), "observe>validate@5%");
+        for (text, same) in [
+            ("observe>enforce@0%", "observe"),
+            ("off>observe@100%", "observe"),
+        ] {
+            assert_eq!(text.parse::<RolloutRule>().unwrap().to_string(), same);
+        }
+    }
+
+    #[test]
+    fn what_is_no_rule_is_said_to_be_none() {
+        for text in [
+            "",
+            "on",
+            "observe>",
+            "observe>enforce",
+            "observe>enforce@25",
+            "off>on@5%",
+            "observe>enforce@101%",
+            "observe>enforce@-1%",
+            "observe@5%",
+            "Observe",
+        ] {
+            let error = text.parse::<RolloutRule>().unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("`{text}` is no rollout")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_larger_share_holds_the_scopes_of_a_smaller_one() {
+        let (mut before, mut moved) = (Vec::new(), 0);
+        for percent in 0..=100 {
+            let rule = RolloutRule::moving(RolloutMode::Off, RolloutMode::Enforce, percent);
+            let enforced: Vec<_> = scopes()
+                .map(|scope| rule.mode(&scope) == RolloutMode::Enforce)
+                .collect();
+            let none_left = before.iter().zip(&enforced).all(|(was, is)| !was || *is);
+            assert!(none_left, "{percent} %");
+            moved = enforced.iter().filter(|is| **is).count();
+            let expected = 2_000 * usize::from(percent) / 100;
+            assert!(
+                moved.abs_diff(expected) < 120,
+                "{moved} of {expected} at {percent} %"
+            );
+            before = enforced;
+        }
+        assert_eq!(moved, 2_000);
+    }
+
+    #[test]
+    fn the_share_of_a_scope_never_changes() {
+        // Nodes of other versions decide by it too.
+        let shares: Vec<_> = ["acme", "globex", "initech"]
+            .map(|scope| share(&Scope::new(scope).unwrap()))
+            .into();
+        assert_eq!(shares, [72, 99, 63]);
+    }
+}
