@@ -90,6 +90,14 @@ macro_rules! behaviours {
         mod replay;
         #[path = "behaviour/response.rs"]
         mod response;
+        #[path = "behaviour/rollout.rs"]
+        mod rollout;
+        #[path = "behaviour/rollout_moves.rs"]
+        mod rollout_moves;
+        #[path = "behaviour/rollout_outcomes.rs"]
+        mod rollout_outcomes;
+        #[path = "behaviour/rollout_refusals.rs"]
+        mod rollout_refusals;
         #[path = "behaviour/running_statement.rs"]
         mod running_statement;
         #[path = "behaviour/schema.rs"]
@@ -118,6 +126,9 @@ mod sqlite {
 
     const RECORD: &str = "idem_record";
     const LETTER: &str = "idem_dead_letter";
+    const ROLLOUT: &str = "idem_rollout";
+    const KEEPS_NO_RECORD: &str = "create trigger keeps_no_record before insert on idem_record \
+        begin select raise(abort, 'refused'); end";
     const KEEPS_NO_PAYLOAD: &str = "create trigger keeps_no_payload before insert \
         on idem_dead_letter when new.payload is not null \
         begin select raise(abort, 'too large'); end";
@@ -171,6 +182,8 @@ mod postgres {
 
     const RECORD: &str = "idem.record";
     const LETTER: &str = "idem.dead_letter";
+    const ROLLOUT: &str = "idem.rollout";
+    const KEEPS_NO_RECORD: &str = "alter table idem.record add check (status = 0)";
     const KEEPS_NO_PAYLOAD: &str = "alter table idem.dead_letter add check (payload is null)";
     /// Ends the transaction it is in.
     const COMMITS: &str = "commit";
@@ -288,6 +301,8 @@ mod mysql {
 
     const RECORD: &str = "idem_record";
     const LETTER: &str = "idem_dead_letter";
+    const ROLLOUT: &str = "idem_rollout";
+    const KEEPS_NO_RECORD: &str = "alter table idem_record add check (status = 0)";
     const KEEPS_NO_PAYLOAD: &str = "alter table idem_dead_letter add check (payload is null)";
     /// Ends the transaction it is in.
     const COMMITS: &str = "commit";

@@ -109,8 +109,8 @@ async fn create_with_optional_key(
 }
 
 /// Pays, then does what the header `x-then` says, which is no part of the fingerprint.
-#[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402")]
-async fn create_then(
+#[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402", plain = create_then_plainly)]
+pub async fn create_then(
     Tenant(tenant): Tenant,
     headers: HeaderMap,
     mut tx: Tx<Db>,
@@ -260,6 +260,14 @@ pub async fn start(routes: Router<AppState>) -> (TestDb, Router) {
 /// An engine on a pool of five connections, its tables made.
 pub async fn engine(db: &TestDb) -> Idempotency<Db> {
     let idem = Idempotency::new(db.pool().await);
+    idem.migrate().await.unwrap();
+    idem
+}
+
+/// As [`engine`], in the modes of a rollout.
+pub async fn engine_in(db: &TestDb, plan: &str) -> Idempotency<Db> {
+    let idem = Idempotency::builder(db.pool().await).rollout(plan.parse().unwrap());
+    let idem = idem.build();
     idem.migrate().await.unwrap();
     idem
 }

@@ -1,0 +1,176 @@
+//! What refuses a request in which mode of a rollout.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use futures_util::{StreamExt, stream};
+use idem_axum::core::IdempotencyKey;
+use idem_axum::{RolloutMode, Tx, idempotent};
+use idem_tests::http;
+use idem_tests::log::Log;
+use tokio::time::{Duration, timeout};
+use tower::ServiceExt;
+
+use super::app::{AppState, FIVE, Tenant, engine_in, has_paid, pay, payment, problem};
+use super::rollout::{records, start_in};
+use super::{Db, TestDb};
+
+#[tokio::test]
+async fn a_key_that_is_missing_or_invalid_refuses_only_what_is_validated() {
+    let (db, idem, app) = start_in("off").await;
+    let missing = payment("/payments");
+    let invalid = payment("/payments").header("idempotency-key", "\"half");
+    let twice = payment("/payments")
+        .key("one")
+        .header("idempotency-key", "two");
+    let all = [&missing, &invalid, &twice];
+    for mode in [RolloutMode::Off, RolloutMode::Observe] {
+        idem.rollout().set("*", mode);
+        for attempt in all {
+            assert!(has_paid(&attempt.send(&app).await), "{mode}");
+        }
+    }
+    assert_eq!((db.payments().await, records(&idem).await), (6, 0));
+    for mode in [RolloutMode::Validate, RolloutMode::Enforce] {
+        idem.rollout().set("*", mode);
+        for (attempt, name) in all
+            .iter()
+            .zip(["key-missing", "key-invalid", "key-invalid"])
+        {
+            assert_eq!(
+                problem(&attempt.send(&app).await),
+                (400, name.to_owned()),
+                "{mode}"
+            );
+        }
+    }
+    assert_eq!(db.payments().await, 6);
+}
+
+/// Nobody need be authenticated to pay here.
+#[idempotent(scope = "tenant", max_body = "10B")]
+async fn pay_for_anybody(mut tx: Tx<Db>, body: Bytes) -> Result<(StatusCode, Bytes), StatusCode> {
+    let (status, _) = pay(&mut tx, "anybody", FIVE).await?;
+    Ok((status, body))
+}
+
+async fn start_for_anybody(plan: &str) -> (TestDb, AppState, Router) {
+    let db = TestDb::new().await;
+    let state = AppState::new(engine_in(&db, plan).await);
+    let routes: Router<AppState> = Router::new().route("/anybody", post(pay_for_anybody));
+    let app = routes.with_state(state.clone());
+    (db, state, app)
+}
+
+#[tokio::test]
+async fn a_scope_that_nobody_knows_refuses_only_what_is_validated() {
+    let (_db, state, app) = start_for_anybody("off").await;
+    let attempt = http::post("/anybody").key("k").body("short");
+    // A rule that moves scopes knows of none, so it is the lesser of its modes.
+    for plan in ["off", "observe", "off>enforce@99%", "observe>enforce@99%"] {
+        state
+            .idem
+            .rollout()
+            .set("*", plan.parse::<idem_axum::RolloutRule>().unwrap());
+        assert_eq!(attempt.send(&app).await.status, 201, "{plan}");
+    }
+    for mode in [RolloutMode::Validate, RolloutMode::Enforce] {
+        state.idem.rollout().set("*", mode);
+        assert_eq!(attempt.send(&app).await.status, 401, "{mode}");
+    }
+    assert_eq!(records(&state.idem).await, 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_refuses_only_what_is_enforced() {
+    let (_db, state, app) = start_for_anybody("off").await;
+    let long = "x".repeat(100_000);
+    let attempt = payment("/anybody").key("k").body(long.clone());
+    for mode in [
+        RolloutMode::Off,
+        RolloutMode::Observe,
+        RolloutMode::Validate,
+    ] {
+        state.idem.rollout().set("*", mode);
+        let answer = attempt.send(&app).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.body.len()),
+            (201, long.len()),
+            "{mode}"
+        );
+    }
+    state.idem.rollout().set("*", RolloutMode::Enforce);
+    assert_eq!(
+        problem(&attempt.send(&app).await),
+        (413, "body-too-large".to_owned())
+    );
+    assert_eq!(records(&state.idem).await, 0);
+}
+
+/// An answer that never ends.
+#[idempotent(scope = "tenant")]
+async fn stream_on(_: Tenant) -> Response {
+    let first = stream::iter([Ok::<_, Infallible>("first")]);
+    Body::from_stream(first.chain(stream::pending())).into_response()
+}
+
+#[tokio::test]
+async fn an_answer_that_streams_is_not_held_back() {
+    let db = TestDb::new().await;
+    let state = AppState::new(engine_in(&db, "observe").await);
+    let routes: Router<AppState> = Router::new().route("/stream", post(stream_on));
+    let app = routes.with_state(state);
+    let request = axum::http::Request::post("/stream").header("authorization", "Bearer acme");
+    let request = request
+        .header("idempotency-key", "k")
+        .body(Body::empty())
+        .unwrap();
+    let answer = timeout(Duration::from_secs(20), app.oneshot(request))
+        .await
+        .unwrap();
+    let mut chunks = answer.unwrap().into_body().into_data_stream();
+    assert_eq!(chunks.next().await.unwrap().unwrap(), "first");
+}
+
+#[tokio::test]
+async fn what_enforcement_would_have_done_is_in_the_log() {
+    let db = TestDb::new().await;
+    let log = Log::shared();
+    let app = super::app::app(engine_in(&db, "observe").await);
+    let then = |then: &str| payment("/then").header("x-then", then);
+    let key_of = |case: &str| format!("{}-{case}", module_path!());
+    let pay = payment("/payments").key(&key_of("pay"));
+    for _ in 0..2 {
+        pay.send(&app).await;
+    }
+    pay.clone().body(r#"{"amount":6}"#).send(&app).await;
+    then("409").key(&key_of("409")).send(&app).await;
+    payment("/payments")
+        .header("x-case", "none")
+        .send(&app)
+        .await;
+    let text = log.text();
+    for (case, outcome) in [
+        ("pay", "would_fresh"),
+        ("pay", "would_replayed"),
+        ("pay", "would_mismatch"),
+        ("409", "would_released"),
+    ] {
+        let key: IdempotencyKey = key_of(case).parse().unwrap();
+        let said = format!("key=\"{}\" outcome=\"{outcome}\"", key.digest());
+        assert!(text.contains(&said), "{case} {outcome} is not in {text}");
+    }
+    assert!(
+        text.contains("key=\"none\" outcome=\"would_key_missing\""),
+        "{text}"
+    );
+    // A payment's answer has an id of its own each time.
+    assert!(
+        text.contains("a retry was answered otherwise than the first attempt"),
+        "{text}"
+    );
+}
