@@ -14,6 +14,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::builder::{IdempotencyBuilder, Settings};
 use crate::in_flight::InFlight;
+use crate::recent::Recent;
 use crate::store::Backend;
 use crate::{CheckError, Error, MigrateError, Rollout, ShutdownTimedOut};
 
@@ -38,6 +39,7 @@ struct Inner<DB: Backend> {
     settings: Settings,
     in_flight: InFlight,
     rollout: Rollout,
+    recent: Recent,
     attempts: Arc<Semaphore>,
     writers: Option<Arc<Semaphore>>,
     tracker: TaskTracker,
@@ -67,6 +69,7 @@ impl<DB: Backend> Idempotency<DB> {
             pool,
             in_flight: InFlight::default(),
             rollout: Rollout::new(settings.rollout.clone()),
+            recent: Recent::default(),
             attempts: Arc::new(Semaphore::new(settings.max_attempts)),
             writers: DB::SINGLE_WRITER.then(|| Arc::new(Semaphore::new(1))),
             tracker: TaskTracker::new(),
@@ -161,6 +164,10 @@ impl<DB: Backend> Idempotency<DB> {
 
     pub(crate) fn in_flight(&self) -> &InFlight {
         &self.0.in_flight
+    }
+
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.0.recent
     }
 
     /// What a shutdown waits for.

@@ -26,6 +26,7 @@ mod key;
 mod note;
 mod plain;
 mod policy;
+mod recent;
 mod record;
 mod rollout;
 mod scope;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::claim::{Claim, replay};
@@ -43,6 +44,14 @@ pub(crate) struct Watch<DB: Backend> {
 impl<DB: Backend> Watch<DB> {
     /// Takes the attempt's place on this node, if it is free. Nobody waits.
     pub(crate) fn arrive(idem: &Idempotency<DB>, attempt: Attempt) -> Self {
+        if idem.recent().is_key_new_for(&attempt, Instant::now()) {
+            tracing::info!(
+                operation = attempt.name.operation.as_str(),
+                key = attempt.name.key.digest(),
+                "the same request came under another key within a minute: does the client make a \
+                 new key for each retry?"
+            );
+        }
         let arrived = idem
             .in_flight()
             .arrive(&attempt.name, &attempt.fingerprint, false);

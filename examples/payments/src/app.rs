@@ -2,18 +2,19 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use clap::Parser;
-use idem_axum::{HasIdempotency, Idempotency};
+use idem_axum::{HasIdempotency, Idempotency, RolloutPlan};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::auth::Tenant;
 use crate::database::{self, Db};
 use crate::program;
-use crate::{health, payments, refunds};
+use crate::{admin, health, payments, refunds};
 
 /// What the command line and the environment say.
 #[derive(Debug, Parser)]
@@ -28,13 +29,20 @@ struct Options {
     /// How many connections the pool holds at most.
     #[arg(long, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pool_size: u32,
+    /// How much of its work the attribute does, as in `*=observe; POST /payments=enforce`.
+    #[arg(long, env = "PAYMENTS_ROLLOUT", default_value = "enforce")]
+    rollout: RolloutPlan,
+    /// The key of the operator, who may change the rollout of all nodes at /admin/rollout.
+    #[arg(long, env = "PAYMENTS_ADMIN_KEY", hide_env_values = true)]
+    admin_key: Option<String>,
 }
 
 /// What handlers share. A handler's `scope = "tenant"` is the extractor [`Tenant`].
-#[derive(Clone, Debug, HasIdempotency)]
+#[derive(Clone, HasIdempotency)]
 #[scopes(tenant = Tenant)]
 pub(crate) struct AppState {
     pub(crate) idem: Idempotency<Db>,
+    pub(crate) admin_key: Option<Arc<str>>,
 }
 
 /// Serves until it is told to stop.
@@ -49,9 +57,13 @@ pub async fn main() -> ExitCode {
 )]
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let pool = program::connect(&options.database_url, options.pool_size).await?;
-    let idem = Idempotency::new(pool.clone());
+    let idem = Idempotency::builder(pool.clone())
+        .rollout(options.rollout)
+        .build();
     idem.migrate().await?;
     idem.check().await?;
+    // Before the first request: the table may know better than the command line.
+    idem.read_rollout().await?;
     let listener = TcpListener::bind(&options.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
@@ -59,14 +71,22 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
 
     let sweeper = idem.clone();
     let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
+    let follower = idem.clone();
+    let follow = tokio::spawn(async move { follower.follow_rollout(Duration::from_secs(1)).await });
+    let state = AppState {
+        idem: idem.clone(),
+        admin_key: options.admin_key.map(Arc::from),
+    };
     let app = Router::new()
         .merge(payments::routes())
         .merge(refunds::routes())
         .merge(health::routes())
-        .with_state(AppState { idem: idem.clone() });
+        .merge(admin::routes())
+        .with_state(state);
     serve(listener, app).await?;
 
     sweep.abort();
+    follow.abort();
     // Attempts whose clients have hung up are still running; axum does not know them.
     idem.shutdown(GRACE).await?;
     pool.close().await;

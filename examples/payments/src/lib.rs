@@ -1,5 +1,6 @@
 //! A payments API and the worker that books its events: the reference application of Idem.
 
+mod admin;
 pub mod app;
 mod audit;
 mod auth;

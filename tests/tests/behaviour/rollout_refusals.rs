@@ -168,6 +168,11 @@ async fn what_enforcement_would_have_done_is_in_the_log() {
         text.contains("key=\"none\" outcome=\"would_key_missing\""),
         "{text}"
     );
+    payment("/payments").key(&key_of("new")).send(&app).await;
+    let key: IdempotencyKey = key_of("new").parse().unwrap();
+    let said = format!("key=\"{}\"", key.digest());
+    let new_key = |line: &str| line.contains("under another key") && line.contains(&said);
+    assert!(log.text().lines().any(new_key), "{}", log.text());
     // A payment's answer has an id of its own each time.
     assert!(
         text.contains("a retry was answered otherwise than the first attempt"),

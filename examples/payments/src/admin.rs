@@ -1,0 +1,63 @@
+//! What an operator may change while the API runs.
+
+use axum::Router;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::routing::get;
+use idem_axum::RolloutRule;
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+
+use crate::app::AppState;
+use crate::problem::{Body, Problem};
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new().route("/admin/rollout", get(show).put(change))
+}
+
+/// Who knows the key that the API was started with. Without one there is no operator.
+struct Operator;
+
+impl FromRequestParts<AppState> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+        let header = parts.headers.get(AUTHORIZATION);
+        let sent = header.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        match (sent, &app.admin_key) {
+            (Some(sent), Some(key)) if bool::from(sent.ct_eq(key.as_bytes())) => Ok(Self),
+            _ => Err(Problem::Unauthorized),
+        }
+    }
+}
+
+/// What is to hold for an operation, or for all others where it is `*`.
+#[derive(Debug, Deserialize)]
+struct Change {
+    operation: String,
+    /// None takes the rule away.
+    rule: Option<String>,
+}
+
+async fn show(_: Operator, State(app): State<AppState>) -> String {
+    app.idem.rollout().plan().to_string()
+}
+
+/// Moves all nodes: each follows the table.
+async fn change(
+    _: Operator,
+    State(app): State<AppState>,
+    Body(change): Body<Change>,
+) -> Result<String, Problem> {
+    let rule = change.rule.map(|rule| rule.parse::<RolloutRule>());
+    let rule = rule.transpose();
+    let rule = rule.map_err(|error| Problem::Invalid(error.to_string()))?;
+    let published = app.idem.publish_rollout(&change.operation, rule).await;
+    published.map_err(|error| {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "the rollout could not be changed");
+        Problem::Failed(None)
+    })?;
+    Ok(app.idem.rollout().plan().to_string())
+}

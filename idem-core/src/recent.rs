@@ -1,0 +1,116 @@
+//! Requests of the last minute, to notice clients that make a new key for every retry.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::Attempt;
+
+/// The requests that were watched on this node, by what they ask for.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    keys: HashMap<[u8; 32], (Instant, u64)>,
+    in_order: VecDeque<(Instant, [u8; 32])>,
+}
+
+impl Recent {
+    /// Takes note of an attempt. `true`: the same request came under another key just now.
+    pub(crate) fn is_key_new_for(&self, attempt: &Attempt, now: Instant) -> bool {
+        let request = request(attempt);
+        let key = hash(attempt.name.key.as_str());
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.forget(now);
+        let before = seen.keys.insert(request, (now, key));
+        seen.in_order.push_back((now, request));
+        before.is_some_and(|(_, before)| before != key)
+    }
+}
+
+impl Seen {
+    /// Lets go of what is too old, and of the oldest where there are too many.
+    fn forget(&mut self, now: Instant) {
+        while let Some((at, request)) = self.in_order.front().copied()
+            && (now.duration_since(at) > WINDOW || self.in_order.len() >= MOST)
+        {
+            self.in_order.pop_front();
+            // It may have come again since.
+            if self.keys.get(&request).is_some_and(|(last, _)| *last == at) {
+                self.keys.remove(&request);
+            }
+        }
+    }
+}
+
+/// Who asks for what, without the key.
+fn request(attempt: &Attempt) -> [u8; 32] {
+    let (_, fingerprint) = attempt.fingerprint.stored();
+    let mut hash = Sha256::new();
+    for part in [attempt.name.scope.as_str(), attempt.name.operation.as_str()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.chain_update(fingerprint).finalize().into()
+}
+
+fn hash(key: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(key).into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// How long a retry is looked for.
+const WINDOW: Duration = Duration::from_secs(60);
+/// How many requests are remembered at most.
+const MOST: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Fingerprint, FingerprintBy, FingerprintInput, Operation, Policy, RecordName, Scope,
+    };
+
+    fn attempt(scope: &str, key: &str, body: &[u8]) -> Attempt {
+        let input = FingerprintInput::new("POST", "/", body);
+        Attempt {
+            name: RecordName {
+                scope: Scope::new(scope).unwrap(),
+                operation: Operation::new("POST /payments").unwrap(),
+                key: key.parse().unwrap(),
+            },
+            fingerprint: Fingerprint::of(&input, FingerprintBy::Body),
+            policy: Policy::default(),
+            deadline: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn another_key_for_the_same_request_is_noticed_within_a_minute() {
+        let (recent, start) = (Recent::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let noticed = |attempt, seconds| recent.is_key_new_for(&attempt, at(seconds));
+        assert!(!noticed(attempt("acme", "k1", b"a"), 0));
+        assert!(!noticed(attempt("acme", "k1", b"a"), 1), "the same key");
+        assert!(!noticed(attempt("acme", "k2", b"b"), 2), "another request");
+        assert!(!noticed(attempt("globex", "k3", b"a"), 3), "another scope");
+        assert!(noticed(attempt("acme", "k4", b"a"), 60));
+        assert!(noticed(attempt("acme", "k1", b"a"), 120));
+        assert!(!noticed(attempt("acme", "k5", b"a"), 181), "too late");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (recent, now) = (Recent::default(), Instant::now());
+        for number in 0..MOST * 3 {
+            recent.is_key_new_for(&attempt("acme", "k", &number.to_be_bytes()), now);
+        }
+        let seen = recent.0.lock().unwrap();
+        assert!(seen.keys.len() <= MOST && seen.in_order.len() <= MOST);
+    }
+}
