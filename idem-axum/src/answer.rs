@@ -1,29 +1,63 @@
 //! What an attempt is answered with, and what is noted of it.
 
 use axum::response::Response;
-use idem_core::{Completion, Error, Settings};
+use idem_core::{Completion, Error, Operation, RolloutMode, Settings, metrics};
+use tokio::time::Instant;
 use tracing::Span;
 
+use crate::spec::Spec;
 use crate::{Rejection, capture};
+
+/// What an attempt's end depends on, and what is noted with it.
+pub(crate) struct Terms {
+    pub(crate) spec: &'static Spec,
+    pub(crate) settings: Settings,
+    pub(crate) mode: RolloutMode,
+    /// None where nobody knows, and the mode does not need it.
+    pub(crate) operation: Option<Operation>,
+    pub(crate) arrived: Instant,
+    pub(crate) deadline: Instant,
+    /// It has a key.
+    pub(crate) has_record: bool,
+    /// Why it can have no record.
+    pub(crate) in_the_way: Option<Rejection>,
+}
+
+impl Terms {
+    /// The operation, or what else it can be known by.
+    pub(crate) fn operation(&self) -> &str {
+        self.operation
+            .as_ref()
+            .map_or(self.spec.item, Operation::as_str)
+    }
+
+    pub(crate) fn replay(&self, completion: &Completion) -> Response {
+        match capture::replay(completion) {
+            Some(response) => {
+                self.note("replayed");
+                response
+            }
+            None => self.refuse(Rejection::RecordUnreadable),
+        }
+    }
+
+    pub(crate) fn refuse(&self, rejection: Rejection) -> Response {
+        Span::current().record("problem", rejection.name());
+        self.note(rejection.outcome());
+        rejection.into_response(&self.settings)
+    }
+
+    /// Notes what has become of the attempt.
+    pub(crate) fn note(&self, outcome: &'static str) {
+        Span::current().record("outcome", outcome);
+        metrics::attempt(self.operation(), self.mode, outcome);
+        metrics::attempt_took(self.operation(), self.mode, self.arrived.elapsed());
+    }
+}
 
 /// What retries are told when the handler ended the transaction itself.
 pub(crate) fn terminal(settings: Settings) -> Box<dyn FnOnce() -> Completion + Send> {
     Box::new(move || Rejection::TransactionBroken.into_completion(&settings))
-}
-
-pub(crate) fn replay(completion: &Completion, settings: &Settings) -> Response {
-    match capture::replay(completion) {
-        Some(response) => {
-            outcome("replayed");
-            response
-        }
-        None => refuse(Rejection::RecordUnreadable, settings),
-    }
-}
-
-pub(crate) fn refuse(rejection: Rejection, settings: &Settings) -> Response {
-    outcome(rejection.name());
-    rejection.into_response(settings)
 }
 
 /// Logs a failure with its cause, which the client is not told.
@@ -41,8 +75,4 @@ pub(crate) fn failure(error: &Error) -> Rejection {
         "an attempt was not carried through"
     );
     rejection
-}
-
-pub(crate) fn outcome(outcome: &'static str) {
-    Span::current().record("outcome", outcome);
 }

@@ -11,7 +11,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use idem_core::{Attempt, IdempotencyKey, Operation, RecordName, RolloutMode, RolloutRule, Scope};
+use idem_core::{
+    Attempt, IdempotencyKey, Operation, RecordName, RolloutMode, RolloutRule, Scope, metrics,
+};
 
 use crate::Rejection;
 use crate::call::LastExtractor;
@@ -57,7 +59,11 @@ where
         .rollout()
         .rule(operation.as_ref().map_or("*", Operation::as_str));
     if rule.least() >= RolloutMode::Validate {
-        key.as_ref().map_err(|rejection| refuse(*rejection))?;
+        key.as_ref().map_err(|why| {
+            let operation = operation.as_ref().map_or(spec.item, Operation::as_str);
+            metrics::attempt(operation, rule.least(), why.outcome());
+            refuse(*why)
+        })?;
     }
 
     let extractors = Extractors::from_request_parts(&mut parts, &state).await;
@@ -104,6 +110,7 @@ where
         spec,
         mode,
         policy,
+        arrived: head.arrived,
         deadline,
         operation,
         attempt,

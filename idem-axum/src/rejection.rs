@@ -89,6 +89,18 @@ impl Rejection {
         self.texts().0
     }
 
+    /// The word for it in logs and metrics.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self {
+            Self::KeyMissing => "key_missing",
+            Self::KeyInvalid(_) | Self::KeyRepeated => "key_invalid",
+            Self::KeyReused => "mismatch",
+            Self::InFlight => "in_flight",
+            Self::OutcomeUnknown | Self::CommitUnclear => "outcome_unknown",
+            _ => "failed",
+        }
+    }
+
     /// Whether the same request with the same key may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.status() == StatusCode::SERVICE_UNAVAILABLE

@@ -11,14 +11,14 @@ use std::fmt;
 
 use axum::response::Response;
 use idem_core::{
-    Attempt, Claim, Completed, Completion, Effects, Operation, Policy, RolloutMode, Settings,
+    Attempt, Claim, Completed, Completion, Effects, Operation, Policy, RolloutMode, metrics,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use crate::answer::{failure, outcome, refuse, replay, terminal};
+use crate::answer::{Terms, failure, terminal};
 use crate::runtime::{Ending, Runtime};
 use crate::spec::{Spec, Verdict};
 use crate::supervise::Stopped;
@@ -30,6 +30,7 @@ pub struct Arrived<R> {
     pub(crate) spec: &'static Spec,
     pub(crate) mode: RolloutMode,
     pub(crate) policy: Policy,
+    pub(crate) arrived: Instant,
     pub(crate) deadline: Instant,
     /// None where nobody knows, and the mode does not need it.
     pub(crate) operation: Option<Operation>,
@@ -77,7 +78,16 @@ impl<R: Runtime> Arrived<R> {
             .as_ref()
             .map(|attempt| attempt.name.key.digest());
         let key = key.unwrap_or_else(|| "none".to_owned());
-        tracing::info_span!("idempotent_attempt", operation, key, outcome = Empty)
+        let mode = self.mode.as_str();
+        tracing::info_span!(
+            "idempotent_attempt",
+            operation,
+            mode,
+            key,
+            outcome = Empty,
+            problem = Empty,
+            age = Empty
+        )
     }
 
     /// Claims the record. `Err` is the answer of an attempt that must not run.
@@ -90,6 +100,7 @@ impl<R: Runtime> Arrived<R> {
             return self.begin_unenforced().await;
         }
         let (terms, runtime) = (self.terms(), self.runtime);
+        let begun = Instant::now();
         let claim = match self.attempt {
             Some(attempt) => runtime.claim(attempt).await,
             None => runtime
@@ -97,23 +108,27 @@ impl<R: Runtime> Arrived<R> {
                 .await
                 .map(Claim::Fresh),
         };
+        metrics::claim_took(terms.operation(), terms.mode, begun.elapsed());
         let refusal = match claim {
             Ok(Claim::Fresh(fresh)) => {
                 let work = Work::Enforced(fresh);
                 return Ok(Running { work, terms });
             }
-            Ok(Claim::Replay(completion)) => return Err(replay(&completion, &terms.settings)),
+            Ok(Claim::Replay(completion)) => return Err(terms.replay(&completion)),
             Ok(Claim::InFlight) => Rejection::InFlight,
             Ok(Claim::Mismatch) => Rejection::KeyReused,
             Err(error) => failure(&error),
         };
-        Err(refuse(refusal, &terms.settings))
+        Err(terms.refuse(refusal))
     }
 
     pub(crate) fn terms(&self) -> Terms {
         Terms {
             spec: self.spec,
             settings: self.runtime.settings().clone(),
+            mode: self.mode,
+            operation: self.operation.clone(),
+            arrived: self.arrived,
             deadline: self.deadline,
             has_record: self.attempt.is_some(),
             in_the_way: self.in_the_way,
@@ -143,16 +158,6 @@ pub(crate) enum Work<R: Runtime> {
     Unenforced(Box<R::Unenforced>),
 }
 
-/// What an attempt's end depends on.
-pub(crate) struct Terms {
-    pub(crate) spec: &'static Spec,
-    pub(crate) settings: Settings,
-    pub(crate) deadline: Instant,
-    /// It has a key.
-    pub(crate) has_record: bool,
-    pub(crate) in_the_way: Option<Rejection>,
-}
-
 impl<R: Runtime> Running<R> {
     /// When the handler's time is over.
     pub fn deadline(&self) -> Instant {
@@ -164,7 +169,10 @@ impl<R: Runtime> Running<R> {
     pub async fn finish(self, ended: Result<(Response, bool), Stopped>) -> Response {
         let Self { work, terms } = self;
         match work {
-            Work::Enforced(fresh) => Enforced { fresh, terms }.finish(ended).await,
+            Work::Enforced(fresh) => {
+                let terms = &terms;
+                Enforced { fresh, terms }.finish(ended).await
+            }
             Work::Unenforced(work) => crate::unenforced::finish(work, terms, ended).await,
         }
     }
@@ -177,33 +185,31 @@ impl<R: Runtime> fmt::Debug for Running<R> {
 }
 
 /// An attempt that is protected.
-struct Enforced<F: ?Sized> {
+struct Enforced<'t, F: ?Sized> {
     fresh: Box<F>,
-    terms: Terms,
+    terms: &'t Terms,
 }
 
-impl<F: Ending + ?Sized> Enforced<F> {
+impl<F: Ending + ?Sized> Enforced<'_, F> {
     async fn finish(self, ended: Result<(Response, bool), Stopped>) -> Response {
-        let settings = self.terms.settings.clone();
+        let terms = self.terms;
         let answer = match ended {
-            Ok((response, is_err)) => match self.terms.spec.verdict(response.status(), is_err) {
-                Verdict::Store(effects) if self.terms.has_record => {
-                    self.store(response, effects).await
-                }
+            Ok((response, is_err)) => match terms.spec.verdict(response.status(), is_err) {
+                Verdict::Store(effects) if terms.has_record => self.store(response, effects).await,
                 Verdict::Store(effects) => self.commit(response, effects).await,
                 Verdict::Release => self.release().await.map(|()| {
-                    outcome("released");
+                    terms.note("released");
                     response
                 }),
             },
             Err(Stopped::TimedOut) => self.stop().await.and(Err(Rejection::Timeout)),
             Err(Stopped::Panicked) => self.release().await.and(Err(Rejection::HandlerPanicked)),
         };
-        answer.unwrap_or_else(|rejection| refuse(rejection, &settings))
+        answer.unwrap_or_else(|rejection| terms.refuse(rejection))
     }
 
     async fn store(self, response: Response, effects: Effects) -> Result<Response, Rejection> {
-        let Terms { spec, settings, .. } = &self.terms;
+        let Terms { spec, settings, .. } = self.terms;
         let max = spec.max_response.unwrap_or(settings.max_response);
         let captured = capture::capture(response, max, settings);
         match timeout_at(self.terms.deadline, captured).await {
@@ -228,29 +234,32 @@ impl<F: Ending + ?Sized> Enforced<F> {
         effects: Effects,
         response: Response,
     ) -> Result<Response, Rejection> {
-        let settings = self.terms.settings.clone();
+        let (terms, begun) = (self.terms, Instant::now());
         let completed = self
             .fresh
-            .complete(completion, effects, terminal(self.terms.settings))
+            .complete(completion, effects, terminal(terms.settings.clone()))
             .await;
+        metrics::completion_took(terms.operation(), terms.mode, begun.elapsed());
         match completed {
             Ok(Completed::Committed) => {
-                outcome("fresh");
+                terms.note("fresh");
                 Ok(response)
             }
-            Ok(Completed::Replay(completion)) => Ok(replay(&completion, &settings)),
+            Ok(Completed::Replay(completion)) => Ok(terms.replay(&completion)),
             Ok(Completed::Mismatch) => Err(Rejection::KeyReused),
             Err(error) => Err(failure(&error)),
         }
     }
 
     async fn release(self) -> Result<(), Rejection> {
-        let released = self.fresh.release(terminal(self.terms.settings)).await;
+        let terminal = terminal(self.terms.settings.clone());
+        let released = self.fresh.release(terminal).await;
         released.map_err(|error| failure(&error))
     }
 
     async fn stop(self) -> Result<(), Rejection> {
-        let stopped = self.fresh.stop(terminal(self.terms.settings)).await;
+        let terminal = terminal(self.terms.settings.clone());
+        let stopped = self.fresh.stop(terminal).await;
         stopped.map_err(|error| failure(&error))
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use idem_core::{Completion, Error, Forecast, RolloutMode};
+use idem_core::{Completion, Error, Forecast, RolloutMode, metrics};
 use tokio::time::Instant;
 
-use crate::answer::{failure, outcome, refuse};
-use crate::run::{Arrived, Running, Terms, Work};
+use crate::answer::{Terms, failure};
+use crate::run::{Arrived, Running, Work};
 use crate::runtime::{Runtime, UnenforcedEnding};
 use crate::spec::Verdict;
 use crate::supervise::Stopped;
@@ -20,8 +20,13 @@ impl<R: Runtime> Arrived<R> {
     pub(crate) async fn begin_unenforced(self) -> Result<Running<R>, Response> {
         let mut terms = self.terms();
         terms.deadline = Instant::now() + NO_LIMIT;
+        let started = Instant::now();
         let begun = match self.attempt {
-            Some(attempt) => self.runtime.watch(attempt).await,
+            Some(attempt) => {
+                let watched = self.runtime.watch(attempt).await;
+                metrics::claim_took(terms.operation(), terms.mode, started.elapsed());
+                watched
+            }
             None => self.runtime.begin_plain(self.policy).await,
         };
         match begun {
@@ -29,12 +34,12 @@ impl<R: Runtime> Arrived<R> {
                 let is_mismatch = matches!(work.forecast(), Some(Forecast::Mismatch));
                 if is_mismatch && self.mode == RolloutMode::Validate {
                     drop(work.end(false, None).await);
-                    return Err(refuse(Rejection::KeyReused, &terms.settings));
+                    return Err(terms.refuse(Rejection::KeyReused));
                 }
                 let work = Work::Unenforced(work);
                 Ok(Running { work, terms })
             }
-            Err(error) => Err(refuse(failure(&error), &terms.settings)),
+            Err(error) => Err(terms.refuse(failure(&error))),
         }
     }
 }
@@ -47,11 +52,11 @@ pub(crate) async fn finish<E: UnenforcedEnding + ?Sized>(
 ) -> Response {
     let Ok((response, is_err)) = ended else {
         drop(work.end(false, None).await);
-        return refuse(Rejection::HandlerPanicked, &terms.settings);
+        return terms.refuse(Rejection::HandlerPanicked);
     };
     let Some(forecast) = work.forecast().cloned() else {
         if let Some(why) = terms.in_the_way {
-            outcome(would_refuse(why));
+            terms.note(would_refuse(why));
         }
         return told(work.end(!is_err, None).await, response, &terms);
     };
@@ -64,7 +69,7 @@ pub(crate) async fn finish<E: UnenforcedEnding + ?Sized>(
         }
         Verdict::Release => (None, response),
     };
-    outcome(would(&forecast, verdict, captured.as_ref()));
+    terms.note(would(&terms, &forecast, verdict, captured.as_ref()));
     let answer = match verdict {
         Verdict::Store(effects) => captured.map(|completion| (completion, effects)),
         Verdict::Release => None,
@@ -76,16 +81,21 @@ pub(crate) async fn finish<E: UnenforcedEnding + ?Sized>(
 fn told(ended: Result<(), Error>, response: Response, terms: &Terms) -> Response {
     match ended {
         Ok(()) => response,
-        Err(Error::OutcomeUnknown) => refuse(Rejection::CommitUnclear, &terms.settings),
-        Err(error) => refuse(failure(&error), &terms.settings),
+        Err(Error::OutcomeUnknown) => terms.refuse(Rejection::CommitUnclear),
+        Err(error) => terms.refuse(failure(&error)),
     }
 }
 
 /// What enforcement would have done, as a word for logs and metrics.
-fn would(forecast: &Forecast, verdict: Verdict, captured: Option<&Completion>) -> &'static str {
+fn would(
+    terms: &Terms,
+    forecast: &Forecast,
+    verdict: Verdict,
+    captured: Option<&Completion>,
+) -> &'static str {
     match (forecast, verdict, captured) {
         (Forecast::Replay(stored), _, _) => {
-            note_difference(stored, captured);
+            note_difference(terms, stored, captured);
             "would_replayed"
         }
         (Forecast::InFlight, _, _) => "would_in_flight",
@@ -105,12 +115,13 @@ fn would_refuse(why: Rejection) -> &'static str {
 }
 
 /// A client that retries would have been told what it was told first.
-fn note_difference(stored: &Completion, answered: Option<&Completion>) {
+fn note_difference(terms: &Terms, stored: &Completion, answered: Option<&Completion>) {
     let is_same = answered.is_some_and(|answered| {
         (stored.status, &stored.headers, &stored.body)
             == (answered.status, &answered.headers, &answered.body)
     });
     if !is_same {
+        metrics::answers_differ(terms.operation());
         let first = StatusCode::from_u16(stored.status).ok();
         let now = answered.map(|answered| answered.status);
         tracing::info!(

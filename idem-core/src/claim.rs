@@ -14,7 +14,7 @@ use crate::store::{Backend, FORMAT, StoredRecord};
 use crate::ticket::Ticket;
 use crate::{
     Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Policy, RecordName,
-    WhileRunning,
+    WhileRunning, metrics,
 };
 
 /// One request, or delivery, that carries a key.
@@ -167,7 +167,11 @@ impl<DB: Backend> Idempotency<DB> {
             Asked::Running => Ok(Claim::InFlight),
             Asked::Found(record) => {
                 place.completed(&record);
-                replay(&record, fingerprint)
+                let told = replay(&record, fingerprint);
+                if let Ok(Claim::Replay(_)) = &told {
+                    came_again(name, record.age);
+                }
+                told
             }
             Asked::Fresh(session) => {
                 place.runs();
@@ -184,6 +188,13 @@ impl<DB: Backend> Idempotency<DB> {
             }
         }
     }
+}
+
+/// Says how long after the first attempt its retry came.
+pub(crate) fn came_again(name: &RecordName, age: Duration) {
+    metrics::record(&metrics::RETRY_AGE, &[name.operation.as_str()], age);
+    let seconds = age.as_secs_f64();
+    tracing::Span::current().record("age", seconds);
 }
 
 /// How long a duplicate that does not wait is held until it is known whether the attempt before it

@@ -139,6 +139,15 @@ impl<DB: Backend> Idempotency<DB> {
         self.0.tracker.len()
     }
 
+    /// Sets the gauges of what runs and waits on this node. Call it before each scrape.
+    #[expect(clippy::cast_precision_loss, reason = "so many attempts no node has")]
+    pub fn update_gauges(&self) {
+        let (waiting, oldest) = self.in_flight().load();
+        crate::metrics::set(&crate::metrics::RUNNING, self.running() as f64);
+        crate::metrics::set(&crate::metrics::WAITING, waiting as f64);
+        crate::metrics::set(&crate::metrics::OLDEST, oldest.as_secs_f64());
+    }
+
     /// The pool that records and handlers' writes share.
     pub fn pool(&self) -> &Pool<DB> {
         &self.0.pool

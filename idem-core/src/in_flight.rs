@@ -6,8 +6,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::store::StoredRecord;
 use crate::{Fingerprint, RecordName};
@@ -21,6 +23,7 @@ struct Entry {
     /// The database has been asked and the attempt runs. Until then nobody knows whether it is
     /// the first, so duplicates cannot be told anything yet.
     runs: bool,
+    since: Instant,
     waiters: VecDeque<Waiter>,
 }
 
@@ -64,11 +67,11 @@ impl InFlight {
         let fingerprint = print.without_body();
         let mut entries = self.lock();
         let Some(entry) = entries.get_mut(name) else {
-            let (runs, waiters) = (false, VecDeque::new());
             let entry = Entry {
                 fingerprint,
-                runs,
-                waiters,
+                runs: false,
+                since: Instant::now(),
+                waiters: VecDeque::new(),
             };
             entries.insert(name.clone(), entry);
             return Arrival::First(self.place(name.clone()));
@@ -91,6 +94,17 @@ impl InFlight {
         let all = self.clone();
         let name = Some(name);
         Place { all, name }
+    }
+
+    /// How many duplicates wait here, and how long the oldest attempt has been at it.
+    pub(crate) fn load(&self) -> (usize, Duration) {
+        let entries = self.lock();
+        let waiting = entries.values().map(|entry| entry.waiters.len()).sum();
+        let oldest = entries.values().map(|entry| entry.since).min();
+        (
+            waiting,
+            oldest.map_or(Duration::ZERO, |since| since.elapsed()),
+        )
     }
 
     /// How many attempts run here.
@@ -153,6 +167,7 @@ impl Drop for Place {
         {
             entry.fingerprint = waiter.fingerprint;
             entry.runs = false;
+            entry.since = Instant::now();
             let place = self.all.place(name.clone());
             let Err(unheard) = waiter.tell.send(Told::Promoted(place)) else {
                 return;

@@ -23,6 +23,7 @@ mod idempotency;
 mod in_flight;
 mod inbox;
 mod key;
+pub mod metrics;
 mod note;
 mod plain;
 mod policy;

@@ -52,6 +52,11 @@ impl Operation {
 
     const INBOX: &str = "inbox:";
 
+    /// The consumer, where it is one's.
+    pub(crate) fn consumer(&self) -> &str {
+        self.0.strip_prefix(Self::INBOX).unwrap_or(&self.0)
+    }
+
     /// The operation as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0

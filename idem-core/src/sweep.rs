@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::session::claim_error;
 use crate::store::Backend;
-use crate::{Error, Idempotency};
+use crate::{Error, Idempotency, metrics};
 
 /// Small enough that no attempt waits long for a batch.
 const BATCH: i64 = 1_000;
@@ -27,13 +27,27 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// Safe to drop between batches and within one.
     pub async fn sweep(&self) -> Result<u64, Error> {
+        let swept = self.sweep_records().await;
+        if swept.is_err() {
+            metrics::count(&metrics::SWEEP_FAILURES, &[], 1);
+        }
+        swept
+    }
+
+    async fn sweep_records(&self) -> Result<u64, Error> {
         let mut swept = 0;
+        let mut conn = self.acquire(Instant::now() + PATIENCE).await?;
+        let lag = DB::sweep_lag(&mut conn).await.map_err(claim_error::<DB>)?;
+        drop(conn);
+        let lag = Duration::from_millis(lag.unwrap_or(0).unsigned_abs());
+        metrics::set(&metrics::SWEEP_LAG, lag.as_secs_f64());
         loop {
             let (_turn, mut conn) = self.writing_connection().await?;
             let batch = DB::sweep(&mut conn, BATCH)
                 .await
                 .map_err(claim_error::<DB>)?;
             swept += batch;
+            metrics::count(&metrics::SWEPT, &[], batch);
             // Records that expire meanwhile are the next sweep's.
             if batch < BATCH.unsigned_abs() {
                 break;

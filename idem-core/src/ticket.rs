@@ -12,7 +12,7 @@ use crate::idempotency::Admission;
 use crate::in_flight::Place;
 use crate::session::{END, Effects, RolledBack, Session, claim_error};
 use crate::store::{Backend, FORMAT, Fault, NewRecord, Opening, Outcome, StoredRecord};
-use crate::{Completion, Error, Fingerprint, Idempotency, Policy, RecordName};
+use crate::{Completion, Error, Fingerprint, Idempotency, Policy, RecordName, metrics};
 
 /// An attempt that may run: its place on this node, its terms, and its name if it has a key.
 #[derive(Debug)]
@@ -85,6 +85,9 @@ impl<DB: Backend> Ticket<DB> {
     ) -> Result<Stored, Error> {
         let name = self.claimed.as_ref().map(|(name, _, _)| name);
         commit(&self.idem, session, name, self.id, limit).await?;
+        if let Some(name) = name {
+            metrics::stored(name, &completion);
+        }
         Ok(Stored::Committed(completion))
     }
 
@@ -133,6 +136,7 @@ impl<DB: Backend> Ticket<DB> {
             fingerprint: digest.to_vec(),
             completion: Arc::new(completion),
             expired: false,
+            age: Duration::ZERO,
         }));
     }
 

@@ -1,15 +1,16 @@
 //! What enforcement would make of an attempt that it only watches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::claim::{Claim, replay};
+use crate::claim::{Claim, came_again, replay};
 use crate::in_flight::{Arrival, Place};
 use crate::session::claim_error;
 use crate::store::{Backend, FORMAT, NewRecord, StoredRecord};
-use crate::{Attempt, Completion, Error, Idempotency};
+use crate::{Attempt, Completion, Error, Idempotency, metrics};
 
 /// What enforcement would have made of an attempt.
 #[derive(Clone, Debug)]
@@ -45,8 +46,10 @@ impl<DB: Backend> Watch<DB> {
     /// Takes the attempt's place on this node, if it is free. Nobody waits.
     pub(crate) fn arrive(idem: &Idempotency<DB>, attempt: Attempt) -> Self {
         if idem.recent().is_key_new_for(&attempt, Instant::now()) {
+            let operation = attempt.name.operation.as_str();
+            metrics::count(&metrics::KEYS_CHANGED, &[operation], 1);
             tracing::info!(
-                operation = attempt.name.operation.as_str(),
+                operation,
                 key = attempt.name.key.digest(),
                 "the same request came under another key within a minute: does the client make a \
                  new key for each retry?"
@@ -74,7 +77,10 @@ impl<DB: Backend> Watch<DB> {
         let found = found.filter(|record| !record.expired).map(Arc::new);
         self.forecast = match (found, &self.place) {
             (Some(record), _) => match replay::<()>(&record, &self.attempt.fingerprint) {
-                Ok(Claim::Replay(completion)) => Forecast::Replay(completion),
+                Ok(Claim::Replay(completion)) => {
+                    came_again(&self.attempt.name, record.age);
+                    Forecast::Replay(completion)
+                }
                 Ok(Claim::Mismatch) => Forecast::Mismatch,
                 Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => Forecast::Unknown,
             },
@@ -113,6 +119,7 @@ impl<DB: Backend> Watch<DB> {
 
     /// Answers those who wait for the attempt, in another mode, with what it has stored.
     pub(crate) fn stored(self, completion: Completion) {
+        metrics::stored(&self.attempt.name, &completion);
         let Some(place) = self.place else { return };
         let (fingerprint_version, digest) = self.attempt.fingerprint.stored();
         place.completed(&Arc::new(StoredRecord {
@@ -121,6 +128,7 @@ impl<DB: Backend> Watch<DB> {
             fingerprint: digest.to_vec(),
             completion: Arc::new(completion),
             expired: false,
+            age: Duration::ZERO,
         }));
     }
 }

@@ -9,7 +9,7 @@ use super::chunk::{Chunk, Claimed, Ended};
 use super::delivery::Delivery;
 use super::{Failure, Inbox, Message, Outcome};
 use crate::store::Backend;
-use crate::{Error, InvalidOperation, Operation, RecordName};
+use crate::{Error, InvalidOperation, Operation, RecordName, metrics};
 
 mod message;
 
@@ -24,6 +24,7 @@ mod message;
 /// Dropped, it rolls back what is not committed yet.
 #[must_use = "dropping a batch rolls it back"]
 pub struct Batch<DB: Backend> {
+    consumer: Box<str>,
     deliveries: Vec<Option<Delivery<DB>>>,
     outcomes: Vec<Outcome>,
     /// Messages with the name of one before them in the batch.
@@ -85,13 +86,13 @@ impl<DB: Backend> Inbox<DB> {
         let deliveries = messages
             .into_iter()
             .map(|message| self.delivery_to(&operation, &message));
-        Ok(Batch::of(deliveries.collect()))
+        Ok(Batch::of(consumer, deliveries.collect()))
     }
 }
 
 impl<DB: Backend> Batch<DB> {
     /// Sorts out which messages go together, which alone, and which are copies of others.
-    fn of(deliveries: Vec<Option<Delivery<DB>>>) -> Self {
+    fn of(consumer: &str, deliveries: Vec<Option<Delivery<DB>>>) -> Self {
         let mut outcomes = vec![Outcome::InFlight; deliveries.len()];
         let mut firsts: HashMap<&RecordName, usize> = HashMap::new();
         let (mut copies, mut together, mut alone) = (Vec::new(), Vec::new(), Vec::new());
@@ -113,6 +114,7 @@ impl<DB: Backend> Batch<DB> {
         let chunks = together.chunks(LARGEST_CHUNK).map(<[usize]>::to_vec);
         let waiting = chunks.chain(alone.into_iter().map(|one| vec![one]));
         Self {
+            consumer: consumer.into(),
             waiting: waiting.collect(),
             deliveries,
             outcomes,
@@ -161,6 +163,9 @@ impl<DB: Backend> Batch<DB> {
                 // It is the next attempt at the message, when it comes again.
                 _ => Outcome::InFlight,
             };
+        }
+        for outcome in &self.outcomes {
+            metrics::count(&metrics::DELIVERIES, &[&self.consumer, outcome.as_str()], 1);
         }
         Ok(self.outcomes)
     }

@@ -9,7 +9,7 @@ use super::Outcome;
 use super::failing::{Failing, ascii, shortened};
 use crate::session::{END, Effects, Session, claim_error};
 use crate::store::{Backend, NewRecord, Opening};
-use crate::{Completion, Error};
+use crate::{Completion, Error, metrics};
 
 /// How often a message has failed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,6 +97,8 @@ impl<DB: Backend> Failing<DB> {
         }
         session.commit().await.map_err(claim_error::<DB>)?;
         if is_parked {
+            let consumer = self.name.operation.consumer();
+            metrics::count(&metrics::DEAD_LETTERS, &[consumer], 1);
             tracing::warn!(
                 operation = self.name.operation.as_str(),
                 key = self.name.key.digest(),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::store::Backend;
-use crate::{Idempotency, InvalidOperation, Operation, Tx};
+use crate::{Idempotency, InvalidOperation, Operation, Tx, metrics};
 
 mod attempt;
 mod batch;
@@ -119,8 +119,29 @@ impl<DB: Backend> Inbox<DB> {
         F: AsyncFnOnce(&mut Tx<'_, DB>) -> Result<T, E>,
         E: fmt::Display,
     {
+        let done = self
+            .process_uncounted(consumer, message.into(), handle)
+            .await;
+        let outcome = match &done {
+            Ok(processed) => processed.as_str(),
+            Err(error) => error.as_str(),
+        };
+        metrics::count(&metrics::DELIVERIES, &[consumer, outcome], 1);
+        done
+    }
+
+    async fn process_uncounted<T, E, F>(
+        &self,
+        consumer: &str,
+        message: Message<'_>,
+        handle: F,
+    ) -> Result<Processed<T>, ProcessError<E>>
+    where
+        F: AsyncFnOnce(&mut Tx<'_, DB>) -> Result<T, E>,
+        E: fmt::Display,
+    {
         let operation = Operation::of_consumer(consumer)?;
-        let delivery = self.delivery_to(&operation, &message.into());
+        let delivery = self.delivery_to(&operation, &message);
         let delivery = delivery.ok_or(ProcessError::Unknowable("its id is empty"))?;
         let mut attempt = match delivery.claim().await? {
             Ok(attempt) => attempt,

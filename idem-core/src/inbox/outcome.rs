@@ -55,6 +55,19 @@ impl Outcome {
         })
     }
 
+    /// The word for it in metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Duplicate => "duplicate",
+            Self::InFlight => "in_flight",
+            Self::Parked => "parked",
+            Self::Failed { .. } => "failed",
+            Self::Reused { .. } => "reused",
+            Self::Unknowable => "unknowable",
+        }
+    }
+
     /// The outcome of a message that went alone. What spoils every message is an error of all.
     pub(super) fn of_error<E>(error: ProcessError<E>) -> Result<Self, Error> {
         match error {

@@ -68,6 +68,31 @@ pub enum Failure<E> {
     Crashed,
 }
 
+impl<T> Processed<T> {
+    /// The word for it in metrics.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::First(_) => "first",
+            Self::Duplicate => "duplicate",
+            Self::InFlight => "in_flight",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+impl<E> ProcessError<E> {
+    /// The word for it in metrics.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failed { .. } => "failed",
+            Self::Reused { .. } => "reused",
+            Self::Store(Error::OutcomeUnknown) => "outcome_unknown",
+            Self::Store(_) => "unavailable",
+            Self::Unknowable(_) => "unknowable",
+        }
+    }
+}
+
 /// What to tell the broker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "two answers are all there are")]

@@ -147,6 +147,9 @@ pub trait Backend: Upkeep + Letters + Batches + Rollouts + Database<Connection: 
 /// What keeps the records in order beside the attempts: deleting, checking, making the tables.
 #[doc(hidden)]
 pub trait Upkeep: sealed::Sealed + Database {
+    /// How many milliseconds ago the oldest record expired that is still there.
+    fn sweep_lag(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Option<i64>>>;
+
     /// Deletes up to `limit` expired records, passing over those that others work on.
     fn sweep(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
 
@@ -256,6 +259,8 @@ pub struct StoredRecord {
     pub(crate) fingerprint: Vec<u8>,
     pub(crate) completion: Arc<Completion>,
     pub(crate) expired: bool,
+    /// Since it was stored, by the database's clock.
+    pub(crate) age: Duration,
 }
 
 /// What became of an attempt.
@@ -308,6 +313,12 @@ fn migrator(table: &'static str, migrations: &[(i64, &'static str, &'static str)
     // A newer node of a rolling deploy may have migrated further; its schema stays readable.
     migrator.set_ignore_missing(true);
     migrator
+}
+
+/// How old a record is by these milliseconds; a clock that was set back makes it no younger.
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+fn age(milliseconds: i64) -> Duration {
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
 }
 
 /// A duration in whole milliseconds, as statements take it.

@@ -111,7 +111,8 @@ impl Backend for MySql {
         Box::pin(async move {
             let row = sqlx::query(
                 "select format, fingerprint_version, fingerprint, status, headers, body, \
-                        reference, expires_at <= utc_timestamp(6) as expired \
+                        reference, expires_at <= utc_timestamp(6) as expired, \
+                        timestampdiff(microsecond, created_at, utc_timestamp(6)) div 1000 as age \
                  from idem_record where scope = ? and operation = ? and `key` = ?",
             )
             .bind(name.scope.as_str().as_bytes())
@@ -343,5 +344,6 @@ fn stored(row: &MySqlRow) -> sqlx::Result<StoredRecord> {
             reference: row.try_get("reference")?,
         }),
         expired: flag(row, "expired")?,
+        age: super::age(row.try_get("age")?),
     })
 }

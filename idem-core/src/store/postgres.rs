@@ -91,7 +91,8 @@ impl Backend for Postgres {
         Box::pin(async move {
             let row = sqlx::query(
                 "select format, fingerprint_version, fingerprint, status, headers, body, \
-                        reference, expires_at <= statement_timestamp() as expired \
+                        reference, expires_at <= statement_timestamp() as expired, \
+                        (extract(epoch from statement_timestamp() - created_at) * 1000)::bigint as age \
                  from idem.record where scope = $1 and operation = $2 and key = $3",
             )
             .bind(name.scope.as_str())
@@ -251,6 +252,7 @@ fn stored(row: &PgRow) -> sqlx::Result<StoredRecord> {
             reference: row.try_get("reference")?,
         }),
         expired: row.try_get("expired")?,
+        age: super::age(row.try_get("age")?),
     })
 }
 

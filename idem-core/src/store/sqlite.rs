@@ -99,7 +99,8 @@ impl Backend for Sqlite {
         Box::pin(async move {
             let row = sqlx::query(
                 "select format, fingerprint_version, fingerprint, status, headers, body, \
-                        reference, expires_at <= unixepoch('subsec') * 1000 as expired \
+                        reference, expires_at <= unixepoch('subsec') * 1000 as expired, \
+                        cast(unixepoch('subsec') * 1000 as integer) - created_at as age \
                  from idem_record where scope = ? and operation = ? and key = ?",
             )
             .bind(name.scope.as_str())
@@ -283,5 +284,6 @@ fn stored(row: &SqliteRow) -> sqlx::Result<StoredRecord> {
             reference: row.try_get("reference")?,
         }),
         expired: row.try_get("expired")?,
+        age: super::age(row.try_get("age")?),
     })
 }

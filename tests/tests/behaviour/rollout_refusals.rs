@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::{StreamExt, stream};
-use idem_axum::core::IdempotencyKey;
 use idem_axum::{RolloutMode, Tx, idempotent};
 use idem_tests::http;
 use idem_tests::log::Log;
@@ -16,6 +15,7 @@ use tokio::time::{Duration, timeout};
 use tower::ServiceExt;
 
 use super::app::{AppState, FIVE, Tenant, engine_in, has_paid, pay, payment, problem};
+use super::log::says;
 use super::rollout::{records, start_in};
 use super::{Db, TestDb};
 
@@ -160,19 +160,16 @@ async fn what_enforcement_would_have_done_is_in_the_log() {
         ("pay", "would_mismatch"),
         ("409", "would_released"),
     ] {
-        let key: IdempotencyKey = key_of(case).parse().unwrap();
-        let said = format!("key=\"{}\" outcome=\"{outcome}\"", key.digest());
-        assert!(text.contains(&said), "{case} {outcome} is not in {text}");
+        let is_said = says(&text, &key_of(case), outcome);
+        assert!(is_said, "{case} {outcome} is not in {text}");
     }
     assert!(
         text.contains("key=\"none\" outcome=\"would_key_missing\""),
         "{text}"
     );
     payment("/payments").key(&key_of("new")).send(&app).await;
-    let key: IdempotencyKey = key_of("new").parse().unwrap();
-    let said = format!("key=\"{}\"", key.digest());
-    let new_key = |line: &str| line.contains("under another key") && line.contains(&said);
-    assert!(log.text().lines().any(new_key), "{}", log.text());
+    let is_said = says(&log.text(), &key_of("new"), "under another key");
+    assert!(is_said, "{}", log.text());
     // A payment's answer has an id of its own each time.
     assert!(
         text.contains("a retry was answered otherwise than the first attempt"),

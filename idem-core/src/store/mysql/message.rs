@@ -54,7 +54,8 @@ pub(super) fn find_committed(name: &RecordName) -> String {
 fn find(name: &RecordName) -> String {
     format!(
         "select r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
-         r.reference, r.expires_at <= utc_timestamp(6) as expired \
+         r.reference, r.expires_at <= utc_timestamp(6) as expired, \
+         timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
          from idem_record as r where {}",
         is(name)
     )
@@ -126,7 +127,8 @@ pub(super) fn claim_all(opened: &Opened, names: &[&RecordName]) -> String {
          rollback; {COMMITTED}select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
            and d.operation = n.operation and d.`key` = n.`key`) as has_failed, \
          r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
-         r.reference, r.expires_at <= utc_timestamp(6) as expired \
+         r.reference, r.expires_at <= utc_timestamp(6) as expired, \
+         timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
          from ({}) as n left join idem_record as r \
          on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key`; \
          rollback; {}",

@@ -12,6 +12,19 @@ use super::{DUPLICATE_KEY, number};
 use crate::store::Upkeep;
 
 impl Upkeep for MySql {
+    fn sweep_lag(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
+        Box::pin(async move {
+            let lag = sqlx::query_scalar(
+                "select timestampdiff(microsecond, expires_at, utc_timestamp(6)) div 1000 \
+                 from idem_record where expires_at <= utc_timestamp(6) \
+                 order by expires_at limit 1",
+            );
+            let lag = lag.fetch_optional(&mut *conn).await?;
+            keep(conn).await?;
+            Ok(lag)
+        })
+    }
+
     fn sweep(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let done = sqlx::query(

@@ -29,7 +29,8 @@ impl Batches for Postgres {
                    exists(select from idem.dead_letter d where d.scope = name.scope \
                      and d.operation = name.operation and d.key = name.key) as has_failed, \
                    r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, \
-                   r.body, r.reference, r.expires_at <= statement_timestamp() as expired \
+                   r.body, r.reference, r.expires_at <= statement_timestamp() as expired, \
+                   (extract(epoch from statement_timestamp() - r.created_at) * 1000)::bigint as age \
                  from unnest($1::text[], $2::text[], $3::text[]) with ordinality \
                    as name (scope, operation, key, number) \
                  left join idem.record r on r.scope = name.scope \

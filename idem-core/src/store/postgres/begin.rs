@@ -54,7 +54,8 @@ macro_rules! probe_with {
             "current_setting('statement_timeout') as statement_timeout, ",
             "pg_backend_pid() as backend, r.format, r.fingerprint_version, r.fingerprint, ",
             "r.status, r.headers, r.body, r.reference, ",
-            "r.expires_at <= statement_timestamp() as expired ",
+            "r.expires_at <= statement_timestamp() as expired, ",
+            "(extract(epoch from statement_timestamp() - r.created_at) * 1000)::bigint as age ",
             "from (select) as one left join idem.record r ",
             "on r.scope = $1 and r.operation = $2 and r.key = $3",
         )

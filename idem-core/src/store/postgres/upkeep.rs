@@ -7,6 +7,17 @@ use sqlx::{PgPool, Postgres};
 use crate::store::Upkeep;
 
 impl Upkeep for Postgres {
+    fn sweep_lag(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
+        Box::pin(async move {
+            let lag = sqlx::query_scalar(
+                "select (extract(epoch from statement_timestamp() - expires_at) * 1000)::bigint \
+                 from idem.record where expires_at <= statement_timestamp() \
+                 order by expires_at limit 1",
+            );
+            lag.fetch_optional(conn).await
+        })
+    }
+
     fn sweep(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             // A partition's rows have the numbers of another's, so each is looked at again.

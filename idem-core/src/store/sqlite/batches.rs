@@ -21,7 +21,8 @@ impl Batches for Sqlite {
                      where d.scope = name.value ->> 0 and d.operation = name.value ->> 1 \
                        and d.key = name.value ->> 2) as has_failed, \
                    r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
-                   r.reference, r.expires_at <= unixepoch('subsec') * 1000 as expired \
+                   r.reference, r.expires_at <= unixepoch('subsec') * 1000 as expired, \
+                   cast(unixepoch('subsec') * 1000 as integer) - r.created_at as age \
                  from json_each(?) as name left join idem_record as r \
                    on r.scope = name.value ->> 0 and r.operation = name.value ->> 1 \
                    and r.key = name.value ->> 2 \

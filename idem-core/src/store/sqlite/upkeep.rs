@@ -7,6 +7,17 @@ use sqlx::{Sqlite, SqlitePool};
 use crate::store::Upkeep;
 
 impl Upkeep for Sqlite {
+    fn sweep_lag(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
+        Box::pin(async move {
+            let lag = sqlx::query_scalar(
+                "select cast(unixepoch('subsec') * 1000 as integer) - expires_at \
+                 from idem_record where expires_at <= unixepoch('subsec') * 1000 \
+                 order by expires_at limit 1",
+            );
+            lag.fetch_optional(conn).await
+        })
+    }
+
     fn sweep(conn: &mut SqliteConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let done = sqlx::query(
