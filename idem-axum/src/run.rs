@@ -42,7 +42,8 @@ pub struct Arrived<R> {
 }
 
 impl<R: Runtime> Arrived<R> {
-    /// Runs the attempt on a task of its own and waits for its answer.
+    /// Runs the attempt on a task of its own and waits for its answer; in the mode `off` on the
+    /// request's own.
     ///
     /// When the client hangs up, axum drops this future; the task runs to its end, and a retry
     /// replays what it stored.
@@ -51,7 +52,7 @@ impl<R: Runtime> Arrived<R> {
         F: FnOnce(Self) -> Work + Send,
         Work: Future<Output = Response> + Send + 'static,
     {
-        if self.mode == RolloutMode::Off && !R::LENDS_TX {
+        if self.mode == RolloutMode::Off {
             return work(self).await;
         }
         let runtime = self.runtime.clone();

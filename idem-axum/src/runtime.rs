@@ -20,9 +20,6 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// An attempt that runs whatever is known of it.
     type Unenforced: UnenforcedEnding + ?Sized;
 
-    /// Whether it has a transaction to lend.
-    const LENDS_TX: bool;
-
     /// The handle's settings.
     fn settings(&self) -> &Settings;
 
@@ -82,8 +79,6 @@ pub trait UnenforcedEnding: Send {
 impl<DB: Backend> Runtime for Idempotency<DB> {
     type Fresh = Fresh<DB>;
     type Unenforced = Unenforced<DB>;
-
-    const LENDS_TX: bool = true;
 
     fn settings(&self) -> &Settings {
         self.settings()

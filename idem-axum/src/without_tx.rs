@@ -73,8 +73,6 @@ impl Runtime for WithoutTx {
     type Fresh = dyn Ending;
     type Unenforced = dyn UnenforcedEnding;
 
-    const LENDS_TX: bool = false;
-
     fn settings(&self) -> &Settings {
         self.0.settings()
     }

@@ -3,7 +3,7 @@
 use sqlx_core::transaction::TransactionManager;
 
 use crate::session::{Effects, Session};
-use crate::store::{Backend, NewRecord};
+use crate::store::{Backend, Fault, NewRecord};
 use crate::{Error, plain};
 
 impl<DB: Backend> Session<DB> {
@@ -18,15 +18,17 @@ impl<DB: Backend> Session<DB> {
         record: &NewRecord<'_>,
         effects: Effects,
     ) -> Result<bool, Error> {
-        // A transaction that has failed or is over takes no savepoint, and needs no record.
-        if !self.is_innermost() || !self.savepoint(SET).await {
+        if !self.is_innermost() {
             return Ok(false);
         }
-        if let Err(error) = self.leave_guard(effects).await {
-            return self.forgo(error).await;
+        if effects == Effects::Undo && self.undo_to_guard().await.is_err() {
+            return Ok(false);
         }
-        if !self.savepoint(SET).await {
-            return Err(Error::TryAgain(None));
+        if let Err(error) = self.leave_guard_for(SET).await {
+            // One that has failed or is over takes no savepoint, and Idem has done nothing to it.
+            let was_over = matches!(DB::fault(&error), Fault::Aborted | Fault::GuardLost);
+            let undone = self.forgo(plain::commit_error::<DB>(error)).await;
+            return if was_over { Ok(false) } else { undone };
         }
         match self.insert(record).await {
             Ok(true) => Ok(true),
@@ -37,18 +39,14 @@ impl<DB: Backend> Session<DB> {
 
     /// Undoes what Idem itself has tried.
     async fn forgo(&mut self, error: Error) -> Result<bool, Error> {
-        match self.savepoint(UNDO).await {
-            true => {
+        match DB::savepoint(self.conn(), UNDO).await {
+            Ok(true) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, "a watched attempt leaves no record");
                 Ok(false)
             }
-            false => Err(error),
+            _ => Err(error),
         }
-    }
-
-    async fn savepoint(&mut self, text: &'static str) -> bool {
-        matches!(DB::savepoint(self.conn(), text).await, Ok(true))
     }
 
     /// Whether the handler has left no savepoint of its own.
@@ -66,5 +64,5 @@ impl<DB: Backend> Session<DB> {
     }
 }
 
-const SET: &str = "savepoint idem_note";
+const SET: &str = "savepoint idem_note;";
 const UNDO: &str = "rollback to savepoint idem_note; release savepoint idem_note";

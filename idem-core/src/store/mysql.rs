@@ -127,8 +127,9 @@ impl Backend for MySql {
     fn release_guard<'a>(
         conn: &'a mut MySqlConnection,
         opened: &'a Opened,
+        around: &'static str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        run(conn, message::release_guard(opened))
+        run(conn, message::release_guard(opened, around))
     }
 
     fn roll_back_to_guard<'a>(

@@ -107,6 +107,7 @@ impl Backend for Postgres {
     fn release_guard<'a>(
         conn: &'a mut PgConnection,
         opened: &'a Opened,
+        around: &'static str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         let Opened {
             guard,
@@ -123,8 +124,8 @@ impl Backend for Postgres {
         run(
             conn,
             format!(
-                "release savepoint {guard}; set role {role}; \
-                 set local statement_timeout = '{limit}'"
+                "{around} release savepoint {guard}; set role {role}; \
+                 set local statement_timeout = '{limit}'; {around}"
             ),
         )
     }

@@ -115,8 +115,13 @@ impl Backend for Sqlite {
     fn release_guard<'a>(
         conn: &'a mut SqliteConnection,
         opened: &'a Opened,
+        around: &'static str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        run(conn, format!("release savepoint {}", opened.guard))
+        let guard = &opened.guard;
+        run(
+            conn,
+            format!("{around} release savepoint {guard}; {around}"),
+        )
     }
 
     fn roll_back_to_guard<'a>(

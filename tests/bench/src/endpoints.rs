@@ -5,14 +5,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use idem_axum::{HasIdempotency, Idempotency, Tx, idempotent};
+use idem_axum::{HasIdempotency, Idempotency, RolloutMode, RolloutPlan, Tx, idempotent};
 use serde::{Deserialize, Serialize};
 use sqlx::{Database, Pool};
 
 use super::{Db, INSERT_PAYMENT, READ_ANSWER};
 
-pub(crate) fn idempotent_routes(pool: Pool<Db>) -> Router {
-    let idem = Idempotency::new(pool);
+pub(crate) fn idempotent_routes(pool: Pool<Db>, mode: RolloutMode) -> Router {
+    let idem = Idempotency::builder(pool)
+        .rollout(RolloutPlan::new(mode))
+        .build();
     Router::new()
         .route("/payments", post(pay_once))
         .with_state(AppState { idem })

@@ -5,12 +5,14 @@
 //! cargo run --release -p idem-bench -- --database sqlite --seconds 0.2
 //! ```
 //!
-//! Three things are measured on each database, with few and with many requests at a time:
+//! These things are measured on each database, with few and with many requests at a time:
 //!
 //! * **first-time writes**: a handler under `#[idempotent]`, each request with a key of its own,
 //!   against a handler that begins a transaction, does the same insert and commits;
 //! * **replays**: the same handler with keys whose answers are stored, against a handler that
 //!   reads such an answer by its primary key;
+//! * **modes of a rollout**, asked for by `--modes`: `observe` against `enforce`, and `off` against
+//!   a handler without the attribute, with first-time writes;
 //! * **messages**: a consumer that handles messages by the inbox, one by one and several in one
 //!   transaction, against one that does the same insert in a bare transaction for each. No broker
 //!   and no HTTP is between; a latency is that of a batch.
@@ -81,30 +83,45 @@ async fn main() -> io::Result<()> {
     writeln!(out, "{}", report::header(&plan))?;
     #[cfg(feature = "sqlite")]
     if matches!(options.database, Database::Sqlite | Database::All) {
-        if !options.messages {
-            let server = sqlite::Server::start(&plan).await;
-            measure("SQLite", &server.endpoints, &plan, &mut out).await?;
+        if options.modes {
+            let modes = sqlite::Modes::start(&plan).await;
+            measure_sides("SQLite", modes.sides(), &plan, &mut out).await?;
+        } else {
+            if !options.messages {
+                let server = sqlite::Server::start(&plan).await;
+                measure("SQLite", &server.endpoints, &plan, &mut out).await?;
+            }
+            let consumers = sqlite::Consumers::start(&plan).await;
+            measure_messages!("SQLite", consumers, &plan, &mut out);
         }
-        let consumers = sqlite::Consumers::start(&plan).await;
-        measure_messages!("SQLite", consumers, &plan, &mut out);
     }
     #[cfg(feature = "postgres")]
     if matches!(options.database, Database::Postgres | Database::All) {
-        if !options.messages {
-            let server = postgres::Server::start(&plan).await;
-            measure("Postgres", &server.endpoints, &plan, &mut out).await?;
+        if options.modes {
+            let modes = postgres::Modes::start(&plan).await;
+            measure_sides("Postgres", modes.sides(), &plan, &mut out).await?;
+        } else {
+            if !options.messages {
+                let server = postgres::Server::start(&plan).await;
+                measure("Postgres", &server.endpoints, &plan, &mut out).await?;
+            }
+            let consumers = postgres::Consumers::start(&plan).await;
+            measure_messages!("Postgres", consumers, &plan, &mut out);
         }
-        let consumers = postgres::Consumers::start(&plan).await;
-        measure_messages!("Postgres", consumers, &plan, &mut out);
     }
     #[cfg(feature = "mysql")]
     if matches!(options.database, Database::Mysql | Database::All) {
-        if !options.messages {
-            let server = mysql::Server::start(&plan).await;
-            measure("MariaDB", &server.endpoints, &plan, &mut out).await?;
+        if options.modes {
+            let modes = mysql::Modes::start(&plan).await;
+            measure_sides("MariaDB", modes.sides(), &plan, &mut out).await?;
+        } else {
+            if !options.messages {
+                let server = mysql::Server::start(&plan).await;
+                measure("MariaDB", &server.endpoints, &plan, &mut out).await?;
+            }
+            let consumers = mysql::Consumers::start(&plan).await;
+            measure_messages!("MariaDB", consumers, &plan, &mut out);
         }
-        let consumers = mysql::Consumers::start(&plan).await;
-        measure_messages!("MariaDB", consumers, &plan, &mut out);
     }
     Ok(())
 }
@@ -123,20 +140,36 @@ async fn measure(
     plan: &Plan,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    for (what, sides) in [
-        ("first-time writes", &endpoints.first_time_writes),
-        ("replays", &endpoints.replays),
-    ] {
+    let Endpoints {
+        first_time_writes,
+        replays,
+        no_database,
+    } = endpoints;
+    let sides = [
+        ("first-time writes", first_time_writes),
+        ("replays", replays),
+    ];
+    measure_sides(database, sides, plan, out).await?;
+    writeln!(out)?;
+    for at_once in plan.at_once {
+        let turn = load::turn(no_database, at_once, plan.turn).await;
+        writeln!(out, "{}", report::no_database(at_once, turn))?;
+    }
+    Ok(())
+}
+
+async fn measure_sides<'s>(
+    database: &str,
+    sides: impl IntoIterator<Item = (&'s str, &'s Sides)>,
+    plan: &Plan,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for (what, sides) in sides {
         writeln!(out, "\n{}", report::columns(database, what))?;
         for at_once in plan.at_once {
             let rounds = load::rounds(sides, at_once, plan).await;
             writeln!(out, "{}", report::row(at_once, &rounds))?;
         }
-    }
-    writeln!(out)?;
-    for at_once in plan.at_once {
-        let turn = load::turn(&endpoints.no_database, at_once, plan.turn).await;
-        writeln!(out, "{}", report::no_database(at_once, turn))?;
     }
     Ok(())
 }
@@ -147,7 +180,7 @@ mod sqlite {
     use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb};
 
     pub(crate) use self::messages::Consumers;
-    pub(crate) use self::server::Server;
+    pub(crate) use self::server::{Modes, Server};
 
     const READ_ANSWER: &str = "select status, body from idem_record \
         where scope = 'global' and operation = 'POST /payments' and key = $1";
@@ -164,7 +197,7 @@ mod postgres {
     use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb};
 
     pub(crate) use self::messages::Consumers;
-    pub(crate) use self::server::Server;
+    pub(crate) use self::server::{Modes, Server};
 
     const READ_ANSWER: &str = "select status, body from idem.record \
         where scope = 'global' and operation = 'POST /payments' and key = $1";
@@ -181,7 +214,7 @@ mod mysql {
     use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb};
 
     pub(crate) use self::messages::Consumers;
-    pub(crate) use self::server::Server;
+    pub(crate) use self::server::{Modes, Server};
 
     const READ_ANSWER: &str = "select status, body from idem_record \
         where scope = 'global' and operation = 'POST /payments' and `key` = ?";

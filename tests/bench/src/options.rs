@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Measures messages and nothing else.
     #[arg(long)]
     pub(crate) messages: bool,
+    /// Measures the modes of a rollout and nothing else.
+    #[arg(long, conflicts_with = "messages")]
+    pub(crate) modes: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use idem_axum::Idempotency;
+use idem_axum::{Idempotency, RolloutMode};
 use idem_tests::http::{self, Attempt};
 use uuid::Uuid;
 
@@ -18,13 +18,64 @@ pub(crate) struct Server {
     _databases: [TestDb; 2],
 }
 
+/// The same handler in the modes that do not enforce, beside what each is compared with.
+pub(crate) struct Modes {
+    sides: [(&'static str, Sides); 2],
+    _databases: [TestDb; 4],
+}
+
+impl Modes {
+    pub(crate) async fn start(plan: &Plan) -> Self {
+        let databases = [
+            filled(&[]).await,
+            filled(&[]).await,
+            filled(&[]).await,
+            filled(&[]).await,
+        ];
+        let [observing, enforcing, off, bare] = &databases;
+        let pool = async |db: &TestDb| db.pool_of(plan.pool_size).await;
+        let write = async |routes| {
+            let address = http::serve(routes).await;
+            Endpoint::new(address, |_| payment("/payments").key(&new_key()))
+        };
+        let observe = Sides {
+            idem: write(idempotent_routes(
+                pool(observing).await,
+                RolloutMode::Observe,
+            ))
+            .await,
+            bare: write(idempotent_routes(
+                pool(enforcing).await,
+                RolloutMode::Enforce,
+            ))
+            .await,
+        };
+        let off = Sides {
+            idem: write(idempotent_routes(pool(off).await, RolloutMode::Off)).await,
+            bare: write(bare_routes(pool(bare).await)).await,
+        };
+        Self {
+            sides: [
+                ("observe, beside enforce", observe),
+                ("off, beside no attribute", off),
+            ],
+            _databases: databases,
+        }
+    }
+
+    pub(crate) fn sides(&self) -> impl Iterator<Item = (&str, &Sides)> {
+        self.sides.iter().map(|(what, sides)| (*what, sides))
+    }
+}
+
 impl Server {
     pub(crate) async fn start(plan: &Plan) -> Self {
         let keys: Arc<[String]> = (0..plan.stored_answers).map(|_| new_key()).collect();
         let databases = [filled(&keys).await, filled(&keys).await];
         let [idem, bare] = &databases;
         // Separate pools, too: Idem's settings of a connection must not slow the bare side down.
-        let idem = idempotent_routes(idem.pool_of(plan.pool_size).await);
+        let idem = idem.pool_of(plan.pool_size).await;
+        let idem = idempotent_routes(idem, RolloutMode::Enforce);
         let bare = bare_routes(bare.pool_of(plan.pool_size).await);
         let (idem, bare) = (http::serve(idem).await, http::serve(bare).await);
 
@@ -53,7 +104,7 @@ async fn filled(keys: &[String]) -> TestDb {
     let db = TestDb::new().await;
     let pool = db.pool_of(1).await;
     Idempotency::new(pool.clone()).migrate().await.unwrap();
-    let app = idempotent_routes(pool.clone());
+    let app = idempotent_routes(pool.clone(), RolloutMode::Enforce);
     for key in keys {
         let answer = payment("/payments").key(key).send(&app).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");

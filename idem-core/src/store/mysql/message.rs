@@ -79,13 +79,16 @@ pub(super) fn begin_anew(guard: &str) -> String {
 }
 
 /// A handler may have gone to another database or set itself shorter limits.
-pub(super) fn release_guard(opened: &Opened) -> String {
-    format!(
-        "{}set {}; release savepoint {}",
+///
+/// The server takes no empty statement, so nothing follows the last one.
+pub(super) fn release_guard(opened: &Opened, around: &str) -> String {
+    let text = format!(
+        "{around} {}set {}; release savepoint {}; {around}",
         go_to_database(opened),
         limits(opened.timeout, &SAVED),
         opened.guard
-    )
+    );
+    text.trim().trim_end_matches(';').to_owned()
 }
 
 /// Gives back the lock and the session as it was.
