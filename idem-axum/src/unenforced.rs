@@ -74,7 +74,10 @@ pub(crate) async fn finish<E: UnenforcedEnding + ?Sized>(
         Verdict::Store(effects) => captured.map(|completion| (completion, effects)),
         Verdict::Release => None,
     };
-    told(work.end(!is_err, answer).await, response, &terms)
+    let started = Instant::now();
+    let ended = work.end(!is_err, answer).await;
+    metrics::completion_took(terms.operation(), terms.mode, started.elapsed());
+    told(ended, response, &terms)
 }
 
 /// The handler's answer, unless what it tells of could not be committed.

@@ -28,11 +28,16 @@ pub struct Process {
 impl Process {
     /// Starts a program that listens on an address, and waits until it prints `listening on <address>`.
     pub async fn start(command: Command) -> Self {
-        const BEGINNING: &str = "listening on ";
-        let mut process = Self::start_until(command, BEGINNING).await;
+        Self::start_at(command, "listening on ").await
+    }
+
+    /// Starts a program, and waits until it prints this text with an address behind it.
+    pub async fn start_at(command: Command, beginning: &'static str) -> Self {
+        let mut process = Self::start_until(command, beginning).await;
         let log = process.log();
-        let mut rest = log.lines().filter_map(|line| line.strip_prefix(BEGINNING));
+        let mut rest = log.lines().filter_map(|line| line.strip_prefix(beginning));
         let address = rest.next().unwrap().trim_start_matches("http://");
+        let address = address.split('/').next().unwrap_or_default();
         process.address = Some(address.trim().parse().unwrap());
         process
     }

@@ -9,12 +9,14 @@
 #[cfg(feature = "sqlite")]
 #[path = "."]
 mod sqlite {
-    use idem_tests::sqlite::{FEATURE, TestDb};
+    use idem_tests::sqlite::{FEATURE, TestDb, age_records};
 
     const NO_DATABASE: &str = "sqlite:///no/such/folder/payments.db";
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/metrics.rs"]
+    mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/refunds.rs"]
@@ -26,12 +28,14 @@ mod sqlite {
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
 #[path = "."]
 mod postgres {
-    use idem_tests::postgres::{FEATURE, TestDb};
+    use idem_tests::postgres::{FEATURE, TestDb, age_records};
 
     const NO_DATABASE: &str = "postgres://127.0.0.1:1/payments";
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/metrics.rs"]
+    mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/refunds.rs"]
@@ -43,12 +47,14 @@ mod postgres {
 #[cfg(all(feature = "mysql", not(idem_no_mysql)))]
 #[path = "."]
 mod mysql {
-    use idem_tests::mysql::{FEATURE, TestDb};
+    use idem_tests::mysql::{FEATURE, TestDb, age_records};
 
     const NO_DATABASE: &str = "mysql://127.0.0.1:1/payments";
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/metrics.rs"]
+    mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/refunds.rs"]

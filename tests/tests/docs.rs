@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 
+use idem_axum::core::metrics::METRICS;
+
 #[test]
 fn every_test_that_the_guarantees_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -34,4 +36,71 @@ fn every_test_that_the_guarantees_name_exists() {
     for name in names {
         assert!(code.contains(&format!("fn {name}(")), "no test {name}");
     }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+}
+
+#[test]
+fn the_table_of_metrics_has_each_with_its_kind_and_labels() {
+    let mut expected = String::from("| name | kind | labels |\n| --- | --- | --- |\n");
+    for metric in METRICS {
+        let (name, kind) = (metric.name, metric.kind.as_str());
+        let labels = match metric.labels {
+            [] => String::new(),
+            labels => format!(" {}", labels.join(", ")),
+        };
+        expected.push_str(&format!("| `{name}` | {kind} |{labels} |\n"));
+    }
+    let operations = read("docs/OPERATIONS.md");
+    assert!(operations.contains(&expected), "{expected}");
+}
+
+#[test]
+fn dashboards_and_alerts_ask_for_metrics_that_are_there() {
+    for file in [
+        "alerts.yml",
+        "alerts_test.yml",
+        "grafana/dashboards/idem.json",
+    ] {
+        let text = read(&format!("examples/payments/ops/{file}"));
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let asked: Vec<_> = words.filter(|word| word.starts_with("idem_")).collect();
+        assert!(!asked.is_empty(), "{file}");
+        for name in asked {
+            let name = name.trim_end_matches("_bucket").trim_end_matches("_count");
+            assert!(
+                METRICS.iter().any(|metric| metric.name == name),
+                "{name} in {file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_metric_is_on_the_dashboard() {
+    let dashboard = read("examples/payments/ops/grafana/dashboards/idem.json");
+    for metric in METRICS {
+        assert!(dashboard.contains(metric.name), "{metric:?}");
+    }
+}
+
+#[test]
+fn each_alert_says_what_to_do() {
+    let (alerts, operations) = (
+        read("examples/payments/ops/alerts.yml"),
+        read("docs/OPERATIONS.md"),
+    );
+    let names = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let names: Vec<_> = names.collect();
+    assert!(!names.is_empty());
+    for name in &names {
+        assert!(operations.contains(&format!("\n### {name}\n")), "{name}");
+        let anchor = format!("runbook: docs/OPERATIONS.md#{}\n", name.to_lowercase());
+        assert!(alerts.contains(&anchor), "{anchor}");
+    }
+    assert_eq!(operations.matches("\n### Idem").count(), names.len());
 }

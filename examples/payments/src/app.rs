@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::auth::Tenant;
 use crate::database::{self, Db};
 use crate::program;
-use crate::{admin, health, payments, refunds};
+use crate::{admin, health, payments, refunds, telemetry};
 
 /// What the command line and the environment say.
 #[derive(Debug, Parser)]
@@ -56,6 +56,7 @@ pub async fn main() -> ExitCode {
     reason = "the address is the program's one line of output"
 )]
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let metrics = telemetry::install()?;
     let pool = program::connect(&options.database_url, options.pool_size).await?;
     let idem = Idempotency::builder(pool.clone())
         .rollout(options.rollout)
@@ -64,9 +65,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     idem.check().await?;
     // Before the first request: the table may know better than the command line.
     idem.read_rollout().await?;
-    let listener = TcpListener::bind(&options.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let listener = program::listen(&options.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
 
     let sweeper = idem.clone();
@@ -82,6 +81,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
         .merge(refunds::routes())
         .merge(health::routes())
         .merge(admin::routes())
+        .merge(telemetry::routes(metrics, idem.clone()))
         .with_state(state);
     serve(listener, app).await?;
 

@@ -22,4 +22,5 @@ mod receipts;
 mod refunds;
 mod relay;
 mod sql;
+mod telemetry;
 pub mod worker;

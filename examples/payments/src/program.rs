@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use sqlx::Pool;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -26,6 +27,12 @@ pub(crate) async fn connect(
     let connected = database::connect(url, size).await;
     connected
         .map_err(|error| format!("the database cannot be used: {}", on_one_line(&*error)).into())
+}
+
+/// Listens, with the address in the error.
+pub(crate) async fn listen(address: &str) -> Result<TcpListener, Box<dyn Error + Send + Sync>> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
 }
 
 /// Waits for Ctrl-C or SIGTERM, from now on.

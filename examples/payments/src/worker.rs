@@ -24,7 +24,7 @@ use crate::broker::rabbitmq::RabbitMq;
 use crate::consumer::Consumer;
 use crate::database::Db;
 use crate::intake::Intake;
-use crate::{audit, dead_letters, inbox, program, relay};
+use crate::{audit, dead_letters, inbox, program, relay, telemetry};
 
 mod options;
 
@@ -126,6 +126,15 @@ impl Worker {
         }
         let sweeper = self.idem.clone();
         let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
+
+        if let Some(address) = &options.metrics_listen {
+            let listener = program::listen(address).await?;
+            println!("metrics on http://{}/metrics", listener.local_addr()?);
+            let routes = telemetry::routes(telemetry::install()?, self.idem.clone());
+            let server = axum::serve(listener, routes)
+                .with_graceful_shutdown(stop.clone().cancelled_owned());
+            tasks.spawn(server.into_future());
+        }
 
         let all_consume = async {
             for mut is_ready in ready {

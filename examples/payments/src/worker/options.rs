@@ -36,6 +36,9 @@ pub(super) struct Options {
     /// After how many failed attempts a message becomes a dead letter.
     #[arg(long)]
     pub(super) max_attempts: Option<u32>,
+    /// Where Prometheus finds the metrics; port 0 takes a free one.
+    #[arg(long, env = "PAYMENTS_METRICS_LISTEN")]
+    pub(super) metrics_listen: Option<String>,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }

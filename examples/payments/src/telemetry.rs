@@ -1,0 +1,47 @@
+//! What the programs tell Prometheus.
+
+use std::error::Error;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use idem_axum::{Idempotency, core};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::database::Db;
+
+/// From a tenth of a millisecond: a claim takes little more than a round trip.
+const DURATIONS: [f64; 14] = [
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+/// Retries come within seconds, or from a queue within days.
+const AGES: [f64; 10] = [
+    0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 600.0, 3_600.0, 86_400.0, 604_800.0,
+];
+
+/// Counts from now on.
+pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn Error + Send + Sync>> {
+    let durations = Matcher::Suffix("_duration_seconds".to_owned());
+    let ages = Matcher::Suffix("_age_seconds".to_owned());
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(durations, &DURATIONS)?
+        .set_buckets_for_metric(ages, &AGES)?
+        .install_recorder()?;
+    core::metrics::describe();
+    Ok(handle)
+}
+
+/// `GET /metrics`. No key, tenant or path is in it, so that it needs no authentication.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
+    metrics: PrometheusHandle,
+    idem: Idempotency<Db>,
+) -> Router<S> {
+    let show = move || {
+        idem.update_gauges();
+        metrics.run_upkeep();
+        let text = metrics.render();
+        async { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response() }
+    };
+    Router::new().route("/metrics", get(show))
+}
