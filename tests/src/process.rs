@@ -105,6 +105,8 @@ pub async fn start_payments(feature: &str, url: &str, connections: u32) -> Proce
     let mut command = payments(feature);
     command.args(["--listen", "127.0.0.1:0", "--database-url", url]);
     command.args(["--pool-size", &connections.to_string()]);
+    // Its statements are counted, and this one comes by the clock.
+    command.args(["--rollout-every", "1d"]);
     Process::start(command).await
 }
 

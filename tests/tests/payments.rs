@@ -10,8 +10,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use idem_tests::http::{Answer, Attempt, get, post};
-use idem_tests::process::{Process, start_payments};
+use idem_tests::process::{Process, payments, start_payments};
 use serde_json::{Value, json};
+use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -94,6 +95,39 @@ async fn of_64_duplicates_one_pays_and_other_keys_are_served(nodes: &[Process]) 
     assert_eq!(payments_of("same", nodes[0].address()).await, 1);
 }
 
+/// Two nodes under clients that retry, walked from `off` to `enforce` by the script of the example.
+async fn walked_from_off_to_enforce_no_request_fails(feature: &str, url: &str) {
+    let start = async || {
+        let mut command = payments(feature);
+        command.args(["--listen", "127.0.0.1:0", "--database-url", url]);
+        command.args(["--admin-key", "operator", "--rollout-every", "50ms"]);
+        Process::start(command).await
+    };
+    let nodes = [start().await, start().await];
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/payments/rollout.py"
+    );
+    let mut walk = Command::new("python3");
+    walk.args([script, "--operator", "operator", "--seconds", "1.5"]);
+    for node in &nodes {
+        walk.args(["--app", &format!("http://{}", node.address())]);
+    }
+    let walked = timeout(Duration::from_secs(180), walk.kill_on_drop(true).output()).await;
+    let walked = walked.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&walked.stdout);
+    let errors = String::from_utf8_lossy(&walked.stderr);
+    assert!(walked.status.success(), "{said}{errors}");
+    for seen in [
+        "observe would_replayed",
+        "validate would_replayed",
+        "enforce replayed",
+    ] {
+        assert!(said.contains(seen), "{said}");
+    }
+    assert!(said.contains("requests that failed: 0"), "{said}");
+}
+
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::*;
@@ -113,6 +147,12 @@ mod sqlite {
             let next = start_payments(FEATURE, &db.url(), 5).await;
             each_key_is_paid_once(&keys, next.address()).await;
         }
+    }
+
+    #[tokio::test]
+    async fn walked_from_off_to_enforce_no_request_fails() {
+        let db = TestDb::empty().await;
+        super::walked_from_off_to_enforce_no_request_fails(FEATURE, &db.url()).await;
     }
 
     #[tokio::test]

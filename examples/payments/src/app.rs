@@ -32,6 +32,9 @@ struct Options {
     /// How much of its work the attribute does, as in `*=observe; POST /payments=enforce`.
     #[arg(long, env = "PAYMENTS_ROLLOUT", default_value = "enforce")]
     rollout: RolloutPlan,
+    /// After what time the rollout of all nodes is looked for again, as `5s`.
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    rollout_every: Duration,
     /// The key of the operator, who may change the rollout of all nodes at /admin/rollout.
     #[arg(long, env = "PAYMENTS_ADMIN_KEY", hide_env_values = true)]
     admin_key: Option<String>,
@@ -70,8 +73,8 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
 
     let sweeper = idem.clone();
     let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
-    let follower = idem.clone();
-    let follow = tokio::spawn(async move { follower.follow_rollout(Duration::from_secs(1)).await });
+    let (follower, period) = (idem.clone(), options.rollout_every);
+    let follow = tokio::spawn(async move { follower.follow_rollout(period).await });
     let state = AppState {
         idem: idem.clone(),
         admin_key: options.admin_key.map(Arc::from),

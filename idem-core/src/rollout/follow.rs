@@ -10,8 +10,10 @@ use crate::store::Backend;
 use crate::{Error, Idempotency};
 
 impl<DB: Backend> Idempotency<DB> {
-    /// Reads the rules of the table `idem_rollout` once per period, until the handle
+    /// Reads the rules of the table `idem_rollout` after each period, until the handle
     /// [shuts down](Self::shutdown). They go over those of the process.
+    ///
+    /// [Read](Self::read_rollout) them once before the first request.
     ///
     /// While the table cannot be read the rules stay as they are; one that is none is logged and
     /// passed over.
@@ -21,16 +23,13 @@ impl<DB: Backend> Idempotency<DB> {
     /// Safe to drop: spawn it, and abort the task where the handle is not shut down.
     pub async fn follow_rollout(&self, period: Duration) {
         loop {
-            match self.read_rollout().await {
-                Ok(_) => {}
-                Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "the rollout cannot be read and stays as it is");
-                }
-            }
             let ended = timeout(period, self.shut_down()).await.is_ok();
             if ended || self.is_shutting_down() {
                 return;
+            }
+            if let Err(error) = self.read_rollout().await {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the rollout cannot be read and stays as it is");
             }
         }
     }

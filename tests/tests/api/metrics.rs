@@ -59,6 +59,7 @@ async fn start_app(db: &TestDb) -> Process {
     let mut command = payments(FEATURE);
     command.args(["--listen", "127.0.0.1:0", "--database-url", &db.url()]);
     command.args(["--pool-size", "5", "--admin-key", "operator"]);
+    command.args(["--rollout-every", "50ms"]);
     Process::start(command).await
 }
 

@@ -11,6 +11,12 @@ use idem_tests::proxy::{Action, Proxy};
 use tokio::task::yield_now;
 
 #[tokio::test]
+async fn walked_from_off_to_enforce_no_request_fails() {
+    let db = TestDb::empty().await;
+    super::super::walked_from_off_to_enforce_no_request_fails(FEATURE, &db.url()).await;
+}
+
+#[tokio::test]
 async fn killed_between_any_two_statements_each_key_is_paid_once() {
     let db = TestDb::empty().await;
     let statements = statements_of_a_payment(&db).await;
