@@ -19,7 +19,9 @@ fn main() {
     // The socket appears anew whenever Docker starts. While there is none Cargo runs this file every time.
     println!("cargo::rerun-if-changed={}", docker_socket());
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq)");
+    println!(
+        "cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq, idem_no_python)"
+    );
     for file in [GALERA, NATS, RABBITMQ] {
         println!("cargo::rerun-if-changed={file}");
     }
@@ -40,6 +42,10 @@ fn main() {
     }
     if !Path::new(RABBITMQ).exists() {
         println!("cargo::rustc-cfg=idem_no_rabbitmq");
+    }
+    let python = Command::new("python3").arg("--version").output();
+    if !python.is_ok_and(|output| output.status.success()) {
+        println!("cargo::rustc-cfg=idem_no_python");
     }
     if is_set("IDEM_TEST_POSTGRES_URL") {
         println!("cargo::rustc-cfg=idem_no_server_log");

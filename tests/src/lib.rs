@@ -48,6 +48,11 @@ struct Readme;
 #[doc = include_str!("../../docs/MESSAGES.md")]
 struct Messages;
 
+/// The plan of a rollout is read.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../docs/ROLLOUT.md")]
+struct Rollout;
+
 /// The attribute's and the derive's examples compile.
 #[cfg(all(doctest, feature = "sqlite", feature = "postgres"))]
 #[doc = include_str!("../../idem-macros/src/idempotent.md")]

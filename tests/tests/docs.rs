@@ -13,6 +13,7 @@ fn every_test_that_the_guarantees_name_exists() {
     let mut code = String::new();
     for folder in [
         "tests",
+        "tests/api",
         "tests/behaviour",
         "tests/brokers",
         "tests/galera",

@@ -150,6 +150,7 @@ mod sqlite {
     }
 
     #[tokio::test]
+    #[cfg_attr(idem_no_python, ignore = "needs python3")]
     async fn walked_from_off_to_enforce_no_request_fails() {
         let db = TestDb::empty().await;
         super::walked_from_off_to_enforce_no_request_fails(FEATURE, &db.url()).await;

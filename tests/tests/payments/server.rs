@@ -11,6 +11,7 @@ use idem_tests::proxy::{Action, Proxy};
 use tokio::task::yield_now;
 
 #[tokio::test]
+#[cfg_attr(idem_no_python, ignore = "needs python3")]
 async fn walked_from_off_to_enforce_no_request_fails() {
     let db = TestDb::empty().await;
     super::super::walked_from_off_to_enforce_no_request_fails(FEATURE, &db.url()).await;
