@@ -213,12 +213,16 @@ pub(crate) async fn look_at(parts: Parts, body: Body, max_body: usize) -> (Reque
             (parts, measure.size_hint().upper().unwrap_or(u64::MAX))
         }
     };
+    let limit = limit.min(LONGEST_LOOK);
     if announced(&parts.headers, &body) > limit {
         return (Request::from_parts(parts, body), None);
     }
     let looked = look(body, limit, Duration::from_secs(30)).await;
     (Request::from_parts(parts, looked.body), looked.bytes)
 }
+
+/// The longest body that is kept to be looked at where nothing else limits it, in bytes.
+const LONGEST_LOOK: u64 = 16 << 20;
 
 /// How long the body will be at least. Its own word counts before the header's: a layer that
 /// changes a body may have left the header as it was.

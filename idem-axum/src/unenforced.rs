@@ -55,8 +55,9 @@ pub(crate) async fn finish<E: UnenforcedEnding + ?Sized>(
         return terms.refuse(Rejection::HandlerPanicked);
     };
     let Some(forecast) = work.forecast().cloned() else {
-        if let Some(why) = terms.in_the_way {
-            terms.note(would_refuse(why));
+        if terms.mode != RolloutMode::Off {
+            let verdict = terms.spec.verdict(response.status(), is_err);
+            terms.note(would_without_record(&terms, verdict));
         }
         return told(work.end(!is_err, None).await, response, &terms);
     };
@@ -109,11 +110,17 @@ fn would(
     }
 }
 
-fn would_refuse(why: Rejection) -> &'static str {
-    match why {
-        Rejection::KeyMissing => "would_key_missing",
-        Rejection::KeyInvalid(_) | Rejection::KeyRepeated => "would_key_invalid",
-        _ => "would_failed",
+/// The same of an attempt that nothing is known of.
+fn would_without_record(terms: &Terms, verdict: Verdict) -> &'static str {
+    match (terms.in_the_way, verdict) {
+        (Some(Rejection::KeyMissing), _) => "would_key_missing",
+        (Some(Rejection::KeyInvalid(_) | Rejection::KeyRepeated), _) => "would_key_invalid",
+        (Some(_), _) => "would_failed",
+        // The records cannot be read.
+        (None, _) if terms.has_record => "would_failed",
+        // Where keys are optional none is needed.
+        (None, Verdict::Store(_)) => "would_fresh",
+        (None, Verdict::Release) => "would_released",
     }
 }
 

@@ -1,7 +1,7 @@
 //! The handle that an application keeps in its state.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -40,6 +40,7 @@ struct Inner<DB: Backend> {
     in_flight: InFlight,
     rollout: Rollout,
     recent: Recent,
+    unwatched_until: Mutex<Option<Instant>>,
     attempts: Arc<Semaphore>,
     writers: Option<Arc<Semaphore>>,
     tracker: TaskTracker,
@@ -70,6 +71,7 @@ impl<DB: Backend> Idempotency<DB> {
             in_flight: InFlight::default(),
             rollout: Rollout::new(settings.rollout.clone()),
             recent: Recent::default(),
+            unwatched_until: Mutex::new(None),
             attempts: Arc::new(Semaphore::new(settings.max_attempts)),
             writers: DB::SINGLE_WRITER.then(|| Arc::new(Semaphore::new(1))),
             tracker: TaskTracker::new(),
@@ -179,6 +181,19 @@ impl<DB: Backend> Idempotency<DB> {
         &self.0.recent
     }
 
+    /// Whether the records could be used when they were needed last, or that is a while ago.
+    pub(crate) fn may_watch(&self) -> bool {
+        let until = self.0.unwatched_until.lock();
+        let until = *until.unwrap_or_else(PoisonError::into_inner);
+        until.is_none_or(|until| until <= Instant::now())
+    }
+
+    /// Lets attempts go unwatched for a second: each would try in vain, and lose a connection by it.
+    pub(crate) fn rest_from_watching(&self) {
+        let until = self.0.unwatched_until.lock();
+        *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
+    }
+
     /// What a shutdown waits for.
     pub(crate) fn running_token(&self) -> TaskTrackerToken {
         self.0.tracker.token()
@@ -227,6 +242,9 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 }
+
+/// How long watching rests after it has failed.
+const REST: Duration = Duration::from_secs(1);
 
 impl<DB: Backend> Clone for Idempotency<DB> {
     fn clone(&self) -> Self {

@@ -64,6 +64,9 @@ impl<DB: Backend> Idempotency<DB> {
     /// As [`begin_plain`](Self::begin_plain).
     pub async fn watch(&self, attempt: Attempt) -> Result<Unenforced<DB>, Error> {
         let policy = attempt.policy;
+        if !self.may_watch() {
+            return self.begin_plain(policy).await;
+        }
         let running = self.running_token();
         let mut watch = Watch::arrive(self, attempt);
         let opening = Opening {
@@ -83,6 +86,9 @@ impl<DB: Backend> Idempotency<DB> {
             }
             Err(error) => {
                 unwatched(&error);
+                if !matches!(error, Error::TryAgain(_)) {
+                    self.rest_from_watching();
+                }
                 self.begin_plain(policy).await
             }
         }
@@ -96,9 +102,12 @@ impl<DB: Backend> Idempotency<DB> {
     pub async fn watch_without_tx(&self, attempt: Attempt) -> UnenforcedWithoutTx<DB> {
         let running = self.running_token();
         let mut watch = Watch::arrive(self, attempt);
-        let looked = timeout(LONGEST_LOOK, watch.look()).await;
-        if let Err(error) = looked.unwrap_or(Err(Error::TimedOut)) {
-            unwatched(&error);
+        if self.may_watch() {
+            let looked = timeout(LONGEST_LOOK, watch.look()).await;
+            if let Err(error) = looked.unwrap_or(Err(Error::TimedOut)) {
+                unwatched(&error);
+                self.rest_from_watching();
+            }
         }
         UnenforcedWithoutTx {
             watch,
@@ -206,7 +215,10 @@ impl<DB: Backend> UnenforcedWithoutTx<DB> {
         match stored.unwrap_or(Err(Error::TimedOut)) {
             Ok(true) => self.watch.stored(completion),
             Ok(false) => {}
-            Err(error) => unwatched(&error),
+            Err(error) => {
+                unwatched(&error);
+                self.watch.idem.rest_from_watching();
+            }
         }
     }
 

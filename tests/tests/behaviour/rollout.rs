@@ -4,11 +4,13 @@ use axum::Router;
 use axum::routing::post;
 use idem_axum::RolloutMode::{Enforce, Observe, Off, Validate};
 use idem_axum::core::Idempotency;
-use idem_axum::idempotent;
+use idem_axum::{Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 use serde_json::json;
 
-use super::app::{AppState, Payment, Tenant, app, engine, engine_in, has_paid, payment, problem};
+use super::app::{
+    AppState, FIVE, Paid, Payment, Tenant, app, engine, engine_in, has_paid, pay, payment, problem,
+};
 use super::{Db, RECORD, TestDb};
 
 /// A database, an engine in the modes of this plan, and the application.
@@ -168,6 +170,27 @@ async fn a_share_of_the_scopes_is_enforced_and_always_the_same() {
         let pay = of_tenant(number);
         assert!(pay.send(&app).await.is_replay(), "{number}");
     }
+}
+
+#[idempotent(scope = "tenant", isolation = "serializable", key = "optional")]
+async fn pay_serializably(Tenant(tenant): Tenant, mut tx: Tx<Db>) -> Paid {
+    pay(&mut tx, &tenant, FIVE).await
+}
+
+#[tokio::test]
+async fn the_isolation_that_is_asked_for_is_taken_in_each_mode() {
+    let db = TestDb::new().await;
+    let idem = engine_in(&db, "off").await;
+    let routes: Router<AppState> = Router::new().route("/serial", post(pay_serializably));
+    let app = routes.with_state(AppState::new(idem.clone()));
+    for mode in [Off, Observe, Validate, Enforce] {
+        idem.rollout().set("*", mode);
+        assert!(has_paid(
+            &payment("/serial").key(mode.as_str()).send(&app).await
+        ));
+        assert!(has_paid(&payment("/serial").send(&app).await));
+    }
+    assert_eq!((db.payments().await, records(&idem).await), (8, 3));
 }
 
 #[tokio::test]
