@@ -25,6 +25,7 @@ mod inbox;
 mod key;
 pub mod metrics;
 mod note;
+mod operate;
 mod plain;
 mod policy;
 mod recent;
@@ -54,6 +55,7 @@ pub use inbox::{
     MessageBytes, Outcome, ProcessError, Processed, Settlement,
 };
 pub use key::{IdempotencyKey, InvalidKey};
+pub use operate::{Invalidated, RecordCount, RecordFilter, RecordState, RecordView};
 pub use policy::{Isolation, Policy, WhileRunning};
 pub use record::{Completion, InvalidOperation, Operation, RecordName};
 pub use rollout::{InvalidRollout, Rollout, RolloutMode, RolloutPlan, RolloutRule};

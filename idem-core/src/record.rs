@@ -47,10 +47,19 @@ impl Operation {
     }
 
     pub(crate) fn is_of_consumer(&self) -> bool {
-        self.0.starts_with(Self::INBOX)
+        Self::is_consumers(&self.0)
     }
 
     const INBOX: &str = "inbox:";
+
+    /// One that has been stored.
+    pub(crate) fn stored(name: String) -> Self {
+        Self(name.into())
+    }
+
+    pub(crate) fn is_consumers(name: &str) -> bool {
+        name.starts_with(Self::INBOX)
+    }
 
     /// The consumer, where it is one's.
     pub(crate) fn consumer(&self) -> &str {

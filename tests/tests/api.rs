@@ -19,6 +19,8 @@ mod sqlite {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/records.rs"]
+    mod records;
     #[path = "api/refunds.rs"]
     mod refunds;
     #[path = "api/start.rs"]
@@ -38,6 +40,8 @@ mod postgres {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/records.rs"]
+    mod records;
     #[path = "api/refunds.rs"]
     mod refunds;
     #[path = "api/start.rs"]
@@ -57,6 +61,8 @@ mod mysql {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/records.rs"]
+    mod records;
     #[path = "api/refunds.rs"]
     mod refunds;
     #[path = "api/start.rs"]

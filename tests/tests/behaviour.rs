@@ -84,6 +84,8 @@ macro_rules! behaviours {
         mod problems;
         #[path = "behaviour/read_only.rs"]
         mod read_only;
+        #[path = "behaviour/records.rs"]
+        mod records;
         #[path = "behaviour/reference.rs"]
         mod reference;
         #[path = "behaviour/replay.rs"]

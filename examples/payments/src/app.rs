@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use idem_axum::{HasIdempotency, Idempotency, RolloutPlan};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::auth::Tenant;
 use crate::database::{self, Db};
 use crate::program;
-use crate::{admin, health, payments, refunds, telemetry};
+use crate::{admin, health, payments, records, refunds, telemetry};
 
 /// What the command line and the environment say.
 #[derive(Debug, Parser)]
@@ -24,7 +24,7 @@ struct Options {
     #[arg(long, env = "PAYMENTS_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
     /// The database; an SQLite file is created when it is missing.
-    #[arg(long, env = "DATABASE_URL", default_value = database::DEFAULT_URL)]
+    #[arg(long, global = true, env = "DATABASE_URL", default_value = database::DEFAULT_URL)]
     database_url: String,
     /// How many connections the pool holds at most.
     #[arg(long, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
@@ -38,6 +38,15 @@ struct Options {
     /// The key of the operator, who may change the rollout of all nodes at /admin/rollout.
     #[arg(long, env = "PAYMENTS_ADMIN_KEY", hide_env_values = true)]
     admin_key: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the records, and lets keys run again.
+    #[command(subcommand)]
+    Idem(records::Command),
 }
 
 /// What handlers share. A handler's `scope = "tenant"` is the extractor [`Tenant`].
@@ -66,6 +75,9 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
         .build();
     idem.migrate().await?;
     idem.check().await?;
+    if let Some(Command::Idem(command)) = &options.command {
+        return records::run(&idem, command).await;
+    }
     // Before the first request: the table may know better than the command line.
     idem.read_rollout().await?;
     let listener = program::listen(&options.listen).await?;

@@ -19,6 +19,7 @@ mod payments;
 mod problem;
 mod program;
 mod receipts;
+mod records;
 mod refunds;
 mod relay;
 mod sql;

@@ -17,12 +17,14 @@ mod letters;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod records;
 mod rollouts;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub(crate) use batches::{Batches, Seen};
 pub(crate) use letters::{Letters, NewAttempt, StoredLetter};
+pub(crate) use records::{Records, StoredCount, StoredView};
 pub(crate) use rollouts::Rollouts;
 
 mod sealed {
@@ -38,7 +40,9 @@ mod sealed {
     label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
     note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
 )]
-pub trait Backend: Upkeep + Letters + Batches + Rollouts + Database<Connection: Send> {
+pub trait Backend:
+    Upkeep + Letters + Batches + Records + Rollouts + Database<Connection: Send>
+{
     /// What is remembered of an open attempt beside its connection.
     #[doc(hidden)]
     type Opened: Send + Sync + fmt::Debug;

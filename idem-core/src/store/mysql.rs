@@ -20,6 +20,7 @@ use crate::{Completion, Isolation, RecordName};
 mod batches;
 mod letters;
 mod message;
+mod records;
 mod rollouts;
 mod upkeep;
 

@@ -19,6 +19,7 @@ use crate::{Completion, Isolation, RecordName};
 mod batches;
 mod begin;
 mod letters;
+mod records;
 mod rollouts;
 mod upkeep;
 

@@ -18,6 +18,7 @@ use crate::{Completion, Isolation, RecordName};
 
 mod batches;
 mod letters;
+mod records;
 mod rollouts;
 mod upkeep;
 

@@ -11,14 +11,18 @@ use super::{FEATURE, TestDb};
 /// The app over a database of its own.
 pub struct App {
     process: Process,
-    _db: TestDb,
+    db: TestDb,
 }
 
 impl App {
     pub async fn start() -> Self {
         let db = TestDb::empty().await;
         let process = start_payments(FEATURE, &db.url(), 5).await;
-        Self { process, _db: db }
+        Self { process, db }
+    }
+
+    pub fn url(&self) -> String {
+        self.db.url()
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -1,0 +1,92 @@
+//! The records of PostgreSQL as operators see them.
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::PgConnection;
+use sqlx::{Postgres, Row};
+
+use crate::store::{Records, StoredCount, StoredView};
+use crate::{RecordFilter, RecordName};
+
+impl Records for Postgres {
+    fn records<'a>(
+        conn: &'a mut PgConnection,
+        filter: &'a RecordFilter,
+        after: [&'a str; 3],
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>> {
+        Box::pin(async move {
+            let [scope, operation, key] = after;
+            let rows = sqlx::query(
+                "select scope, operation, key, status, reference, \
+                   (extract(epoch from created_at) * 1000)::bigint as created_at, \
+                   (extract(epoch from expires_at) * 1000)::bigint as expires_at, \
+                   expires_at <= statement_timestamp() as expired, \
+                   (octet_length(headers) + octet_length(body))::bigint as bytes \
+                 from idem.record \
+                 where ($1::text is null or scope = $1) and ($2::text is null or operation = $2) \
+                   and ($3::text is null or key = $3) \
+                   and (scope, operation, key) > ($4 collate \"C\", $5 collate \"C\", $6 collate \"C\") \
+                 order by scope, operation, key limit $7",
+            );
+            let [in_scope, of_operation, with_key] = filter.parts();
+            let rows = rows.bind(in_scope).bind(of_operation).bind(with_key);
+            let rows = rows.bind(scope).bind(operation).bind(key).bind(limit);
+            let rows = rows.fetch_all(conn).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(StoredView {
+                        scope: row.try_get("scope")?,
+                        operation: row.try_get("operation")?,
+                        key: row.try_get("key")?,
+                        status: row.try_get("status")?,
+                        reference: row.try_get("reference")?,
+                        created_at: row.try_get("created_at")?,
+                        expires_at: row.try_get("expires_at")?,
+                        expired: row.try_get("expired")?,
+                        bytes: row.try_get("bytes")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn count(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<StoredCount>>> {
+        Box::pin(async move {
+            let rows = sqlx::query(
+                "select operation, status, expires_at <= statement_timestamp() as expired, \
+                   case when created_at > statement_timestamp() - interval '1 hour' then 0 \
+                     when created_at > statement_timestamp() - interval '1 day' then 1 \
+                     else 2 end as age, count(*) as records \
+                 from idem.record group by 1, 2, 3, 4 order by 1, 2, 3, 4",
+            );
+            let rows = rows.fetch_all(conn).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(StoredCount {
+                        operation: row.try_get("operation")?,
+                        status: row.try_get("status")?,
+                        expired: row.try_get("expired")?,
+                        age: row.try_get("age")?,
+                        records: row.try_get("records")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn invalidate<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem.record where scope = $1 and operation = $2 and key = $3",
+            );
+            let delete = delete
+                .bind(name.scope.as_str())
+                .bind(name.operation.as_str())
+                .bind(name.key.as_str());
+            Ok(delete.execute(conn).await?.rows_affected() > 0)
+        })
+    }
+}
