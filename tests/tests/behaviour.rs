@@ -104,8 +104,6 @@ macro_rules! behaviours {
         mod running_statement;
         #[path = "behaviour/schema.rs"]
         mod schema;
-        #[path = "behaviour/spans.rs"]
-        mod spans;
         #[path = "behaviour/statements.rs"]
         mod statements;
         #[path = "behaviour/states.rs"]
