@@ -58,12 +58,11 @@ where
     let rule = runtime
         .rollout()
         .rule(operation.as_ref().map_or("*", Operation::as_str));
-    if rule.least() >= RolloutMode::Validate {
-        key.as_ref().map_err(|why| {
-            let operation = operation.as_ref().map_or(spec.item, Operation::as_str);
-            metrics::attempt(operation, rule.least(), why.outcome());
-            refuse(*why)
-        })?;
+    if let Err(why) = key
+        && rule.least() >= RolloutMode::Validate
+    {
+        count(&operation, spec, rule.least(), why);
+        return Err(refuse(why));
     }
 
     let extractors = Extractors::from_request_parts(&mut parts, &state).await;
@@ -81,7 +80,10 @@ where
         scope,
     };
     if refuses {
-        named.refuse_nothing().map_err(refuse)?;
+        named.refuse_nothing().map_err(|why| {
+            count(&named.operation, spec, mode, why);
+            refuse(why)
+        })?;
     }
     let (request, body) = read_body(mode, parts, body, max_body)
         .await
@@ -117,6 +119,14 @@ where
         in_the_way,
     };
     Ok((arrived, extractors, last))
+}
+
+/// Counts a request that becomes no attempt for want of a key.
+fn count(operation: &Result<Operation, Rejection>, spec: &Spec, mode: RolloutMode, why: Rejection) {
+    if matches!(why.outcome(), "key_missing" | "key_invalid") {
+        let operation = operation.as_ref().map_or(spec.item, Operation::as_str);
+        metrics::attempt(operation, mode, why.outcome());
+    }
 }
 
 /// The scope, or the answer of an extractor that has none. Where all scopes are in the mode `off`

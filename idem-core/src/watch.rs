@@ -73,25 +73,38 @@ impl<DB: Backend> Watch<DB> {
     }
 
     /// Takes note of what the database has said.
+    ///
+    /// Only the first of a name keeps its place: others must not keep anybody waiting.
     pub(crate) fn see(&mut self, is_free: bool, found: Option<StoredRecord>) {
         let found = found.filter(|record| !record.expired).map(Arc::new);
-        self.forecast = match (found, &self.place) {
-            (Some(record), _) => match replay::<()>(&record, &self.attempt.fingerprint) {
-                Ok(Claim::Replay(completion)) => {
-                    came_again(&self.attempt.name, record.age);
-                    Forecast::Replay(completion)
+        let place = self.place.take();
+        self.forecast = match (found, place) {
+            (Some(record), place) => {
+                if let Some(place) = place {
+                    place.completed(&record);
                 }
-                Ok(Claim::Mismatch) => Forecast::Mismatch,
-                Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => Forecast::Unknown,
-            },
+                self.forecast_of(&record)
+            }
             // What this node knows of an attempt that runs is more than that one does.
             (None, None) => return,
             (None, Some(_)) if !is_free => Forecast::InFlight,
             (None, Some(place)) => {
                 place.runs();
+                self.place = Some(place);
                 Forecast::Fresh
             }
         };
+    }
+
+    fn forecast_of(&self, record: &StoredRecord) -> Forecast {
+        match replay::<()>(record, &self.attempt.fingerprint) {
+            Ok(Claim::Replay(completion)) => {
+                came_again(&self.attempt.name, record.age);
+                Forecast::Replay(completion)
+            }
+            Ok(Claim::Mismatch) => Forecast::Mismatch,
+            Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => Forecast::Unknown,
+        }
     }
 
     /// Looks for the record on a connection of its own.

@@ -12,6 +12,10 @@
 )]
 
 #[cfg(any(feature = "mysql", feature = "nats", feature = "rabbitmq"))]
+#[cfg_attr(
+    not(any(feature = "nats", feature = "rabbitmq")),
+    expect(dead_code, reason = "brokers use the rest of it")
+)]
 mod daemon;
 #[cfg(feature = "mysql")]
 pub mod galera;

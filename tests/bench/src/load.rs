@@ -10,9 +10,11 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use idem_axum::REPLAYED;
-use idem_tests::http::Attempt;
+use idem_tests::http::{self, Attempt};
+use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::Plan;
 
@@ -43,6 +45,30 @@ pub(crate) struct Turn {
     pub(crate) per_second: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
+}
+
+impl Endpoint {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Two servers of the same handler.
+pub(crate) fn first_time_writes(one: SocketAddr, other: SocketAddr) -> Sides {
+    let write = |address| Endpoint::new(address, |_| payment("/payments").key(&new_key()));
+    Sides {
+        idem: write(one),
+        bare: write(other),
+    }
+}
+
+pub(crate) fn new_key() -> String {
+    Uuid::new_v4().to_string()
+}
+
+pub(crate) fn payment(path: &str) -> Attempt {
+    let reference = "so long that a stored answer has a usual size, ".repeat(3);
+    http::post(path).json(&json!({ "amount": 1250, "reference": reference }))
 }
 
 /// Lets the sides take turns after a turn of warm-up each; either is first in every other round.

@@ -19,6 +19,15 @@
 //!
 //! # How to read it
 //!
+//! What metrics and spans cost is seen beside a server that was built without them:
+//!
+//! ```sh
+//! cargo build --release -p idem-bench --features observed --target-dir target/observed
+//! target/observed/release/idem-bench --serve --database postgres    # says an address
+//! target/release/idem-bench --serve --database postgres             # says another
+//! target/release/idem-bench --compare <the one> <the other>
+//! ```
+//!
 //! Read the ratios: absolute figures belong to the machine and to its load. A ratio is taken
 //! within one round, in which the sides follow each other; the median over the rounds is shown,
 //! and for throughput the quartiles, between which half of the rounds lie: the wider, the less
@@ -80,10 +89,23 @@ async fn main() -> io::Result<()> {
     let options = Options::parse();
     let plan = options.plan();
     let mut out = io::stdout();
-    writeln!(out, "{}", report::header(&plan))?;
+    #[cfg(feature = "observed")]
+    observe();
+    if let Some([one, other]) = options.compare.as_deref() {
+        writeln!(out, "{}", report::header(&plan))?;
+        let sides = load::first_time_writes(*one, *other);
+        let sides = [("one server beside another", &sides)];
+        return measure_sides("first-time writes", sides, &plan, &mut out).await;
+    }
+    if !options.serve {
+        writeln!(out, "{}", report::header(&plan))?;
+    }
     #[cfg(feature = "sqlite")]
     if matches!(options.database, Database::Sqlite | Database::All) {
-        if options.modes {
+        if options.serve {
+            let server = sqlite::Server::start(&plan).await;
+            return serve(&server.endpoints).await;
+        } else if options.modes {
             let modes = sqlite::Modes::start(&plan).await;
             measure_sides("SQLite", modes.sides(), &plan, &mut out).await?;
         } else {
@@ -97,7 +119,10 @@ async fn main() -> io::Result<()> {
     }
     #[cfg(feature = "postgres")]
     if matches!(options.database, Database::Postgres | Database::All) {
-        if options.modes {
+        if options.serve {
+            let server = postgres::Server::start(&plan).await;
+            return serve(&server.endpoints).await;
+        } else if options.modes {
             let modes = postgres::Modes::start(&plan).await;
             measure_sides("Postgres", modes.sides(), &plan, &mut out).await?;
         } else {
@@ -111,7 +136,10 @@ async fn main() -> io::Result<()> {
     }
     #[cfg(feature = "mysql")]
     if matches!(options.database, Database::Mysql | Database::All) {
-        if options.modes {
+        if options.serve {
+            let server = mysql::Server::start(&plan).await;
+            return serve(&server.endpoints).await;
+        } else if options.modes {
             let modes = mysql::Modes::start(&plan).await;
             measure_sides("MariaDB", modes.sides(), &plan, &mut out).await?;
         } else {
@@ -124,6 +152,25 @@ async fn main() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Says where the handler under the attribute is found, for as long as the process runs.
+async fn serve(endpoints: &Endpoints) -> io::Result<()> {
+    let address = endpoints.first_time_writes.idem.address();
+    writeln!(io::stdout(), "{address}")?;
+    std::future::pending().await
+}
+
+/// Counts and traces everything, to nobody.
+#[cfg(feature = "observed")]
+fn observe() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new();
+    recorder.install_recorder().unwrap();
+    let spans = tracing_subscriber::fmt::format::FmtSpan::CLOSE;
+    let log = tracing_subscriber::fmt().with_span_events(spans);
+    log.with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+        .with_writer(io::sink)
+        .init();
 }
 
 /// What is measured on one database.

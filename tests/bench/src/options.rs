@@ -1,5 +1,6 @@
 //! What is measured, how often and how long.
 
+use std::net::SocketAddr;
 use std::num::ParseFloatError;
 use std::time::Duration;
 
@@ -26,6 +27,12 @@ pub(crate) struct Options {
     /// Measures the modes of a rollout and nothing else.
     #[arg(long, conflicts_with = "messages")]
     pub(crate) modes: bool,
+    /// Serves the handler under the attribute until it is killed, and says where.
+    #[arg(long)]
+    pub(crate) serve: bool,
+    /// Measures first-time writes on two such servers.
+    #[arg(long, num_args = 2, value_names = ["ONE", "OTHER"])]
+    pub(crate) compare: Option<Vec<SocketAddr>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

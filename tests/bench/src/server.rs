@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use idem_axum::{Idempotency, RolloutMode};
-use idem_tests::http::{self, Attempt};
-use uuid::Uuid;
+use idem_tests::http;
 
-use super::endpoints::{NewPayment, bare_routes, idempotent_routes};
+use super::endpoints::{bare_routes, idempotent_routes};
 use super::{ANALYZE, TestDb};
-use crate::load::{Endpoint, Sides};
+use crate::load::{Endpoint, Sides, new_key, payment};
 use crate::{Endpoints, Plan};
 
 /// Servers that run until the end of the program; the databases go when it is dropped.
@@ -112,16 +111,4 @@ async fn filled(keys: &[String]) -> TestDb {
     sqlx::query(ANALYZE).execute(&pool).await.unwrap();
     pool.close().await;
     db
-}
-
-fn new_key() -> String {
-    Uuid::new_v4().to_string()
-}
-
-fn payment(path: &str) -> Attempt {
-    let reference = "so long that a stored answer has a usual size, ".repeat(3);
-    http::post(path).json(&NewPayment {
-        amount: 1250,
-        reference,
-    })
 }
