@@ -280,6 +280,8 @@ mod postgres {
     mod partitions;
     #[path = "behaviour/probe_plan.rs"]
     mod probe_plan;
+    #[path = "behaviour/rollout_lost_commit.rs"]
+    mod rollout_lost_commit;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
     #[path = "behaviour/session/postgres.rs"]
@@ -394,6 +396,8 @@ mod mysql {
     mod lost_commit;
     #[path = "behaviour/nodes.rs"]
     mod nodes;
+    #[path = "behaviour/rollout_lost_commit.rs"]
+    mod rollout_lost_commit;
     #[path = "behaviour/server_log.rs"]
     mod server_log;
     #[path = "behaviour/session/mysql.rs"]

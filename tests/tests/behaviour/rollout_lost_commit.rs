@@ -1,0 +1,70 @@
+//! The connection is lost while an attempt commits that is not enforced.
+
+use idem_axum::Idempotency;
+use idem_tests::proxy::{Action, Proxy};
+
+use super::app::{app, engine, has_paid, payment, problem};
+use super::rollout::records;
+use super::{COMMIT, TestDb, pool_at};
+
+#[tokio::test]
+async fn an_observed_commit_whose_answer_is_lost_is_found_by_its_record() {
+    let (db, proxy, idem) = start("observe").await;
+    let commit = proxy.on(COMMIT, Action::CutAnswer);
+    let pay = payment("/payments").key("k");
+    let paid = pay.send(&app(idem.clone())).await;
+    assert!(commit.is_reached());
+    assert!(has_paid(&paid), "{paid:?}");
+    assert_eq!((db.payments().await, records(&idem).await), (1, 1));
+}
+
+#[tokio::test]
+async fn an_observed_commit_that_did_not_arrive_asks_to_try_again() {
+    let (db, proxy, idem) = start("observe").await;
+    let commit = proxy.on(COMMIT, Action::Cut);
+    let lost = payment("/payments").key("k").send(&app(idem.clone())).await;
+    assert!(commit.is_reached());
+    assert_eq!(problem(&lost), (503, "try-again".to_owned()));
+    assert_eq!((db.payments().await, records(&idem).await), (0, 0));
+}
+
+/// Nobody promises here that a retry finds out.
+#[tokio::test]
+async fn without_a_record_a_commit_whose_answer_is_lost_stays_unclear() {
+    for (mode, with_key) in [("off", true), ("observe", false)] {
+        let (db, proxy, idem) = start(mode).await;
+        let commit = proxy.on(COMMIT, Action::CutAnswer);
+        let pay = payment("/payments");
+        let pay = if with_key { pay.key("k") } else { pay };
+        let lost = pay.send(&app(idem)).await;
+        assert!(commit.is_reached());
+        assert_eq!(problem(&lost), (500, "commit-unclear".to_owned()), "{mode}");
+        assert!(lost.header("retry-after").is_none(), "{mode}");
+        assert_eq!(db.payments().await, 1, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_after_a_lost_connection_finds_a_clean_one() {
+    for mode in ["off", "observe"] {
+        let (db, proxy, idem) = start(mode).await;
+        let app = app(idem);
+        let insert = proxy.on("insert into payment", Action::CutAnswer);
+        let pay = payment("/payments").key("k");
+        assert_eq!(pay.send(&app).await.status, 500, "{mode}");
+        assert!(insert.is_reached());
+        assert_eq!(db.payments().await, 0, "{mode}");
+        assert!(has_paid(&pay.send(&app).await), "{mode}");
+        assert_eq!(db.payments().await, 1, "{mode}");
+    }
+}
+
+/// The application reaches its database through the proxy.
+async fn start(mode: &str) -> (TestDb, Proxy, Idempotency<super::Db>) {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let pool = pool_at(proxy.url(), 10).await;
+    let idem = Idempotency::builder(pool).rollout(mode.parse().unwrap());
+    (db, proxy, idem.build())
+}
