@@ -11,7 +11,7 @@ use crate::fresh::Completed;
 use crate::idempotency::Admission;
 use crate::in_flight::Place;
 use crate::session::{END, Effects, RolledBack, Session, claim_error};
-use crate::store::{Backend, FORMAT, Fault, NewRecord, Opening, Outcome, StoredRecord};
+use crate::store::{Backend, Fault, NewRecord, Opening, Outcome, StoredRecord};
 use crate::{Completion, Error, Fingerprint, Idempotency, Policy, RecordName, metrics};
 
 /// An attempt that may run: its place on this node, its terms, and its name if it has a key.
@@ -129,15 +129,7 @@ impl<DB: Backend> Ticket<DB> {
         let Some((_, fingerprint, place)) = self.claimed else {
             return;
         };
-        let (fingerprint_version, digest) = fingerprint.stored();
-        place.completed(&Arc::new(StoredRecord {
-            format: FORMAT,
-            fingerprint_version,
-            fingerprint: digest.to_vec(),
-            completion: Arc::new(completion),
-            expired: false,
-            age: Duration::ZERO,
-        }));
+        place.completed(&Arc::new(StoredRecord::new(&fingerprint, completion)));
     }
 
     async fn answer_of_winner(self) -> Result<Completed, Error> {

@@ -1,7 +1,6 @@
 //! What enforcement would make of an attempt that it only watches.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -9,7 +8,7 @@ use uuid::Uuid;
 use crate::claim::{Claim, came_again, replay};
 use crate::in_flight::{Arrival, Place};
 use crate::session::claim_error;
-use crate::store::{Backend, FORMAT, NewRecord, StoredRecord};
+use crate::store::{Backend, NewRecord, StoredRecord};
 use crate::{Attempt, Completion, Error, Idempotency, metrics};
 
 /// What enforcement would have made of an attempt.
@@ -134,14 +133,7 @@ impl<DB: Backend> Watch<DB> {
     pub(crate) fn stored(self, completion: Completion) {
         metrics::stored(&self.attempt.name, &completion);
         let Some(place) = self.place else { return };
-        let (fingerprint_version, digest) = self.attempt.fingerprint.stored();
-        place.completed(&Arc::new(StoredRecord {
-            format: FORMAT,
-            fingerprint_version,
-            fingerprint: digest.to_vec(),
-            completion: Arc::new(completion),
-            expired: false,
-            age: Duration::ZERO,
-        }));
+        let record = StoredRecord::new(&self.attempt.fingerprint, completion);
+        place.completed(&Arc::new(record));
     }
 }

@@ -270,6 +270,21 @@ pub struct StoredRecord {
     pub(crate) age: Duration,
 }
 
+impl StoredRecord {
+    /// One that has been stored just now.
+    pub(crate) fn new(fingerprint: &Fingerprint, completion: Completion) -> Self {
+        let (fingerprint_version, digest) = fingerprint.stored();
+        Self {
+            format: FORMAT,
+            fingerprint_version,
+            fingerprint: digest.to_vec(),
+            completion: Arc::new(completion),
+            expired: false,
+            age: Duration::ZERO,
+        }
+    }
+}
+
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
