@@ -42,13 +42,18 @@ impl Terms {
     }
 
     pub(crate) fn refuse(&self, rejection: Rejection) -> Response {
-        Span::current().record("problem", rejection.name());
+        if self.mode != RolloutMode::Off {
+            Span::current().record("problem", rejection.name());
+        }
         self.note(rejection.outcome());
         rejection.into_response(&self.settings)
     }
 
-    /// Notes what has become of the attempt.
+    /// Notes what has become of the attempt; in the mode `off` nobody does.
     pub(crate) fn note(&self, outcome: &'static str) {
+        if self.mode == RolloutMode::Off {
+            return;
+        }
         Span::current().record("outcome", outcome);
         metrics::attempt(self.operation(), self.mode, outcome);
         metrics::attempt_took(self.operation(), self.mode, self.arrived.elapsed());

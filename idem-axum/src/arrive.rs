@@ -51,13 +51,17 @@ where
     let settings = runtime.settings();
     let refuse = |rejection: Rejection| rejection.into_response(settings);
     let (mut parts, body) = request.into_parts();
-    let mut head = Head::read(&parts).map_err(refuse)?;
+    let mut head = Head::read(&parts);
     let key = head.key(settings, key_required);
     head.read_path(&mut parts).await;
     let operation = head.operation(spec);
     let rule = runtime
         .rollout()
         .rule(operation.as_ref().map_or("*", Operation::as_str));
+    let key = match rule.most() {
+        RolloutMode::Off => key,
+        _ => head.check_method().and(key),
+    };
     if let Err(why) = key
         && rule.least() >= RolloutMode::Validate
     {
@@ -85,7 +89,8 @@ where
             refuse(why)
         })?;
     }
-    let (request, body) = read_body(mode, parts, body, max_body)
+    let is_wanted = mode == RolloutMode::Enforce || named.has_all();
+    let (request, body) = read_body(mode, is_wanted, parts, body, max_body)
         .await
         .map_err(refuse)?;
     let last = match early {
@@ -146,14 +151,16 @@ async fn scope_and_mode<S, ScopeOf: ScopeIn<S>>(
     }
 }
 
-/// The request again, and its body if all of it has been read.
+/// The request again, and its body if it was wanted and all of it has been read.
 async fn read_body(
     mode: RolloutMode,
+    is_wanted: bool,
     parts: Parts,
     body: Body,
     max_body: usize,
 ) -> Result<(Request, Option<Bytes>), Rejection> {
     match mode {
+        _ if !is_wanted => Ok((Request::from_parts(parts, body), None)),
         RolloutMode::Off => Ok((Request::from_parts(parts, body), None)),
         RolloutMode::Observe | RolloutMode::Validate => Ok(look_at(parts, body, max_body).await),
         RolloutMode::Enforce => {
@@ -172,18 +179,24 @@ impl Named {
         Ok(())
     }
 
+    /// Whether there can be a record.
+    fn has_all(&self) -> bool {
+        matches!(self.key, Ok(Some(_))) && self.scope.is_ok() && self.operation.is_ok()
+    }
+
     /// None for a request without a key, where keys are optional. `Err`: there can be none.
     fn into_record_name(self, is_body_known: bool) -> Result<Option<RecordName>, Rejection> {
         let Some(key) = self.key? else {
             return Ok(None);
         };
-        if !is_body_known {
-            return Err(Rejection::BodyTooLarge);
-        }
-        Ok(Some(RecordName {
+        let name = RecordName {
             scope: self.scope?,
             operation: self.operation?,
             key,
-        }))
+        };
+        match is_body_known {
+            true => Ok(Some(name)),
+            false => Err(Rejection::BodyTooLarge),
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +20,7 @@ pub(crate) struct Looked {
 /// Reads a body of up to `max` bytes. Whatever it turns out to be, nothing of it is lost.
 pub(crate) async fn look(mut body: Body, max: u64, patience: Duration) -> Looked {
     let limit = Instant::now() + patience;
-    let mut frames: Vec<Result<Frame<Bytes>, axum::Error>> = Vec::new();
+    let mut frames: Frames = Vec::new();
     let (mut data, mut is_plain) = (BytesMut::new(), true);
     loop {
         let Ok(frame) = timeout_at(limit, body.frame()).await else {
@@ -48,7 +49,7 @@ pub(crate) async fn look(mut body: Body, max: u64, patience: Duration) -> Looked
                 frames.push(Ok(frame));
             }
             Some(Err(error)) => {
-                frames.push(Err(error));
+                frames.push(Err(error.into_inner()));
                 return Looked::broken_off(frames, body);
             }
         }
@@ -58,9 +59,14 @@ pub(crate) async fn look(mut body: Body, max: u64, patience: Duration) -> Looked
     }
 }
 
+/// What has been read. An error is without the wrapping that a new body puts around it again: of
+/// how many there are extractors tell what it is.
+type Frames = Vec<Result<Frame<Bytes>, BoxError>>;
+
 impl Looked {
-    fn broken_off(frames: Vec<Result<Frame<Bytes>, axum::Error>>, rest: Body) -> Self {
-        let all = stream::iter(frames).chain(BodyStream::new(rest));
+    fn broken_off(frames: Frames, rest: Body) -> Self {
+        let rest = TryStreamExt::map_err(BodyStream::new(rest), axum::Error::into_inner);
+        let all = stream::iter(frames).chain(rest);
         Self {
             bytes: None,
             body: Body::new(StreamBody::new(all)),

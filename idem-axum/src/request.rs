@@ -32,21 +32,25 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Refuses what the attribute is not made for.
-    pub(crate) fn read(parts: &Parts) -> Result<Self, Rejection> {
-        if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-            let method = &parts.method;
-            tracing::error!(%method, "#[idempotent] is for writes: take it off this handler");
-            return Err(Rejection::Misconfigured);
-        }
-        Ok(Self {
+    pub(crate) fn read(parts: &Parts) -> Self {
+        Self {
             arrived: Instant::now(),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
             route: None,
             params: None,
-        })
+        }
+    }
+
+    /// Refuses what the attribute is not made for.
+    pub(crate) fn check_method(&self) -> Result<(), Rejection> {
+        let method = &self.method;
+        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            tracing::error!(%method, "#[idempotent] is for writes: take it off this handler");
+            return Err(Rejection::Misconfigured);
+        }
+        Ok(())
     }
 
     /// The key, if there is one.
@@ -81,7 +85,8 @@ impl Head {
         let named = match (spec.operation, &self.route) {
             (Some(name), _) => Operation::new(name),
             (None, Some(route)) => {
-                Operation::new(&format!("{} {}", self.method, erased(route.as_str())))
+                let (method, route) = (self.known_method(), erased(route.as_str()));
+                Operation::new(&format!("{method} {route}"))
             }
             (None, None) => Err(InvalidOperation),
         };
@@ -94,6 +99,15 @@ impl Head {
             );
             Rejection::Misconfigured
         })
+    }
+
+    /// Clients can make up methods, and an operation is a label of metrics. The fingerprint tells
+    /// them apart.
+    fn known_method(&self) -> &str {
+        match self.method {
+            Method::POST | Method::PUT | Method::PATCH | Method::DELETE => self.method.as_str(),
+            _ => "OTHER",
+        }
     }
 
     /// The fingerprint. Where the operation is named by hand the captured path parameters stand
@@ -217,12 +231,15 @@ pub(crate) async fn look_at(parts: Parts, body: Body, max_body: usize) -> (Reque
     if announced(&parts.headers, &body) > limit {
         return (Request::from_parts(parts, body), None);
     }
-    let looked = look(body, limit, Duration::from_secs(30)).await;
+    let looked = look(body, limit, PATIENCE).await;
     (Request::from_parts(parts, looked.body), looked.bytes)
 }
 
 /// The longest body that is kept to be looked at where nothing else limits it, in bytes.
 const LONGEST_LOOK: u64 = 16 << 20;
+
+/// How long a body is waited for that is looked at.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the body will be at least. Its own word counts before the header's: a layer that
 /// changes a body may have left the header as it was.
@@ -248,7 +265,7 @@ mod tests {
         let request = Request::post("/").header("idempotency-key", "secret");
         let request = request.header("authorization", "secret");
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let head = Head::read(&parts).unwrap();
+        let head = Head::read(&parts);
         assert!(head.key(&Settings::default(), true).unwrap().is_some());
         assert!(!format!("{head:?}").contains("secret"), "{head:?}");
     }

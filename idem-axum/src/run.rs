@@ -22,6 +22,7 @@ use crate::answer::{Terms, failure, terminal};
 use crate::runtime::{Ending, Runtime};
 use crate::spec::{Spec, Verdict};
 use crate::supervise::Stopped;
+use crate::unenforced::Lent;
 use crate::{Rejection, capture};
 
 /// A request whose extractors have all agreed; the database has not been touched.
@@ -42,18 +43,23 @@ pub struct Arrived<R> {
 }
 
 impl<R: Runtime> Arrived<R> {
-    /// Runs the attempt on a task of its own and waits for its answer; in the mode `off` on the
-    /// request's own.
+    /// Runs the attempt on a task of its own and waits for its answer; where it is not enforced on
+    /// the request's own, as without the attribute.
     ///
-    /// When the client hangs up, axum drops this future; the task runs to its end, and a retry
-    /// replays what it stored.
+    /// When the client hangs up, axum drops this future. An enforced attempt runs to its end, and a
+    /// retry replays what it stored. Any other is dropped too and rolled back: its retry runs.
     pub async fn run<F, Work>(self, work: F) -> Response
     where
         F: FnOnce(Self) -> Work + Send,
         Work: Future<Output = Response> + Send + 'static,
     {
-        if self.mode == RolloutMode::Off {
-            return work(self).await;
+        match self.mode {
+            RolloutMode::Enforce => {}
+            RolloutMode::Off => return work(self).await,
+            RolloutMode::Observe | RolloutMode::Validate => {
+                let span = self.span();
+                return work(self).instrument(span).await;
+            }
         }
         let runtime = self.runtime.clone();
         let span = self.span();
@@ -156,7 +162,7 @@ pub struct Running<R: Runtime> {
 /// What of an attempt is to be ended.
 pub(crate) enum Work<R: Runtime> {
     Enforced(Box<R::Fresh>),
-    Unenforced(Box<R::Unenforced>),
+    Unenforced(Lent<R::Unenforced>),
 }
 
 impl<R: Runtime> Running<R> {
@@ -174,7 +180,7 @@ impl<R: Runtime> Running<R> {
                 let terms = &terms;
                 Enforced { fresh, terms }.finish(ended).await
             }
-            Work::Unenforced(work) => crate::unenforced::finish(work, terms, ended).await,
+            Work::Unenforced(lent) => crate::unenforced::finish(lent, terms, ended).await,
         }
     }
 }
@@ -204,7 +210,7 @@ impl<F: Ending + ?Sized> Enforced<'_, F> {
                 }),
             },
             Err(Stopped::TimedOut) => self.stop().await.and(Err(Rejection::Timeout)),
-            Err(Stopped::Panicked) => self.release().await.and(Err(Rejection::HandlerPanicked)),
+            Err(Stopped::Panicked(_)) => self.release().await.and(Err(Rejection::HandlerPanicked)),
         };
         answer.unwrap_or_else(|rejection| terms.refuse(rejection))
     }

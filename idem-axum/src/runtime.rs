@@ -68,12 +68,15 @@ pub trait UnenforcedEnding: Send {
     /// What enforcement would have made of it; none where it is not watched.
     fn forecast(&self) -> Option<&Forecast>;
 
-    /// Commits or rolls back, and stores what enforcement would have stored.
+    /// Commits or rolls back, and stores what enforcement would have stored. `true`: that is there.
     fn end(
         self: Box<Self>,
         keep: bool,
         answer: Option<(Completion, Effects)>,
-    ) -> BoxFuture<'static, Result<(), Error>>;
+    ) -> BoxFuture<'static, Result<bool, Error>>;
+
+    /// Rolls back what a handler wrote that was dropped on its way.
+    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
 impl<DB: Backend> Runtime for Idempotency<DB> {
@@ -122,8 +125,12 @@ impl<DB: Backend> UnenforcedEnding for Unenforced<DB> {
         self: Box<Self>,
         keep: bool,
         answer: Option<(Completion, Effects)>,
-    ) -> BoxFuture<'static, Result<(), Error>> {
+    ) -> BoxFuture<'static, Result<bool, Error>> {
         Box::pin((*self).end(keep, answer))
+    }
+
+    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin((*self).abandon())
     }
 }
 
@@ -151,7 +158,7 @@ impl<DB: Backend> Running<Idempotency<DB>> {
     pub fn tx(&mut self) -> Tx<'_, DB> {
         match &mut self.work {
             Work::Enforced(fresh) => fresh.tx(),
-            Work::Unenforced(work) => work.tx(),
+            Work::Unenforced(lent) => lent.tx(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A handler is run until it returns, panics, or its time is over.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use axum::response::Response;
@@ -7,7 +8,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
 /// Why a handler did not return.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "only the attribute's own code sees it"
@@ -15,8 +16,8 @@ use tokio::time::{Instant, timeout_at};
 pub enum Stopped {
     /// Its time was over.
     TimedOut,
-    /// It panicked.
-    Panicked,
+    /// It panicked with this.
+    Panicked(Box<dyn Any + Send>),
 }
 
 /// Runs the handler until it returns, panics, or its time is over.
@@ -32,7 +33,7 @@ where
     // under any axum handler; its transaction is rolled back.
     match timeout_at(deadline, AssertUnwindSafe(handler).catch_unwind()).await {
         Ok(Ok(returned)) => Ok(returned),
-        Ok(Err(_)) => Err(Stopped::Panicked),
+        Ok(Err(panic)) => Err(Stopped::Panicked(panic)),
         Err(_) => Err(Stopped::TimedOut),
     }
 }

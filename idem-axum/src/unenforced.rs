@@ -1,11 +1,15 @@
 //! The life of a request in the modes that do not enforce: its handler's own outcome decides.
 
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use idem_core::{Completion, Error, Forecast, RolloutMode, metrics};
+use idem_core::{Completion, Effects, Error, Forecast, RolloutMode, metrics};
+use scopeguard::ScopeGuard;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::answer::{Terms, failure};
 use crate::run::{Arrived, Running, Work};
@@ -36,7 +40,7 @@ impl<R: Runtime> Arrived<R> {
                     drop(work.end(false, None).await);
                     return Err(terms.refuse(Rejection::KeyReused));
                 }
-                let work = Work::Unenforced(work);
+                let work = Work::Unenforced(lend(work));
                 Ok(Running { work, terms })
             }
             Err(error) => Err(terms.refuse(failure(&error))),
@@ -44,50 +48,82 @@ impl<R: Runtime> Arrived<R> {
     }
 }
 
+/// What is lent to a handler. Dropped with the handler, it is given up, as a transaction of the
+/// handler's own would be.
+pub(crate) type Lent<E> = ScopeGuard<Box<E>, fn(Box<E>)>;
+
+fn lend<E: UnenforcedEnding + ?Sized + 'static>(work: Box<E>) -> Lent<E> {
+    scopeguard::guard(work, |work| {
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(work.abandon().in_current_span());
+        }
+    })
+}
+
 /// Commits or rolls back what the handler wrote, and answers as it did.
-pub(crate) async fn finish<E: UnenforcedEnding + ?Sized>(
-    work: Box<E>,
+pub(crate) async fn finish<E: UnenforcedEnding + ?Sized + 'static>(
+    lent: Lent<E>,
     terms: Terms,
     ended: Result<(Response, bool), Stopped>,
 ) -> Response {
-    let Ok((response, is_err)) = ended else {
-        drop(work.end(false, None).await);
-        return terms.refuse(Rejection::HandlerPanicked);
-    };
-    let Some(forecast) = work.forecast().cloned() else {
-        if terms.mode != RolloutMode::Off {
-            let verdict = terms.spec.verdict(response.status(), is_err);
-            terms.note(would_without_record(&terms, verdict));
+    let (response, is_err) = match ended {
+        Ok(returned) => returned,
+        Err(Stopped::Panicked(panic)) => {
+            drop(end(lent, &terms, false, None).await);
+            terms.note("would_failed");
+            resume_unwind(panic)
         }
-        return told(work.end(!is_err, None).await, response, &terms);
+        Err(Stopped::TimedOut) => {
+            drop(end(lent, &terms, false, None).await);
+            return terms.refuse(Rejection::Timeout);
+        }
     };
     let verdict = terms.spec.verdict(response.status(), is_err);
-    let (captured, response) = match verdict {
-        Verdict::Store(_) => {
+    let forecast = lent.forecast().cloned();
+    let (captured, response) = match (&forecast, verdict) {
+        (Some(_), Verdict::Store(_)) => {
             let max = terms.spec.max_response;
             let max = max.unwrap_or(terms.settings.max_response);
             capture::look_at(response, max, &terms.settings).await
         }
-        Verdict::Release => (None, response),
+        _ => (None, response),
     };
-    terms.note(would(&terms, &forecast, verdict, captured.as_ref()));
+    let outcome = match &forecast {
+        Some(forecast) => would(&terms, forecast, verdict, captured.as_ref()),
+        None => would_without_record(&terms, verdict),
+    };
     let answer = match verdict {
         Verdict::Store(effects) => captured.map(|completion| (completion, effects)),
         Verdict::Release => None,
     };
-    let started = Instant::now();
-    let ended = work.end(!is_err, answer).await;
-    metrics::completion_took(terms.operation(), terms.mode, started.elapsed());
-    told(ended, response, &terms)
-}
-
-/// The handler's answer, unless what it tells of could not be committed.
-fn told(ended: Result<(), Error>, response: Response, terms: &Terms) -> Response {
-    match ended {
-        Ok(()) => response,
+    match end(lent, &terms, !is_err, answer).await {
+        Ok(is_stored) => {
+            let is_lost = outcome == "would_fresh" && forecast.is_some() && !is_stored;
+            terms.note(if is_lost { "would_failed" } else { outcome });
+            response
+        }
         Err(Error::OutcomeUnknown) => terms.refuse(Rejection::CommitUnclear),
         Err(error) => terms.refuse(failure(&error)),
     }
+}
+
+/// A COMMIT that is dropped on its way tells nobody whether it took effect. So where there is a record
+/// to find that out by, it comes to its end although the client hangs up.
+async fn end<E: UnenforcedEnding + ?Sized + 'static>(
+    lent: Lent<E>,
+    terms: &Terms,
+    keep: bool,
+    answer: Option<(Completion, Effects)>,
+) -> Result<bool, Error> {
+    let is_watched = lent.forecast().is_some();
+    let ending = ScopeGuard::into_inner(lent).end(keep, answer);
+    if !is_watched {
+        return ending.await;
+    }
+    let started = Instant::now();
+    let ended = tokio::spawn(ending.in_current_span()).await;
+    metrics::completion_took(terms.operation(), terms.mode, started.elapsed());
+    ended.unwrap_or(Err(Error::OutcomeUnknown))
 }
 
 /// What enforcement would have done, as a word for logs and metrics.

@@ -116,11 +116,15 @@ impl<DB: Backend> UnenforcedEnding for UnenforcedWithoutTx<DB> {
         self: Box<Self>,
         _: bool,
         answer: Option<(Completion, Effects)>,
-    ) -> BoxFuture<'static, Result<(), Error>> {
+    ) -> BoxFuture<'static, Result<bool, Error>> {
         Box::pin(async move {
-            (*self).end(answer.map(|(completion, _)| completion)).await;
-            Ok(())
+            let answer = answer.map(|(completion, _)| completion);
+            Ok((*self).end(answer).await)
         })
+    }
+
+    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
     }
 }
 
@@ -136,8 +140,12 @@ impl UnenforcedEnding for Unwatched {
         self: Box<Self>,
         _: bool,
         _: Option<(Completion, Effects)>,
-    ) -> BoxFuture<'static, Result<(), Error>> {
-        Box::pin(async { Ok(()) })
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
     }
 }
 

@@ -13,8 +13,10 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::builder::{IdempotencyBuilder, Settings};
+use crate::held::{Held, Holding};
 use crate::in_flight::InFlight;
 use crate::recent::Recent;
+use crate::session::claim_error;
 use crate::store::Backend;
 use crate::{CheckError, Error, MigrateError, Rollout, ShutdownTimedOut};
 
@@ -41,6 +43,8 @@ struct Inner<DB: Backend> {
     rollout: Rollout,
     recent: Recent,
     unwatched_until: Mutex<Option<Instant>>,
+    /// When the last sweep came to its end, or else the handle was built.
+    swept_at: Mutex<Instant>,
     attempts: Arc<Semaphore>,
     writers: Option<Arc<Semaphore>>,
     tracker: TaskTracker,
@@ -72,6 +76,7 @@ impl<DB: Backend> Idempotency<DB> {
             rollout: Rollout::new(settings.rollout.clone()),
             recent: Recent::default(),
             unwatched_until: Mutex::new(None),
+            swept_at: Mutex::new(Instant::now()),
             attempts: Arc::new(Semaphore::new(settings.max_attempts)),
             writers: DB::SINGLE_WRITER.then(|| Arc::new(Semaphore::new(1))),
             tracker: TaskTracker::new(),
@@ -141,13 +146,23 @@ impl<DB: Backend> Idempotency<DB> {
         self.0.tracker.len()
     }
 
-    /// Sets the gauges of what runs and waits on this node. Call it before each scrape.
+    /// Sets the gauges of what runs and waits on this node, and of its last sweep. Call it before each
+    /// scrape.
     #[expect(clippy::cast_precision_loss, reason = "so many attempts no node has")]
     pub fn update_gauges(&self) {
         let (waiting, oldest) = self.in_flight().load();
         crate::metrics::set(&crate::metrics::RUNNING, self.running() as f64);
         crate::metrics::set(&crate::metrics::WAITING, waiting as f64);
         crate::metrics::set(&crate::metrics::OLDEST, oldest.as_secs_f64());
+        let swept_at = *self
+            .0
+            .swept_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        crate::metrics::set(
+            &crate::metrics::LAST_SWEEP,
+            swept_at.elapsed().as_secs_f64(),
+        );
     }
 
     /// The pool that records and handlers' writes share.
@@ -194,6 +209,11 @@ impl<DB: Backend> Idempotency<DB> {
         *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
     }
 
+    pub(crate) fn has_swept(&self) {
+        let swept_at = self.0.swept_at.lock();
+        *swept_at.unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
     /// What a shutdown waits for.
     pub(crate) fn running_token(&self) -> TaskTrackerToken {
         self.0.tracker.token()
@@ -231,6 +251,21 @@ impl<DB: Backend> Idempotency<DB> {
             .ok()
     }
 
+    /// As [`writers_turn`](Self::writers_turn), unless it takes long: who has it may have no limit
+    /// of time, or wait for the caller. The database itself decides then.
+    pub(crate) async fn writers_turn_soon(&self) -> Option<OwnedSemaphorePermit> {
+        let turn = timeout(LONGEST_TURN, self.writers_turn()).await;
+        turn.ok().flatten()
+    }
+
+    /// A connection for a handler that is not enforced: in the pool's own time, as a transaction of
+    /// the application's would have it.
+    pub(crate) async fn hold(&self) -> Result<Holding<DB>, Error> {
+        let turn = self.writers_turn_soon().await;
+        let conn = self.pool().acquire().await.map_err(claim_error::<DB>)?;
+        Ok(Held::hold(conn, turn))
+    }
+
     /// A connection, in the acquire timeout and before the deadline.
     pub(crate) async fn acquire(&self, deadline: Instant) -> Result<PoolConnection<DB>, Error> {
         let until = Instant::now() + self.settings().acquire_timeout;
@@ -243,6 +278,8 @@ impl<DB: Backend> Idempotency<DB> {
     }
 }
 
+/// How long SQLite waits for other writers, unless it is told otherwise.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
 /// How long watching rests after it has failed.
 const REST: Duration = Duration::from_secs(1);
 

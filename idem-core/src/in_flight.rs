@@ -27,6 +27,17 @@ struct Entry {
     waiters: VecDeque<Waiter>,
 }
 
+impl Entry {
+    fn new(fingerprint: Fingerprint) -> Self {
+        Self {
+            fingerprint,
+            runs: false,
+            since: Instant::now(),
+            waiters: VecDeque::new(),
+        }
+    }
+}
+
 struct Waiter {
     fingerprint: Fingerprint,
     /// Waits for the end of the attempt too, not only until it is known to run.
@@ -44,6 +55,15 @@ pub(crate) enum Arrival {
     Duplicate,
     /// This one has queued behind one that runs, or of which it is not known yet.
     Queued(oneshot::Receiver<Told>),
+}
+
+/// Who has the place that was wanted.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// An attempt of the same request.
+    BySame,
+    /// One of another request.
+    ByOther,
 }
 
 /// What a waiting duplicate is told.
@@ -67,13 +87,7 @@ impl InFlight {
         let fingerprint = print.without_body();
         let mut entries = self.lock();
         let Some(entry) = entries.get_mut(name) else {
-            let entry = Entry {
-                fingerprint,
-                runs: false,
-                since: Instant::now(),
-                waiters: VecDeque::new(),
-            };
-            entries.insert(name.clone(), entry);
+            entries.insert(name.clone(), Entry::new(fingerprint));
             return Arrival::First(self.place(name.clone()));
         };
         match (entry.runs, fingerprint == entry.fingerprint) {
@@ -88,6 +102,24 @@ impl InFlight {
             tell,
         });
         Arrival::Queued(told)
+    }
+
+    /// Takes the place of the name if it is free, and queues for nothing.
+    pub(crate) fn try_arrive(
+        &self,
+        name: &RecordName,
+        print: &Fingerprint,
+    ) -> Result<Place, Taken> {
+        let fingerprint = print.without_body();
+        let mut entries = self.lock();
+        match entries.get(name) {
+            Some(entry) if entry.fingerprint == fingerprint => Err(Taken::BySame),
+            Some(_) => Err(Taken::ByOther),
+            None => {
+                entries.insert(name.clone(), Entry::new(fingerprint));
+                Ok(self.place(name.clone()))
+            }
+        }
     }
 
     fn place(&self, name: RecordName) -> Place {

@@ -19,6 +19,7 @@ mod claim;
 mod error;
 mod fingerprint;
 mod fresh;
+mod held;
 mod idempotency;
 mod in_flight;
 mod inbox;

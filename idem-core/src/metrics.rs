@@ -80,17 +80,21 @@ metrics! {
     WAITING: Gauge "idem_attempts_waiting" []
         "Duplicates that wait on this node for an attempt to end.";
     OLDEST: Gauge "idem_oldest_attempt_age_seconds" []
-        "How long the oldest attempt of this node has been at it.";
+        "How long the oldest attempt of this node has been at it: of those with a key, duplicates apart.";
     SWEPT: Counter "idem_swept_records_total" []
         "Expired records that were deleted.";
     SWEEP_LAG: Gauge "idem_sweep_lag_seconds" []
         "How long ago the oldest record expired that the last sweep has found.";
+    LAST_SWEEP: Gauge "idem_last_sweep_age_seconds" []
+        "How long ago the last sweep of this node came to its end, or else the node began.";
     SWEEP_FAILURES: Counter "idem_sweep_failures_total" []
         "Sweeps that failed.";
     DELIVERIES: Counter "idem_deliveries_total" ["consumer", "outcome"]
         "Deliveries of messages, by what became of them.";
     DEAD_LETTERS: Counter "idem_dead_letters_total" ["consumer"]
         "Messages that were parked.";
+    LETTERS: Gauge "idem_dead_letters" []
+        "Dead letters of all consumers, as the last sweep has found them.";
 }
 
 /// Describes all metrics to the recorder that is installed. Call it once, after installing it.
@@ -122,6 +126,8 @@ pub fn attempt_took(operation: &str, mode: RolloutMode, time: Duration) {
 /// A claim has been decided after this time.
 #[doc(hidden)]
 pub fn claim_took(operation: &str, mode: RolloutMode, time: Duration) {
+    // An alert hears of the first one only where there was none before.
+    count(&ATTEMPTS, &[operation, mode.as_str(), "outcome_unknown"], 0);
     record(&CLAIM_TIME, &[operation, mode.as_str()], time);
 }
 

@@ -2,9 +2,9 @@
 
 use sqlx_core::transaction::TransactionManager;
 
-use crate::session::{Effects, Session};
+use crate::Error;
+use crate::session::{Effects, Session, refusal};
 use crate::store::{Backend, Fault, NewRecord};
-use crate::{Error, plain};
 
 impl<DB: Backend> Session<DB> {
     /// Stores a record behind a savepoint. `false`: it is not there, and the transaction is as the
@@ -27,7 +27,7 @@ impl<DB: Backend> Session<DB> {
         if let Err(error) = self.leave_guard_for(SET).await {
             // One that has failed or is over takes no savepoint, and Idem has done nothing to it.
             let was_over = matches!(DB::fault(&error), Fault::Aborted | Fault::GuardLost);
-            let undone = self.forgo(plain::commit_error::<DB>(error)).await;
+            let undone = self.forgo(refusal::<DB>(error)).await;
             return if was_over { Ok(false) } else { undone };
         }
         match self.insert(record).await {
@@ -52,15 +52,6 @@ impl<DB: Backend> Session<DB> {
     /// Whether the handler has left no savepoint of its own.
     fn is_innermost(&mut self) -> bool {
         DB::TransactionManager::get_transaction_depth(self.conn()) == 1
-    }
-
-    /// Keeps what the handler wrote behind savepoints that it has forgotten.
-    pub(crate) async fn leave_savepoints(&mut self) -> Result<(), Error> {
-        while DB::TransactionManager::get_transaction_depth(self.conn()) > 1 {
-            let left = DB::TransactionManager::commit(self.conn()).await;
-            left.map_err(plain::commit_error::<DB>)?;
-        }
-        Ok(())
     }
 }
 

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use self::view::merge;
 pub use self::view::{RecordCount, RecordFilter, RecordState, RecordView};
-use crate::in_flight::Arrival;
 use crate::session::{END, Effects, Session, claim_error};
 use crate::store::{Backend, Opening};
 use crate::{Error, Fingerprint, Idempotency, Policy, RecordName, ticket};
@@ -94,7 +93,7 @@ impl<DB: Backend> Idempotency<DB> {
             let _running = idem.running_token();
             let until = Instant::now() + LIMIT;
             let invalidated = timeout_at(until, idem.invalidate_until(&name, until)).await;
-            let invalidated = invalidated.unwrap_or(Err(Error::TimedOut))?;
+            let invalidated = invalidated.unwrap_or(Err(Error::TimedOut));
             tracing::warn!(
                 target: "idem::audit",
                 scope = name.scope.as_str(),
@@ -104,7 +103,7 @@ impl<DB: Backend> Idempotency<DB> {
                 ?invalidated,
                 "a record was to be invalidated"
             );
-            Ok(invalidated)
+            invalidated
         });
         running.await.unwrap_or(Err(Error::TryAgain(None)))
     }
@@ -114,8 +113,7 @@ impl<DB: Backend> Idempotency<DB> {
         name: &RecordName,
         until: Instant,
     ) -> Result<Invalidated, Error> {
-        let arrived = self.in_flight().arrive(name, &Fingerprint::none(), false);
-        let Arrival::First(_place) = arrived else {
+        let Ok(_place) = self.in_flight().try_arrive(name, &Fingerprint::none()) else {
             return Ok(Invalidated::InFlight);
         };
         let (id, policy) = (Uuid::new_v4(), Policy::default());

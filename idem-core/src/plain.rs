@@ -2,65 +2,57 @@
 
 use std::fmt;
 
-use scopeguard::ScopeGuard;
-use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
-use tokio::sync::OwnedSemaphorePermit;
 
-use crate::session::claim_error;
+use crate::held::Holding;
+use crate::session::{claim_error, refusal};
 use crate::store::{Backend, Fault};
 use crate::{Error, Idempotency, Isolation};
 
-/// An open transaction. Dropped without an end, at any await, its connection is closed: sqlx loses
-/// track of a BEGIN that is dropped (transact-rs/sqlx#4393).
-pub(crate) struct Plain<DB: Backend> {
-    conn: ScopeGuard<PoolConnection<DB>, fn(PoolConnection<DB>)>,
-    /// The other writers of this node wait for their turn, so it takes one too.
-    _turn: Option<OwnedSemaphorePermit>,
-}
-
-fn close<DB: Backend>(mut conn: PoolConnection<DB>) {
-    conn.close_on_drop();
-}
+/// An open transaction. Dropped without an end, at any await, its connection is closed.
+pub(crate) struct Plain<DB: Backend>(Holding<DB>);
 
 impl<DB: Backend> Plain<DB> {
     pub(crate) async fn begin(idem: &Idempotency<DB>, isolation: Isolation) -> Result<Self, Error> {
-        let turn = idem.writers_turn().await;
-        let conn = idem.pool().acquire().await.map_err(claim_error::<DB>)?;
-        let mut conn = scopeguard::guard(conn, close as fn(PoolConnection<DB>));
+        let mut held = idem.hold().await?;
         let begin = AssertSqlSafe(DB::plain_begin(isolation)).into_sql_str();
-        let begun = DB::TransactionManager::begin(&mut conn, Some(begin)).await;
+        let begun = DB::TransactionManager::begin(&mut held.conn, Some(begin)).await;
         begun.map_err(claim_error::<DB>)?;
-        Ok(Self { conn, _turn: turn })
+        Ok(Self(held))
     }
 
     pub(crate) fn conn(&mut self) -> &mut DB::Connection {
-        &mut self.conn
+        &mut self.0.conn
     }
 
     /// Commits, with what the handler wrote behind a savepoint that it has forgotten.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        // sqlx takes the COMMIT of a nested transaction for RELEASE.
-        while DB::TransactionManager::get_transaction_depth(&self.conn) > 0 {
-            let committed = DB::TransactionManager::commit(&mut self.conn).await;
-            committed.map_err(commit_error::<DB>)?;
-        }
-        drop(ScopeGuard::into_inner(self.conn));
+        leave_savepoints::<DB>(self.conn()).await?;
+        let committed = DB::TransactionManager::commit(self.conn()).await;
+        committed.map_err(commit_error::<DB>)?;
+        self.0.known = true;
         Ok(())
     }
 
     pub(crate) async fn roll_back(mut self) {
-        while DB::TransactionManager::get_transaction_depth(&self.conn) > 0 {
-            if DB::TransactionManager::rollback(&mut self.conn)
-                .await
-                .is_err()
-            {
+        while DB::TransactionManager::get_transaction_depth(self.conn()) > 0 {
+            if DB::TransactionManager::rollback(self.conn()).await.is_err() {
                 return;
             }
         }
-        drop(ScopeGuard::into_inner(self.conn));
+        self.0.known = true;
     }
+}
+
+/// Keeps what the handler wrote behind savepoints that it has forgotten: sqlx takes the COMMIT of
+/// a nested transaction for RELEASE.
+pub(crate) async fn leave_savepoints<DB: Backend>(conn: &mut DB::Connection) -> Result<(), Error> {
+    while DB::TransactionManager::get_transaction_depth(conn) > 1 {
+        let left = DB::TransactionManager::commit(conn).await;
+        left.map_err(refusal::<DB>)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {

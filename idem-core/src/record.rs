@@ -1,6 +1,7 @@
 //! The stored row: its name and what is kept in it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,7 @@ use crate::{IdempotencyKey, Scope};
 /// 1 to 255 bytes without control characters. Names that begin with `inbox:` are those of
 /// [consumers](crate::Inbox), which share no record with an operation.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Operation(Box<str>);
+pub struct Operation(Arc<str>);
 
 impl Operation {
     /// The longest operation, in bytes.

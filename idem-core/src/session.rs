@@ -5,13 +5,10 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use scopeguard::ScopeGuard;
-use sqlx::pool::PoolConnection;
 use sqlx_core::transaction::TransactionManager;
-use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::held::{Held, Holding};
 use crate::store::{Backend, Fault, NewRecord, Opening, Probe, Seen};
 use crate::{Error, Idempotency, RecordName};
 
@@ -19,7 +16,7 @@ use crate::{Error, Idempotency, RecordName};
 ///
 /// Dropped without an end, at any await, its connection is closed.
 pub(crate) struct Session<DB: Backend> {
-    held: ScopeGuard<Held<DB>, fn(Held<DB>)>,
+    held: Holding<DB>,
     opened: DB::Opened,
     /// The guard savepoint is still to be released.
     guarded: bool,
@@ -27,39 +24,6 @@ pub(crate) struct Session<DB: Backend> {
     has_failed: bool,
     /// Whether it may be out of step, or a word to stop a statement may still reach it.
     uncertain: bool,
-}
-
-/// A connection that goes back to its pool only in a known state.
-///
-/// Until sqlx > 0.9.0 (transact-rs/sqlx#4385, #4393): a cancelled BEGIN leaves the transaction
-/// open, and the pool would hand it to the next user, whose writes would be lost.
-struct Held<DB: Backend> {
-    conn: PoolConnection<DB>,
-    known: bool,
-    /// The turn of a writer, where the database lets one in at a time.
-    turn: Option<OwnedSemaphorePermit>,
-}
-
-impl<DB: Backend> Held<DB> {
-    /// The next writer has its turn when this one's lock is gone, with its connection if need be.
-    fn let_go(self) {
-        let Self {
-            mut conn,
-            known,
-            turn,
-        } = self;
-        if known {
-            return;
-        }
-        conn.close_on_drop();
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                // It is closed when its last statement is over, or left alone with it.
-                drop(timeout(LONGEST_CLOSE, conn.close()).await);
-                drop(turn);
-            });
-        }
-    }
 }
 
 /// How the guard savepoint is left.
@@ -95,12 +59,15 @@ impl<DB: Backend> Session<DB> {
         let turn = timeout_at(deadline, idem.writers_turn()).await;
         let turn = turn.map_err(|_| Error::TimedOut)?;
         let conn = idem.acquire(deadline).await?;
-        let held = Held {
-            conn,
-            known: false,
-            turn,
-        };
-        let mut held = scopeguard::guard(held, Held::let_go as fn(Held<DB>));
+        Self::begin(Held::hold(conn, turn), opening, deadline).await
+    }
+
+    /// As [`open`](Self::open), on a connection that is held already.
+    pub(crate) async fn begin(
+        mut held: Holding<DB>,
+        opening: &Opening<'_>,
+        deadline: Instant,
+    ) -> Result<(Self, Probe), Error> {
         let begun = timeout_at(deadline, DB::open(&mut held.conn, opening)).await;
         let (opened, probe) = begun
             .map_err(|_| Error::TimedOut)?
@@ -284,8 +251,6 @@ impl<DB: Backend> fmt::Debug for Session<DB> {
 
 /// How long the orderly end of a transaction may take before its connection is closed instead.
 pub(crate) const END: Duration = Duration::from_secs(2);
-/// How long the next writer waits for a connection that is being closed.
-const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 /// An error before the handler ran.
 pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
@@ -296,7 +261,7 @@ pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
 }
 
 /// An error of a statement after the handler ran and before COMMIT.
-fn refusal<DB: Backend>(error: sqlx::Error) -> Error {
+pub(crate) fn refusal<DB: Backend>(error: sqlx::Error) -> Error {
     let reason = match DB::fault(&error) {
         Fault::Collision | Fault::Unknown => return Error::TryAgain(Some(error)),
         Fault::Aborted => "a statement had failed and the handler went on",

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::session::claim_error;
 use crate::store::Backend;
-use crate::{Error, Idempotency, metrics};
+use crate::{Error, Idempotency, Scope, metrics};
 
 /// Small enough that no attempt waits long for a batch.
 const BATCH: i64 = 1_000;
@@ -27,20 +27,29 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// Safe to drop between batches and within one.
     pub async fn sweep(&self) -> Result<u64, Error> {
-        let swept = self.sweep_records().await;
-        if swept.is_err() {
-            metrics::count(&metrics::SWEEP_FAILURES, &[], 1);
+        let swept = self.look_and_sweep().await;
+        match swept {
+            Ok(_) => self.has_swept(),
+            Err(_) => metrics::count(&metrics::SWEEP_FAILURES, &[], 1),
         }
         swept
     }
 
-    async fn sweep_records(&self) -> Result<u64, Error> {
-        let mut swept = 0;
+    #[expect(clippy::cast_precision_loss, reason = "so many letters no table has")]
+    async fn look_and_sweep(&self) -> Result<u64, Error> {
         let mut conn = self.acquire(Instant::now() + PATIENCE).await?;
         let lag = DB::sweep_lag(&mut conn).await.map_err(claim_error::<DB>)?;
-        drop(conn);
         let lag = Duration::from_millis(lag.unwrap_or(0).unsigned_abs());
         metrics::set(&metrics::SWEEP_LAG, lag.as_secs_f64());
+        let letters = DB::count_letters(&mut conn).await;
+        let letters = letters.map_err(claim_error::<DB>)?;
+        metrics::set(&metrics::LETTERS, letters as f64);
+        drop(conn);
+        self.sweep_records().await
+    }
+
+    async fn sweep_records(&self) -> Result<u64, Error> {
+        let mut swept = 0;
         loop {
             let (_turn, mut conn) = self.writing_connection().await?;
             let batch = DB::sweep(&mut conn, BATCH)
@@ -89,7 +98,9 @@ impl<DB: Backend> Idempotency<DB> {
     /// Deletes all records of a scope, live ones too, and says how many there were; its dead letters go too.
     ///
     /// For stored personal data that must go. Keys of the scope that were used before will
-    /// run again. A running attempt is not stopped and stores its record afterwards.
+    /// run again: each retry that is still on its way is a second effect. A running attempt is not
+    /// stopped and stores its record afterwards. `by` says in the log, under the target
+    /// `idem::audit`, who wants it so, and why.
     ///
     /// # Errors
     ///
@@ -98,7 +109,14 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// As [`sweep`](Self::sweep).
-    pub async fn erase(&self, scope: &crate::Scope) -> Result<u64, Error> {
+    pub async fn erase(&self, scope: &Scope, by: &str) -> Result<u64, Error> {
+        let erased = self.erase_all(scope).await;
+        let scope = scope.as_str();
+        tracing::warn!(target: "idem::audit", scope, by, ?erased, "the records of a scope were to be erased");
+        erased
+    }
+
+    async fn erase_all(&self, scope: &Scope) -> Result<u64, Error> {
         let mut erased = 0;
         loop {
             let (_turn, mut conn) = self.writing_connection().await?;
@@ -127,7 +145,7 @@ impl<DB: Backend> Idempotency<DB> {
         ),
         Error,
     > {
-        let turn = self.writers_turn().await;
+        let turn = self.writers_turn_soon().await;
         let conn = self.acquire(Instant::now() + PATIENCE).await?;
         Ok((turn, conn))
     }

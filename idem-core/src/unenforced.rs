@@ -69,12 +69,13 @@ impl<DB: Backend> Idempotency<DB> {
         }
         let running = self.running_token();
         let mut watch = Watch::arrive(self, attempt);
+        let held = self.hold().await?;
         let opening = Opening {
             may_commit: true,
             timeout: NO_LIMIT,
             ..Opening::new(Some(&watch.attempt.name), watch.id, &policy)
         };
-        match Session::open(self, &opening, Instant::now() + NO_LIMIT).await {
+        match Session::begin(held, &opening, Instant::now() + NO_LIMIT).await {
             Ok((session, probe)) => {
                 watch.see(probe.free, probe.found);
                 Ok(Unenforced {
@@ -136,6 +137,7 @@ impl<DB: Backend> Unenforced<DB> {
 
     /// Commits what the handler wrote, or rolls it back, as the handler's own outcome has it. The
     /// record that enforcement would have stored goes with it where nothing stands in its way.
+    /// `true`: it does.
     ///
     /// # Errors
     ///
@@ -145,12 +147,16 @@ impl<DB: Backend> Unenforced<DB> {
     /// # Cancellation
     ///
     /// Not safe to drop: the outcome would be unknown.
-    pub async fn end(self, keep: bool, answer: Option<(Completion, Effects)>) -> Result<(), Error> {
+    pub async fn end(
+        self,
+        keep: bool,
+        answer: Option<(Completion, Effects)>,
+    ) -> Result<bool, Error> {
         let (mut session, watch) = match self.open {
-            Open::Plain(plain) if keep => return plain.commit().await,
+            Open::Plain(plain) if keep => return plain.commit().await.map(|()| false),
             Open::Plain(plain) => {
                 plain.roll_back().await;
-                return Ok(());
+                return Ok(false);
             }
             Open::Watched(session, watch) => (session, watch),
         };
@@ -167,24 +173,36 @@ impl<DB: Backend> Unenforced<DB> {
         }
         if !keep && noted.is_none() {
             session.roll_back_or_stop(&watch.idem, END).await;
-            return Ok(());
+            return Ok(false);
         }
-        session.leave_savepoints().await?;
+        plain::leave_savepoints::<DB>(session.conn()).await?;
         let name = noted.is_some().then_some(&watch.attempt.name);
         let limit = Instant::now() + LONGEST_COMMIT;
         let committed = ticket::commit(&watch.idem, session, name, watch.id, limit).await;
-        match committed {
-            Ok(()) => {
-                if let Some(completion) = noted {
-                    watch.stored(completion);
-                }
-                Ok(())
+        match (committed, noted) {
+            (Ok(()), Some(completion)) => {
+                watch.stored(completion);
+                Ok(true)
             }
-            Err(error) if keep => Err(error),
-            Err(error) => {
+            (Ok(()), None) => Ok(false),
+            (Err(error), _) if keep => Err(error),
+            (Err(error), _) => {
                 unwatched(&error);
-                Ok(())
+                Ok(false)
             }
+        }
+    }
+
+    /// Rolls back what a handler wrote that was dropped on its way, and stops its statement. Where
+    /// it is not watched the connection is closed.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop.
+    pub async fn abandon(self) {
+        if let Open::Watched(mut session, watch) = self.open {
+            session.distrust();
+            session.roll_back_or_stop(&watch.idem, END).await;
         }
     }
 }
@@ -203,21 +221,26 @@ impl<DB: Backend> UnenforcedWithoutTx<DB> {
     }
 
     /// Stores the record that enforcement would have stored, where nothing stands in its way.
+    /// `true`: it is there.
     ///
     /// # Cancellation
     ///
     /// Safe to drop; the record may be there all the same.
-    pub async fn end(self, answer: Option<Completion>) {
+    pub async fn end(self, answer: Option<Completion>) -> bool {
         let Some(completion) = answer.filter(|_| self.watch.may_store()) else {
-            return;
+            return false;
         };
         let stored = timeout(LONGEST_LOOK, self.store(&completion)).await;
         match stored.unwrap_or(Err(Error::TimedOut)) {
-            Ok(true) => self.watch.stored(completion),
-            Ok(false) => {}
+            Ok(true) => {
+                self.watch.stored(completion);
+                true
+            }
+            Ok(false) => false,
             Err(error) => {
                 unwatched(&error);
                 self.watch.idem.rest_from_watching();
+                false
             }
         }
     }

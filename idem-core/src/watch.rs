@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::claim::{Claim, came_again, replay};
-use crate::in_flight::{Arrival, Place};
+use crate::in_flight::{Place, Taken};
 use crate::session::claim_error;
 use crate::store::{Backend, NewRecord, StoredRecord};
 use crate::{Attempt, Completion, Error, Idempotency, metrics};
@@ -39,6 +39,8 @@ pub(crate) struct Watch<DB: Backend> {
     pub(crate) forecast: Forecast,
     /// None while another attempt of the name runs here.
     place: Option<Place>,
+    /// The database was asked, and there was no record.
+    may_store: bool,
 }
 
 impl<DB: Backend> Watch<DB> {
@@ -56,11 +58,11 @@ impl<DB: Backend> Watch<DB> {
         }
         let arrived = idem
             .in_flight()
-            .arrive(&attempt.name, &attempt.fingerprint, false);
+            .try_arrive(&attempt.name, &attempt.fingerprint);
         let (place, forecast) = match arrived {
-            Arrival::First(place) => (Some(place), Forecast::Unknown),
-            Arrival::Mismatch => (None, Forecast::Mismatch),
-            Arrival::Duplicate | Arrival::Queued(_) => (None, Forecast::InFlight),
+            Ok(place) => (Some(place), Forecast::Unknown),
+            Err(Taken::ByOther) => (None, Forecast::Mismatch),
+            Err(Taken::BySame) => (None, Forecast::InFlight),
         };
         Self {
             idem: idem.clone(),
@@ -68,6 +70,7 @@ impl<DB: Backend> Watch<DB> {
             id: Uuid::new_v4(),
             forecast,
             place,
+            may_store: false,
         }
     }
 
@@ -76,23 +79,30 @@ impl<DB: Backend> Watch<DB> {
     /// Only the first of a name keeps its place: others must not keep anybody waiting.
     pub(crate) fn see(&mut self, is_free: bool, found: Option<StoredRecord>) {
         let found = found.filter(|record| !record.expired).map(Arc::new);
-        let place = self.place.take();
-        self.forecast = match (found, place) {
+        self.may_store = found.is_none();
+        match (found, self.place.take()) {
             (Some(record), place) => {
                 if let Some(place) = place {
                     place.completed(&record);
                 }
-                self.forecast_of(&record)
+                self.forecast = self.forecast_of(&record);
             }
+            (None, place) if is_free => {
+                // Who ran here when this one came may have ended meanwhile, and left nothing.
+                let Attempt {
+                    name, fingerprint, ..
+                } = &self.attempt;
+                let in_flight = self.idem.in_flight();
+                self.place = place.or_else(|| in_flight.try_arrive(name, fingerprint).ok());
+                if let Some(place) = &self.place {
+                    place.runs();
+                    self.forecast = Forecast::Fresh;
+                }
+            }
+            (None, Some(_)) => self.forecast = Forecast::InFlight,
             // What this node knows of an attempt that runs is more than that one does.
-            (None, None) => return,
-            (None, Some(_)) if !is_free => Forecast::InFlight,
-            (None, Some(place)) => {
-                place.runs();
-                self.place = Some(place);
-                Forecast::Fresh
-            }
-        };
+            (None, None) => {}
+        }
     }
 
     fn forecast_of(&self, record: &StoredRecord) -> Forecast {
@@ -114,9 +124,12 @@ impl<DB: Backend> Watch<DB> {
         Ok(())
     }
 
-    /// Whether the attempt may leave a record: it is the first of its name, as far as is known.
+    /// Whether the attempt may leave a record: there was none.
+    ///
+    /// It need not be the first: should that one fail, this one's effect is the one to know of.
+    /// Should both be stored, the later one finds the earlier one's.
     pub(crate) fn may_store(&self) -> bool {
-        matches!(self.forecast, Forecast::Fresh)
+        self.may_store
     }
 
     pub(crate) fn record<'a>(&'a self, completion: &'a Completion) -> NewRecord<'a> {

@@ -94,6 +94,8 @@ macro_rules! behaviours {
         mod response;
         #[path = "behaviour/rollout.rs"]
         mod rollout;
+        #[path = "behaviour/rollout_dropped.rs"]
+        mod rollout_dropped;
         #[path = "behaviour/rollout_moves.rs"]
         mod rollout_moves;
         #[path = "behaviour/rollout_outcomes.rs"]

@@ -15,8 +15,8 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// [Read](Self::read_rollout) them once before the first request.
     ///
-    /// While the table cannot be read the rules stay as they are; one that is none is logged and
-    /// passed over.
+    /// While the table cannot be read the rules stay as they are; so does one that is none, and is
+    /// logged.
     ///
     /// # Cancellation
     ///
@@ -27,10 +27,14 @@ impl<DB: Backend> Idempotency<DB> {
             if ended || self.is_shutting_down() {
                 return;
             }
-            if let Err(error) = self.read_rollout().await {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "the rollout cannot be read and stays as it is");
-            }
+            self.read_rollout_or_say_so().await;
+        }
+    }
+
+    async fn read_rollout_or_say_so(&self) {
+        if let Err(error) = self.read_rollout().await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the rollout cannot be read and stays as it is");
         }
     }
 
@@ -44,19 +48,20 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// Safe to drop.
     pub async fn read_rollout(&self) -> Result<bool, Error> {
+        let _reading = self.rollout().reading.lock().await;
         let mut conn = self.acquire(Instant::now() + LIMIT).await?;
         let rows = timeout(LIMIT, DB::rollout(&mut conn)).await;
         let rows = rows
             .map_err(|_| Error::TimedOut)?
             .map_err(claim_error::<DB>)?;
-        let mut rules = Vec::with_capacity(rows.len());
-        for (operation, rule) in rows {
-            match rule.parse::<RolloutRule>() {
-                Ok(rule) => rules.push((operation, rule)),
-                Err(error) => tracing::error!(%error, operation, "a rule of the rollout is none"),
-            }
-        }
-        let has_changed = self.rollout().put_over(&rules);
+        let rules = rows.into_iter().map(|(operation, rule)| {
+            let rule = rule.parse::<RolloutRule>();
+            let rule = rule.inspect_err(|error| {
+                tracing::error!(%error, operation, "a rule of the rollout is none and stays as it was");
+            });
+            (operation, rule.ok())
+        });
+        let has_changed = self.rollout().put_over(&rules.collect::<Vec<_>>());
         if has_changed {
             let plan = self.rollout().plan();
             tracing::info!(%plan, "the rollout has changed");
@@ -68,12 +73,13 @@ impl<DB: Backend> Idempotency<DB> {
     /// [follow](Self::follow_rollout) it; `*` is the rule of all operations without one. `None`
     /// takes the rule away, and each node goes by its own.
     ///
-    /// This node does so at once.
+    /// This node does so at once, unless it cannot read the table just then. The change is in the log
+    /// under the target `idem::audit`.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`], also for a name that is empty or over 255 bytes, and
-    /// [`Error::TryAgain`].
+    /// [`Error::TryAgain`]: nothing was written, unless the connection was lost on the way.
     ///
     /// # Cancellation
     ///
@@ -83,7 +89,7 @@ impl<DB: Backend> Idempotency<DB> {
         operation: &str,
         rule: Option<RolloutRule>,
     ) -> Result<(), Error> {
-        let turn = self.writers_turn().await;
+        let turn = self.writers_turn_soon().await;
         let mut conn = self.acquire(Instant::now() + LIMIT).await?;
         let written = match rule {
             Some(rule) => DB::set_rollout(&mut conn, operation, &rule.to_string()).await,
@@ -91,7 +97,9 @@ impl<DB: Backend> Idempotency<DB> {
         };
         written.map_err(claim_error::<DB>)?;
         drop((conn, turn));
-        self.read_rollout().await?;
+        let rule = rule.map(tracing::field::display);
+        tracing::warn!(target: "idem::audit", operation, rule, "the rollout of all nodes was changed");
+        self.read_rollout_or_say_so().await;
         Ok(())
     }
 }

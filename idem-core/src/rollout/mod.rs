@@ -98,7 +98,11 @@ impl FromStr for RolloutPlan {
 ///
 /// An attempt is in the mode that it finds when it arrives, to its end.
 #[derive(Clone, Default)]
-pub struct Rollout(Arc<RwLock<Plans>>);
+pub struct Rollout {
+    plans: Arc<RwLock<Plans>>,
+    /// One look at the table at a time: what was read later holds.
+    reading: Arc<tokio::sync::Mutex<()>>,
+}
 
 #[derive(Default)]
 struct Plans {
@@ -110,14 +114,17 @@ struct Plans {
 impl Rollout {
     pub(crate) fn new(plan: RolloutPlan) -> Self {
         let current = Arc::new(plan.clone());
-        Self(Arc::new(RwLock::new(Plans { current, own: plan })))
+        Self {
+            plans: Arc::new(RwLock::new(Plans { current, own: plan })),
+            reading: Arc::default(),
+        }
     }
 
     /// Sets the rule of an operation in this process; `*` is that of all without one.
     ///
     /// A table that is [followed](crate::Idempotency::follow_rollout) goes over it again.
     pub fn set(&self, operation: &str, rule: impl Into<RolloutRule>) {
-        let mut plans = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         let rule = rule.into();
         plans.own.set(operation, rule);
         Arc::make_mut(&mut plans.current).set(operation, rule);
@@ -125,22 +132,24 @@ impl Rollout {
 
     /// The plan as it is.
     pub fn plan(&self) -> Arc<RolloutPlan> {
-        let plans = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&plans.current)
     }
 
     /// The rule of an operation.
     pub fn rule(&self, operation: &str) -> RolloutRule {
-        let plans = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
         plans.current.rule(operation)
     }
 
-    /// Puts rules over those of the process itself. `true`: something has changed.
-    fn put_over(&self, rules: &[(String, RolloutRule)]) -> bool {
-        let mut plans = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    /// Puts rules over those of the process itself; one that cannot be read is what it was before.
+    /// `true`: something has changed.
+    fn put_over(&self, rules: &[(String, Option<RolloutRule>)]) -> bool {
+        let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         let mut plan = plans.own.clone();
         for (operation, rule) in rules {
-            plan.set(operation, *rule);
+            let before = plans.current.rule(operation);
+            plan.set(operation, rule.unwrap_or(before));
         }
         let has_changed = plan != *plans.current;
         plans.current = Arc::new(plan);
@@ -186,8 +195,10 @@ mod tests {
     fn a_table_goes_over_the_plan_of_the_process_and_is_taken_off_again() {
         let rollout = Rollout::new("*=observe; a=off".parse().unwrap());
         let enforce = RolloutRule::all(RolloutMode::Enforce);
-        assert!(rollout.put_over(&[("a".to_owned(), enforce)]));
-        assert!(!rollout.put_over(&[("a".to_owned(), enforce)]));
+        let table = |rule| [("a".to_owned(), rule)];
+        assert!(rollout.put_over(&table(Some(enforce))));
+        assert!(!rollout.put_over(&table(Some(enforce))));
+        assert!(!rollout.put_over(&table(None)));
         assert_eq!(rollout.plan().to_string(), "*=observe; a=enforce");
         rollout.set("b", RolloutMode::Validate);
         assert_eq!(

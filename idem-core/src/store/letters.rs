@@ -50,6 +50,9 @@ pub trait Letters: sealed::Sealed + Database {
     /// Forgets a dead letter. `false`: there is no such letter.
     fn discard(conn: &mut Self::Connection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>>;
 
+    /// Counts the dead letters of all consumers.
+    fn count_letters(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<i64>>;
+
     /// Deletes up to `limit` counts that have expired.
     fn sweep_letters(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
 

@@ -25,7 +25,12 @@ async fn what_a_session_without_autocommit_deletes_is_deleted() {
     let others = db.pool_of(1).await;
     let pay = payment("/act").key("k");
     assert!(has_paid(&pay.send(&app).await));
-    assert_eq!(idem.erase(&Scope::new("acme").unwrap()).await.unwrap(), 1);
+    assert_eq!(
+        idem.erase(&Scope::new("acme").unwrap(), "test")
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(records(&others).await, 0);
     assert!(has_paid(&pay.send(&app).await));
     age_records(&others).await;
@@ -45,5 +50,10 @@ async fn a_session_that_asks_for_care_sweeps() {
     age_records(&db.pool_of(1).await).await;
     let idem = Idempotency::new(pool);
     assert_eq!(idem.sweep().await.unwrap(), 1);
-    assert_eq!(idem.erase(&Scope::new("acme").unwrap()).await.unwrap(), 0);
+    assert_eq!(
+        idem.erase(&Scope::new("acme").unwrap(), "test")
+            .await
+            .unwrap(),
+        0
+    );
 }

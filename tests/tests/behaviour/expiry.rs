@@ -73,9 +73,19 @@ async fn erasing_a_scope_spares_the_others() {
     let app = app(idem.clone());
     let mine = payment("/payments").key("k");
     assert!(has_paid(&mine.send(&app).await));
-    assert_eq!(idem.erase(&Scope::new("other").unwrap()).await.unwrap(), 0);
+    assert_eq!(
+        idem.erase(&Scope::new("other").unwrap(), "test")
+            .await
+            .unwrap(),
+        0
+    );
     assert!(mine.send(&app).await.is_replay());
-    assert_eq!(idem.erase(&Scope::new("acme").unwrap()).await.unwrap(), 1);
+    assert_eq!(
+        idem.erase(&Scope::new("acme").unwrap(), "test")
+            .await
+            .unwrap(),
+        1
+    );
     assert!(has_paid(&mine.send(&app).await));
     assert_eq!(db.payments().await, 2);
 }

@@ -295,7 +295,7 @@ async fn the_inbox_erases_the_letters_of_a_scope() {
     )
     .await;
     fail(&inbox, Message::new("m2")).await;
-    inbox.idempotency().erase(&acme).await.unwrap();
+    inbox.idempotency().erase(&acme, "test").await.unwrap();
     assert_eq!(letters(&inbox).await, ["m2"]);
 }
 

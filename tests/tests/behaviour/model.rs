@@ -90,7 +90,7 @@ impl World {
                 let before = self.kept.len() as u64;
                 self.kept.retain(|(other, _), _| *other != tenant);
                 let scope = Scope::new(tenant).unwrap();
-                let erased = self.nodes[node].idem.erase(&scope).await.unwrap();
+                let erased = self.nodes[node].idem.erase(&scope, "test").await.unwrap();
                 assert_eq!(erased, before - self.kept.len() as u64, "{context}");
             }
             Step::Restart(node) => {

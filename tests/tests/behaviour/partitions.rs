@@ -28,7 +28,7 @@ async fn sweeping_and_erasing_delete_what_they_should_and_nothing_else() {
     sqlx::query(expire).execute(idem.pool()).await.unwrap();
     assert_eq!(idem.sweep().await.unwrap(), 5);
     let scope = Scope::new("tenant-7").unwrap();
-    assert_eq!(idem.erase(&scope).await.unwrap(), 1);
+    assert_eq!(idem.erase(&scope, "test").await.unwrap(), 1);
     let left: i64 = sqlx::query_scalar("select count(*) from idem.record")
         .fetch_one(idem.pool())
         .await

@@ -1,9 +1,11 @@
 //! The connection is lost while an attempt commits that is not enforced.
 
 use idem_axum::Idempotency;
+use idem_tests::log::Log;
 use idem_tests::proxy::{Action, Proxy};
 
 use super::app::{app, engine, has_paid, payment, problem};
+use super::log::says;
 use super::rollout::records;
 use super::{COMMIT, TestDb, pool_at};
 
@@ -20,12 +22,24 @@ async fn an_observed_commit_whose_answer_is_lost_is_found_by_its_record() {
 
 #[tokio::test]
 async fn an_observed_commit_that_did_not_arrive_asks_to_try_again() {
-    let (db, proxy, idem) = start("observe").await;
-    let commit = proxy.on(COMMIT, Action::Cut);
-    let lost = payment("/payments").key("k").send(&app(idem.clone())).await;
-    assert!(commit.is_reached());
-    assert_eq!(problem(&lost), (503, "try-again".to_owned()));
-    assert_eq!((db.payments().await, records(&idem).await), (0, 0));
+    let log = Log::shared();
+    // What is lost before the COMMIT needs no looking up.
+    for (case, statement) in [(1, COMMIT), (2, "savepoint idem_note")] {
+        let (db, proxy, idem) = start("observe").await;
+        let cut = proxy.on(statement, Action::Cut);
+        let key = format!("{}-{case}", module_path!());
+        let pay = payment("/payments").key(&key);
+        let lost = pay.send(&app(idem.clone())).await;
+        assert!(cut.is_reached(), "{statement}");
+        assert_eq!(problem(&lost), (503, "try-again".to_owned()), "{statement}");
+        assert_eq!((db.payments().await, records(&idem).await), (0, 0));
+        let text = log.text();
+        assert!(
+            says(&text, &key, "outcome=\"failed\""),
+            "{statement}: {text}"
+        );
+        assert!(!says(&text, &key, "would_"), "{statement}: {text}");
+    }
 }
 
 /// Nobody promises here that a retry finds out.

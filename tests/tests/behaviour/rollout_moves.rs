@@ -15,7 +15,7 @@ use super::rollout::{records, start_in};
 use super::{Db, ONE_WRITER, ROLLOUT, TestDb};
 
 /// An attempt that waits at the gate, in its transaction.
-async fn begin_at_gate(
+pub async fn begin_at_gate(
     plan: &str,
 ) -> (
     TestDb,
@@ -88,7 +88,7 @@ async fn an_observed_duplicate_of_a_running_attempt_waits_for_nobody() {
         return; // The other one's transaction keeps every writer out.
     }
     let (db, idem, _, gate, running) = begin_at_gate("observe").await;
-    let other = Arc::<Gate>::default();
+    let (other, observing) = (Arc::<Gate>::default(), idem.clone());
     for node in [idem, engine_in(&db, "observe").await] {
         other.open.notify_one();
         let app = app_with(node, Arc::clone(&other));
@@ -96,7 +96,25 @@ async fn an_observed_duplicate_of_a_running_attempt_waits_for_nobody() {
     }
     gate.open.notify_one();
     assert!(has_paid(&running.await.unwrap()));
-    assert_eq!(db.payments().await, 3);
+    assert_eq!((db.payments().await, records(&observing).await), (3, 1));
+}
+
+#[tokio::test]
+async fn an_enforced_attempt_gives_way_to_an_observed_one_that_was_done_before_it() {
+    if ONE_WRITER {
+        return; // The enforced one's transaction keeps every writer out.
+    }
+    let (db, _idem, _, gate, running) = begin_at_gate("enforce").await;
+    let other = Arc::<Gate>::default();
+    other.open.notify_one();
+    let observing = app_with(engine_in(&db, "observe").await, other);
+    let observed = payment("/gate").key("k").send(&observing).await;
+    assert!(has_paid(&observed));
+    gate.open.notify_one();
+    let enforced = running.await.unwrap();
+    assert!(enforced.is_replay(), "{enforced:?}");
+    assert_eq!(enforced.body, observed.body);
+    assert_eq!(db.payments().await, 1);
 }
 
 #[tokio::test]
@@ -140,14 +158,13 @@ async fn a_table_moves_all_nodes() {
     assert!(other.read_rollout().await.unwrap());
     let plan = "*=enforce; POST /payments=off; POST /refunds=off";
     assert_eq!(other.rollout().plan().to_string(), plan);
-    // A rule that is none is passed over, and the others hold.
+    // A rule that is none stays what it was, and the others hold.
     let spoil = format!("update {ROLLOUT} set rule = 'on' where rule = 'off'");
     sqlx::raw_sql(AssertSqlSafe(spoil))
         .execute(one.pool())
         .await
         .unwrap();
-    other.read_rollout().await.unwrap();
-    let plan = "*=enforce; POST /refunds=off";
+    assert!(!other.read_rollout().await.unwrap());
     assert_eq!(other.rollout().plan().to_string(), plan);
 
     for operation in ["*", "POST /payments"] {

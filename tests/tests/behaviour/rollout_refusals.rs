@@ -1,20 +1,25 @@
 //! What refuses a request in which mode of a rollout.
 
 use std::convert::Infallible;
+use std::task::Poll;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::StatusCode;
+use axum::http::{Method, Request, StatusCode};
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{Json, Router};
 use futures_util::{StreamExt, stream};
+use http_body_util::Limited;
 use idem_axum::{RolloutMode, Tx, idempotent};
 use idem_tests::http;
 use idem_tests::log::Log;
 use tokio::time::{Duration, timeout};
 use tower::ServiceExt;
 
-use super::app::{AppState, FIVE, Tenant, engine_in, has_paid, pay, payment, problem};
+use super::app::{
+    AppState, FIVE, NewPayment, Tenant, create_payment, engine_in, has_paid, pay, payment, problem,
+};
 use super::log::says;
 use super::rollout::{records, start_in};
 use super::{Db, TestDb};
@@ -111,6 +116,68 @@ async fn a_body_that_is_too_long_refuses_only_what_is_enforced() {
     assert_eq!(records(&state.idem).await, 0);
 }
 
+#[tokio::test]
+async fn a_method_that_is_no_write_refuses_only_what_is_validated() {
+    let (db, idem, app) = start_in("off").await;
+    let read = payment("/payments").method(Method::GET).key("k");
+    for mode in [RolloutMode::Off, RolloutMode::Observe] {
+        idem.rollout().set("*", mode);
+        assert!(has_paid(&read.send(&app).await), "{mode}");
+    }
+    for mode in [RolloutMode::Validate, RolloutMode::Enforce] {
+        idem.rollout().set("*", mode);
+        let refused = problem(&read.send(&app).await);
+        assert_eq!(refused, (500, "misconfigured".to_owned()), "{mode}");
+    }
+    assert_eq!((db.payments().await, records(&idem).await), (2, 0));
+}
+
+async fn pay_by_hand(Json(new): Json<NewPayment>) -> String {
+    new.amount.to_string()
+}
+
+#[tokio::test]
+async fn a_limit_further_out_is_told_as_without_the_attribute() {
+    let db = TestDb::new().await;
+    let state = AppState::new(engine_in(&db, "observe").await);
+    let limited =
+        |request: Request<Body>| async { request.map(|body| Body::new(Limited::new(body, 10))) };
+    let routes: Router<AppState> = Router::new()
+        .route("/by-hand", post(pay_by_hand))
+        .route("/payments", post(create_payment));
+    let routes = routes.layer(map_request(limited)).with_state(state);
+    for path in ["/by-hand", "/payments"] {
+        // Nothing announces how long it is.
+        let chunks = stream::iter(["{\"amount\"", ": 5}"].map(Ok::<_, Infallible>));
+        let request = Request::post(path).header("authorization", "Bearer acme");
+        let request = request.header("content-type", "application/json");
+        let request = request.header("idempotency-key", "k");
+        let request = request.body(Body::from_stream(chunks)).unwrap();
+        let answer = routes.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 413, "{path}");
+    }
+}
+
+/// Needs no body.
+#[idempotent(scope = "tenant")]
+async fn ignore_the_body(_: Tenant) -> &'static str {
+    "ignored"
+}
+
+#[tokio::test]
+async fn a_body_is_not_read_for_a_request_that_can_have_no_record() {
+    let db = TestDb::new().await;
+    let state = AppState::new(engine_in(&db, "observe").await);
+    let routes: Router<AppState> = Router::new().route("/ignore", post(ignore_the_body));
+    let app = routes.with_state(state);
+    let body = stream::poll_fn(|_| -> Poll<Option<Result<&str, Infallible>>> {
+        panic!("it was read");
+    });
+    let request = Request::post("/ignore").header("authorization", "Bearer acme");
+    let request = request.body(Body::from_stream(body)).unwrap();
+    assert_eq!(app.oneshot(request).await.unwrap().status(), 200);
+}
+
 /// An answer that never ends.
 #[idempotent(scope = "tenant")]
 async fn stream_on(_: Tenant) -> Response {
@@ -124,7 +191,7 @@ async fn an_answer_that_streams_is_not_held_back() {
     let state = AppState::new(engine_in(&db, "observe").await);
     let routes: Router<AppState> = Router::new().route("/stream", post(stream_on));
     let app = routes.with_state(state);
-    let request = axum::http::Request::post("/stream").header("authorization", "Bearer acme");
+    let request = Request::post("/stream").header("authorization", "Bearer acme");
     let request = request
         .header("idempotency-key", "k")
         .body(Body::empty())

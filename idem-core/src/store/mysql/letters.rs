@@ -129,6 +129,13 @@ impl Letters for MySql {
         })
     }
 
+    fn count_letters(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
+        Box::pin(async move {
+            let count = "select count(*) from idem_dead_letter where parked_at is not null";
+            sqlx::query_scalar(count).fetch_one(conn).await
+        })
+    }
+
     fn sweep_letters(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let delete = sqlx::query(

@@ -57,7 +57,11 @@ impl Upkeep for MySql {
     fn check(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
         Box::pin(async move {
             let mut missing = Vec::new();
-            for (table, column) in [("idem_record", "status"), ("idem_dead_letter", "attempts")] {
+            for (table, column) in [
+                ("idem_record", "status"),
+                ("idem_dead_letter", "attempts"),
+                ("idem_rollout", "rule"),
+            ] {
                 missing.extend(what_lacks(conn, table, column).await?);
             }
             Ok(missing)

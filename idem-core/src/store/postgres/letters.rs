@@ -124,6 +124,13 @@ impl Letters for Postgres {
         })
     }
 
+    fn count_letters(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
+        Box::pin(async move {
+            let count = "select count(*) from idem.dead_letter where parked_at is not null";
+            sqlx::query_scalar(count).fetch_one(conn).await
+        })
+    }
+
     fn sweep_letters(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let delete = sqlx::query(

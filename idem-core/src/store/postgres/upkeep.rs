@@ -56,7 +56,7 @@ impl Upkeep for Postgres {
             let absent: Vec<String> = sqlx::query_scalar(
                 "select format('the table %s is missing, or the role has no usage on the schema \
                    idem: run idem.migrate() or the SQL of the migrations', t) \
-                 from unnest(array['idem.record', 'idem.dead_letter']) as t \
+                 from unnest(array['idem.record', 'idem.dead_letter', 'idem.rollout']) as t \
                  where to_regclass(t) is null",
             )
             .fetch_all(&mut *conn)
@@ -67,7 +67,7 @@ impl Upkeep for Postgres {
             sqlx::query_scalar(
                 "select format('the role %I has no %s on %s: grant %s on %s to %I', \
                    current_user, p, t, p, t, current_user) \
-                 from unnest(array['idem.record', 'idem.dead_letter']) as t, \
+                 from unnest(array['idem.record', 'idem.dead_letter', 'idem.rollout']) as t, \
                    unnest(array['select', 'insert', 'update', 'delete']) as p \
                  where not has_table_privilege(t, p)",
             )

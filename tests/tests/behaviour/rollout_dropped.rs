@@ -1,0 +1,87 @@
+//! An attempt that is not enforced goes with its request, as it would without the attribute.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use idem_axum::Idempotency;
+use idem_axum::RolloutMode::Enforce;
+use tokio::time::timeout;
+
+use super::app::{app, app_with, engine_in, has_paid, payment};
+use super::rollout::records;
+use super::rollout_moves::begin_at_gate;
+use super::{Db, ONE_WRITER};
+
+/// Waits until nothing runs on the node.
+async fn is_idle(idem: &Idempotency<Db>) {
+    let idle = async {
+        while idem.running() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), idle).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_leaves_nothing_and_its_retry_pays_once() {
+    for mode in ["off", "observe", "validate"] {
+        let (db, idem, app, gate, running) = begin_at_gate(mode).await;
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        is_idle(&idem).await;
+        assert_eq!(
+            (db.payments().await, records(&idem).await),
+            (0, 0),
+            "{mode}"
+        );
+        gate.open.notify_one();
+        let retry = payment("/gate").key("k").send(&app).await;
+        assert!(has_paid(&retry), "{mode}: {retry:?}");
+        assert_eq!(db.payments().await, 1, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn should_the_first_fail_the_one_beside_it_leaves_the_record() {
+    let (db, idem, _, gate, first) = begin_at_gate("observe").await;
+    let beside = Arc::<super::app::Gate>::default();
+    beside.open.notify_one();
+    let beside = app_with(idem.clone(), beside);
+    let second = tokio::spawn(async move { payment("/gate").key("k").send(&beside).await });
+    let mut second = Box::pin(second);
+    let mut answer = None;
+    if ONE_WRITER {
+        // It has arrived when the node counts two, and waits for its turn.
+        while idem.running() < 2 {
+            tokio::task::yield_now().await;
+        }
+    } else {
+        answer = Some((&mut second).await.unwrap());
+    }
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    let answer = match answer {
+        Some(answer) => answer,
+        None => second.await.unwrap(),
+    };
+    assert!(has_paid(&answer), "{answer:?}");
+    is_idle(&idem).await;
+    drop(gate);
+    idem.rollout().set("*", Enforce);
+    for node in [idem, engine_in(&db, "enforce").await] {
+        let retry = payment("/gate").key("k").send(&app(node)).await;
+        assert!(retry.is_replay(), "{retry:?}");
+        assert_eq!(retry.body, answer.body);
+    }
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn while_it_runs_a_shutdown_waits_for_it() {
+    let (db, idem, _, gate, running) = begin_at_gate("observe").await;
+    idem.shutdown(Duration::from_millis(50)).await.unwrap_err();
+    gate.open.notify_one();
+    assert!(has_paid(&running.await.unwrap()));
+    idem.shutdown(Duration::from_secs(30)).await.unwrap();
+    assert_eq!(db.payments().await, 1);
+}
