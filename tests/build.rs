@@ -20,9 +20,10 @@ fn main() {
     println!("cargo::rerun-if-changed={}", docker_socket());
     println!("cargo::rerun-if-changed=build.rs");
     println!(
-        "cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq, idem_no_python)"
+        "cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq, idem_no_python, \
+         idem_no_prometheus)"
     );
-    for file in [GALERA, NATS, RABBITMQ] {
+    for file in [GALERA, NATS, RABBITMQ, PROMETHEUS] {
         println!("cargo::rerun-if-changed={file}");
     }
 
@@ -42,6 +43,9 @@ fn main() {
     }
     if !Path::new(RABBITMQ).exists() {
         println!("cargo::rustc-cfg=idem_no_rabbitmq");
+    }
+    if !Path::new(PROMETHEUS).exists() {
+        println!("cargo::rustc-cfg=idem_no_prometheus");
     }
     let python = Command::new("python3").arg("--version").output();
     if !python.is_ok_and(|output| output.status.success()) {
@@ -92,3 +96,5 @@ const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
 /// What Debian's `nats-server` and `rabbitmq-server` bring.
 const NATS: &str = "/usr/sbin/nats-server";
 const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+/// What Debian's `prometheus` brings.
+const PROMETHEUS: &str = "/usr/bin/prometheus";

@@ -28,9 +28,10 @@ impl<DB: Backend> Idempotency<DB> {
     /// Safe to drop between batches and within one.
     pub async fn sweep(&self) -> Result<u64, Error> {
         let swept = self.look_and_sweep().await;
-        match swept {
-            Ok(_) => self.has_swept(),
-            Err(_) => metrics::count(&metrics::SWEEP_FAILURES, &[], 1),
+        let has_failed = swept.is_err();
+        metrics::count(&metrics::SWEEP_FAILURES, &[], u64::from(has_failed));
+        if !has_failed {
+            self.has_swept();
         }
         swept
     }

@@ -11,7 +11,6 @@
     reason = "a test that cannot go on panics and says why"
 )]
 
-#[cfg(any(feature = "mysql", feature = "nats", feature = "rabbitmq"))]
 #[cfg_attr(
     not(any(feature = "nats", feature = "rabbitmq")),
     expect(dead_code, reason = "brokers use the rest of it")
@@ -28,6 +27,7 @@ pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 #[cfg(any(
     feature = "postgres",
     feature = "mysql",

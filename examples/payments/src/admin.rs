@@ -1,11 +1,12 @@
 //! What an operator may change while the API runs.
 
 use axum::Router;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::routing::get;
 use idem_axum::RolloutRule;
+use idem_axum::core::Operation;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
@@ -13,7 +14,8 @@ use crate::app::AppState;
 use crate::problem::{Body, Problem};
 
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/admin/rollout", get(show).put(change))
+    let rollout = get(show).put(change).delete(withdraw);
+    Router::new().route("/admin/rollout", rollout)
 }
 
 /// Who knows the key that the API was started with. Without one there is no operator.
@@ -34,10 +36,17 @@ impl FromRequestParts<AppState> for Operator {
 
 /// What is to hold for an operation, or for all others where it is `*`.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Change {
     operation: String,
-    /// None takes the rule away.
-    rule: Option<String>,
+    rule: String,
+}
+
+/// Whose rule is to go: each node goes by its own then.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Withdrawal {
+    operation: String,
 }
 
 async fn show(_: Operator, State(app): State<AppState>) -> String {
@@ -50,10 +59,28 @@ async fn change(
     State(app): State<AppState>,
     Body(change): Body<Change>,
 ) -> Result<String, Problem> {
-    let rule = change.rule.map(|rule| rule.parse::<RolloutRule>());
-    let rule = rule.transpose();
+    let rule = change.rule.parse::<RolloutRule>();
     let rule = rule.map_err(|error| Problem::Invalid(error.to_string()))?;
-    let published = app.idem.publish_rollout(&change.operation, rule).await;
+    publish(&app, &change.operation, Some(rule)).await
+}
+
+async fn withdraw(
+    _: Operator,
+    State(app): State<AppState>,
+    Query(withdrawal): Query<Withdrawal>,
+) -> Result<String, Problem> {
+    publish(&app, &withdrawal.operation, None).await
+}
+
+async fn publish(
+    app: &AppState,
+    operation: &str,
+    rule: Option<RolloutRule>,
+) -> Result<String, Problem> {
+    if operation != "*" {
+        Operation::new(operation).map_err(|error| Problem::Invalid(error.to_string()))?;
+    }
+    let published = app.idem.publish_rollout(operation, rule).await;
     published.map_err(|error| {
         let error: &dyn std::error::Error = &error;
         tracing::warn!(error, "the rollout could not be changed");

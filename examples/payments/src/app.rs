@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand};
 use idem_axum::{HasIdempotency, Idempotency, RolloutPlan};
 use tokio::net::TcpListener;
@@ -36,7 +37,7 @@ struct Options {
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     rollout_every: Duration,
     /// The key of the operator, who may change the rollout of all nodes at /admin/rollout.
-    #[arg(long, env = "PAYMENTS_ADMIN_KEY", hide_env_values = true)]
+    #[arg(long, env = "PAYMENTS_ADMIN_KEY", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     admin_key: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -68,6 +69,12 @@ pub async fn main() -> ExitCode {
     reason = "the address is the program's one line of output"
 )]
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
+    if let Some(Command::Idem(command)) = &options.command {
+        let pool = program::open(&options.database_url, options.pool_size).await?;
+        let idem = Idempotency::new(pool);
+        idem.check().await?;
+        return records::run(&idem, command).await;
+    }
     let metrics = telemetry::install()?;
     let pool = program::connect(&options.database_url, options.pool_size).await?;
     let idem = Idempotency::builder(pool.clone())
@@ -75,9 +82,6 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
         .build();
     idem.migrate().await?;
     idem.check().await?;
-    if let Some(Command::Idem(command)) = &options.command {
-        return records::run(&idem, command).await;
-    }
     // Before the first request: the table may know better than the command line.
     idem.read_rollout().await?;
     let listener = program::listen(&options.listen).await?;

@@ -1,11 +1,11 @@
 //! The one place that names the database of this build.
 
 #[cfg(all(feature = "mysql", not(feature = "postgres")))]
-pub(crate) use mysql::{DEFAULT_URL, Db, begin, connect};
+pub(crate) use mysql::{DEFAULT_URL, Db, begin, connect, open};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{DEFAULT_URL, Db, begin, connect};
+pub(crate) use postgres::{DEFAULT_URL, Db, begin, connect, open};
 #[cfg(all(feature = "sqlite", not(any(feature = "postgres", feature = "mysql"))))]
-pub(crate) use sqlite::{DEFAULT_URL, Db, connect};
+pub(crate) use sqlite::{DEFAULT_URL, Db, connect, open};
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!(
@@ -32,9 +32,27 @@ mod sqlite {
         url: &str,
         size: u32,
     ) -> Result<SqlitePool, Box<dyn Error + Send + Sync>> {
+        let pool = pool(url, size, true).await?;
+        sqlx::migrate!("migrations/sqlite").run(&pool).await?;
+        Ok(pool)
+    }
+
+    /// Opens the file as it is.
+    pub(crate) async fn open(
+        url: &str,
+        size: u32,
+    ) -> Result<SqlitePool, Box<dyn Error + Send + Sync>> {
+        pool(url, size, false).await
+    }
+
+    async fn pool(
+        url: &str,
+        size: u32,
+        may_create: bool,
+    ) -> Result<SqlitePool, Box<dyn Error + Send + Sync>> {
         let options = url
             .parse::<SqliteConnectOptions>()?
-            .create_if_missing(true)
+            .create_if_missing(may_create)
             .foreign_keys(true)
             // Readers and replays are not held up by the one writer.
             .journal_mode(SqliteJournalMode::Wal)
@@ -44,7 +62,6 @@ mod sqlite {
             .max_connections(size)
             .connect_with(options)
             .await?;
-        sqlx::migrate!("migrations/sqlite").run(&pool).await?;
         Ok(pool)
     }
 }
@@ -65,13 +82,19 @@ mod postgres {
         url: &str,
         size: u32,
     ) -> Result<PgPool, Box<dyn Error + Send + Sync>> {
+        let pool = open(url, size).await?;
+        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        Ok(pool)
+    }
+
+    /// Connects.
+    pub(crate) async fn open(url: &str, size: u32) -> Result<PgPool, Box<dyn Error + Send + Sync>> {
         // A pool tries a server that refuses it for half a minute, and then does not say so.
         PgConnection::connect(url).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(size)
             .connect(url)
             .await?;
-        sqlx::migrate!("migrations/postgres").run(&pool).await?;
         Ok(pool)
     }
 
@@ -100,13 +123,22 @@ mod mysql {
         url: &str,
         size: u32,
     ) -> Result<MySqlPool, Box<dyn Error + Send + Sync>> {
+        let pool = open(url, size).await?;
+        migrate(&pool).await?;
+        Ok(pool)
+    }
+
+    /// Connects.
+    pub(crate) async fn open(
+        url: &str,
+        size: u32,
+    ) -> Result<MySqlPool, Box<dyn Error + Send + Sync>> {
         // A pool tries a server that refuses it for half a minute, and then does not say so.
         MySqlConnection::connect(url).await?.close().await?;
         let pool = MySqlPoolOptions::new()
             .max_connections(size)
             .connect(url)
             .await?;
-        migrate(&pool).await?;
         Ok(pool)
     }
 

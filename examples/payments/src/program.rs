@@ -19,14 +19,23 @@ pub(crate) fn log() {
         .init();
 }
 
-/// Opens the database, with its name in the error.
+/// Opens the database and brings its tables up to date.
 pub(crate) async fn connect(
     url: &str,
     size: u32,
 ) -> Result<Pool<Db>, Box<dyn Error + Send + Sync>> {
     let connected = database::connect(url, size).await;
-    connected
-        .map_err(|error| format!("the database cannot be used: {}", on_one_line(&*error)).into())
+    connected.map_err(|error| unusable(&*error))
+}
+
+/// Opens the database as it is, for commands that only look.
+pub(crate) async fn open(url: &str, size: u32) -> Result<Pool<Db>, Box<dyn Error + Send + Sync>> {
+    let opened = database::open(url, size).await;
+    opened.map_err(|error| unusable(&*error))
+}
+
+fn unusable(error: &dyn Error) -> Box<dyn Error + Send + Sync> {
+    format!("the database cannot be used: {}", on_one_line(error)).into()
 }
 
 /// Listens, with the address in the error.

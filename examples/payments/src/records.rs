@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use clap::{Args, Subcommand};
-use idem_axum::core::{RecordFilter, RecordView};
+use clap::Subcommand;
+use idem_axum::core::{Invalidated, RecordFilter, RecordView};
 use idem_axum::{Idempotency, Scope};
 
 use crate::database::Db;
@@ -14,73 +14,116 @@ type Done = Result<(), Box<dyn Error + Send + Sync>>;
 pub(crate) enum Command {
     /// Lists records: tenant, operation, digest of the key, state, status, when it was
     /// stored, size, reference.
-    List(Which),
+    List {
+        #[arg(long)]
+        tenant: Option<String>,
+        /// As `POST /payments`, or `inbox:ledger`.
+        #[arg(long)]
+        operation: Option<String>,
+        /// The key as the client has sent it.
+        #[arg(long)]
+        key: Option<String>,
+        /// The digest of the key, as it stands in the log; all that is asked for is read through.
+        #[arg(long)]
+        digest: Option<String>,
+        #[arg(long, value_parser = ["completed", "expired", "broken", "parked"])]
+        state: Option<String>,
+    },
     /// Counts records by operation, state and age. It reads them all.
     Count,
-    /// Forgets the records that are named, so that their keys run again.
+    /// Forgets a record, so that its key runs again.
     Invalidate {
-        #[command(flatten)]
-        which: Which,
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        operation: String,
+        /// The key as the client has sent it.
+        #[arg(long, required_unless_present = "digest", conflicts_with = "digest")]
+        key: Option<String>,
+        /// The digest of the key, as `list` and the log have it.
+        #[arg(long)]
+        digest: Option<String>,
         /// Who wants it so, and why: it stands in the log.
         #[arg(long)]
         by: String,
     },
-    /// Deletes all records and dead letters of a tenant.
+    /// Deletes all records of a tenant's requests, so that all of its keys run again. Those of the
+    /// worker's messages are no tenant's.
     Erase {
         #[arg(long)]
         tenant: String,
+        /// Who wants it so, and why: it stands in the log.
+        #[arg(long)]
+        by: String,
     },
-}
-
-/// Narrows what is meant.
-#[derive(Args, Debug)]
-pub(crate) struct Which {
-    #[arg(long)]
-    tenant: Option<String>,
-    /// As `POST /payments`.
-    #[arg(long)]
-    operation: Option<String>,
-    /// The key as the client has sent it.
-    #[arg(long)]
-    key: Option<String>,
-}
-
-impl Which {
-    fn filter(&self) -> Result<RecordFilter, Box<dyn Error + Send + Sync>> {
-        let mut filter = RecordFilter::default();
-        if let Some(tenant) = &self.tenant {
-            filter = filter.scope(Scope::new(tenant)?);
-        }
-        if let Some(operation) = &self.operation {
-            filter = filter.operation(operation);
-        }
-        if let Some(key) = &self.key {
-            filter = filter.key(key.parse()?);
-        }
-        Ok(filter)
-    }
 }
 
 pub(crate) async fn run(idem: &Idempotency<Db>, command: &Command) -> Done {
     match command {
-        Command::List(which) => list(idem, which).await,
+        Command::List {
+            tenant,
+            operation,
+            key,
+            digest,
+            state,
+        } => {
+            let filter = filter(tenant.as_deref(), operation.as_deref(), key.as_deref())?;
+            let is_meant = |view: &RecordView| {
+                let has_digest = |digest: &String| view.name.key.digest() == *digest;
+                let has_state = |state: &String| view.state.as_str() == state;
+                digest.as_ref().is_none_or(has_digest) && state.as_ref().is_none_or(has_state)
+            };
+            let say_line = |view: &RecordView| say(&line(view));
+            each(idem, &filter, |view| is_meant(view).then(|| say_line(view))).await
+        }
         Command::Count => count(idem).await,
-        Command::Invalidate { which, by } => invalidate(idem, which, by).await,
-        Command::Erase { tenant } => {
-            let erased = idem.erase(&Scope::new(tenant)?).await?;
+        Command::Invalidate {
+            tenant,
+            operation,
+            key,
+            digest,
+            by,
+        } => {
+            let filter = filter(Some(tenant), Some(operation), key.as_deref())?;
+            invalidate(idem, &filter, digest.as_deref(), by).await
+        }
+        Command::Erase { tenant, by } => {
+            let erased = idem.erase(&Scope::new(tenant)?, by).await?;
             say(&format!("{erased} records"));
             Ok(())
         }
     }
 }
 
-async fn list(idem: &Idempotency<Db>, which: &Which) -> Done {
-    let filter = which.filter()?;
+fn filter(
+    tenant: Option<&str>,
+    operation: Option<&str>,
+    key: Option<&str>,
+) -> Result<RecordFilter, Box<dyn Error + Send + Sync>> {
+    let mut filter = RecordFilter::default();
+    if let Some(tenant) = tenant {
+        filter = filter.scope(Scope::new(tenant)?);
+    }
+    if let Some(operation) = operation {
+        filter = filter.operation(operation);
+    }
+    if let Some(key) = key {
+        filter = filter.key(key.parse()?);
+    }
+    Ok(filter)
+}
+
+/// Shows each record that the filter lets through.
+async fn each<T>(
+    idem: &Idempotency<Db>,
+    filter: &RecordFilter,
+    mut show: impl FnMut(&RecordView) -> T,
+) -> Done {
     let mut last: Option<RecordView> = None;
     loop {
-        let page = idem.records(&filter, last.as_ref(), 100).await?;
+        let page = idem.records(filter, last.as_ref(), 100).await?;
         for view in &page {
-            say(&line(view));
+            show(view);
         }
         match page.into_iter().next_back() {
             Some(view) => last = Some(view),
@@ -118,15 +161,27 @@ async fn count(idem: &Idempotency<Db>) -> Done {
     Ok(())
 }
 
-/// One that is named exactly: whoever means many may erase a tenant.
-async fn invalidate(idem: &Idempotency<Db>, which: &Which, by: &str) -> Done {
-    if which.tenant.is_none() || which.operation.is_none() || which.key.is_none() {
-        return Err("say --tenant, --operation and --key".into());
-    }
-    let found = idem.records(&which.filter()?, None, 1).await?;
-    match found.first() {
-        Some(view) => say(&format!("{:?}", idem.invalidate(&view.name, by).await?)),
-        None => say("Absent"),
+/// One alone: whoever means all may erase a tenant.
+async fn invalidate(
+    idem: &Idempotency<Db>,
+    filter: &RecordFilter,
+    digest: Option<&str>,
+    by: &str,
+) -> Done {
+    let mut meant = None;
+    each(idem, filter, |view| {
+        if digest.is_none_or(|digest| view.name.key.digest() == digest) {
+            meant = Some(view.name.clone());
+        }
+    })
+    .await?;
+    let name = meant.ok_or("there is no such record: `idem list` shows those that are there")?;
+    match idem.invalidate(&name, by).await? {
+        Invalidated::Gone => say("it is gone: its key runs again"),
+        Invalidated::Absent => return Err("the record has gone meanwhile".into()),
+        Invalidated::InFlight => {
+            return Err("an attempt with its key runs: ask again when it has ended".into());
+        }
     }
     Ok(())
 }

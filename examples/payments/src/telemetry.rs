@@ -1,6 +1,7 @@
 //! What the programs tell Prometheus.
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -8,17 +9,23 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use idem_axum::{Idempotency, core};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::time::sleep;
 
 use crate::database::Db;
 
 /// From a tenth of a millisecond: a claim takes little more than a round trip.
-const DURATIONS: [f64; 14] = [
+/// Up to beyond the `timeout` of an attempt, so that it is seen who comes near it.
+const DURATIONS: [f64; 17] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+    10.0, 30.0, 60.0,
 ];
 /// Retries come within seconds, or from a queue within days.
 const AGES: [f64; 10] = [
     0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 600.0, 3_600.0, 86_400.0, 604_800.0,
 ];
+
+/// Samples are kept one by one until the exporter sorts them into buckets, scraped or not.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Counts from now on.
 pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn Error + Send + Sync>> {
@@ -29,6 +36,13 @@ pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn Error + Send + Sync>
         .set_buckets_for_metric(ages, &AGES)?
         .install_recorder()?;
     core::metrics::describe();
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            sleep(UPKEEP).await;
+            upkeep.run_upkeep();
+        }
+    });
     Ok(handle)
 }
 
@@ -39,7 +53,6 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
 ) -> Router<S> {
     let show = move || {
         idem.update_gauges();
-        metrics.run_upkeep();
         let text = metrics.render();
         async { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response() }
     };

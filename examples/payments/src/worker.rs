@@ -78,9 +78,15 @@ impl Worker {
         options: &Options,
         redelivery: Option<Duration>,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let pool = program::connect(&options.database_url, options.pool_size).await?;
+        let (url, size) = (&options.database_url, options.pool_size);
+        let pool = match options.command {
+            Some(_) => program::open(url, size).await?,
+            None => program::connect(url, size).await?,
+        };
         let idem = Idempotency::new(pool.clone());
-        idem.migrate().await?;
+        if options.command.is_none() {
+            idem.migrate().await?;
+        }
         idem.check().await?;
         let mut policy = ConsumerPolicy::default();
         policy.redelivery = redelivery;
@@ -117,6 +123,15 @@ impl Worker {
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
         let signalled = program::stop_signal()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        if let Some(address) = &options.metrics_listen {
+            let metrics = telemetry::install()?;
+            let listener = program::listen(address).await?;
+            println!("metrics on http://{}/metrics", listener.local_addr()?);
+            let routes = telemetry::routes(metrics, self.idem.clone());
+            let server = axum::serve(listener, routes)
+                .with_graceful_shutdown(stop.clone().cancelled_owned());
+            tasks.spawn(server.into_future());
+        }
         tasks.spawn(relay::run(broker.clone(), self.pool.clone(), stop.clone()));
         let mut ready = Vec::new();
         for consumer in Consumer::ALL {
@@ -126,15 +141,6 @@ impl Worker {
         }
         let sweeper = self.idem.clone();
         let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
-
-        if let Some(address) = &options.metrics_listen {
-            let listener = program::listen(address).await?;
-            println!("metrics on http://{}/metrics", listener.local_addr()?);
-            let routes = telemetry::routes(telemetry::install()?, self.idem.clone());
-            let server = axum::serve(listener, routes)
-                .with_graceful_shutdown(stop.clone().cancelled_owned());
-            tasks.spawn(server.into_future());
-        }
 
         let all_consume = async {
             for mut is_ready in ready {

@@ -3,8 +3,8 @@
 use idem_tests::process::payments;
 use serde_json::json;
 
-use super::FEATURE;
 use super::app::{App, payment};
+use super::{FEATURE, TestDb};
 
 impl App {
     /// What `payments idem …` prints, and whether it succeeds.
@@ -41,28 +41,51 @@ async fn an_operator_lists_counts_and_invalidates_records() {
         "{counted}"
     );
 
+    let (is_done, said) = app.operate(&["invalidate", "--by", "a test"]).await;
+    assert!(!is_done && said.contains("--tenant"), "{said}");
     let named = [
+        "invalidate",
+        "--by",
+        "a test",
         "--tenant",
         "acme",
         "--operation",
         "POST /payments",
-        "--key",
-        "operated",
     ];
-    let invalidate = [&["invalidate", "--by", "a test"][..], &named].concat();
-    let (is_done, said) = app.operate(&invalidate[..5]).await;
-    assert!(
-        !is_done && said.contains("say --tenant, --operation and --key"),
-        "{said}"
-    );
-    let (is_done, said) = app.operate(&invalidate).await;
-    assert!(
-        is_done && said.contains("Gone") && said.contains("a test"),
-        "{said}"
-    );
-    assert!(!app.send(&pay).await.is_replay());
-    assert!(app.send(&pay).await.is_replay());
-    let (_, erased) = app.operate(&["erase", "--tenant", "acme"]).await;
+    // By the key, or by what the log and the list have of it.
+    let digest = listed.split(' ').nth(3).unwrap().to_owned();
+    for key in [["--key", "operated"], ["--digest", &digest]] {
+        let invalidate = [&named[..], &key].concat();
+        let (is_done, said) = app.operate(&invalidate).await;
+        assert!(
+            is_done && said.contains("it is gone") && said.contains("by=\"a test\""),
+            "{said}"
+        );
+        let (is_done, said) = app.operate(&invalidate).await;
+        assert!(!is_done && said.contains("no such record"), "{said}");
+        assert!(!app.send(&pay).await.is_replay());
+        assert!(app.send(&pay).await.is_replay());
+    }
+    let (_, of_digest) = app.operate(&["list", "--digest", &digest]).await;
+    assert_eq!(of_digest.lines().count(), 1, "{of_digest}");
+    let (_, broken) = app.operate(&["list", "--state", "broken"]).await;
+    assert_eq!(broken, "");
+
+    let erase = ["erase", "--tenant", "acme", "--by", "a test"];
+    let (_, erased) = app.operate(&erase).await;
     assert!(erased.contains("1 records"), "{erased}");
+    assert!(erased.contains("idem::audit"), "{erased}");
     assert!(!app.send(&pay).await.is_replay());
+}
+
+#[tokio::test]
+async fn a_command_changes_no_schema() {
+    let db = TestDb::empty().await;
+    let mut list = payments(FEATURE);
+    list.args(["--database-url", &db.url(), "idem", "list"]);
+    let done = list.output().await.unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(!done.status.success() && said.contains("missing"), "{said}");
+    let again = list.output().await.unwrap();
+    assert!(!again.status.success());
 }
