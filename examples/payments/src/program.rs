@@ -1,6 +1,7 @@
 //! What both programs do at their start and at their end.
 
 use std::error::Error;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use sqlx::Pool;
@@ -15,7 +16,8 @@ pub(crate) fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
         .init();
 }
 
