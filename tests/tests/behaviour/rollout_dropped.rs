@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem_axum::Idempotency;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
 use idem_axum::RolloutMode::Enforce;
+use idem_axum::{Idempotency, Scope, Tx, idempotent};
 use tokio::time::timeout;
 
-use super::app::{app, app_with, engine_in, has_paid, payment};
+use super::app::{AppState, FIVE, Paid, Tenant, app, app_with, engine_in, has_paid, pay, payment};
 use super::rollout::records;
 use super::rollout_moves::begin_at_gate;
-use super::{Db, ONE_WRITER};
+use super::{Db, ONE_WRITER, TestDb};
 
 /// Waits until nothing runs on the node.
 async fn is_idle(idem: &Idempotency<Db>) {
@@ -74,6 +77,33 @@ async fn should_the_first_fail_the_one_beside_it_leaves_the_record() {
         assert_eq!(retry.body, answer.body);
     }
     assert_eq!(db.payments().await, 1);
+}
+
+/// Writes on another connection too, which SQLite lets nobody do meanwhile.
+#[idempotent(scope = "tenant")]
+async fn pay_and_erase(
+    State(state): State<AppState>,
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+) -> Paid {
+    let other = Scope::new("other").unwrap();
+    let erased = state.idem.erase(&other, "a test").await;
+    assert_eq!(erased.is_err(), ONE_WRITER, "{erased:?}");
+    pay(&mut tx, &tenant, FIVE).await
+}
+
+#[tokio::test]
+async fn a_handler_that_waits_for_a_turn_that_it_has_itself_goes_on() {
+    for mode in ["off", "observe"] {
+        let db = TestDb::new().await;
+        let state = AppState::new(engine_in(&db, mode).await);
+        let routes: Router<AppState> = Router::new().route("/erase", post(pay_and_erase));
+        let app = routes.with_state(state);
+        let pay = payment("/erase").key("k");
+        let paid = timeout(Duration::from_secs(60), pay.send(&app)).await;
+        assert!(has_paid(&paid.unwrap()), "{mode}");
+        assert_eq!(db.payments().await, 1, "{mode}");
+    }
 }
 
 #[tokio::test]
