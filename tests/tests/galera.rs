@@ -8,6 +8,8 @@ mod inbox;
 mod migrating;
 #[path = "galera/nodes.rs"]
 mod nodes;
+#[path = "galera/observed.rs"]
+mod observed;
 #[path = "galera/swallowed.rs"]
 mod swallowed;
 
