@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::plain::{self, Plain};
 use crate::session::{END, Effects, Session};
-use crate::store::{Backend, Opening};
+use crate::store::{Backend, Fault, Opening};
 use crate::watch::{Forecast, Watch};
 use crate::{Attempt, Completion, Error, Idempotency, Policy, Tx, ticket};
 
@@ -69,13 +69,18 @@ impl<DB: Backend> Idempotency<DB> {
         }
         let running = self.running_token();
         let mut watch = Watch::arrive(self, attempt);
-        let held = self.hold().await?;
         let opening = Opening {
             may_commit: true,
             timeout: NO_LIMIT,
             ..Opening::new(Some(&watch.attempt.name), watch.id, &policy)
         };
-        match Session::begin(held, &opening, Instant::now() + NO_LIMIT).await {
+        let limit = Instant::now() + NO_LIMIT;
+        let mut opened = Session::begin(self.hold().await?, &opening, limit).await;
+        // One connection that was lost says nothing of the next.
+        if opened.as_ref().is_err_and(is_of_connection::<DB>) {
+            opened = Session::begin(self.hold().await?, &opening, limit).await;
+        }
+        match opened {
             Ok((session, probe)) => {
                 watch.see(probe.free, probe.found);
                 Ok(Unenforced {
@@ -87,7 +92,7 @@ impl<DB: Backend> Idempotency<DB> {
             }
             Err(error) => {
                 unwatched(&error);
-                if !matches!(error, Error::TryAgain(_)) {
+                if !matches!(error, Error::TryAgain(_)) && !is_of_connection::<DB>(&error) {
                     self.rest_from_watching();
                 }
                 self.begin_plain(policy).await
@@ -262,6 +267,11 @@ impl<DB: Backend> UnenforcedWithoutTx<DB> {
         session.commit().await.map_err(plain::commit_error::<DB>)?;
         Ok(true)
     }
+}
+
+/// Whether a connection was lost.
+fn is_of_connection<DB: Backend>(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(error) if DB::fault(error) == Fault::Unknown)
 }
 
 fn unwatched(error: &Error) {

@@ -7,7 +7,7 @@ use idem_tests::proxy::{Action, Proxy};
 use super::app::{app, engine, has_paid, payment, problem};
 use super::log::says;
 use super::rollout::records;
-use super::{COMMIT, TestDb, pool_at};
+use super::{ASKS, COMMIT, TestDb, pool_at};
 
 #[tokio::test]
 async fn an_observed_commit_whose_answer_is_lost_is_found_by_its_record() {
@@ -39,6 +39,22 @@ async fn an_observed_commit_that_did_not_arrive_asks_to_try_again() {
             "{statement}: {text}"
         );
         assert!(!says(&text, &key, "would_"), "{statement}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_at_the_start_costs_no_record() {
+    let (db, proxy, idem) = start("observe").await;
+    let app = app(idem.clone());
+    let ask = proxy.on(ASKS, Action::Cut);
+    for (number, key) in (1..).zip(["lost", "next"]) {
+        let paid = payment("/payments").key(key).send(&app).await;
+        assert!(has_paid(&paid), "{key}: {paid:?}");
+        assert!(ask.is_reached());
+        assert_eq!(
+            (db.payments().await, records(&idem).await),
+            (number, number)
+        );
     }
 }
 
