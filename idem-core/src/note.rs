@@ -17,6 +17,7 @@ impl<DB: Backend> Session<DB> {
         &mut self,
         record: &NewRecord<'_>,
         effects: Effects,
+        is_first: bool,
     ) -> Result<bool, Error> {
         if !self.is_innermost() {
             return Ok(false);
@@ -30,10 +31,28 @@ impl<DB: Backend> Session<DB> {
             let undone = self.forgo(refusal::<DB>(error)).await;
             return if was_over { Ok(false) } else { undone };
         }
-        match self.insert(record).await {
+        let inserted = match is_first {
+            true => self.insert(record).await,
+            false => self.insert_soon(record).await,
+        };
+        match inserted {
             Ok(true) => Ok(true),
             Ok(false) => self.forgo(Error::TryAgain(None)).await,
             Err(error) => self.forgo(error).await,
+        }
+    }
+
+    /// Inserts a record in whose place another attempt may have one that is not committed yet. The
+    /// database waits for that one, which must not become this one's trouble.
+    async fn insert_soon(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
+        let limited = DB::limit_lock_waits(self.conn(), true).await;
+        limited.map_err(refusal::<DB>)?;
+        let inserted = self.insert(record).await;
+        let unlimited = DB::limit_lock_waits(self.conn(), false).await;
+        match inserted {
+            Ok(true) => unlimited.map(|()| true).map_err(refusal::<DB>),
+            // Undone with the insert, where a transaction that has failed takes no statement.
+            not_inserted => not_inserted,
         }
     }
 

@@ -168,7 +168,9 @@ impl<DB: Backend> Unenforced<DB> {
         let mut noted = None;
         if let Some((mut completion, effects)) = answer.filter(|_| watch.may_store()) {
             completion.reference = self.reference.filter(|_| effects == Effects::Keep);
-            match session.note(&watch.record(&completion), effects).await {
+            let is_first = matches!(watch.forecast, Forecast::Fresh);
+            let record = watch.record(&completion);
+            match session.note(&record, effects, is_first).await {
                 Ok(true) => noted = Some(completion),
                 Ok(false) => {}
                 // The transaction is lost with it.

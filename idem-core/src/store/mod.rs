@@ -104,6 +104,16 @@ pub trait Backend:
         record: &'a NewRecord<'a>,
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 
+    /// Lets what waits for a lock give up after a few seconds, or as late as it did before. A database
+    /// that lets one writer in waits for none.
+    #[doc(hidden)]
+    fn limit_lock_waits(
+        _: &mut Self::Connection,
+        _is_limited: bool,
+    ) -> BoxFuture<'_, sqlx::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Commits the attempt's transaction.
     #[doc(hidden)]
     fn commit<'a>(

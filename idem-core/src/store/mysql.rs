@@ -199,6 +199,20 @@ impl Backend for MySql {
         })
     }
 
+    fn limit_lock_waits(
+        conn: &mut MySqlConnection,
+        is_limited: bool,
+    ) -> BoxFuture<'_, sqlx::Result<()>> {
+        let text = match is_limited {
+            true => {
+                "set @idem_lock_wait = @@session.innodb_lock_wait_timeout, \
+                 session innodb_lock_wait_timeout = 5"
+            }
+            false => "set session innodb_lock_wait_timeout = @idem_lock_wait",
+        };
+        Box::pin(async move { sqlx::raw_sql(text).execute(conn).await.map(|_| ()) })
+    }
+
     fn commit<'a>(conn: &'a mut MySqlConnection, _: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
         // Alone: in a message of several statements Galera says OK to a COMMIT that it refuses.
         Box::pin(Manager::commit(conn))

@@ -175,6 +175,22 @@ impl Backend for Postgres {
         })
     }
 
+    fn limit_lock_waits(
+        conn: &mut PgConnection,
+        is_limited: bool,
+    ) -> BoxFuture<'_, sqlx::Result<()>> {
+        let text = match is_limited {
+            true => {
+                "select set_config('idem.lock_timeout', current_setting('lock_timeout'), true), \
+                 set_config('lock_timeout', '5s', true)"
+            }
+            false => {
+                "select set_config('lock_timeout', current_setting('idem.lock_timeout'), true)"
+            }
+        };
+        run(conn, text.to_owned())
+    }
+
     fn commit<'a>(conn: &'a mut PgConnection, _: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(Manager::commit(conn))
     }

@@ -1,10 +1,13 @@
 //! The connection is lost while an attempt commits that is not enforced.
 
+use std::time::Duration;
+
 use idem_axum::Idempotency;
 use idem_tests::log::Log;
 use idem_tests::proxy::{Action, Proxy};
+use tokio::time::timeout;
 
-use super::app::{app, engine, has_paid, payment, problem};
+use super::app::{app, engine, engine_in, has_paid, payment, problem};
 use super::log::says;
 use super::rollout::records;
 use super::{ASKS, COMMIT, TestDb, pool_at};
@@ -56,6 +59,27 @@ async fn a_connection_that_is_lost_at_the_start_costs_no_record() {
             (number, number)
         );
     }
+}
+
+#[tokio::test]
+async fn an_observed_duplicate_waits_for_no_commit_that_does_not_come() {
+    let (db, proxy, idem) = start("observe").await;
+    let commit = proxy.on(COMMIT, Action::Hold);
+    let first = tokio::spawn({
+        let app = app(idem.clone());
+        async move { payment("/payments").key("k").send(&app).await }
+    });
+    commit.reached().await;
+    // Its record is there and not committed.
+    for node in [idem.clone(), engine_in(&db, "observe").await] {
+        let duplicate = payment("/payments").key("k");
+        let app = app(node);
+        let paid = timeout(Duration::from_secs(30), duplicate.send(&app)).await;
+        assert!(has_paid(&paid.unwrap()));
+    }
+    commit.resume();
+    assert!(has_paid(&first.await.unwrap()));
+    assert_eq!((db.payments().await, records(&idem).await), (3, 1));
 }
 
 /// Nobody promises here that a retry finds out.
