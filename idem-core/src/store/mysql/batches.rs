@@ -4,7 +4,8 @@ use futures_util::future::BoxFuture;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, MySql, QueryBuilder, Row};
 
-use super::{DUPLICATE_KEY, Opened, Ran, flag, message, number, stored};
+use super::fault::{DUPLICATE_KEY, Ran, number, run_unless_rolled_back};
+use super::{Opened, flag, message, stored};
 use crate::RecordName;
 use crate::store::{Batches, FORMAT, NewRecord, Seen};
 
@@ -60,7 +61,7 @@ impl Batches for MySql {
         text: &'static str,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
-            match super::run_unless_rolled_back(conn, text).await? {
+            match run_unless_rolled_back(conn, text).await? {
                 Ran::Done => Ok(true),
                 Ran::RolledBackBefore => Ok(false),
             }

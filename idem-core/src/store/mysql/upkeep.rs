@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 use tokio::time::sleep;
 
-use super::{DUPLICATE_KEY, number};
+use super::fault::{DUPLICATE_KEY, number};
 use crate::store::Upkeep;
 
 impl Upkeep for MySql {
