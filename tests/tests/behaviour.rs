@@ -153,7 +153,8 @@ mod sqlite {
 
     const COPIED_SQL: &str = concat!(
         include_str!("../../idem-core/migrations/sqlite/0001_record.sql"),
-        include_str!("../../idem-core/migrations/sqlite/0002_dead_letter.sql")
+        include_str!("../../idem-core/migrations/sqlite/0002_dead_letter.sql"),
+        include_str!("../../idem-core/migrations/sqlite/0003_rollout.sql")
     );
 
     /// Fails and ends the transaction, though not for those who look away.
@@ -206,7 +207,8 @@ mod postgres {
 
     const COPIED_SQL: &str = concat!(
         include_str!("../../idem-core/migrations/postgres/0001_record.sql"),
-        include_str!("../../idem-core/migrations/postgres/0002_dead_letter.sql")
+        include_str!("../../idem-core/migrations/postgres/0002_dead_letter.sql"),
+        include_str!("../../idem-core/migrations/postgres/0003_rollout.sql")
     );
 
     /// Fails and spoils the transaction, though not for those who look away.
@@ -321,7 +323,8 @@ mod mysql {
 
     const COPIED_SQL: &str = concat!(
         include_str!("../../idem-core/migrations/mysql/0001_record.sql"),
-        include_str!("../../idem-core/migrations/mysql/0002_dead_letter.sql")
+        include_str!("../../idem-core/migrations/mysql/0002_dead_letter.sql"),
+        include_str!("../../idem-core/migrations/mysql/0003_rollout.sql")
     );
 
     /// What fails a migration, and what lets it pass again.

@@ -78,15 +78,9 @@ impl Worker {
         options: &Options,
         redelivery: Option<Duration>,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let (url, size) = (&options.database_url, options.pool_size);
-        let pool = match options.command {
-            Some(_) => program::open(url, size).await?,
-            None => program::connect(url, size).await?,
-        };
+        let pool = program::connect(&options.database_url, options.pool_size).await?;
         let idem = Idempotency::new(pool.clone());
-        if options.command.is_none() {
-            idem.migrate().await?;
-        }
+        idem.migrate().await?;
         idem.check().await?;
         let mut policy = ConsumerPolicy::default();
         policy.redelivery = redelivery;
