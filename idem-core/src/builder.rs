@@ -187,7 +187,8 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     /// Wraps the future of each attempt's task, for task-locals and the like.
     ///
     /// An attempt runs on a task of its own. The hook is called on the request's task, where
-    /// its task-locals can be read, with the future that will run on the attempt's task.
+    /// its task-locals can be read, with the future that will run on the attempt's task. One that
+    /// is not enforced runs on the request's task, and the hook is not called.
     #[must_use]
     pub fn wrap_attempts<W>(mut self, wrap: W) -> Self
     where
