@@ -55,16 +55,16 @@ async fn who_is_told_of_an_effect_has_one_and_each_key_has_its_record() {
             sent.spawn(async move { attempt.send(&app).await });
         }
     }
-    let (mut told, mut collided) = (0, 0);
+    let mut told = 0;
     while let Some(answer) = sent.join_next().await {
         let answer = answer.unwrap();
         match answer.status {
             StatusCode::CREATED => told += 1,
-            _ if is_refusal(&answer, 503) => collided += 1,
+            // Another node's transaction was certified first.
+            _ if is_refusal(&answer, 503) => {}
             _ => panic!("{answer:?}"),
         }
     }
-    println!("{told} took effect, {collided} collided");
     let count = "select (select count(*) from effect), count(*) from idem_record";
     for node in NODES {
         let mut conn = cluster.connect(node).await;
