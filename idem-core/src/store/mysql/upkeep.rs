@@ -87,7 +87,7 @@ impl Upkeep for MySql {
                     include_str!("../../../migrations/mysql/0003_rollout.sql"),
                 ),
             ];
-            let mut migrator = crate::store::migrator("idem_migration", &migrations);
+            let mut migrator = crate::store::upkeep::migrator("idem_migration", &migrations);
             // sqlx waits without end for its lock, which MariaDB takes for an error and answers
             // with NULL.
             migrator.set_locking(false);

@@ -95,7 +95,7 @@ impl Upkeep for Postgres {
                     include_str!("../../../migrations/postgres/0003_rollout.sql"),
                 ),
             ];
-            let mut migrator = crate::store::migrator("idem.migration", &migrations);
+            let mut migrator = crate::store::upkeep::migrator("idem.migration", &migrations);
             migrator.create_schema("idem");
             // The migrator locks the session, and one that fails or is dropped never unlocks it.
             let mut conn = pool.acquire().await?;

@@ -86,7 +86,7 @@ impl Upkeep for Sqlite {
                     include_str!("../../../migrations/sqlite/0003_rollout.sql"),
                 ),
             ];
-            let migrator = crate::store::migrator("idem_migration", &migrations);
+            let migrator = crate::store::upkeep::migrator("idem_migration", &migrations);
             // The migrator has no lock of its own here; the one writer's turn is one.
             let mut tx = pool.begin_with("begin immediate").await?;
             // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
