@@ -5,6 +5,7 @@ use idem_core::{Completion, Error, Operation, RolloutMode, Settings, metrics};
 use tokio::time::Instant;
 use tracing::Span;
 
+use crate::runtime::Terminal;
 use crate::spec::Spec;
 use crate::{Rejection, capture};
 
@@ -29,6 +30,12 @@ impl Terms {
         self.operation
             .as_ref()
             .map_or(self.spec.item, Operation::as_str)
+    }
+
+    /// The handler's own response.
+    pub(crate) fn answer(&self, response: Response) -> Response {
+        self.note("fresh");
+        response
     }
 
     pub(crate) fn replay(&self, completion: &Completion) -> Response {
@@ -60,9 +67,9 @@ impl Terms {
     }
 }
 
-/// What retries are told when the handler ended the transaction itself.
-pub(crate) fn terminal(settings: Settings) -> Box<dyn FnOnce() -> Completion + Send> {
-    Box::new(move || Rejection::TransactionBroken.into_completion(&settings))
+/// What retries are told of an attempt whose own answer cannot be stored.
+pub(crate) fn terminal(rejection: Rejection, settings: Settings) -> Terminal {
+    Box::new(move || rejection.into_completion(&settings))
 }
 
 /// Logs a failure with its cause, which the client is not told.

@@ -55,9 +55,36 @@ pub enum Rejection {
     Overloaded,
     /// The node is shutting down.
     ShuttingDown,
+    /// A handler without a `Tx` took too long; what it did by then stays.
+    TimeoutWithoutTx,
+    /// A handler without a `Tx` panicked; what it did by then stays.
+    HandlerPanickedWithoutTx,
+    /// The database refused what was written, and would refuse the same again; nothing was changed.
+    CommitRefused,
+    /// A handler without a `Tx` has done its work, and its record could not be stored in time.
+    DoneNotRecorded,
+    /// A handler without a `Tx` has done its work, and its response cannot be stored; retries get
+    /// this same answer.
+    ResponseLost,
 }
 
 impl Rejection {
+    /// Of a handler whose time was over.
+    pub(crate) fn timeout(can_undo: bool) -> Self {
+        match can_undo {
+            true => Self::Timeout,
+            false => Self::TimeoutWithoutTx,
+        }
+    }
+
+    /// Of a handler that panicked.
+    pub(crate) fn handler_panicked(can_undo: bool) -> Self {
+        match can_undo {
+            true => Self::HandlerPanicked,
+            false => Self::HandlerPanickedWithoutTx,
+        }
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -73,8 +100,13 @@ impl Rejection {
             | Self::NotCommitted
             | Self::TransactionBroken
             | Self::CommitUnclear
+            | Self::HandlerPanickedWithoutTx
+            | Self::CommitRefused
+            | Self::DoneNotRecorded
+            | Self::ResponseLost
             | Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Timeout
+            | Self::TimeoutWithoutTx
             | Self::TryAgain
             | Self::OutcomeUnknown
             | Self::StoreUnavailable
@@ -97,6 +129,7 @@ impl Rejection {
             Self::KeyReused => "mismatch",
             Self::InFlight => "in_flight",
             Self::OutcomeUnknown | Self::CommitUnclear => "outcome_unknown",
+            Self::DoneNotRecorded => "not_recorded",
             _ => "failed",
         }
     }
@@ -106,7 +139,10 @@ impl Rejection {
         self.status() == StatusCode::SERVICE_UNAVAILABLE
             || matches!(
                 self,
-                Self::InFlight | Self::HandlerPanicked | Self::NotCommitted
+                Self::InFlight
+                    | Self::HandlerPanicked
+                    | Self::HandlerPanickedWithoutTx
+                    | Self::NotCommitted
             )
     }
 
@@ -198,8 +234,9 @@ impl Rejection {
             Self::KeyReused => (
                 "key-reused",
                 "The idempotency key was used for another request",
-                "Method, path, query or body differ from the request that first used this key. \
-                 Repeat that request unchanged, or use a new key for a new request.",
+                "The method, path, query, content type, body or a header that this operation compares \
+                 differs from the request that first used this key. Repeat that request unchanged, \
+                 or use a new key for a new request.",
             ),
             Self::InFlight => (
                 "in-flight",
@@ -216,6 +253,30 @@ impl Rejection {
                 "handler-panicked",
                 "The operation failed",
                 "The operation failed unexpectedly. Its transaction was rolled back; the key is free.",
+            ),
+            Self::HandlerPanickedWithoutTx => (
+                "handler-panicked",
+                "The operation failed",
+                "The operation failed unexpectedly, and what it did before that may have taken \
+                 effect. The key is free: the same request runs again.",
+            ),
+            Self::DoneNotRecorded => (
+                "done-not-recorded",
+                "The operation was carried out and is not recorded",
+                "The operation was carried out, but its record could not be stored. Look up what it \
+                 did before you send it again: the same request may be carried out once more.",
+            ),
+            Self::ResponseLost => (
+                "response-lost",
+                "The operation was carried out and its response is lost",
+                "The operation was carried out, but its response could not be stored. It is not \
+                 carried out again with this key. Look up what it did.",
+            ),
+            Self::CommitRefused => (
+                "commit-refused",
+                "The database refused what the operation wrote",
+                "Its transaction was rolled back; the key is free. The same request is refused again \
+                 unless the data changes.",
             ),
             Self::NotCommitted => (
                 "not-committed",
@@ -238,6 +299,12 @@ impl Rejection {
                 "The operation took too long",
                 "Its transaction was rolled back. Send the same request with the same key again.",
             ),
+            Self::TimeoutWithoutTx => (
+                "timeout",
+                "The operation took too long",
+                "The operation was stopped, and what it did before that may have taken effect. The \
+                 key is free: the same request runs again.",
+            ),
             Self::TryAgain => (
                 "try-again",
                 "The operation collided with another one",
@@ -251,8 +318,8 @@ impl Rejection {
             Self::CommitUnclear => (
                 "commit-unclear",
                 "It is not known whether the operation took effect",
-                "The connection to the database broke at the end, and this operation is not \
-                 protected yet: look up whether it took effect before it is sent again.",
+                "The connection to the database broke at the end, and the request had no record to \
+                 find it out by. Look up whether it took effect before you send it again.",
             ),
             Self::StoreUnavailable => (
                 "store-unavailable",
@@ -289,9 +356,14 @@ impl From<&Error> for Rejection {
             Error::TimedOut => Self::Timeout,
             Error::TryAgain(_) => Self::TryAgain,
             Error::OutcomeUnknown => Self::OutcomeUnknown,
+            Error::NotCommitted {
+                is_refused: true, ..
+            } => Self::CommitRefused,
             Error::NotCommitted { .. } => Self::NotCommitted,
             Error::TransactionBroken => Self::TransactionBroken,
             Error::Unreadable => Self::RecordUnreadable,
+            Error::NotRecorded => Self::DoneNotRecorded,
+            Error::AnswerRefused => Self::ResponseLost,
             _ => Self::StoreUnavailable,
         }
     }

@@ -11,7 +11,7 @@ use std::fmt;
 
 use axum::response::Response;
 use idem_core::{
-    Attempt, Claim, Completed, Completion, Effects, Operation, Policy, RolloutMode, metrics,
+    Attempt, Claim, Completed, Completion, Effects, Error, Operation, Policy, RolloutMode, metrics,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +19,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use crate::answer::{Terms, failure, terminal};
-use crate::runtime::{Ending, Runtime};
+use crate::runtime::{Ending, Runtime, Terminal};
 use crate::spec::{Spec, Verdict};
 use crate::supervise::Stopped;
 use crate::unenforced::Lent;
@@ -200,6 +200,7 @@ struct Enforced<'t, F: ?Sized> {
 impl<F: Ending + ?Sized> Enforced<'_, F> {
     async fn finish(self, ended: Result<(Response, bool), Stopped>) -> Response {
         let terms = self.terms;
+        let can_undo = self.fresh.can_undo();
         let answer = match ended {
             Ok((response, is_err)) => match terms.spec.verdict(response.status(), is_err) {
                 Verdict::Store(effects) if terms.has_record => self.store(response, effects).await,
@@ -209,8 +210,11 @@ impl<F: Ending + ?Sized> Enforced<'_, F> {
                     response
                 }),
             },
-            Err(Stopped::TimedOut) => self.stop().await.and(Err(Rejection::Timeout)),
-            Err(Stopped::Panicked(_)) => self.release().await.and(Err(Rejection::HandlerPanicked)),
+            Err(Stopped::TimedOut) => self.stop().await.and(Err(Rejection::timeout(can_undo))),
+            Err(Stopped::Panicked(_)) => {
+                let panicked = Rejection::handler_panicked(can_undo);
+                self.release().await.and(Err(panicked))
+            }
         };
         answer.unwrap_or_else(|rejection| terms.refuse(rejection))
     }
@@ -220,7 +224,11 @@ impl<F: Ending + ?Sized> Enforced<'_, F> {
         let max = spec.max_response.unwrap_or(settings.max_response);
         let captured = capture::capture(response, max, settings);
         match timeout_at(self.terms.deadline, captured).await {
-            Ok(Some((completion, response))) => self.complete(completion, effects, response).await,
+            Ok(Some((completion, response))) => {
+                self.complete(completion, effects, |terms| terms.answer(response))
+                    .await
+            }
+            _ if !self.fresh.can_undo() => self.complete_without_answer().await,
             Ok(None) => self
                 .release()
                 .await
@@ -231,7 +239,17 @@ impl<F: Ending + ?Sized> Enforced<'_, F> {
 
     /// Without a key nothing is stored, so the answer need not be read.
     async fn commit(self, response: Response, effects: Effects) -> Result<Response, Rejection> {
-        self.complete(Completion::default(), effects, response)
+        self.complete(Completion::default(), effects, |terms| {
+            terms.answer(response)
+        })
+        .await
+    }
+
+    /// What the handler did cannot be undone, so that a retry must not do it again.
+    async fn complete_without_answer(self) -> Result<Response, Rejection> {
+        let rejection = Rejection::ResponseLost;
+        let completion = rejection.into_completion(&self.terms.settings);
+        self.complete(completion, Effects::Keep, |terms| terms.refuse(rejection))
             .await
     }
 
@@ -239,34 +257,39 @@ impl<F: Ending + ?Sized> Enforced<'_, F> {
         self,
         completion: Completion,
         effects: Effects,
-        response: Response,
+        answer: impl FnOnce(&Terms) -> Response,
     ) -> Result<Response, Rejection> {
         let (terms, begun) = (self.terms, Instant::now());
-        let completed = self
-            .fresh
-            .complete(completion, effects, terminal(terms.settings.clone()))
-            .await;
+        let terminal = self.terminal();
+        let completed = self.fresh.complete(completion, effects, terminal).await;
         metrics::completion_took(terms.operation(), terms.mode, begun.elapsed());
         match completed {
-            Ok(Completed::Committed) => {
-                terms.note("fresh");
-                Ok(response)
-            }
+            Ok(Completed::Committed) => Ok(answer(terms)),
             Ok(Completed::Replay(completion)) => Ok(terms.replay(&completion)),
             Ok(Completed::Mismatch) => Err(Rejection::KeyReused),
+            // Nothing finds that out later.
+            Err(Error::OutcomeUnknown) if !terms.has_record => Err(Rejection::CommitUnclear),
             Err(error) => Err(failure(&error)),
         }
     }
 
     async fn release(self) -> Result<(), Rejection> {
-        let terminal = terminal(self.terms.settings.clone());
+        let terminal = self.terminal();
         let released = self.fresh.release(terminal).await;
         released.map_err(|error| failure(&error))
     }
 
     async fn stop(self) -> Result<(), Rejection> {
-        let terminal = terminal(self.terms.settings.clone());
+        let terminal = self.terminal();
         let stopped = self.fresh.stop(terminal).await;
         stopped.map_err(|error| failure(&error))
+    }
+
+    fn terminal(&self) -> Terminal {
+        let rejection = match self.fresh.can_undo() {
+            true => Rejection::TransactionBroken,
+            false => Rejection::ResponseLost,
+        };
+        terminal(rejection, self.terms.settings.clone())
     }
 }

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::run::{Running, Work};
 
-/// Makes the terminal answer of a handler that ended the transaction itself.
+/// Makes the terminal answer of an attempt whose own answer cannot be stored: of a handler that ended
+/// the transaction itself, or whose work is done without one.
 pub(crate) type Terminal = Box<dyn FnOnce() -> Completion + Send>;
 
 /// Claims attempts and runs their tasks.
@@ -48,6 +49,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
 /// The ways in which an attempt ends.
 pub trait Ending: Send {
+    /// Whether what the handler did can be undone.
+    fn can_undo(&self) -> bool;
+
     /// Stores the answer and commits.
     fn complete(
         self: Box<Self>,
@@ -135,6 +139,10 @@ impl<DB: Backend> UnenforcedEnding for Unenforced<DB> {
 }
 
 impl<DB: Backend> Ending for Fresh<DB> {
+    fn can_undo(&self) -> bool {
+        true
+    }
+
     fn complete(
         self: Box<Self>,
         completion: Completion,

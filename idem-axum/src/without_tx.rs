@@ -150,13 +150,17 @@ impl UnenforcedEnding for Unwatched {
 }
 
 impl<DB: Backend> Ending for FreshWithoutTx<DB> {
+    fn can_undo(&self) -> bool {
+        false
+    }
+
     fn complete(
         self: Box<Self>,
         completion: Completion,
         _: Effects,
-        _: Terminal,
+        terminal: Terminal,
     ) -> BoxFuture<'static, Result<Completed, Error>> {
-        Box::pin((*self).complete(completion))
+        Box::pin((*self).complete(completion, terminal))
     }
 
     fn release(self: Box<Self>, _: Terminal) -> BoxFuture<'static, Result<(), Error>> {
@@ -175,6 +179,10 @@ impl<DB: Backend> Ending for FreshWithoutTx<DB> {
 struct Unprotected(#[expect(dead_code, reason = "dropped at the end")] Admission);
 
 impl Ending for Unprotected {
+    fn can_undo(&self) -> bool {
+        false
+    }
+
     fn complete(
         self: Box<Self>,
         _: Completion,

@@ -12,12 +12,19 @@ use crate::{Attempt, Error, Idempotency};
 
 /// What the database says of an attempt.
 pub(crate) enum Asked<DB: Backend> {
-    /// It may run, in this transaction.
-    Fresh(Session<DB>),
+    /// It may run, in this transaction, and what keeps other processes out where it runs outside of it.
+    Fresh(Session<DB>, Option<DB::ProcessLock>),
     /// A live record is there.
     Found(Arc<StoredRecord>),
     /// Another node's attempt runs.
     Running,
+}
+
+/// Where an attempt's work has its effects.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Work {
+    InTransaction,
+    Outside,
 }
 
 impl<DB: Backend> Idempotency<DB> {
@@ -27,13 +34,14 @@ impl<DB: Backend> Idempotency<DB> {
     pub(crate) async fn ask_until(
         &self,
         attempt: &Attempt,
+        work: Work,
         id: Uuid,
         patience: Instant,
     ) -> Result<Asked<DB>, Error> {
         const LONGEST_PAUSE: Duration = Duration::from_millis(400);
         let mut pause = Duration::from_millis(20);
         loop {
-            let asked = self.ask_with_retries(attempt, id).await?;
+            let asked = self.ask_with_retries(attempt, work, id).await?;
             let now = Instant::now();
             if !matches!(asked, Asked::Running) || now >= patience {
                 return Ok(asked);
@@ -44,10 +52,15 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 
-    async fn ask_with_retries(&self, attempt: &Attempt, id: Uuid) -> Result<Asked<DB>, Error> {
+    async fn ask_with_retries(
+        &self,
+        attempt: &Attempt,
+        work: Work,
+        id: Uuid,
+    ) -> Result<Asked<DB>, Error> {
         let mut retries = 0..self.settings().claim_retries;
         loop {
-            match self.ask(attempt, id).await {
+            match self.ask(attempt, work, id).await {
                 Err(Error::TryAgain(_)) if retries.next().is_some() => {
                     sleep(Duration::from_millis(fastrand::u64(1..20))).await;
                 }
@@ -56,7 +69,7 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 
-    async fn ask(&self, attempt: &Attempt, id: Uuid) -> Result<Asked<DB>, Error> {
+    async fn ask(&self, attempt: &Attempt, work: Work, id: Uuid) -> Result<Asked<DB>, Error> {
         if DB::SINGLE_WRITER {
             // Reading does not queue behind a writer, so replays are not held up by one.
             let mut conn = self.acquire(attempt.deadline).await?;
@@ -71,11 +84,15 @@ impl<DB: Backend> Idempotency<DB> {
             if_it_may_run: true,
             ..Opening::new(Some(&attempt.name), id, &attempt.policy)
         };
-        let (session, probe) = Session::open(self, &opening, attempt.deadline).await?;
+        let (mut session, probe) = Session::open(self, &opening, attempt.deadline).await?;
         let asked = match probe.found {
             Some(record) if !record.expired => Asked::Found(Arc::new(record)),
             _ if !probe.free => Asked::Running,
-            _ => return Ok(Asked::Fresh(session)),
+            _ if work == Work::InTransaction => return Ok(Asked::Fresh(session, None)),
+            _ => match session.keep_processes_out(&attempt.name).await? {
+                Some(lock) => return Ok(Asked::Fresh(session, Some(lock))),
+                None => Asked::Running,
+            },
         };
         session.leave_untouched(END).await;
         Ok(asked)

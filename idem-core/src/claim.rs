@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::ask::Asked;
+use crate::ask::{Asked, Work};
 use crate::idempotency::Admission;
 use crate::in_flight::{Arrival, Told};
 use crate::session::Session;
@@ -61,14 +61,17 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// Dropping the future at any await closes the connection and frees the key.
     pub async fn claim(&self, attempt: Attempt) -> Result<Claim<Fresh<DB>>, Error> {
-        let claim = self.claim_until_deadline(attempt).await?;
+        let claim = self
+            .claim_until_deadline(attempt, Work::InTransaction)
+            .await?;
         Ok(claim.map(|(ticket, session)| Fresh::new(ticket, session)))
     }
 
     /// Claims the attempt's record for work that does not use the transaction.
     ///
     /// On SQLite no transaction is open meanwhile, since it would shut out the work's own
-    /// writes. Other databases hold a connection for as long as the work takes.
+    /// writes: a lock on a file beside the database keeps other processes out. Other databases
+    /// hold a connection for as long as the work takes, and another one where that is lost.
     ///
     /// # Errors
     ///
@@ -82,14 +85,16 @@ impl<DB: Backend> Idempotency<DB> {
         mut attempt: Attempt,
     ) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
         attempt.policy.isolation = DB::WITHOUT_TX;
-        let claim = self.claim_until_deadline(attempt).await?;
-        let mut claim = claim.map(|(ticket, session)| FreshWithoutTx::new(ticket, session));
-        if let Claim::Fresh(fresh) = &mut claim
-            && DB::SINGLE_WRITER
-        {
-            fresh.leave_transaction().await;
-        }
-        Ok(claim)
+        Ok(
+            match self.claim_until_deadline(attempt, Work::Outside).await? {
+                Claim::Fresh((ticket, session)) => {
+                    Claim::Fresh(FreshWithoutTx::new(ticket, session).await)
+                }
+                Claim::Replay(completion) => Claim::Replay(completion),
+                Claim::InFlight => Claim::InFlight,
+                Claim::Mismatch => Claim::Mismatch,
+            },
+        )
     }
 
     /// Opens a transaction for an attempt without a key: nothing protects it against a retry.
@@ -109,6 +114,7 @@ impl<DB: Backend> Idempotency<DB> {
         let ticket = Ticket {
             _admission: self.admit()?,
             idem: self.clone(),
+            _process_lock: None,
             claimed: None,
             id: Uuid::new_v4(),
             policy,
@@ -121,10 +127,11 @@ impl<DB: Backend> Idempotency<DB> {
     async fn claim_until_deadline(
         &self,
         attempt: Attempt,
+        work: Work,
     ) -> Result<Claim<(Ticket<DB>, Session<DB>)>, Error> {
         let admission = self.admit()?;
         let deadline = attempt.deadline;
-        let claim = self.claim_admitted(attempt, admission);
+        let claim = self.claim_admitted(attempt, work, admission);
         timeout_at(deadline, claim)
             .await
             .unwrap_or(Err(Error::TimedOut))
@@ -133,6 +140,7 @@ impl<DB: Backend> Idempotency<DB> {
     async fn claim_admitted(
         &self,
         attempt: Attempt,
+        work: Work,
         admission: Admission,
     ) -> Result<Claim<(Ticket<DB>, Session<DB>)>, Error> {
         let Attempt {
@@ -163,7 +171,7 @@ impl<DB: Backend> Idempotency<DB> {
             },
         };
         let id = Uuid::new_v4();
-        match self.ask_until(&attempt, id, patience).await? {
+        match self.ask_until(&attempt, work, id, patience).await? {
             Asked::Running => Ok(Claim::InFlight),
             Asked::Found(record) => {
                 place.completed(&record);
@@ -173,11 +181,12 @@ impl<DB: Backend> Idempotency<DB> {
                 }
                 told
             }
-            Asked::Fresh(session) => {
+            Asked::Fresh(session, process_lock) => {
                 place.runs();
                 let fingerprint = fingerprint.without_body();
                 let ticket = Ticket {
                     idem: self.clone(),
+                    _process_lock: process_lock,
                     id,
                     policy: *policy,
                     deadline: *deadline,

@@ -35,6 +35,8 @@ pub enum Error {
     NotCommitted {
         /// What stood in the way.
         reason: &'static str,
+        /// Whether the same attempt must fail again, as where a constraint refused it.
+        is_refused: bool,
         /// The database's answer, if it had one.
         source: Option<sqlx::Error>,
     },
@@ -46,6 +48,14 @@ pub enum Error {
     /// A record exists that this build cannot read or compare; the handler did not run.
     #[error("the record has a format or fingerprint version this build does not know")]
     Unreadable,
+    /// The work was done without a transaction, and its record could not be stored in time: a retry
+    /// may do it again.
+    #[error("the work was done and could not be recorded")]
+    NotRecorded,
+    /// The work was done without a transaction and is recorded, but not its answer, which the
+    /// database refuses to store. A retry is told the same and never runs.
+    #[error("the work was done and recorded, but its answer cannot be stored")]
+    AnswerRefused,
 }
 
 /// The schema could not be brought up to date.

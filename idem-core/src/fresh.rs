@@ -20,16 +20,6 @@ pub struct Fresh<DB: Backend> {
     reference: Option<String>,
 }
 
-/// The first attempt of its name, without a transaction to hand out.
-///
-/// Dropping it frees the key.
-#[derive(Debug)]
-#[must_use = "dropping a fresh claim releases it"]
-pub struct FreshWithoutTx<DB: Backend> {
-    ticket: Ticket<DB>,
-    session: Option<Session<DB>>,
-}
-
 /// How an attempt ended that was to be completed.
 #[derive(Debug)]
 #[expect(
@@ -84,7 +74,9 @@ impl<DB: Backend> Fresh<DB> {
     ) -> Result<Completed, Error> {
         // With the writes goes the name of what they made.
         completion.reference = self.reference.filter(|_| effects == Effects::Keep);
-        let ended = self.ticket.store(self.session, completion, effects).await;
+        let limit = self.ticket.end_of_completion();
+        let stored = self.ticket.store(self.session, completion, effects, limit);
+        let ended = stored.await;
         self.ticket.finish(ended, if_broken).await
     }
 
@@ -95,8 +87,11 @@ impl<DB: Backend> Fresh<DB> {
         mut completion: Completion,
     ) -> (Ticket<DB>, Result<Stored, Error>) {
         completion.reference = self.reference;
-        let stored = self.ticket.store(self.session, completion, Effects::Keep);
-        let stored = stored.await;
+        let limit = self.ticket.end_of_completion();
+        let stored = self
+            .ticket
+            .store(self.session, completion, Effects::Keep, limit)
+            .await;
         (self.ticket, stored)
     }
 
@@ -145,53 +140,5 @@ impl<DB: Backend> Fresh<DB> {
 
     pub(crate) fn into_parts(self) -> (Ticket<DB>, Session<DB>) {
         (self.ticket, self.session)
-    }
-}
-
-impl<DB: Backend> FreshWithoutTx<DB> {
-    pub(crate) fn new(ticket: Ticket<DB>, session: Session<DB>) -> Self {
-        let session = Some(session);
-        Self { ticket, session }
-    }
-
-    /// Left open, the transaction would shut out the work's own writes.
-    pub(crate) async fn leave_transaction(&mut self) {
-        if let Some(session) = self.session.take() {
-            session.leave_untouched(END).await;
-        }
-    }
-
-    /// Stores the answer, in one transaction.
-    ///
-    /// # Errors
-    ///
-    /// As [`Fresh::complete`]. The work's own effects are outside of the transaction and stay.
-    ///
-    /// # Cancellation
-    ///
-    /// As [`Fresh::complete`].
-    pub async fn complete(mut self, completion: Completion) -> Result<Completed, Error> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => self.ticket.open(self.ticket.end_of_completion()).await?,
-        };
-        let ended = self.ticket.store(session, completion, Effects::Keep).await;
-        self.ticket.finish(ended, Completion::default).await
-    }
-
-    /// Frees the key.
-    ///
-    /// # Cancellation
-    ///
-    /// Safe to drop.
-    pub async fn release(self) {
-        if let Some(session) = self.session {
-            session.roll_back(END).await;
-        }
-    }
-
-    /// When the attempt's time is over.
-    pub fn deadline(&self) -> Instant {
-        self.ticket.deadline
     }
 }

@@ -23,6 +23,7 @@ mod held;
 mod idempotency;
 mod in_flight;
 mod inbox;
+mod keeper;
 mod key;
 pub mod metrics;
 mod note;
@@ -44,12 +45,13 @@ mod ticket;
 mod tx;
 mod unenforced;
 mod watch;
+mod without_tx;
 
 pub use builder::{IdempotencyBuilder, Settings};
 pub use claim::{Attempt, Claim};
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
 pub use fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
-pub use fresh::{Completed, Fresh, FreshWithoutTx};
+pub use fresh::{Completed, Fresh};
 pub use idempotency::{Admission, Idempotency};
 pub use inbox::{
     Batch, BatchMessage, ConsumerPolicy, DeadLetter, Failure, Inbox, InboxBuilder, Message,
@@ -66,3 +68,4 @@ pub use store::Backend;
 pub use tx::Tx;
 pub use unenforced::{Unenforced, UnenforcedWithoutTx};
 pub use watch::Forecast;
+pub use without_tx::FreshWithoutTx;

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::held::Holding;
-use crate::session::{claim_error, refusal};
+use crate::session::{claim_error, commit_refused, refusal};
 use crate::store::{Backend, Fault};
 use crate::{Error, Idempotency, Isolation};
 
@@ -59,10 +59,9 @@ pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {
     match DB::fault(&error) {
         Fault::Unknown => Error::OutcomeUnknown,
         Fault::Collision => Error::TryAgain(Some(error)),
-        Fault::Aborted | Fault::GuardLost | Fault::Refused => Error::NotCommitted {
-            reason: "the database refused the COMMIT",
-            source: Some(error),
-        },
+        fault @ (Fault::Aborted | Fault::GuardLost | Fault::Failed | Fault::Refused) => {
+            commit_refused(error, fault)
+        }
     }
 }
 

@@ -56,10 +56,21 @@ impl<DB: Backend> Session<DB> {
         opening: &Opening<'_>,
         deadline: Instant,
     ) -> Result<(Self, Probe), Error> {
-        let turn = timeout_at(deadline, idem.writers_turn()).await;
-        let turn = turn.map_err(|_| Error::TimedOut)?;
-        let conn = idem.acquire(deadline).await?;
-        Self::begin(Held::hold(conn, turn), opening, deadline).await
+        let mut others = 0..idem.pool().size();
+        loop {
+            let turn = timeout_at(deadline, idem.writers_turn()).await;
+            let turn = turn.map_err(|_| Error::TimedOut)?;
+            let conn = idem.acquire(deadline).await?;
+            match Self::begin(Held::hold(conn, turn), opening, deadline).await {
+                // It may have been dead in the pool, as all may be that were there with it.
+                Err(Error::Unavailable(error))
+                    if DB::fault(&error) == Fault::Unknown && others.next().is_some() =>
+                {
+                    tracing::debug!(%error, "a connection was lost before anything ran");
+                }
+                begun => return begun,
+            }
+        }
     }
 
     /// As [`open`](Self::open), on a connection that is held already.
@@ -87,6 +98,16 @@ impl<DB: Backend> Session<DB> {
         ))
     }
 
+    /// Keeps other processes out while work runs outside of the transaction. `None`: one is at it.
+    pub(crate) async fn keep_processes_out(
+        &mut self,
+        name: &RecordName,
+    ) -> Result<Option<DB::ProcessLock>, Error> {
+        DB::keep_processes_out(&mut self.held.conn, name)
+            .await
+            .map_err(claim_error::<DB>)
+    }
+
     /// The connection that a handler's `Tx` borrows.
     pub(crate) fn conn(&mut self) -> &mut DB::Connection {
         &mut self.held.conn
@@ -109,6 +130,7 @@ impl<DB: Backend> Session<DB> {
             1 => Ok(()),
             _ => Err(Error::NotCommitted {
                 reason: "a savepoint of the handler was neither committed nor rolled back",
+                is_refused: false,
                 source: None,
             }),
         }
@@ -262,13 +284,26 @@ pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
 
 /// An error of a statement after the handler ran and before COMMIT.
 pub(crate) fn refusal<DB: Backend>(error: sqlx::Error) -> Error {
-    let reason = match DB::fault(&error) {
+    let fault = DB::fault(&error);
+    let reason = match fault {
         Fault::Collision | Fault::Unknown => return Error::TryAgain(Some(error)),
         Fault::Aborted => "a statement had failed and the handler went on",
-        Fault::GuardLost | Fault::Refused => "the database refused to store the record",
+        Fault::GuardLost | Fault::Failed | Fault::Refused => {
+            "the database refused to store the record"
+        }
     };
     Error::NotCommitted {
         reason,
+        is_refused: fault == Fault::Refused,
+        source: Some(error),
+    }
+}
+
+/// An error of a COMMIT that was answered.
+pub(crate) fn commit_refused(error: sqlx::Error, fault: Fault) -> Error {
+    Error::NotCommitted {
+        reason: "the database refused the COMMIT",
+        is_refused: fault == Fault::Refused,
         source: Some(error),
     }
 }

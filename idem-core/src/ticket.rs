@@ -10,7 +10,8 @@ use crate::claim::{Claim, replay};
 use crate::fresh::Completed;
 use crate::idempotency::Admission;
 use crate::in_flight::Place;
-use crate::session::{END, Effects, RolledBack, Session, claim_error};
+use crate::keeper::RecordLock;
+use crate::session::{END, Effects, RolledBack, Session, claim_error, commit_refused};
 use crate::store::{Backend, Fault, NewRecord, Opening, Outcome, StoredRecord};
 use crate::{Completion, Error, Fingerprint, Idempotency, Policy, RecordName, metrics};
 
@@ -18,6 +19,8 @@ use crate::{Completion, Error, Fingerprint, Idempotency, Policy, RecordName, met
 #[derive(Debug)]
 pub(crate) struct Ticket<DB: Backend> {
     pub(crate) idem: Idempotency<DB>,
+    /// Keeps other processes out. Dropped before the place, whose next one asks for it.
+    pub(crate) _process_lock: Option<DB::ProcessLock>,
     /// None for an attempt without a key.
     pub(crate) claimed: Option<(RecordName, Fingerprint, Place)>,
     pub(crate) id: Uuid,
@@ -39,8 +42,8 @@ impl<DB: Backend> Ticket<DB> {
         mut session: Session<DB>,
         completion: Completion,
         effects: Effects,
+        limit: Instant,
     ) -> Result<Stored, Error> {
-        let limit = self.end_of_completion();
         let inserted = timeout_at(limit, self.insert(&mut session, &completion, effects)).await;
         match inserted.unwrap_or(Err(Error::TimedOut)) {
             Ok(true) => self.commit(session, completion, limit).await,
@@ -125,14 +128,14 @@ impl<DB: Backend> Ticket<DB> {
         }
     }
 
-    fn answer_waiters(self, completion: Completion) {
+    pub(crate) fn answer_waiters(self, completion: Completion) {
         let Some((_, fingerprint, place)) = self.claimed else {
             return;
         };
         place.completed(&Arc::new(StoredRecord::new(&fingerprint, completion)));
     }
 
-    async fn answer_of_winner(self) -> Result<Completed, Error> {
+    pub(crate) async fn answer_of_winner(self) -> Result<Completed, Error> {
         let Some((name, fingerprint, place)) = self.claimed else {
             return Err(Error::TryAgain(None));
         };
@@ -178,6 +181,29 @@ impl<DB: Backend> Ticket<DB> {
         }
     }
 
+    /// What its lock is taken again with.
+    pub(crate) fn lock(&self) -> Option<RecordLock<DB>> {
+        let (name, ..) = self.claimed.as_ref()?;
+        Some(RecordLock {
+            idem: self.idem.clone(),
+            name: name.clone(),
+            attempt: self.id,
+            policy: self.policy,
+        })
+    }
+
+    /// What has become of its own record.
+    pub(crate) async fn outcome(&self, limit: Instant) -> Result<Outcome, Error> {
+        let Some((name, ..)) = &self.claimed else {
+            return Ok(Outcome::Running);
+        };
+        let mut conn = self.idem.acquire(limit).await?;
+        let asked = timeout_at(limit, DB::outcome(&mut conn, name, self.id)).await;
+        asked
+            .map_err(|_| Error::TimedOut)?
+            .map_err(claim_error::<DB>)
+    }
+
     pub(crate) async fn open(&self, limit: Instant) -> Result<Session<DB>, Error> {
         let name = self.claimed.as_ref().map(|(name, _, _)| name);
         let opening = Opening::new(name, self.id, &self.policy);
@@ -204,12 +230,8 @@ pub(crate) async fn commit<DB: Backend>(
         Ok(Err(error)) => match DB::fault(&error) {
             Fault::Unknown => tracing::warn!(%error, "COMMIT was not acknowledged"),
             Fault::Collision => return Err(Error::TryAgain(Some(error))),
-            Fault::Aborted | Fault::GuardLost | Fault::Refused => {
-                let reason = "the database refused the COMMIT";
-                return Err(Error::NotCommitted {
-                    reason,
-                    source: Some(error),
-                });
+            fault @ (Fault::Aborted | Fault::GuardLost | Fault::Failed | Fault::Refused) => {
+                return Err(commit_refused(error, fault));
             }
         },
         Err(_) => tracing::warn!("COMMIT was not acknowledged in time"),

@@ -90,6 +90,16 @@ impl TestDb {
             .unwrap()
     }
 
+    /// Opens a pool of at most `connections` that hands them out without a look whether they live.
+    pub async fn untested_pool(&self, connections: u32) -> Pool<Db> {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .test_before_acquire(false)
+            .connect_with(self.connect_options())
+            .await
+            .unwrap()
+    }
+
     /// Where another process, or a [`Proxy`](crate::proxy::Proxy), finds this database.
     pub fn url(&self) -> String {
         self.connect_options().to_url_lossy().into()

@@ -84,6 +84,8 @@ macro_rules! behaviours {
         mod problems;
         #[path = "behaviour/read_only.rs"]
         mod read_only;
+        #[path = "behaviour/recorded.rs"]
+        mod recorded;
         #[path = "behaviour/records.rs"]
         mod records;
         #[path = "behaviour/reference.rs"]
@@ -159,6 +161,9 @@ mod sqlite {
 
     /// Fails and ends the transaction, though not for those who look away.
     const FAILS: &str = "insert or rollback into payment (id) values (2)";
+
+    /// There are no connections to end.
+    const KILL_OTHERS: [&str; 2] = ["select 1 where false", ""];
 
     /// A handler with a `Tx` keeps every other writer out until it is done.
     const RACED: [&str; 1] = ["/outside"];
@@ -236,13 +241,16 @@ mod postgres {
         ("search_path", "later,pg_catalog,public"),
     );
 
+    /// The longest that a transaction may be idle, in a time that a handler outlives.
+    const SHORT_IDLE: (&str, &str) = ("idle_in_transaction_session_timeout", "1s");
+
     const COMMIT: &str = "commit";
     const ASKS: &str = "pg_try_advisory_xact_lock";
     const CANCEL: &str = "pg_cancel_backend";
     /// Lists the connections to this database, and ends one.
     const KILL_OTHERS: [&str; 2] = [
         "select pid::bigint from pg_stat_activity where datname = current_database() \
-            and pid <> pg_backend_pid() and random() < 0.5",
+            and pid <> pg_backend_pid()",
         "select pg_terminate_backend(?)",
     ];
     /// What a broken transaction leaves in the server's log.
@@ -278,6 +286,8 @@ mod postgres {
     mod locks;
     #[path = "behaviour/lost_commit.rs"]
     mod lost_commit;
+    #[path = "behaviour/lost_lock.rs"]
+    mod lost_lock;
     #[path = "behaviour/nodes.rs"]
     mod nodes;
     #[path = "behaviour/partitions.rs"]
@@ -351,13 +361,16 @@ mod mysql {
     const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) =
         ("do 0", ("timestamp", "unix_timestamp() + 25 * 3600"));
 
+    /// The longest that a session may be idle, in a time that a handler outlives.
+    const SHORT_IDLE: (&str, &str) = ("wait_timeout", "1");
+
     const COMMIT: &str = "commit";
     const ASKS: &str = "get_lock";
     const CANCEL: &str = "kill query";
     /// Lists the connections to this database, and ends one.
     const KILL_OTHERS: [&str; 2] = [
         "select cast(id as signed) from information_schema.processlist where db = database() \
-            and id <> connection_id() and rand() < 0.5",
+            and id <> connection_id()",
         "kill ?",
     ];
     /// A server that has started has logged it; statements that fail are not logged.
@@ -399,6 +412,8 @@ mod mysql {
     mod locked_rows;
     #[path = "behaviour/lost_commit.rs"]
     mod lost_commit;
+    #[path = "behaviour/lost_lock.rs"]
+    mod lost_lock;
     #[path = "behaviour/nodes.rs"]
     mod nodes;
     #[path = "behaviour/rollout_lost_commit.rs"]

@@ -184,7 +184,9 @@ impl<DB: Backend> Held<DB> {
             Ok(Ok(Err(error))) => Err(match DB::fault(&error) {
                 Fault::Aborted => Trouble::Aborted,
                 Fault::Unknown => Trouble::Lost(Lost::Store(claim_error::<DB>(error))),
-                Fault::Collision | Fault::GuardLost | Fault::Refused => Trouble::Lost(Lost::Spoilt),
+                Fault::Collision | Fault::GuardLost | Fault::Failed | Fault::Refused => {
+                    Trouble::Lost(Lost::Spoilt)
+                }
             }),
             Ok(Err(_)) => Err(Trouble::Lost(Lost::Spoilt)),
             Err(_) => Err(Trouble::Lost(Lost::TimeOver)),

@@ -6,7 +6,7 @@ use super::attempt::RunningAttempt;
 use super::counting::{Counted, Parks};
 use super::failing::Failing;
 use super::{Inbox, Message, ProcessError, Processed};
-use crate::ask::Asked;
+use crate::ask::{Asked, Work};
 use crate::claim::replay;
 use crate::session::{END, claim_error};
 use crate::store::Backend;
@@ -155,10 +155,12 @@ impl<DB: Backend> Delivery<DB> {
         }
         // MariaDB and MySQL give the lock of the count back while nobody waits.
         let patience = Instant::now() + END;
-        let asked = self.idem.ask_until(&self.attempt, ticket.id, patience);
+        let asked = self
+            .idem
+            .ask_until(&self.attempt, Work::InTransaction, ticket.id, patience);
         let asked = timeout_at(self.attempt.deadline, asked).await;
         Ok(match asked.unwrap_or(Err(Error::TimedOut))? {
-            Asked::Fresh(session) => Claimed::Counted(Fresh::new(ticket, session)),
+            Asked::Fresh(session, _) => Claimed::Counted(Fresh::new(ticket, session)),
             Asked::Found(record) => Claimed::Claim(replay(&record, &self.attempt.fingerprint)?),
             Asked::Running => Claimed::Claim(Claim::InFlight),
         })

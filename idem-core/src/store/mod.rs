@@ -73,6 +73,17 @@ pub trait Backend:
         opening: &'a Opening<'a>,
     ) -> BoxFuture<'a, sqlx::Result<(Self::Opened, Probe)>>;
 
+    /// What keeps the attempts of other processes out that share no lock of the database's own.
+    #[doc(hidden)]
+    type ProcessLock: Send + Sync + fmt::Debug;
+
+    /// Takes that lock in an open attempt. `None`: another process has it.
+    #[doc(hidden)]
+    fn keep_processes_out<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<Self::ProcessLock>>>;
+
     /// Reads a record outside of a transaction.
     #[doc(hidden)]
     fn find<'a>(
@@ -293,7 +304,9 @@ pub enum Fault {
     Aborted,
     /// The guard savepoint is gone: the transaction is not the one that was opened.
     GuardLost,
-    /// The database said no; the transaction is over.
+    /// The database could not; the same again may succeed once it can.
+    Failed,
+    /// The database said no, as a constraint does, and would to the same again.
     Refused,
     /// The connection is gone or confused: what happened is not known.
     Unknown,

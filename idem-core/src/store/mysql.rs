@@ -106,6 +106,16 @@ impl Backend for MySql {
         })
     }
 
+    // The database's own lock is every process's.
+    type ProcessLock = ();
+
+    fn keep_processes_out<'a>(
+        _: &'a mut MySqlConnection,
+        _: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<()>>> {
+        Box::pin(async { Ok(Some(())) })
+    }
+
     fn find<'a>(
         conn: &'a mut MySqlConnection,
         name: &'a RecordName,

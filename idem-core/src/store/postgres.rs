@@ -85,6 +85,16 @@ impl Backend for Postgres {
         })
     }
 
+    // The database's own lock is every process's.
+    type ProcessLock = ();
+
+    fn keep_processes_out<'a>(
+        _: &'a mut PgConnection,
+        _: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<()>>> {
+        Box::pin(async { Ok(Some(())) })
+    }
+
     fn find<'a>(
         conn: &'a mut PgConnection,
         name: &'a RecordName,
@@ -242,7 +252,15 @@ impl Backend for Postgres {
             // Completion unknown, connection exceptions, shutdowns: the fate of a COMMIT is open.
             "40003" => Fault::Unknown,
             code if code.starts_with("08") || code.starts_with("57P") => Fault::Unknown,
-            _ => Fault::Refused,
+            // What was written is at fault: data, constraints, views' checks, raised by a function,
+            // not allowed, too large. <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+            code if ["22", "23", "27", "42", "44", "54", "P0"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+            {
+                Fault::Refused
+            }
+            _ => Fault::Failed,
         }
     }
 }

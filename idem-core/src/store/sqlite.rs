@@ -18,6 +18,7 @@ use crate::{Completion, Isolation, RecordName};
 
 mod batches;
 mod letters;
+mod process_lock;
 mod records;
 mod rollouts;
 mod upkeep;
@@ -91,6 +92,15 @@ impl Backend for Sqlite {
                 },
             ))
         })
+    }
+
+    type ProcessLock = process_lock::ProcessLock;
+
+    fn keep_processes_out<'a>(
+        conn: &'a mut SqliteConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<Self::ProcessLock>>> {
+        Box::pin(process_lock::take(conn, name))
     }
 
     fn find<'a>(
@@ -248,7 +258,9 @@ impl Backend for Sqlite {
             (1, _) => Fault::GuardLost,
             // SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB.
             (10 | 11 | 26, _) => Fault::Unknown,
-            _ => Fault::Refused,
+            // SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_AUTH.
+            (18 | 19 | 20 | 23, _) => Fault::Refused,
+            _ => Fault::Failed,
         }
     }
 }

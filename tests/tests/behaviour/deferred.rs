@@ -15,7 +15,8 @@ async fn a_constraint_that_refuses_the_commit_leaves_nothing() {
     let pay = payment("/act").key("k");
     let failing = "insert into entry (account) values (7)";
     let failed = pay.clone().header("x-sql", failing).send(&app).await;
-    assert_eq!(problem(&failed), (500, "not-committed".to_owned()));
+    assert_eq!(problem(&failed), (500, "commit-refused".to_owned()));
+    assert_eq!(failed.header("retry-after"), None, "it would fail again");
     assert_eq!(db.payments().await, 0);
     assert!(has_paid(&pay.send(&app).await));
     assert_eq!(db.payments().await, 1);

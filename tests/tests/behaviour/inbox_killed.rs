@@ -155,7 +155,7 @@ async fn kill(pool: &Pool<Db>) {
         .fetch_all(pool)
         .await
         .unwrap_or_default();
-    for id in ids {
+    for id in ids.into_iter().filter(|_| fastrand::bool()) {
         let kill = AssertSqlSafe(KILL_OTHERS[1].replace('?', &id.to_string()));
         drop(sqlx::raw_sql(kill).execute(pool).await);
     }

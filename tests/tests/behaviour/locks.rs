@@ -42,7 +42,6 @@ async fn a_lost_connection_leaves_no_lock_behind() {
     let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
     let app: Router = app(Idempotency::new(pool));
     for (statement, action) in [
-        ("begin", Action::CutAnswer),
         ("insert into payment", Action::CutAnswer),
         ("insert into idem.record", Action::CutAnswer),
         ("commit", Action::Cut),
@@ -54,6 +53,11 @@ async fn a_lost_connection_leaves_no_lock_behind() {
         no_lock_is_left(&direct, statement).await;
     }
     assert_eq!(db.payments().await, 0);
+    // Nothing has run by then, so it is begun once more.
+    let cut = proxy.on("begin", Action::CutAnswer);
+    let paid = payment("/payments").key("k").send(&app).await;
+    assert!(cut.is_reached() && paid.status == 201, "{paid:?}");
+    no_lock_is_left(&direct, "begin").await;
 }
 
 /// A closed connection's locks go when the server notices, not before the client goes on.

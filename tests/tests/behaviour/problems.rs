@@ -30,7 +30,7 @@ async fn reject_at_gate(
 }
 
 #[idempotent(scope = "tenant", max_response = "1B")]
-async fn answer_at_length(_: Bytes) -> &'static str {
+async fn answer_at_length(_tx: Tx<Db>, _: Bytes) -> &'static str {
     "long"
 }
 

@@ -30,6 +30,10 @@ pub(super) fn of(error: &sqlx::Error) -> Fault {
         1305 => Fault::GuardLost,
         // An error during COMMIT, a shutdown, a killed or broken connection.
         1180 | 1053 | 1927 | 3169 | 4031 | 1152 | 1154..=1161 | 1184 => Fault::Unknown,
+        // No memory, no disk, a full table, a server that may not write, too many of something.
+        1021 | 1030 | 1037 | 1038 | 1041 | 1040 | 1114 | 1203 | 1226 | 1290 | 1792 | 1836 => {
+            Fault::Failed
+        }
         _ => Fault::Refused,
     }
 }

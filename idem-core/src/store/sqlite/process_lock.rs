@@ -1,0 +1,78 @@
+//! A lock across processes, held while work runs that has no transaction to keep others out.
+//!
+//! An empty file beside the database, named after the record and locked by the system, which lets
+//! go of it when the process ends, however it ends.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use same_file::Handle;
+use sqlx::sqlite::SqliteConnection;
+use tokio::task::spawn_blocking;
+
+use crate::RecordName;
+
+/// Dropped, the next process may have it.
+#[derive(Debug)]
+pub struct ProcessLock {
+    /// None for a database that no other process can open.
+    held: Option<(File, PathBuf)>,
+}
+
+/// `None`: another process, or another handle of this one, has it.
+pub(super) async fn take(
+    conn: &mut SqliteConnection,
+    name: &RecordName,
+) -> sqlx::Result<Option<ProcessLock>> {
+    let file: Option<String> =
+        sqlx::query_scalar("select file from pragma_database_list where name = 'main'")
+            .fetch_one(conn)
+            .await?;
+    // In memory, or a temporary file without a name.
+    let Some(file) = file.filter(|file| !file.is_empty()) else {
+        return Ok(Some(ProcessLock { held: None }));
+    };
+    let folder = PathBuf::from(format!("{file}-idem"));
+    let id = name.lock_id();
+    let taken = spawn_blocking(move || try_lock(&folder, &format!("{id:016x}"))).await;
+    let taken = taken.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+    Ok(taken.map(|held| ProcessLock { held: Some(held) }))
+}
+
+fn try_lock(folder: &Path, name: &str) -> io::Result<Option<(File, PathBuf)>> {
+    fs::create_dir_all(folder)?;
+    let path = folder.join(name);
+    loop {
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Whoever had it may have removed the file since it was opened here: that one locks nobody out.
+        let is_there = Handle::from_path(&path);
+        if is_there.is_ok_and(|there| is_same(&file, &there)) {
+            return Ok(Some((file, path)));
+        }
+    }
+}
+
+fn is_same(file: &File, there: &Handle) -> bool {
+    let file = file.try_clone().and_then(Handle::from_file);
+    file.is_ok_and(|file| file == *there)
+}
+
+impl Drop for ProcessLock {
+    fn drop(&mut self) {
+        if let Some((file, path)) = self.held.take() {
+            // Removed while it is locked, so that it is never another's that is removed.
+            drop(fs::remove_file(path));
+            drop(file);
+        }
+    }
+}
