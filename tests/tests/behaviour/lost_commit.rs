@@ -3,9 +3,10 @@
 use axum::Router;
 use idem_axum::Idempotency;
 use idem_tests::proxy::{Action, Proxy};
+use serde_json::Value;
 
 use super::app::{app, engine, has_paid, payment, problem};
-use super::{COMMIT, TestDb, pool_at};
+use super::{COMMIT, TestDb, pool_at, without_tx};
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
@@ -34,6 +35,37 @@ async fn a_commit_that_did_not_arrive_asks_to_try_again() {
     assert_eq!(db.payments().await, 0);
     assert!(has_paid(&pay.send(&app).await));
     assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn without_a_key_a_commit_whose_answer_is_lost_is_not_to_be_sent_again() {
+    for (action, payments) in [(Action::CutAnswer, 1), (Action::Cut, 0)] {
+        let (db, proxy, app) = start().await;
+        let commit = proxy.on(COMMIT, action);
+        let unclear = payment("/optional").send(&app).await;
+        assert!(commit.is_reached());
+        assert_eq!(problem(&unclear), (500, "commit-unclear".to_owned()));
+        assert_eq!(unclear.json::<Value>()["retryable"], false);
+        assert_eq!(unclear.header("retry-after"), None);
+        assert_eq!(db.payments().await, payments);
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_work_without_a_tx_whose_commit_is_lost_is_stored_once() {
+    for action in [Action::CutAnswer, Action::Cut] {
+        let (db, proxy, _) = start().await;
+        let (app, _) = without_tx::app(Idempotency::new(pool_at(proxy.url(), 10).await));
+        let commit = proxy.on(COMMIT, action);
+        let pay = payment("/pool").key("k");
+        let paid = pay.send(&app).await;
+        assert!(commit.is_reached());
+        assert!(has_paid(&paid), "{paid:?}");
+        let retry = pay.send(&app).await;
+        assert!(retry.is_replay(), "{retry:?}");
+        assert_eq!(retry.body, paid.body);
+        assert_eq!(db.payments().await, 1);
+    }
 }
 
 #[tokio::test]
