@@ -179,6 +179,8 @@ mod sqlite {
     behaviours!();
     #[path = "behaviour/deferred.rs"]
     mod deferred;
+    #[path = "behaviour/processes.rs"]
+    mod processes;
     #[path = "behaviour/writer.rs"]
     mod writer;
     #[path = "behaviour/writers.rs"]
