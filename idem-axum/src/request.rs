@@ -120,11 +120,20 @@ impl Head {
                 headers.push((*name, value.as_bytes()));
             }
         }
-        let path = match (spec.operation, &self.route, &self.params) {
-            (Some(_), Some(_), Some(params)) => params,
-            _ => self.uri.path(),
+        let path = self.uri.path();
+        let params = match &self.route {
+            Some(_) => self.params.as_deref(),
+            None => None,
+        };
+        // A record of before a deploy may be told by the other one.
+        let (path, other_path) = match (spec.operation, params) {
+            (Some(_), Some(params)) => (params, Some(path)),
+            _ => (path, params),
         };
         let mut input = FingerprintInput::new(self.method.as_str(), path, body);
+        input.is_by_parameters = spec.operation.is_some() && params.is_some();
+        input.other_path = other_path;
+        input.header_names = spec.fingerprint_headers;
         input.query = self.uri.query().unwrap_or_default();
         input.headers = &headers;
         if let Some(content_type) = self.headers.get(header::CONTENT_TYPE) {

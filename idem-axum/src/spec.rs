@@ -72,8 +72,12 @@ impl Spec {
 
     /// `fingerprint = path`.
     #[must_use]
-    pub const fn fingerprint_with(mut self, make: fn(&FingerprintInput<'_>) -> [u8; 32]) -> Self {
-        self.fingerprint = FingerprintBy::Custom(make);
+    pub const fn fingerprint_with(
+        mut self,
+        name: &'static str,
+        make: fn(&FingerprintInput<'_>) -> [u8; 32],
+    ) -> Self {
+        self.fingerprint = FingerprintBy::Custom(name, make);
         self
     }
 

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::ask::{Asked, Work};
+use crate::fingerprint::Comparison;
 use crate::idempotency::Admission;
 use crate::in_flight::{Arrival, Told};
 use crate::session::Session;
@@ -218,11 +219,16 @@ pub(crate) fn replay<F>(
     if record.format != FORMAT {
         return Err(Error::Unreadable);
     }
-    match fingerprint.same_as(record.fingerprint_version, &record.fingerprint) {
-        Some(true) => Ok(Claim::Replay(Arc::clone(&record.completion))),
-        Some(false) => Ok(Claim::Mismatch),
-        None => Err(Error::Unreadable),
+    match fingerprint.compare(record.fingerprint_version, &record.fingerprint) {
+        Comparison::Same => {}
+        Comparison::Different => return Ok(Claim::Mismatch),
+        Comparison::NotComparable => tracing::warn!(
+            "a record is replayed that cannot be compared with the request: the operation has \
+             changed what it compares since"
+        ),
+        Comparison::Unknown => return Err(Error::Unreadable),
     }
+    Ok(Claim::Replay(Arc::clone(&record.completion)))
 }
 
 impl<F> Claim<F> {

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use self::form::{Headers, Request, same_headers, tag};
 
-use crate::canonical_json;
+mod first_form;
+mod form;
 
 /// What a fingerprint is made of: the parts of a request that a retry repeats.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,15 @@ pub struct FingerprintInput<'a> {
     pub content_type: &'a [u8],
     /// The headers that the operation adds, as (lower-case name, value), in order.
     pub headers: &'a [(&'a str, &'a [u8])],
+    /// The names of these headers, those that the request lacks too.
+    #[doc(hidden)]
+    pub header_names: &'a [&'a str],
+    /// The path where the captured parameters stand in for it, or these where it stands itself.
+    #[doc(hidden)]
+    pub other_path: Option<&'a str>,
+    /// Whether the captured parameters stand in for the path.
+    #[doc(hidden)]
+    pub is_by_parameters: bool,
     /// The whole body.
     pub body: &'a [u8],
 }
@@ -35,6 +45,9 @@ impl<'a> FingerprintInput<'a> {
             query: "",
             content_type: b"",
             headers: &[],
+            header_names: &[],
+            other_path: None,
+            is_by_parameters: false,
             body,
         }
     }
@@ -48,92 +61,165 @@ pub enum FingerprintBy {
     Body,
     /// By the canonical form of a JSON body (RFC 8785); other bodies by their bytes.
     Json,
-    /// By what a function of the application makes of the request.
-    Custom(fn(&FingerprintInput<'_>) -> [u8; 32]),
+    /// By what a function of the application makes of the request. The name stands for it in
+    /// records: what another name has made is not comparable.
+    Custom(&'static str, fn(&FingerprintInput<'_>) -> [u8; 32]),
 }
 
-/// The fingerprint of one request, comparable with every version this build can read.
+/// The fingerprint of one request, comparable with every form that this build can read.
 ///
-/// A stored record is compared by the version it was written with, so that a rolling deploy
-/// which changes how fingerprints are made never turns retries into refusals. Only what a
-/// function made ([`FingerprintBy::Custom`]) cannot be compared once the function is gone.
+/// A stored record is compared in the form in which it was stored: by its way of reading the body
+/// and of naming the path, and by those of its headers that this operation still lists. So a deploy
+/// that changes the options of an attribute never turns a retry into a refusal. What cannot be
+/// compared any more is replayed, with a warning in the log: what a function made
+/// ([`FingerprintBy::Custom`]) that is gone.
 #[derive(Clone)]
 pub struct Fingerprint {
-    /// The version and the digest that are stored.
-    stored: (i16, [u8; 32]),
-    by_bytes: [u8; 32],
-    /// Makes the one digest that is costly, for records written before a deploy.
-    json: Option<Arc<JsonLater>>,
+    /// The version and the bytes that are stored.
+    stored: (i16, Box<[u8]>),
+    /// What the other forms are made of; none for a message whose content is not compared.
+    request: Option<Arc<Request>>,
+    /// The body, where a form is made of more than its digest.
+    body: Option<Arc<[u8]>>,
 }
 
-/// What the digest of canonical JSON is made of.
-struct JsonLater {
-    head: Sha256,
-    body: Box<[u8]>,
+/// What a comparison with a stored record has come to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Comparison {
+    Same,
+    Different,
+    /// Nobody can tell any more.
+    NotComparable,
+    /// The record is of a form that this build does not know.
+    Unknown,
 }
 
-/// Version numbers stand in rows and never change their meaning.
+// Version numbers stand in rows and never change their meaning.
 const NONE: i16 = 0;
 const BODY_V1: i16 = 1;
 const JSON_V1: i16 = 2;
 const CUSTOM_V1: i16 = 3;
+const BODY_V2: i16 = 4;
+const JSON_V2: i16 = 5;
+const CUSTOM_V2: i16 = 6;
 
 impl Fingerprint {
     /// Computes the fingerprint of a request.
     pub fn of(input: &FingerprintInput<'_>, by: FingerprintBy) -> Self {
-        let by_bytes = with_body(head(BODY_V1, input), input.body);
-        let json = head(JSON_V1, input);
+        let request = Request::of(input);
         let stored = match by {
-            FingerprintBy::Body => (BODY_V1, by_bytes),
-            FingerprintBy::Json => (JSON_V1, with_json(json.clone(), input.body)),
-            FingerprintBy::Custom(make) => (CUSTOM_V1, make(input)),
+            FingerprintBy::Body => (BODY_V2, request.by_bytes().with(&request.headers)),
+            FingerprintBy::Json => {
+                let digest = request.by_json(input.body);
+                (JSON_V2, digest.with(&request.headers))
+            }
+            FingerprintBy::Custom(name, make) => {
+                let made = [tag(name.as_bytes()).as_slice(), &make(input)].concat();
+                let by_bytes = request.by_bytes().with(&Headers::default());
+                (CUSTOM_V2, [made, by_bytes].concat())
+            }
         };
-        let later = || {
-            Arc::new(JsonLater {
-                head: json,
-                body: input.body.into(),
-            })
-        };
-        let json = (stored.0 != JSON_V1).then(later);
         Self {
-            stored,
-            by_bytes,
-            json,
+            stored: (stored.0, stored.1.into()),
+            request: Some(Arc::new(request)),
+            body: Some(input.body.into()),
         }
     }
 
     /// That of a message whose content is not compared: it is the same as any other.
     pub(crate) fn none() -> Self {
         Self {
-            stored: (NONE, [0; 32]),
-            by_bytes: [0; 32],
-            json: None,
+            stored: (NONE, Box::default()),
+            request: None,
+            body: None,
         }
     }
 
-    /// The version and digest to store.
-    pub(crate) fn stored(&self) -> (i16, &[u8; 32]) {
+    /// The version and the bytes to store: 255 at most.
+    pub(crate) fn stored(&self) -> (i16, &[u8]) {
         (self.stored.0, &self.stored.1)
     }
 
-    /// Whether a stored fingerprint is of the same request; `None` when this build cannot tell.
-    pub(crate) fn same_as(&self, version: i16, stored: &[u8]) -> Option<bool> {
-        if NONE == version || NONE == self.stored.0 {
-            return Some(true);
-        }
-        let digest = match (version, &self.json) {
-            (version, _) if version == self.stored.0 => self.stored.1,
-            (BODY_V1, _) => self.by_bytes,
-            (JSON_V1, Some(json)) => with_json(json.head.clone(), &json.body),
-            _ => return None,
+    /// Compares with a stored fingerprint, in the form in which that one was stored.
+    pub(crate) fn compare(&self, version: i16, stored: &[u8]) -> Comparison {
+        let (own, Some(request)) = (self.stored(), &self.request) else {
+            return Comparison::Same;
         };
-        Some(digest.as_slice() == stored)
+        if version == NONE || own == (version, stored) {
+            return Comparison::Same;
+        }
+        match version {
+            BODY_V1 | JSON_V1 => match &self.body {
+                Some(body) => first_form::compare(request, body, version, stored),
+                None => Comparison::NotComparable,
+            },
+            CUSTOM_V1 => self.compare_made(stored),
+            BODY_V2 | JSON_V2 => self.compare_request(request, version, stored),
+            CUSTOM_V2 => self.compare_custom(request, stored),
+            _ => Comparison::Unknown,
+        }
+    }
+
+    fn compare_request(&self, request: &Request, version: i16, stored: &[u8]) -> Comparison {
+        let Some((form, rest)) = stored.split_first() else {
+            return Comparison::Unknown;
+        };
+        let Some((digest, headers)) = rest.split_at_checked(32) else {
+            return Comparison::Unknown;
+        };
+        let own = match (version, &self.body) {
+            (BODY_V2, _) => request.by_bytes_in(*form),
+            (_, Some(body)) => request.by_json_in(*form, body),
+            (_, None) => self.made_by_json_in(*form),
+        };
+        match own {
+            None => Comparison::NotComparable,
+            Some(own) if own != *digest => Comparison::Different,
+            Some(_) => same_headers(&request.headers, headers),
+        }
+    }
+
+    /// Where it was stored by that, it is known without its body too.
+    fn made_by_json_in(&self, form: u8) -> Option<[u8; 32]> {
+        let (own_form, rest) = self.stored.1.split_first()?;
+        let digest = rest.first_chunk()?;
+        (self.stored.0 == JSON_V2 && *own_form == form).then_some(*digest)
+    }
+
+    fn compare_custom(&self, request: &Request, stored: &[u8]) -> Comparison {
+        let Some((made, by_bytes)) = stored.split_at_checked(8 + 32) else {
+            return Comparison::Unknown;
+        };
+        if self.stored.0 == CUSTOM_V2 {
+            let Some(own) = self.stored.1.get(..8 + 32) else {
+                return Comparison::Unknown;
+            };
+            match (own == made, own.get(..8) == made.get(..8)) {
+                (true, _) => return Comparison::Same,
+                (false, true) => return Comparison::Different,
+                (false, false) => {}
+            }
+        }
+        // The function is gone. The same bytes are the same request; of others nobody can tell.
+        match self.compare_request(request, BODY_V2, by_bytes) {
+            Comparison::Same => Comparison::Same,
+            _ => Comparison::NotComparable,
+        }
+    }
+
+    /// What a function made has no name in the first form.
+    fn compare_made(&self, stored: &[u8]) -> Comparison {
+        match self.stored.1.get(8..8 + 32) {
+            Some(made) if self.stored.0 == CUSTOM_V2 && made == stored => Comparison::Same,
+            Some(_) if self.stored.0 == CUSTOM_V2 => Comparison::Different,
+            _ => Comparison::NotComparable,
+        }
     }
 
     /// What is needed once the attempt runs: the body is not kept for so long.
     pub(crate) fn without_body(&self) -> Self {
         Self {
-            json: None,
+            body: None,
             ..self.clone()
         }
     }
@@ -154,111 +240,5 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-fn head(version: i16, input: &FingerprintInput<'_>) -> Sha256 {
-    let mut hash = Sha256::new();
-    hash.update(version.to_be_bytes());
-    let mut part = |bytes| part(&mut hash, bytes);
-    part(input.method.as_bytes());
-    part(input.path.as_bytes());
-    part(input.query.as_bytes());
-    part(input.content_type);
-    for (name, value) in input.headers {
-        part(name.as_bytes());
-        part(value);
-    }
-    hash
-}
-
-fn with_json(head: Sha256, body: &[u8]) -> [u8; 32] {
-    match canonical_json::canonical(body) {
-        Some(text) => with_body(head, &text),
-        None => with_body(head, body),
-    }
-}
-
-fn with_body(mut head: Sha256, body: &[u8]) -> [u8; 32] {
-    part(&mut head, body);
-    head.finalize().into()
-}
-
-/// Each part is preceded by its length, so that none can pass for two.
-fn part(hash: &mut Sha256, bytes: &[u8]) {
-    hash.update((bytes.len() as u64).to_be_bytes());
-    hash.update(bytes);
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(body: &str, by: FingerprintBy) -> Fingerprint {
-        Fingerprint::of(
-            &FingerprintInput::new("POST", "/payments", body.as_bytes()),
-            by,
-        )
-    }
-
-    #[test]
-    fn each_part_counts() {
-        let base = FingerprintInput::new("POST", "/a", b"x");
-        let other = [
-            FingerprintInput {
-                method: "PUT",
-                ..base
-            },
-            FingerprintInput { path: "/b", ..base },
-            FingerprintInput { query: "q", ..base },
-            FingerprintInput {
-                content_type: b"text/plain",
-                ..base
-            },
-            FingerprintInput {
-                headers: &[("x-currency", b"EUR")],
-                ..base
-            },
-            FingerprintInput { body: b"y", ..base },
-            // The same bytes, cut at another place.
-            FingerprintInput {
-                path: "/",
-                query: "a",
-                ..base
-            },
-        ];
-        let fingerprint = Fingerprint::of(&base, FingerprintBy::Body);
-        for input in other {
-            assert_ne!(
-                fingerprint,
-                Fingerprint::of(&input, FingerprintBy::Body),
-                "{input:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn json_ignores_order_and_white_space_only() {
-        let json = |body| of(body, FingerprintBy::Json).stored().1.to_owned();
-        assert_eq!(
-            json(r#"{"a":1,"b":[1.0]}"#),
-            json("{ \"b\": [1],\n \"a\": 1 }")
-        );
-        assert_ne!(json(r#"{"a":1}"#), json(r#"{"a":2}"#));
-    }
-
-    #[test]
-    fn a_row_is_compared_by_what_it_was_written_by_after_a_deploy() {
-        let custom = FingerprintBy::Custom(|_| [7; 32]);
-        let json = FingerprintBy::Json;
-        let body = FingerprintBy::Body;
-        for (before, after) in [(body, json), (json, body), (body, custom), (json, custom)] {
-            let old = of(r#"{"a":1}"#, before);
-            let (version, digest) = old.stored();
-            let same = |text| of(text, after).same_as(version, digest);
-            assert_eq!(same(r#"{"a":1}"#), Some(true), "{before:?} {after:?}");
-            assert_eq!(same(r#"{"a":2}"#), Some(false), "{before:?} {after:?}");
-        }
-        let old = of("", custom);
-        let (version, digest) = old.stored();
-        assert_eq!(of("", body).same_as(version, digest), None);
-        assert_eq!(of("", json).same_as(99, digest), None);
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::Path;
 use syn::spanned::Spanned as _;
 
 use crate::args::{Amount, Args, Fingerprint};
@@ -48,10 +49,22 @@ fn fingerprint(fingerprint: &Fingerprint) -> Option<TokenStream> {
     match fingerprint {
         Fingerprint::Body => None,
         Fingerprint::Json => Some(quote!(.fingerprint_json())),
-        Fingerprint::With(path) => Some(quote_spanned! {path.span()=>
-            .fingerprint_with(|input| ::idem_axum::__rt::custom_digest(#path(input)))
-        }),
+        Fingerprint::With(path) => {
+            let name = name_of(path);
+            Some(quote_spanned! {path.span()=>
+                .fingerprint_with(#name, |input| ::idem_axum::__rt::custom_digest(#path(input)))
+            })
+        }
     }
+}
+
+/// The function as it is written, which stands for it in records.
+fn name_of(path: &Path) -> String {
+    let segments = path
+        .segments
+        .iter()
+        .map(|segment| segment.ident.to_string());
+    segments.collect::<Vec<_>>().join("::")
 }
 
 fn fingerprint_headers(names: &[String]) -> Option<TokenStream> {

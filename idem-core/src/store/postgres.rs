@@ -173,7 +173,7 @@ impl Backend for Postgres {
             .bind(record.attempt)
             .bind(super::FORMAT)
             .bind(version)
-            .bind(digest.as_slice())
+            .bind(digest)
             .bind(i16::try_from(record.completion.status).unwrap_or(i16::MAX))
             .bind(&record.completion.headers)
             .bind(&record.completion.body)

@@ -183,7 +183,7 @@ impl Backend for Sqlite {
             .bind(record.attempt)
             .bind(super::FORMAT)
             .bind(version)
-            .bind(digest.as_slice())
+            .bind(digest)
             .bind(i64::from(record.completion.status))
             .bind(&record.completion.headers)
             .bind(&record.completion.body)

@@ -147,13 +147,64 @@ async fn a_record_is_compared_as_it_was_written_before_a_deploy() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_function_that_is_gone_is_never_run_over() {
+async fn a_record_of_a_function_that_is_gone_is_replayed() {
     let (db, app) = start(routes()).await;
     let pay = payment("/function").key("k");
     assert!(has_paid(&pay.send(&app).await));
-    let retry = pay.path("/body").send(&app).await;
-    assert_eq!(problem(&retry), (503, "record-unreadable".to_owned()));
+    let retry = pay.clone().path("/body").body("other").send(&app).await;
+    assert!(retry.is_replay(), "{retry:?}");
     assert_eq!(db.payments().await, 1);
+}
+
+/// What the attribute says before and after a deploy.
+mod before_and_after {
+    use super::*;
+
+    #[idempotent(scope = "tenant")]
+    pub async fn plain(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
+        pay(&mut tx, &tenant, FIVE).await
+    }
+
+    #[idempotent(scope = "tenant", operation = "POST /pay/{}")]
+    pub async fn spelt_out(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
+        pay(&mut tx, &tenant, FIVE).await
+    }
+
+    #[idempotent(scope = "tenant", fingerprint_headers = ["x-currency", "x-account"])]
+    pub async fn by_headers(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
+        pay(&mut tx, &tenant, FIVE).await
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_that_changes_the_options_turns_no_retry_into_a_refusal() {
+    use before_and_after::{by_headers, plain, spelt_out};
+    let db = TestDb::new().await;
+    let state = AppState::new(engine(&db).await);
+    let builds = [post(plain), post(spelt_out), post(by_headers)];
+    let builds = builds.map(|build| {
+        Router::new()
+            .route("/pay/{id}", build)
+            .with_state(state.clone())
+    });
+    let keys =
+        (0..builds.len()).flat_map(|before| (0..builds.len()).map(move |after| (before, after)));
+    for (before, after) in keys {
+        let pay = payment("/pay/7").key(&format!("{before}-{after}"));
+        let pay = pay.header("x-currency", "EUR");
+        assert!(has_paid(&pay.send(&builds[before]).await));
+        let retry = pay.send(&builds[after]).await;
+        assert!(retry.is_replay(), "{before} {after} {retry:?}");
+        for other in [pay.clone().path("/pay/8"), pay.clone().body("other")] {
+            let refused = other.send(&builds[after]).await;
+            assert_eq!(
+                problem(&refused),
+                (422, "key-reused".to_owned()),
+                "{before} {after}"
+            );
+        }
+    }
+    assert_eq!(db.payments().await, 9);
 }
 
 fn routes() -> Router<AppState> {

@@ -93,7 +93,7 @@ async fn insert(conn: &mut MySqlConnection, records: &[NewRecord<'_>]) -> sqlx::
             .push_bind(record.attempt)
             .push_bind(FORMAT)
             .push_bind(version)
-            .push_bind(digest.as_slice())
+            .push_bind(digest)
             .push_bind(i16::try_from(record.completion.status).unwrap_or(i16::MAX))
             .push("''")
             .push("''")

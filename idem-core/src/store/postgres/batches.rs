@@ -63,9 +63,7 @@ impl Batches for Postgres {
             };
             let [scopes, operations, keys] = columns(records.iter().map(|record| record.name));
             let prints = records.iter().map(|record| record.fingerprint.stored());
-            let (versions, digests): (Vec<i16>, Vec<&[u8]>) = prints
-                .map(|(version, digest)| (version, digest.as_slice()))
-                .unzip();
+            let (versions, digests): (Vec<i16>, Vec<&[u8]>) = prints.unzip();
             let attempts: Vec<_> = records.iter().map(|record| record.attempt).collect();
             let references = records.iter().map(|record| record.reference());
             let done = sqlx::query(
