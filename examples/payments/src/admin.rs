@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::extract::{FromRequestParts, Query, State};
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::routing::get;
 use idem_axum::RolloutRule;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use crate::app::AppState;
+use crate::auth::bearer;
 use crate::problem::{Body, Problem};
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -25,9 +25,7 @@ impl FromRequestParts<AppState> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
-        let header = parts.headers.get(AUTHORIZATION);
-        let sent = header.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        match (sent, &app.admin_key) {
+        match (bearer(&parts.headers), &app.admin_key) {
             (Some(sent), Some(key)) if bool::from(sent.ct_eq(key.as_bytes())) => Ok(Self),
             _ => Err(Problem::Unauthorized),
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use idem_axum::ScopeKey;
@@ -23,14 +24,18 @@ impl<S: Sync> FromRequestParts<S> for Tenant {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let header = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        match header.and_then(|value| value.strip_prefix("Bearer ")) {
-            Some("acme-demo-key") => Ok(Self("acme")),
-            Some("globex-demo-key") => Ok(Self("globex")),
+        match bearer(&parts.headers) {
+            Some(b"acme-demo-key") => Ok(Self("acme")),
+            Some(b"globex-demo-key") => Ok(Self("globex")),
             _ => Err(Problem::Unauthorized),
         }
     }
+}
+
+/// The key behind `Bearer`, a name that is written in any case (RFC 9110, section 11.1).
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let credentials = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, key) = credentials.split_at_checked(b"Bearer".len())?;
+    let key = key.strip_prefix(b" ")?.trim_ascii_start();
+    scheme.eq_ignore_ascii_case(b"Bearer").then_some(key)
 }

@@ -247,6 +247,11 @@ async fn a_stranger_changes_no_rollout() {
     let plan = get("/admin/rollout").header("authorization", "Bearer operator");
     let plan = plan.send_to(app.address()).await.unwrap();
     assert_eq!(&plan.body[..], b"*=enforce");
+    for scheme in ["bearer", "BEARER"] {
+        let plan = get("/admin/rollout").header("authorization", &format!("{scheme} operator"));
+        let plan = plan.send_to(app.address()).await.unwrap();
+        assert_eq!(plan.status, 200, "{scheme}");
+    }
     let wrong = post("/admin/rollout").method("PUT".parse().unwrap());
     let wrong = wrong.header("authorization", "Bearer operator");
     let wrong = wrong.json(&json!({"operation": "*", "rule": "on"}));

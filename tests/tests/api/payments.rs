@@ -83,6 +83,24 @@ async fn the_unknown_are_refused() {
 }
 
 #[tokio::test]
+async fn the_scheme_is_written_in_any_case() {
+    let app = App::start().await;
+    for (authorization, status) in [
+        ("bearer acme-demo-key", 200),
+        ("BEARER acme-demo-key", 200),
+        ("bEaReR   acme-demo-key", 200),
+        ("Bearer ACME-DEMO-KEY", 401),
+        ("Bearer", 401),
+        ("Beareracme-demo-key", 401),
+        ("Basic acme-demo-key", 401),
+        ("acme-demo-key", 401),
+    ] {
+        let list = get("/payments").header("authorization", authorization);
+        assert_eq!(app.send(&list).await.status, status, "{authorization}");
+    }
+}
+
+#[tokio::test]
 async fn a_payment_needs_a_key() {
     let app = App::start().await;
     assert!(is_problem(&app.send(&payment(&json!({}))).await, 400));
