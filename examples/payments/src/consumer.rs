@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::database::Connection;
 use crate::event::Event;
+use crate::object::Object;
 use crate::{ledger, receipts};
 
 /// Who handles each event once, each for itself.
@@ -32,7 +33,7 @@ impl Consumer {
         message_id: &[u8],
         payload: &[u8],
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let event: Event = serde_json::from_slice(payload)?;
+        let Object(event): Object<Event> = serde_json::from_slice(payload)?;
         let message_id = String::from_utf8_lossy(message_id);
         match self {
             Self::Ledger => ledger::book(conn, &message_id, &event).await?,

@@ -15,6 +15,7 @@ mod inbox;
 mod intake;
 mod ledger;
 mod outbox;
+mod object;
 mod payments;
 mod problem;
 mod program;

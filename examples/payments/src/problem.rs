@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::object::Object;
+
 /// A refused or failed request.
 #[derive(Debug)]
 pub(crate) enum Problem {
@@ -96,7 +98,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A JSON body; one that does not fit is answered with 400.
+/// A body that is a JSON object; one that does not fit is answered with 400.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -105,7 +107,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match Json::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
+            Ok(Json(Object(body))) => Ok(Self(body)),
             Err(rejection) => Err(Problem::Invalid(rejection.body_text())),
         }
     }

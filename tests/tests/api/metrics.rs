@@ -264,6 +264,8 @@ async fn a_stranger_changes_no_rollout() {
         json!({"operation": "*"}),
         json!({"operation": "", "rule": "off"}),
         json!({"operation": "x".repeat(256), "rule": "off"}),
+        json!({"operation": "a\0b", "rule": "off"}),
+        json!(["*", "off"]),
     ] {
         let change = post("/admin/rollout").method("PUT".parse().unwrap());
         let change = change.header("authorization", "Bearer operator");

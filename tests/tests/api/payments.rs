@@ -153,6 +153,18 @@ async fn what_is_no_payment_is_refused_and_frees_the_key() {
     }
     let no_json = acme(post("/payments")).key("k").body("{");
     assert!(is_problem(&app.send(&no_json).await, 400));
+    // Serde alone takes the fields of a struct in their order.
+    for no_object in [
+        json!([100, "EUR", null, null]),
+        json!([{"amount": 100, "currency": "EUR"}]),
+        json!([]),
+        json!(null),
+        json!("payment"),
+    ] {
+        let refused = acme(post("/payments")).json(&no_object).key("k");
+        let refused = app.send(&refused).await;
+        assert!(is_problem(&refused, 400), "{no_object} {refused:?}");
+    }
     assert_eq!(app.payments("").await, [Value::Null; 0]);
     app.pay("k").await;
     let most = payment(&json!({"amount": 99_999_999})).key("most");

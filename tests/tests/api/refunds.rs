@@ -45,6 +45,9 @@ async fn what_is_no_refund_is_refused() {
     assert!(is_problem(&nothing, 400), "{nothing:?}");
     let too_much = app.send(&acme(refund(&path, 101)).key("k")).await;
     assert!(is_problem(&too_much, 409), "{too_much:?}");
+    let list = acme(post(format!("{path}/refunds"))).json(&json!([60]));
+    let no_object = app.send(&list.key("k")).await;
+    assert!(is_problem(&no_object, 400), "{no_object:?}");
     let of_none = app.send(&acme(refund("/payments/0", 1)).key("k")).await;
     assert!(is_problem(&of_none, 404), "{of_none:?}");
     let of_another = app.send(&globex(refund(&path, 1)).key("k")).await;
