@@ -9,7 +9,7 @@
 #[cfg(feature = "sqlite")]
 #[path = "."]
 mod sqlite {
-    use idem_tests::sqlite::{FEATURE, TestDb, age_records};
+    use idem_tests::sqlite::{Db, FEATURE, TestDb, age_records};
 
     const NO_DATABASE: &str = "sqlite:///no/such/folder/payments.db";
 
@@ -19,6 +19,8 @@ mod sqlite {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/reads.rs"]
+    mod reads;
     #[path = "api/records.rs"]
     mod records;
     #[path = "api/refunds.rs"]
@@ -30,7 +32,7 @@ mod sqlite {
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
 #[path = "."]
 mod postgres {
-    use idem_tests::postgres::{FEATURE, TestDb, age_records};
+    use idem_tests::postgres::{Db, FEATURE, TestDb, age_records};
 
     const NO_DATABASE: &str = "postgres://127.0.0.1:1/payments";
 
@@ -40,6 +42,8 @@ mod postgres {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/reads.rs"]
+    mod reads;
     #[path = "api/records.rs"]
     mod records;
     #[path = "api/refunds.rs"]
@@ -51,7 +55,7 @@ mod postgres {
 #[cfg(all(feature = "mysql", not(idem_no_mysql)))]
 #[path = "."]
 mod mysql {
-    use idem_tests::mysql::{FEATURE, TestDb, age_records};
+    use idem_tests::mysql::{Db, FEATURE, TestDb, age_records};
 
     const NO_DATABASE: &str = "mysql://127.0.0.1:1/payments";
 
@@ -61,6 +65,8 @@ mod mysql {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/reads.rs"]
+    mod reads;
     #[path = "api/records.rs"]
     mod records;
     #[path = "api/refunds.rs"]

@@ -1,7 +1,7 @@
 //! What an operator may change while the API runs.
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::get;
 use idem_axum::RolloutRule;
@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 use crate::app::AppState;
 use crate::auth::bearer;
-use crate::problem::{Body, Problem};
+use crate::problem::{Body, Filter, Problem};
 
 pub(crate) fn routes() -> Router<AppState> {
     let rollout = get(show).put(change).delete(withdraw);
@@ -65,7 +65,7 @@ async fn change(
 async fn withdraw(
     _: Operator,
     State(app): State<AppState>,
-    Query(withdrawal): Query<Withdrawal>,
+    Filter(withdrawal): Filter<Withdrawal>,
 ) -> Result<String, Problem> {
     publish(&app, &withdrawal.operation, None).await
 }

@@ -1,8 +1,9 @@
 //! Payments: created once per key, listed, shown.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -16,7 +17,7 @@ use crate::auth::Tenant;
 use crate::database::Db;
 use crate::event::{Event, Kind};
 use crate::outbox;
-use crate::problem::{Body, Problem};
+use crate::problem::{Body, Filter, Problem};
 use crate::sql;
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -78,8 +79,18 @@ impl NewPayment {
                 "currency: three capital letters, as EUR".to_owned(),
             ));
         }
-        Ok(())
+        without_nul(self.reference.as_deref())
     }
+}
+
+/// The databases differ in whether they keep it; the API does not.
+fn without_nul(reference: Option<&str>) -> Result<(), Problem> {
+    if reference.is_some_and(|text| text.contains('\0')) {
+        return Err(Problem::Invalid(
+            "reference: leave out the NUL character, U+0000".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 impl Payment {
@@ -114,27 +125,49 @@ async fn charge(source: Option<&str>) -> Result<(), Problem> {
 
 /// Which payments to list.
 #[derive(Debug, Deserialize)]
-struct Filter {
+struct Wanted {
     reference: Option<String>,
-    #[serde(default = "Filter::default_limit")]
-    limit: u32,
+    #[serde(default)]
+    limit: Limit,
 }
 
-impl Filter {
-    fn default_limit() -> u32 {
-        100
+/// How many payments one list has at most. A larger number is no mistake, it just gives no more.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Limit(u32);
+
+impl Limit {
+    const MOST: u32 = 1000;
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.parse::<u32>() {
+            Ok(limit) => Ok(Self(limit.min(Self::MOST))),
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => Ok(Self(Self::MOST)),
+            Err(_) => Err(format!("a whole number up to {}", Self::MOST)),
+        }
     }
 }
 
 async fn list(
     State(app): State<AppState>,
     Tenant(tenant): Tenant,
-    Query(filter): Query<Filter>,
+    Filter(wanted): Filter<Wanted>,
 ) -> Result<impl IntoResponse, Problem> {
+    without_nul(wanted.reference.as_deref())?;
     let payments: Vec<Payment> = sqlx::query_as(sql::PAYMENTS)
         .bind(tenant)
-        .bind(filter.reference)
-        .bind(i64::from(filter.limit))
+        .bind(wanted.reference)
+        .bind(i64::from(wanted.limit.0))
         .fetch_all(app.idem.pool())
         .await?;
     Ok(Json(json!({ "payments": payments })))

@@ -1,7 +1,8 @@
 //! What a client is told when a request fails, as RFC 9457 problems.
 
 use axum::Json;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -108,6 +109,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match Json::from_request(request, state).await {
             Ok(Json(Object(body))) => Ok(Self(body)),
+            Err(rejection) => Err(Problem::Invalid(rejection.body_text())),
+        }
+    }
+}
+
+/// A query; one that does not fit is answered with 400.
+#[derive(Debug)]
+pub(crate) struct Filter<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Filter<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(filter)) => Ok(Self(filter)),
             Err(rejection) => Err(Problem::Invalid(rejection.body_text())),
         }
     }

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use idem_tests::http::{Answer, Attempt, get, post};
 use idem_tests::process::{Process, start_payments};
 use serde_json::{Value, json};
+use sqlx::Pool;
 
-use super::{FEATURE, TestDb};
+use super::{Db, FEATURE, TestDb};
 
 /// The app over a database of its own.
 pub struct App {
@@ -23,6 +24,10 @@ impl App {
 
     pub fn url(&self) -> String {
         self.db.url()
+    }
+
+    pub async fn pool(&self) -> Pool<Db> {
+        self.db.pool_of(1).await
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -272,6 +272,12 @@ async fn a_stranger_changes_no_rollout() {
         let told = change.json(&slip).send_to(app.address()).await.unwrap();
         assert_eq!(told.status, 400, "{slip}");
     }
+    for query in ["", "?operation=a%00b", "?operation=*&operation=*"] {
+        let slip = post(format!("/admin/rollout{query}")).method("DELETE".parse().unwrap());
+        let slip = slip.header("authorization", "Bearer operator");
+        let told = slip.send_to(app.address()).await.unwrap();
+        assert_eq!(told.status, 400, "{query}");
+    }
     set_mode(&app, "validate").await;
     let withdraw = post("/admin/rollout?operation=*").method("DELETE".parse().unwrap());
     let withdraw = withdraw.header("authorization", "Bearer operator");
