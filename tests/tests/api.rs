@@ -15,6 +15,8 @@ mod sqlite {
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/headers.rs"]
+    mod headers;
     #[path = "api/metrics.rs"]
     mod metrics;
     #[path = "api/payments.rs"]
@@ -38,6 +40,8 @@ mod postgres {
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/headers.rs"]
+    mod headers;
     #[path = "api/metrics.rs"]
     mod metrics;
     #[path = "api/payments.rs"]
@@ -61,6 +65,8 @@ mod mysql {
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/headers.rs"]
+    mod headers;
     #[path = "api/metrics.rs"]
     mod metrics;
     #[path = "api/payments.rs"]

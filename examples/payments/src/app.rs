@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::map_response;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand};
 use idem_axum::{HasIdempotency, Idempotency, RolloutPlan};
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 use crate::auth::Tenant;
 use crate::database::{self, Db};
 use crate::program;
-use crate::{admin, health, payments, records, refunds, telemetry};
+use crate::{admin, headers, health, payments, records, refunds, telemetry};
 
 /// What the command line and the environment say.
 #[derive(Debug, Parser)]
@@ -101,6 +102,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
         .merge(health::routes())
         .merge(admin::routes())
         .merge(telemetry::routes(metrics, idem.clone()))
+        .layer(map_response(headers::set))
         .with_state(state);
     serve(listener, app).await?;
 
