@@ -15,6 +15,8 @@ mod sqlite {
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/busy.rs"]
+    mod busy;
     #[path = "api/headers.rs"]
     mod headers;
     #[path = "api/metrics.rs"]
@@ -40,6 +42,10 @@ mod postgres {
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/busy.rs"]
+    mod busy;
+    #[path = "api/gone.rs"]
+    mod gone;
     #[path = "api/headers.rs"]
     mod headers;
     #[path = "api/metrics.rs"]
@@ -65,6 +71,10 @@ mod mysql {
 
     #[path = "api/app.rs"]
     mod app;
+    #[path = "api/busy.rs"]
+    mod busy;
+    #[path = "api/gone.rs"]
+    mod gone;
     #[path = "api/headers.rs"]
     mod headers;
     #[path = "api/metrics.rs"]

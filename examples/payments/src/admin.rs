@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::get;
 use idem_axum::RolloutRule;
-use idem_axum::core::Operation;
+use idem_axum::core::{Error, Operation};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
@@ -80,9 +80,14 @@ async fn publish(
     }
     let published = app.idem.publish_rollout(operation, rule).await;
     published.map_err(|error| {
-        let error: &dyn std::error::Error = &error;
-        tracing::warn!(error, "the rollout could not be changed");
-        Problem::Failed(None)
+        let cause: &dyn std::error::Error = &error;
+        tracing::warn!(error = cause, "the rollout could not be changed");
+        match error {
+            Error::Unavailable(_) | Error::TimedOut | Error::TryAgain(_) => {
+                Problem::Unavailable(None)
+            }
+            _ => Problem::Failed(None),
+        }
     })?;
     Ok(app.idem.rollout().plan().to_string())
 }

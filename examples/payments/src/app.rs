@@ -31,6 +31,9 @@ struct Options {
     /// How many connections the pool holds at most.
     #[arg(long, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pool_size: u32,
+    /// For how long a connection is waited for, and the database's answer to a read, as `5s`.
+    #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::time)]
+    acquire_timeout: Duration,
     /// How much of its work the attribute does, as in `*=observe; POST /payments=enforce`.
     #[arg(long, env = "PAYMENTS_ROLLOUT", default_value = "enforce")]
     rollout: RolloutPlan,
@@ -71,14 +74,17 @@ pub async fn main() -> ExitCode {
 )]
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     if let Some(Command::Idem(command)) = &options.command {
-        let pool = program::open(&options.database_url, options.pool_size).await?;
+        let limit = options.acquire_timeout;
+        let pool = program::open(&options.database_url, options.pool_size, limit).await?;
         let idem = Idempotency::new(pool);
         idem.check().await?;
         return records::run(&idem, command).await;
     }
     let metrics = telemetry::install()?;
-    let pool = program::connect(&options.database_url, options.pool_size).await?;
+    let limit = options.acquire_timeout;
+    let pool = program::connect(&options.database_url, options.pool_size, limit).await?;
     let idem = Idempotency::builder(pool.clone())
+        .acquire_timeout(limit)
         .rollout(options.rollout)
         .build();
     idem.migrate().await?;

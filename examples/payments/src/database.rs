@@ -1,5 +1,13 @@
 //! The one place that names the database of this build.
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::error::Error;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::time::Duration;
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use tokio::time::timeout;
+
 #[cfg(all(feature = "mysql", not(feature = "postgres")))]
 pub(crate) use mysql::{DEFAULT_URL, Db, begin, connect, open};
 #[cfg(feature = "postgres")]
@@ -14,6 +22,18 @@ compile_error!(
 
 /// What a handler's `Tx` lends to statements.
 pub(crate) type Connection = <Db as sqlx::Database>::Connection;
+
+/// Waits for a server, which may be silent for ever.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+async fn in_time(
+    limit: Duration,
+    connecting: impl Future<Output = sqlx::Result<()>>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    match timeout(limit, connecting).await {
+        Ok(connected) => Ok(connected?),
+        Err(_) => Err(format!("no answer within {}", humantime::format_duration(limit)).into()),
+    }
+}
 
 #[cfg(all(feature = "sqlite", not(any(feature = "postgres", feature = "mysql"))))]
 mod sqlite {
@@ -31,8 +51,9 @@ mod sqlite {
     pub(crate) async fn connect(
         url: &str,
         size: u32,
+        acquire_timeout: Duration,
     ) -> Result<SqlitePool, Box<dyn Error + Send + Sync>> {
-        let pool = pool(url, size, true).await?;
+        let pool = pool(url, size, acquire_timeout, true).await?;
         sqlx::migrate!("migrations/sqlite").run(&pool).await?;
         Ok(pool)
     }
@@ -41,13 +62,15 @@ mod sqlite {
     pub(crate) async fn open(
         url: &str,
         size: u32,
+        acquire_timeout: Duration,
     ) -> Result<SqlitePool, Box<dyn Error + Send + Sync>> {
-        pool(url, size, false).await
+        pool(url, size, acquire_timeout, false).await
     }
 
     async fn pool(
         url: &str,
         size: u32,
+        acquire_timeout: Duration,
         may_create: bool,
     ) -> Result<SqlitePool, Box<dyn Error + Send + Sync>> {
         let options = url
@@ -60,6 +83,7 @@ mod sqlite {
             .busy_timeout(Duration::from_secs(5));
         let pool = SqlitePoolOptions::new()
             .max_connections(size)
+            .acquire_timeout(acquire_timeout)
             .connect_with(options)
             .await?;
         Ok(pool)
@@ -69,6 +93,7 @@ mod sqlite {
 #[cfg(feature = "postgres")]
 mod postgres {
     use std::error::Error;
+    use std::time::Duration;
 
     use sqlx::postgres::PgPoolOptions;
     use sqlx::{Connection, PgConnection, PgPool, PgTransaction};
@@ -81,18 +106,27 @@ mod postgres {
     pub(crate) async fn connect(
         url: &str,
         size: u32,
+        acquire_timeout: Duration,
     ) -> Result<PgPool, Box<dyn Error + Send + Sync>> {
-        let pool = open(url, size).await?;
+        let pool = open(url, size, acquire_timeout).await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         Ok(pool)
     }
 
     /// Connects.
-    pub(crate) async fn open(url: &str, size: u32) -> Result<PgPool, Box<dyn Error + Send + Sync>> {
-        // A pool tries a server that refuses it for half a minute, and then does not say so.
-        PgConnection::connect(url).await?.close().await?;
+    pub(crate) async fn open(
+        url: &str,
+        size: u32,
+        acquire_timeout: Duration,
+    ) -> Result<PgPool, Box<dyn Error + Send + Sync>> {
+        // A pool tries a server that refuses it until its time is over, and then does not say why.
+        super::in_time(acquire_timeout, async {
+            PgConnection::connect(url).await?.close().await
+        })
+        .await?;
         let pool = PgPoolOptions::new()
             .max_connections(size)
+            .acquire_timeout(acquire_timeout)
             .connect(url)
             .await?;
         Ok(pool)
@@ -122,8 +156,9 @@ mod mysql {
     pub(crate) async fn connect(
         url: &str,
         size: u32,
+        acquire_timeout: Duration,
     ) -> Result<MySqlPool, Box<dyn Error + Send + Sync>> {
-        let pool = open(url, size).await?;
+        let pool = open(url, size, acquire_timeout).await?;
         migrate(&pool).await?;
         Ok(pool)
     }
@@ -132,11 +167,16 @@ mod mysql {
     pub(crate) async fn open(
         url: &str,
         size: u32,
+        acquire_timeout: Duration,
     ) -> Result<MySqlPool, Box<dyn Error + Send + Sync>> {
-        // A pool tries a server that refuses it for half a minute, and then does not say so.
-        MySqlConnection::connect(url).await?.close().await?;
+        // A pool tries a server that refuses it until its time is over, and then does not say why.
+        super::in_time(acquire_timeout, async {
+            MySqlConnection::connect(url).await?.close().await
+        })
+        .await?;
         let pool = MySqlPoolOptions::new()
             .max_connections(size)
+            .acquire_timeout(acquire_timeout)
             .connect(url)
             .await?;
         Ok(pool)

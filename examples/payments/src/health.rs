@@ -6,14 +6,19 @@ use axum::http::StatusCode;
 use axum::routing::get;
 
 use crate::app::AppState;
+use crate::problem::Problem;
+use crate::read::read;
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/healthz", get(health))
 }
 
-async fn health(State(app): State<AppState>) -> StatusCode {
-    match sqlx::query("select 1").execute(app.idem.pool()).await {
-        Ok(_) => StatusCode::OK,
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+async fn health(State(app): State<AppState>) -> Result<StatusCode, Problem> {
+    let ping = sqlx::query("select 1");
+    match read(app.idem.pool(), |conn| Box::pin(ping.execute(conn))).await {
+        Ok(_) => Ok(StatusCode::OK),
+        // Whatever it says, it is not well.
+        Err(Problem::Failed(error)) => Err(Problem::Unavailable(error)),
+        Err(problem) => Err(problem),
     }
 }

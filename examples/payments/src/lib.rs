@@ -20,6 +20,7 @@ mod outbox;
 mod payments;
 mod problem;
 mod program;
+mod read;
 mod receipts;
 mod records;
 mod refunds;

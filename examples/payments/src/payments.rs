@@ -18,6 +18,7 @@ use crate::database::Db;
 use crate::event::{Event, Kind};
 use crate::outbox;
 use crate::problem::{Body, Filter, Problem};
+use crate::read::read;
 use crate::sql;
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -164,12 +165,11 @@ async fn list(
     Filter(wanted): Filter<Wanted>,
 ) -> Result<impl IntoResponse, Problem> {
     without_nul(wanted.reference.as_deref())?;
-    let payments: Vec<Payment> = sqlx::query_as(sql::PAYMENTS)
+    let list = sqlx::query_as::<_, Payment>(sql::PAYMENTS)
         .bind(tenant)
         .bind(wanted.reference)
-        .bind(i64::from(wanted.limit.0))
-        .fetch_all(app.idem.pool())
-        .await?;
+        .bind(i64::from(wanted.limit.0));
+    let payments = read(app.idem.pool(), |conn| Box::pin(list.fetch_all(conn))).await?;
     Ok(Json(json!({ "payments": payments })))
 }
 
@@ -178,10 +178,9 @@ async fn show(
     Tenant(tenant): Tenant,
     Path(id): Path<i64>,
 ) -> Result<impl IntoResponse, Problem> {
-    let payment: Option<Payment> = sqlx::query_as(sql::PAYMENT)
+    let one = sqlx::query_as::<_, Payment>(sql::PAYMENT)
         .bind(tenant)
-        .bind(id)
-        .fetch_optional(app.idem.pool())
-        .await?;
+        .bind(id);
+    let payment = read(app.idem.pool(), |conn| Box::pin(one.fetch_optional(conn))).await?;
     payment.map(Json).ok_or(Problem::NotFound)
 }

@@ -20,17 +20,33 @@ pub(crate) enum Problem {
     RefundTooLarge,
     /// The database asks to try again.
     Busy(sqlx::Error),
+    /// The database cannot be reached, or does not answer in time.
+    Unavailable(Option<sqlx::Error>),
     Failed(Option<sqlx::Error>),
 }
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
-        // SQLSTATE: the transaction was rolled back for another, or the server is not ready.
-        if code.is_some_and(|code| code.starts_with("40") || code.starts_with("08")) {
+        let code = code.unwrap_or_default().into_owned();
+        // SQLSTATE: rolled back for another transaction.
+        if code.starts_with("40") {
             return Self::Busy(error);
         }
-        Self::Failed(Some(error))
+        let is_connection_lost = match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            // SQLSTATE: connection exceptions, shutdowns, connections that were ended.
+            _ => ["08", "57P", "70100"]
+                .iter()
+                .any(|class| code.starts_with(class)),
+        };
+        match is_connection_lost {
+            true => Self::Unavailable(Some(error)),
+            false => Self::Failed(Some(error)),
+        }
     }
 }
 
@@ -68,6 +84,15 @@ impl IntoResponse for Problem {
                 (
                     StatusCode::SERVICE_UNAVAILABLE,
                     "The database is busy",
+                    detail,
+                )
+            }
+            Self::Unavailable(error) => {
+                tracing::warn!(?error, "the database does not answer");
+                let detail = "It does not answer in time. Send the same request again.".to_owned();
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The database is not available",
                     detail,
                 )
             }

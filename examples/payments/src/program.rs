@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use sqlx::Pool;
 use tokio::net::TcpListener;
@@ -21,18 +22,32 @@ pub(crate) fn log() {
         .init();
 }
 
+/// Reads a time in which something can happen, as `5s` or `500ms`.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("nothing happens in no time".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Opens the database and brings its tables up to date.
 pub(crate) async fn connect(
     url: &str,
     size: u32,
+    acquire_timeout: Duration,
 ) -> Result<Pool<Db>, Box<dyn Error + Send + Sync>> {
-    let connected = database::connect(url, size).await;
+    let connected = database::connect(url, size, acquire_timeout).await;
     connected.map_err(|error| unusable(&*error))
 }
 
 /// Opens the database as it is, for commands that only look.
-pub(crate) async fn open(url: &str, size: u32) -> Result<Pool<Db>, Box<dyn Error + Send + Sync>> {
-    let opened = database::open(url, size).await;
+pub(crate) async fn open(
+    url: &str,
+    size: u32,
+    acquire_timeout: Duration,
+) -> Result<Pool<Db>, Box<dyn Error + Send + Sync>> {
+    let opened = database::open(url, size, acquire_timeout).await;
     opened.map_err(|error| unusable(&*error))
 }
 

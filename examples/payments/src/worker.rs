@@ -78,8 +78,11 @@ impl Worker {
         options: &Options,
         redelivery: Option<Duration>,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let pool = program::connect(&options.database_url, options.pool_size).await?;
-        let idem = Idempotency::new(pool.clone());
+        let limit = options.acquire_timeout;
+        let pool = program::connect(&options.database_url, options.pool_size, limit).await?;
+        let idem = Idempotency::builder(pool.clone())
+            .acquire_timeout(limit)
+            .build();
         idem.migrate().await?;
         idem.check().await?;
         let mut policy = ConsumerPolicy::default();

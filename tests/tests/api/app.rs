@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use idem_tests::http::{Answer, Attempt, get, post};
-use idem_tests::process::{Process, start_payments};
+use idem_tests::process::{Process, payments, start_payments};
 use serde_json::{Value, json};
 use sqlx::Pool;
 
@@ -72,6 +72,22 @@ pub fn payment(changes: &Value) -> Attempt {
         body[name] = value.clone();
     }
     acme(post("/payments")).json(&body)
+}
+
+/// The app with a pool of at most `connections`, in which nobody waits for longer than two seconds.
+pub async fn start_impatient(url: &str, connections: u32) -> Process {
+    let mut command = payments(FEATURE);
+    command.args(["--listen", "127.0.0.1:0", "--database-url", url]);
+    command.args(["--pool-size", &connections.to_string()]);
+    command.args(["--admin-key", "operator"]);
+    command.env("PAYMENTS_ACQUIRE_TIMEOUT", "2s");
+    Process::start(command).await
+}
+
+/// Whether it asks for the same request again after a while.
+pub fn is_try_again(answer: &Answer) -> bool {
+    let after = answer.header("retry-after").map(str::parse::<u32>);
+    is_problem(answer, 503) && after.is_some_and(|seconds| seconds.is_ok())
 }
 
 /// Whether it is a problem document of this status.

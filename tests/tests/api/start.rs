@@ -36,7 +36,7 @@ async fn an_address_in_use_ends_it_with_one_line() {
 }
 
 /// What an app that cannot start says on standard error, long before a pool would give up.
-async fn last_words(database_url: &str, listen: &str) -> String {
+pub async fn last_words(database_url: &str, listen: &str) -> String {
     let mut command = payments(FEATURE);
     command.args(["--listen", listen, "--database-url", database_url]);
     // What it logs is another matter.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::database;
+use crate::{database, program};
 
 /// The options, and a command if there is one.
 #[derive(Debug, Parser)]
@@ -16,6 +16,9 @@ pub(super) struct Options {
     /// How many connections the pool holds at most.
     #[arg(long, global = true, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub(super) pool_size: u32,
+    /// For how long a connection is waited for, as `5s`.
+    #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::time)]
+    pub(super) acquire_timeout: Duration,
     /// `embedded`, `nats://host:port` or `amqp://user:password@host:port/vhost`.
     #[arg(
         long,

@@ -1,0 +1,126 @@
+//! The database goes away under a running app: silent, cut off, closed; and it comes back.
+//!
+//! SQLite is a file that the app holds open: nothing is there to go away.
+
+use std::time::Duration;
+
+use idem_tests::http::{get, request};
+use idem_tests::process::Process;
+use idem_tests::proxy::{Action, Proxy};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use super::app::{acme, is_try_again, payment, start_impatient};
+use super::start::last_words;
+use super::{FEATURE, TestDb};
+
+/// A running app whose database can be taken away.
+struct Proxied {
+    app: Process,
+    proxy: Proxy,
+    _db: TestDb,
+}
+
+impl Proxied {
+    async fn start() -> Self {
+        let db = TestDb::empty().await;
+        let proxy = Proxy::to(&db.url()).await;
+        let app = start_impatient(proxy.url(), 5).await;
+        let proxied = Self {
+            app,
+            proxy,
+            _db: db,
+        };
+        proxied.serves("before").await;
+        proxied
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        let answer = acme(get(path)).send_to(self.app.address()).await.unwrap();
+        answer.status.as_u16()
+    }
+
+    async fn serves(&self, key: &str) {
+        let pay = payment(&json!({})).key(key);
+        let paid = pay.send_to(self.app.address()).await.unwrap();
+        assert_eq!((paid.status.as_u16(), paid.is_replay()), (201, false));
+        assert_eq!(self.status("/payments").await, 200);
+        assert_eq!(self.status("/healthz").await, 200);
+    }
+
+    /// Nothing hangs, and nobody is told that the app is at fault.
+    async fn says_that_it_is_gone(&self) {
+        says_that_it_is_gone(&self.app).await;
+    }
+}
+
+async fn says_that_it_is_gone(app: &Process) {
+    let change = request("PUT".parse().unwrap(), "/admin/rollout");
+    let change = change.header("authorization", "Bearer operator");
+    let change = change.json(&json!({"operation": "*", "rule": "enforce"}));
+    for attempt in [
+        acme(get("/payments")),
+        acme(get("/payments/1")),
+        get("/healthz"),
+        payment(&json!({})).key("gone"),
+        change,
+    ] {
+        let told = timeout(IN_TIME, attempt.send_to(app.address())).await;
+        let told = told.expect("an answer comes in time").unwrap();
+        assert!(is_try_again(&told), "{told:?}");
+    }
+}
+
+/// Well above the limit of an impatient app, well below that of a pool that nobody has set.
+const IN_TIME: Duration = Duration::from_secs(15);
+
+#[tokio::test]
+async fn a_database_that_closes_connections_is_503_until_it_is_back() {
+    let proxied = Proxied::start().await;
+    proxied.proxy.go_down();
+    proxied.says_that_it_is_gone().await;
+    proxied.proxy.come_up();
+    proxied.serves("after").await;
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_listen_is_503() {
+    let Proxied { app, proxy, _db } = Proxied::start().await;
+    drop(proxy);
+    says_that_it_is_gone(&app).await;
+}
+
+#[tokio::test]
+async fn a_database_that_says_nothing_is_503_until_it_speaks() {
+    let proxied = Proxied::start().await;
+    proxied.proxy.pause();
+    proxied.says_that_it_is_gone().await;
+    proxied.proxy.resume();
+    proxied.serves("after").await;
+}
+
+#[tokio::test]
+async fn a_statement_that_is_not_answered_is_given_up_with_its_connection() {
+    let proxied = Proxied::start().await;
+    for path in ["/payments", "/payments/1"] {
+        let trap = proxied.proxy.on("select id, tenant", Action::Hold);
+        let read = acme(get(path));
+        let told = timeout(IN_TIME, read.send_to(proxied.app.address())).await;
+        let told = told.expect("an answer comes in time").unwrap();
+        assert!(trap.is_reached() && is_try_again(&told), "{told:?}");
+        // Nobody else waits for it.
+        assert_eq!(proxied.status(path).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_says_nothing_ends_the_start_with_one_line() {
+    // It accepts connections, and that is all.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let url = format!("{FEATURE}://{address}/payments");
+    let line = last_words(&url, "127.0.0.1:0").await;
+    let expected = "payments: the database cannot be used: no answer within 5s";
+    assert_eq!(line.trim_end(), expected);
+}
