@@ -127,7 +127,9 @@ pub fn attempt_took(operation: &str, mode: RolloutMode, time: Duration) {
 #[doc(hidden)]
 pub fn claim_took(operation: &str, mode: RolloutMode, time: Duration) {
     // An alert hears of the first one only where there was none before.
-    count(&ATTEMPTS, &[operation, mode.as_str(), "outcome_unknown"], 0);
+    for outcome in ["outcome_unknown", "not_recorded"] {
+        count(&ATTEMPTS, &[operation, mode.as_str(), outcome], 0);
+    }
     record(&CLAIM_TIME, &[operation, mode.as_str()], time);
 }
 
