@@ -278,6 +278,8 @@ mod postgres {
     mod inbox_killed;
     #[path = "behaviour/inbox_lost_commit.rs"]
     mod inbox_lost_commit;
+    #[path = "behaviour/inbox_nodes.rs"]
+    mod inbox_nodes;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
@@ -296,6 +298,8 @@ mod postgres {
     mod partitions;
     #[path = "behaviour/probe_plan.rs"]
     mod probe_plan;
+    #[path = "behaviour/rollout_beside.rs"]
+    mod rollout_beside;
     #[path = "behaviour/rollout_lost_commit.rs"]
     mod rollout_lost_commit;
     #[path = "behaviour/server_log.rs"]
@@ -404,6 +408,8 @@ mod mysql {
     mod inbox_killed;
     #[path = "behaviour/inbox_lost_commit.rs"]
     mod inbox_lost_commit;
+    #[path = "behaviour/inbox_nodes.rs"]
+    mod inbox_nodes;
     #[path = "behaviour/inbox_packets.rs"]
     mod inbox_packets;
     #[path = "behaviour/invisible_record.rs"]
@@ -418,6 +424,8 @@ mod mysql {
     mod lost_lock;
     #[path = "behaviour/nodes.rs"]
     mod nodes;
+    #[path = "behaviour/rollout_beside.rs"]
+    mod rollout_beside;
     #[path = "behaviour/rollout_lost_commit.rs"]
     mod rollout_lost_commit;
     #[path = "behaviour/server_log.rs"]

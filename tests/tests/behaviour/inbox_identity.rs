@@ -3,11 +3,10 @@
 use idem_axum::Scope;
 use idem_axum::core::{Inbox, Message, Outcome, Processed};
 
-use super::app::engine;
 use super::inbox::{deliver, pay, start};
-use super::{Db, ONE_WRITER, RECORD};
+use super::{Db, RECORD};
 
-async fn handle(inbox: &Inbox<Db>, messages: Vec<Message<'_>>) -> Vec<Outcome> {
+pub async fn handle(inbox: &Inbox<Db>, messages: Vec<Message<'_>>) -> Vec<Outcome> {
     let mut batch = inbox.process_batch("billing", messages).unwrap();
     while let Some(mut message) = batch.next().await.unwrap() {
         pay(&mut message.tx()).await.unwrap();
@@ -85,39 +84,6 @@ async fn the_inbox_tells_odd_ids_and_scopes_apart() {
         assert!(matches!(again, Ok(Processed::Duplicate)), "{again:?}");
     }
     assert_eq!(usize::try_from(db.payments().await), Ok(count));
-}
-
-#[tokio::test]
-async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
-    let (db, inbox) = start().await;
-    if ONE_WRITER {
-        return;
-    }
-    let other = Inbox::new(engine(&db).await);
-    let ids = ["m1", "m2"];
-    let mut batch = inbox
-        .process_batch("billing", ids.map(Message::new))
-        .unwrap();
-    drop(batch.next().await.unwrap());
-    for id in ids {
-        for delivery in 1..9 {
-            let told = deliver(&other, Message::new(id).delivery(delivery)).await;
-            assert!(matches!(told, Ok(Processed::InFlight)), "{told:?}");
-        }
-    }
-    let inner = async |_: &mut idem_axum::Tx<'_, Db>| {
-        let polled = vec![Message::new("m1"), Message::new("m2"), Message::new("m3")];
-        Ok::<_, sqlx::Error>(handle(&inbox, polled).await)
-    };
-    drop(batch);
-    while inbox.idempotency().running() > 0 {
-        tokio::task::yield_now().await;
-    }
-    let told = other.process("billing", "m2", inner).await;
-    let Ok(Processed::First(told)) = told else {
-        panic!("{told:?}")
-    };
-    assert_eq!(told, [Outcome::First, Outcome::InFlight, Outcome::First]);
 }
 
 #[tokio::test]

@@ -83,41 +83,6 @@ async fn an_attempt_ends_in_the_mode_it_began_in() {
 }
 
 #[tokio::test]
-async fn an_observed_duplicate_of_a_running_attempt_waits_for_nobody() {
-    if ONE_WRITER {
-        return; // The other one's transaction keeps every writer out.
-    }
-    let (db, idem, _, gate, running) = begin_at_gate("observe").await;
-    let (other, observing) = (Arc::<Gate>::default(), idem.clone());
-    for node in [idem, engine_in(&db, "observe").await] {
-        other.open.notify_one();
-        let app = app_with(node, Arc::clone(&other));
-        assert!(has_paid(&payment("/gate").key("k").send(&app).await));
-    }
-    gate.open.notify_one();
-    assert!(has_paid(&running.await.unwrap()));
-    assert_eq!((db.payments().await, records(&observing).await), (3, 1));
-}
-
-#[tokio::test]
-async fn an_enforced_attempt_gives_way_to_an_observed_one_that_was_done_before_it() {
-    if ONE_WRITER {
-        return; // The enforced one's transaction keeps every writer out.
-    }
-    let (db, _idem, _, gate, running) = begin_at_gate("enforce").await;
-    let other = Arc::<Gate>::default();
-    other.open.notify_one();
-    let observing = app_with(engine_in(&db, "observe").await, other);
-    let observed = payment("/gate").key("k").send(&observing).await;
-    assert!(has_paid(&observed));
-    gate.open.notify_one();
-    let enforced = running.await.unwrap();
-    assert!(enforced.is_replay(), "{enforced:?}");
-    assert_eq!(enforced.body, observed.body);
-    assert_eq!(db.payments().await, 1);
-}
-
-#[tokio::test]
 async fn a_node_that_only_observes_keeps_the_records_for_one_that_enforces() {
     let (db, idem, observing) = start_in("observe").await;
     let enforcing = app(engine_in(&db, "enforce").await);
