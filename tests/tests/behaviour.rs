@@ -116,6 +116,8 @@ macro_rules! behaviours {
         mod storm;
         #[path = "behaviour/sweeping.rs"]
         mod sweeping;
+        #[path = "behaviour/time.rs"]
+        mod time;
         #[path = "behaviour/told.rs"]
         mod told;
         #[path = "behaviour/waiting.rs"]

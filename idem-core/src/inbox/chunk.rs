@@ -175,6 +175,10 @@ impl<DB: Backend> Held<DB> {
     }
 
     async fn savepoint_until(&mut self, limit: Instant, text: &'static str) -> Result<(), Trouble> {
+        // `timeout_at` would let pass what is answered at once.
+        if limit <= Instant::now() {
+            return Err(Trouble::Lost(Lost::TimeOver));
+        }
         let run = DB::savepoint(self.session.conn(), text);
         // A statement that a handler has dropped can make sqlx panic at the next.
         let run = AssertUnwindSafe(run).catch_unwind();
