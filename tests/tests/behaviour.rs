@@ -62,6 +62,8 @@ macro_rules! behaviours {
         mod inbox_slow;
         #[path = "behaviour/json_fingerprints.rs"]
         mod json_fingerprints;
+        #[path = "behaviour/just_in_time.rs"]
+        mod just_in_time;
         #[path = "behaviour/keys.rs"]
         mod keys;
         #[path = "behaviour/limits.rs"]
@@ -282,10 +284,14 @@ mod postgres {
     mod inbox_lost_commit;
     #[path = "behaviour/inbox_nodes.rs"]
     mod inbox_nodes;
+    #[path = "behaviour/inbox_parking.rs"]
+    mod inbox_parking;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
     mod isolation;
+    #[path = "behaviour/lock_names.rs"]
+    mod lock_names;
     #[path = "behaviour/locked_rows.rs"]
     mod locked_rows;
     #[path = "behaviour/locks.rs"]
@@ -414,10 +420,14 @@ mod mysql {
     mod inbox_nodes;
     #[path = "behaviour/inbox_packets.rs"]
     mod inbox_packets;
+    #[path = "behaviour/inbox_parking.rs"]
+    mod inbox_parking;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation_levels.rs"]
     mod isolation_levels;
+    #[path = "behaviour/lock_names.rs"]
+    mod lock_names;
     #[path = "behaviour/locked_rows.rs"]
     mod locked_rows;
     #[path = "behaviour/lost_commit.rs"]

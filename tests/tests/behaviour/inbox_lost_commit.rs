@@ -11,7 +11,7 @@ use super::inbox::{Done, deliver, pay};
 use super::{COMMIT, COMMITS, Db, LETTER, RECORD, TestDb, pool_at};
 
 /// The inbox reaches its database through the proxy.
-async fn start() -> (TestDb, Proxy, Inbox<Db>) {
+pub async fn start() -> (TestDb, Proxy, Inbox<Db>) {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;

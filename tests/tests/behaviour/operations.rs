@@ -4,9 +4,12 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::Method;
 use axum::routing::post;
+use idem_axum::core::RecordFilter;
 use idem_axum::{Tx, idempotent};
 
-use super::app::{AppState, FIVE, Paid, Tenant, engine, has_paid, pay, payment, problem, start};
+use super::app::{
+    AppState, FIVE, Paid, Tenant, app, engine, has_paid, pay, payment, problem, start,
+};
 use super::{Db, TestDb};
 
 #[idempotent(scope = "tenant")]
@@ -107,4 +110,36 @@ async fn the_paths_of_a_named_fallback_are_told_apart() {
     let other = pay.path("/orders/8").send(&app).await;
     assert_eq!(problem(&other), (422, "key-reused".to_owned()));
     assert_eq!(db.payments().await, 1);
+}
+
+/// An operation is a label of metrics, so that clients must not make up operations.
+#[tokio::test]
+async fn a_method_that_a_client_makes_up_is_no_operation_of_its_own() {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    let app = app(idem.clone());
+    for method in ["BREW", "PURGE"] {
+        let made_up = |key| {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            payment("/payments").method(method).key(key)
+        };
+        assert!(has_paid(&made_up(method).send(&app).await));
+        assert!(made_up(method).send(&app).await.is_replay());
+    }
+    let pay = payment("/payments").method(Method::PATCH).key("BREW");
+    assert!(has_paid(&pay.send(&app).await));
+    let records = idem.records(&RecordFilter::default(), None, 10).await;
+    let records = records.unwrap();
+    let mut operations: Vec<_> = records
+        .iter()
+        .map(|record| record.name.operation.as_str())
+        .collect();
+    operations.sort_unstable();
+    let expected = ["OTHER /payments", "OTHER /payments", "PATCH /payments"];
+    assert_eq!(operations, expected);
+    // They share their keys, and are told apart by what is compared.
+    let other = Method::from_bytes(b"PURGE").unwrap();
+    let reused = payment("/payments").method(other).key("BREW");
+    let expected = (422, "key-reused".to_owned());
+    assert_eq!(problem(&reused.send(&app).await), expected);
 }
