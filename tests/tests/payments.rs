@@ -183,7 +183,7 @@ mod sqlite {
         let db = TestDb::empty().await;
         let mut first = start_payments(FEATURE, &db.url(), 5).await;
         let address = first.address();
-        let mut sent = two_at_once("slow", "tok_slow_700", address).await;
+        let mut sent = two_at_once("slow", "tok_slow_3000", address).await;
         first.terminate();
         assert_eq!(sent.join_next().await.unwrap().unwrap().status, 201);
         assert!(first.exit_status().await.success(), "{}", first.log());

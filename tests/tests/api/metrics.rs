@@ -203,7 +203,7 @@ async fn an_attempt_that_runs_is_seen() {
     ] {
         assert_eq!(seen.sum(gauge, &[]), 0.0, "{gauge}");
     }
-    let slow = payment(&json!({"source": "tok_slow_2000"})).key("slow");
+    let slow = payment(&json!({"source": "tok_slow_5000"})).key("slow");
     let running = tokio::spawn({
         let (slow, address) = (slow.clone(), app.address());
         async move { slow.send_to(address).await.unwrap() }
