@@ -103,7 +103,7 @@ async fn after_a_writer_that_was_dropped_the_next_does_not_meet_its_lock() {
     for key in 0..5 {
         let mut dropped = fresh(&node.idem, &format!("dropped-{key}")).await;
         pay(&mut dropped).await;
-        let busy = sqlx::query(COUNT_TO_A_MILLION);
+        let busy = sqlx::query(COUNT_FOR_A_MOMENT);
         let at_once = Cut {
             polls: 1,
             woken: false,
@@ -157,7 +157,9 @@ async fn a_sweep_waits_for_its_turn() {
 /// A node whose connections never wait for a lock.
 async fn start() -> (TestDb, Node) {
     let db = TestDb::new().await;
-    Node::start(&db).await;
+    let first = Node::start(&db).await;
+    // The last connection to be closed locks the file for a moment.
+    first.idem.pool().close().await;
     let node = Node::on(pool(&db, Duration::ZERO).await);
     (db, node)
 }
@@ -177,5 +179,6 @@ async fn hold_lock(db: &TestDb) -> SqliteConnection {
     other
 }
 
-const COUNT_TO_A_MILLION: &str = "with recursive n(i) as \
-    (select 1 union all select i + 1 from n where i < 1000000) select max(i) from n";
+/// For longer than the next attempt takes to begin, and for less than it waits for a turn.
+const COUNT_FOR_A_MOMENT: &str = "with recursive n(i) as \
+    (select 1 union all select i + 1 from n where i < 100000) select max(i) from n";
