@@ -1,5 +1,6 @@
 //! No advisory lock of Idem's outlives its attempt, however that ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,19 +10,33 @@ use sqlx::Pool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 
-use super::app::{app, engine, payment};
+use super::app::{Gate, app, app_with, engine, payment};
+use super::told::send;
 use super::{Db, TestDb};
 
 #[tokio::test]
 async fn no_end_of_an_attempt_leaves_a_lock_behind() {
     let db = TestDb::new().await;
     let pool = engine(&db).await.pool().clone();
-    let app = app(Idempotency::new(pool.clone()));
-    for then in [
-        "402", "409", "fail", "panic", "commit", "rollback", "forget",
+    let gate = Arc::<Gate>::default();
+    let app = app_with(Idempotency::new(pool.clone()), Arc::clone(&gate));
+    let running = send(&app, payment("/gate").key("k"));
+    gate.entered.notified().await;
+    assert_eq!(locks(&pool).await, 1);
+    gate.open.notify_one();
+    assert_eq!(running.await.unwrap().status, 201);
+    no_lock_is_left(&pool, "the gate").await;
+    for (then, status) in [
+        ("402", 402),
+        ("409", 409),
+        ("fail", 500),
+        ("panic", 500),
+        ("commit", 500),
+        ("rollback", 500),
+        ("forget", 500),
     ] {
-        let pay = payment("/then").key(then);
-        pay.header("x-then", then).send(&app).await;
+        let pay = payment("/then").key(then).header("x-then", then);
+        assert_eq!(pay.send(&app).await.status, status, "{then}");
         no_lock_is_left(&pool, then).await;
     }
     let paid = payment("/payments").key("k").send(&app).await;
