@@ -109,6 +109,34 @@ async fn what_json_cannot_tell_apart_is_compared_by_its_bytes() {
     assert_eq!(db.payments().await, 4);
 }
 
+#[tokio::test]
+async fn amounts_that_are_one_to_a_double_are_told_apart() {
+    let (db, app) = start(routes()).await;
+    let small = |digit: &str| format!("0.{}{digit}", "0".repeat(330));
+    let smallest = |digits: &str| format!("0.{}{digits}", "0".repeat(323));
+    let pairs = [
+        // Too small for a double, which is then 0.
+        (small("1"), small("2")),
+        (small("1"), "0".to_owned()),
+        ("0".to_owned(), small("1")),
+        // Where a double has few digits left.
+        (smallest("494"), smallest("5")),
+        (smallest("5"), smallest("494")),
+    ];
+    for (number, (first, other)) in pairs.iter().enumerate() {
+        let pay = |amount: &str| json(&number.to_string(), &format!(r#"{{"amount":{amount}}}"#));
+        assert!(has_paid(&pay(first).send(&app).await), "{first}");
+        assert!(pay(first).send(&app).await.is_replay(), "{first}");
+        let refused = pay(other).send(&app).await;
+        assert_eq!(
+            problem(&refused),
+            (422, "key-reused".to_owned()),
+            "{first} {other}"
+        );
+    }
+    assert_eq!(db.payments().await, 5);
+}
+
 fn routes() -> Router<AppState> {
     Router::new().route("/json", post(by_json))
 }

@@ -1,0 +1,132 @@
+//! Which numbers of a JSON body have a canonical form.
+
+use serde_json::Value;
+
+/// Whether the canonical form of a number is the same decimal as the number.
+pub(super) fn is_exact(number: &str) -> bool {
+    if !has_few_digits(number) {
+        return false;
+    }
+    // A number gets the same form alone as within a body.
+    let form = serde_json::from_str::<Value>(number)
+        .and_then(|value| serde_json_canonicalizer::to_string(&value));
+    form.is_ok_and(|form| decimal(number).is_some_and(|value| Some(value) == decimal(&form)))
+}
+
+/// Whether it is an integer up to 2^53 (RFC 7493, section 2.2) or a decimal of at most 15 digits.
+///
+/// Some longer numbers are exact too. They have no form either: stored records were compared
+/// by the bytes of these.
+fn has_few_digits(number: &str) -> bool {
+    let (mantissa, exponent) = split_exponent(number);
+    if exponent.is_none() && !mantissa.contains('.') {
+        return number
+            .parse::<i64>()
+            .is_ok_and(|n| n.unsigned_abs() <= 1 << 53);
+    }
+    let digits = mantissa
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .skip_while(|digit| *digit == b'0');
+    digits.count() <= 15
+        && exponent
+            .unwrap_or("0")
+            .parse::<i32>()
+            .is_ok_and(|e| e.abs() <= 250)
+}
+
+/// A decimal number; two are equal exactly when they are written for the same value.
+#[derive(Debug, PartialEq)]
+struct Decimal {
+    is_negative: bool,
+    /// Without zeros at both ends.
+    digits: String,
+    /// The power of ten behind the digits.
+    exponent: i64,
+}
+
+fn decimal(number: &str) -> Option<Decimal> {
+    let (mantissa, exponent) = split_exponent(number);
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (is_negative, whole) = match whole.strip_prefix('-') {
+        Some(whole) => (true, whole),
+        None => (false, whole),
+    };
+    let digits = format!("{whole}{fraction}");
+    let digits = digits.trim_start_matches('0');
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        // Zero has no sign (RFC 8785, section 3.2.2.3) and no exponent.
+        return Some(Decimal {
+            is_negative: false,
+            digits: String::new(),
+            exponent: 0,
+        });
+    }
+    let exponent: i64 = exponent.unwrap_or("0").parse().ok()?;
+    let zeros = i64::try_from(digits.len() - significant.len()).ok()?;
+    let fraction = i64::try_from(fraction.len()).ok()?;
+    Some(Decimal {
+        is_negative,
+        digits: significant.to_owned(),
+        exponent: exponent.checked_add(zeros)?.checked_sub(fraction)?,
+    })
+}
+
+fn split_exponent(number: &str) -> (&str, Option<&str>) {
+    match number.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (number, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decimal_is_its_value_however_it_is_written() {
+        for same in [
+            ["100", "1e2"],
+            ["1.50", "15E-1"],
+            ["-0.0", "0e7"],
+            ["-0.012", "-12e-3"],
+            ["0.00001e5", "1.0"],
+        ] {
+            let [a, b] = same.map(|number| decimal(number).unwrap());
+            assert_eq!(a, b);
+        }
+        for different in [["1", "-1"], ["1", "10"], ["0.1", "0.01"], ["12", "1.2e2"]] {
+            let [a, b] = different.map(|number| decimal(number).unwrap());
+            assert_ne!(a, b);
+        }
+    }
+
+    #[test]
+    fn where_a_double_has_few_digits_left_a_number_is_exact_or_not() {
+        let small = |zeros: usize, digits: &str| format!("0.{}{digits}", "0".repeat(zeros));
+        for (number, expected) in [
+            (small(300, "1"), true),
+            (small(307, "222507385850720"), true),
+            (small(314, "123456789012345"), false),
+            (small(323, "5"), true),
+            (small(323, "494"), false),
+            (small(323, "3"), false),
+            (small(330, "1"), false),
+            (small(330, "0"), true),
+            (small(80, "1e-250"), false),
+            (small(300, "1e250"), true),
+            (small(500, "1e250"), true),
+            ("0e-250".to_owned(), true),
+            ("-0".to_owned(), true),
+            ("-0.0E+0".to_owned(), true),
+            (format!("1{}.0", "0".repeat(400)), false),
+            ("123456789012345e250".to_owned(), true),
+            ("1E251".to_owned(), false),
+            ("1E400".to_owned(), false),
+            ("1e99999999999999999999".to_owned(), false),
+        ] {
+            assert_eq!(is_exact(&number), expected, "{number}");
+        }
+    }
+}
