@@ -58,30 +58,33 @@ impl<T: ScopeKey> ScopeKey for Extension<T> {
     }
 }
 
+/// Names nobody where one of its parts names nobody, at any depth.
 impl<A: ScopeKey, B: ScopeKey> ScopeKey for (A, B) {
     fn scope_key(&self) -> Cow<'_, str> {
-        let (a, b) = (self.0.scope_key(), self.1.scope_key());
-        format!("{}:{a}{}:{b}", a.len(), b.len()).into()
-    }
-
-    fn scope(&self) -> Result<Scope, InvalidScope> {
-        Scope::joined([&*self.0.scope_key(), &*self.1.scope_key()])
+        joined(&[&self.0, &self.1]).into()
     }
 }
 
+/// Names nobody where one of its parts names nobody, at any depth.
 impl<A: ScopeKey, B: ScopeKey, C: ScopeKey> ScopeKey for (A, B, C) {
     fn scope_key(&self) -> Cow<'_, str> {
-        let (a, b, c) = (self.0.scope_key(), self.1.scope_key(), self.2.scope_key());
-        format!("{}:{a}{}:{b}{}:{c}", a.len(), b.len(), c.len()).into()
+        joined(&[&self.0, &self.1, &self.2]).into()
     }
+}
 
-    fn scope(&self) -> Result<Scope, InvalidScope> {
-        Scope::joined([
-            &*self.0.scope_key(),
-            &*self.1.scope_key(),
-            &*self.2.scope_key(),
-        ])
+/// The texts of all parts, each preceded by its length; empty where one of them names nobody.
+///
+/// Records are stored under these texts.
+fn joined(parts: &[&dyn ScopeKey]) -> String {
+    let mut joined = String::new();
+    for part in parts {
+        let text = part.scope_key();
+        if text.is_empty() || part.scope().is_err() {
+            return String::new();
+        }
+        joined.push_str(&format!("{}:{text}", text.len()));
     }
+    joined
 }
 
 /// `scope = "global"`: the keys of one operation are everybody's.
@@ -164,5 +167,94 @@ where
 {
     async fn scope(parts: &mut Parts, state: &S) -> Result<Result<Scope, InvalidScope>, Response> {
         <S::Extractor as ScopeIn<S>>::scope(parts, state).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Party(&'static str);
+
+    impl ScopeKey for Party {
+        fn scope_key(&self) -> Cow<'_, str> {
+            self.0.into()
+        }
+    }
+
+    /// A type of the application around a tuple.
+    struct Wrapped((Party, Party));
+
+    impl ScopeKey for Wrapped {
+        fn scope_key(&self) -> Cow<'_, str> {
+            self.0.scope_key()
+        }
+    }
+
+    /// Has a text for everybody, but names nobody who is not logged in.
+    struct Guest;
+
+    impl ScopeKey for Guest {
+        fn scope_key(&self) -> Cow<'_, str> {
+            "guest".into()
+        }
+
+        fn scope(&self) -> Result<Scope, InvalidScope> {
+            Err(InvalidScope)
+        }
+    }
+
+    const EU: Party = Party("eu");
+    const BOB: Party = Party("bob");
+    const NOBODY: Party = Party("");
+
+    #[track_caller]
+    fn assert_names(party: &impl ScopeKey, text: &str) {
+        let scope = party.scope();
+        assert_eq!(scope.as_ref().map(Scope::as_str), Ok(text));
+    }
+
+    #[test]
+    fn the_texts_of_tuples_stay_as_they_are_stored() {
+        assert_names(&(EU, BOB), "2:eu3:bob");
+        assert_names(&(EU, BOB, EU), "2:eu3:bob2:eu");
+        assert_names(&((EU, BOB), EU), "9:2:eu3:bob2:eu");
+        assert_names(&(EU, (BOB, EU)), "2:eu9:3:bob2:eu");
+        assert_names(&(Extension(EU), Global), "2:eu6:global");
+        assert_names(&Extension((EU, BOB)), "2:eu3:bob");
+        assert_names(&(Wrapped((EU, BOB)), EU), "9:2:eu3:bob2:eu");
+    }
+
+    #[test]
+    fn a_tuple_with_nobody_in_it_names_nobody_at_any_depth() {
+        let parties: &[&dyn ScopeKey] = &[
+            &(EU, NOBODY),
+            &(NOBODY, BOB),
+            &(EU, BOB, NOBODY),
+            &((EU, NOBODY), BOB),
+            &(BOB, (EU, NOBODY)),
+            &(EU, (NOBODY, BOB, EU), BOB),
+            &(((EU, NOBODY), BOB), EU),
+            &(((NOBODY, NOBODY), NOBODY), NOBODY),
+            &Extension((EU, NOBODY)),
+            &(Extension((EU, Extension(NOBODY))), BOB),
+            &Wrapped((EU, NOBODY)),
+            &(Wrapped((EU, NOBODY)), BOB),
+            &(EU, Guest),
+            &((EU, Guest), BOB),
+            &(EU, Party("b\0b")),
+            &((EU, Party("b\0b")), BOB),
+        ];
+        for (number, party) in parties.iter().enumerate() {
+            assert_eq!(party.scope(), Err(InvalidScope), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_long_part_is_no_reason_to_refuse_and_a_long_text_is_hashed() {
+        let long = || Party(Box::leak("u".repeat(300).into_boxed_str()));
+        let scope = ((EU, long()), BOB).scope().unwrap();
+        assert!(scope.as_str().starts_with("sha256:"));
+        assert_eq!(scope, Scope::new(&((EU, long()), BOB).scope_key()).unwrap());
     }
 }

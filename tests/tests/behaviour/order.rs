@@ -11,11 +11,11 @@ use axum::{Json, Router};
 use idem_axum::{ScopeKey, Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 
-use super::Db;
 use super::app::{
     AppState, FIVE, NewPayment, Paid, Tenant, has_paid, pay, payment, problem, start,
 };
 use super::bodies::Broken;
+use super::{Db, RECORD, SCOPE_AND_KEY, TestDb};
 
 #[idempotent(scope = "tenant")]
 async fn with_a_body(Tenant(tenant): Tenant, mut tx: Tx<Db>, Json(new): Json<NewPayment>) -> Paid {
@@ -30,6 +30,15 @@ async fn without_a_body(mut tx: Tx<Db>, Tenant(tenant): Tenant) -> Paid {
 #[idempotent(scope = Shop)]
 async fn with_a_scope_of_its_own(mut tx: Tx<Db>, Json(new): Json<NewPayment>) -> Paid {
     pay(&mut tx, "shop", new).await
+}
+
+#[idempotent(scope = ((Tenant, Shop), Tenant))]
+async fn with_a_scope_of_parts(
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    pay(&mut tx, &tenant, new).await
 }
 
 /// Who it is says `x-shop`: it may be closed, or nobody.
@@ -95,6 +104,27 @@ async fn a_scope_that_refuses_makes_no_body_be_read() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_scope_that_names_nobody_lets_nothing_run() {
+    let (db, app) = start(routes()).await;
+    let pay = payment("/parts").key("k");
+    for nobody in [pay.clone(), pay.clone().header("x-shop", "")] {
+        let refused = unread(&app, &nobody).await;
+        assert_eq!(problem(&refused), (401, "scope-missing".to_owned()));
+    }
+    assert_eq!(db.payments().await, 0);
+    let mut stored = Vec::new();
+    for shop in ["a", "b"] {
+        let first = pay.clone().header("x-shop", shop);
+        assert!(has_paid(&first.send(&app).await));
+        assert!(first.send(&app).await.is_replay());
+        stored.push(format!("9:4:acme1:{shop}4:acme"));
+    }
+    assert_eq!(db.payments().await, 2);
+    // Records of earlier builds are found by these texts.
+    assert_eq!(scopes(&db).await, stored);
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_extracted_uses_up_no_key() {
     let (db, app) = start(routes()).await;
     let pay = payment("/body").key("k");
@@ -118,6 +148,14 @@ fn routes() -> Router<AppState> {
         .route("/body", post(with_a_body))
         .route("/no-body", post(without_a_body))
         .route("/shop", post(with_a_scope_of_its_own))
+        .route("/parts", post(with_a_scope_of_parts))
+}
+
+async fn scopes(db: &TestDb) -> Vec<String> {
+    let rows = format!("select {SCOPE_AND_KEY} from {RECORD} order by scope");
+    let rows = sqlx::query_as(sqlx::AssertSqlSafe(rows));
+    let rows: Vec<(String, String)> = rows.fetch_all(&db.pool().await).await.unwrap();
+    rows.into_iter().map(|(scope, _)| scope).collect()
 }
 
 fn anonymous(path: &str) -> Attempt {
