@@ -10,6 +10,9 @@ use idem_core::{Completion, Settings};
 
 use crate::look::look;
 
+#[cfg(test)]
+mod properties;
+
 /// Says that an answer is a replay. An inbound header of this name means nothing.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
@@ -126,9 +129,8 @@ pub(crate) fn encode(headers: &HeaderMap, settings: &Settings) -> Vec<u8> {
     let named_by_connection = headers
         .get_all(header::CONNECTION)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|name| name.trim_ascii().to_ascii_lowercase())
         .collect::<Vec<_>>();
     let mut lines = Vec::new();
     for (name, value) in headers {
@@ -141,7 +143,7 @@ pub(crate) fn encode(headers: &HeaderMap, settings: &Settings) -> Vec<u8> {
                 .unstored_headers
                 .iter()
                 .any(|extra| **extra == *name)
-            || named_by_connection.iter().any(|hop| hop == name);
+            || named_by_connection.iter().any(|hop| hop == name.as_bytes());
         if !unstored {
             lines.extend_from_slice(name.as_bytes());
             lines.extend_from_slice(b": ");
