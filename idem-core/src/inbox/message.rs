@@ -185,6 +185,11 @@ impl fmt::Debug for MessageBytes<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -195,5 +200,58 @@ mod tests {
         assert!(!shown.contains("secret"), "{shown}");
         // The bytes of the word.
         assert!(!shown.contains("115"), "{shown}");
+    }
+
+    /// Ids that look like what another id is stored as, or that no database stores as they are.
+    fn id() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            any::<Vec<u8>>(),
+            "(key:|sha256:){0,2}[a-b]{0,2}".prop_map(String::into_bytes),
+            "(key:)?[é\\x00-\\x1f\\x7f-\\u{9f} a]{0,3}".prop_map(String::into_bytes),
+            "(key:)?[a-b]{245,260}".prop_map(String::into_bytes),
+            "sha256:[0-9a-f]{64}".prop_map(String::into_bytes),
+        ]
+    }
+
+    fn key(id: &[u8], is_business_key: bool) -> Option<IdempotencyKey> {
+        match is_business_key {
+            true => Message::new("an id").business_key(id).key(),
+            false => Message::new(id).key(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn different_identities_never_share_a_key(ids in vec((id(), any::<bool>()), 1..6)) {
+            // A hostile producer also sends what the others are stored as.
+            let stored = |(id, is_business_key): &(Vec<u8>, bool)| key(id, *is_business_key);
+            let texts: Vec<_> = ids.iter().filter_map(stored).collect();
+            let texts = texts.iter().map(|key| key.as_str().as_bytes().to_vec());
+            let hostile = texts.flat_map(|text| [(text.clone(), false), (text, true)]);
+            let all: HashSet<_> = ids.iter().cloned().chain(hostile).collect();
+            let mut keys = HashSet::new();
+            for (id, is_business_key) in all {
+                let key = key(&id, is_business_key);
+                prop_assert_eq!(key.is_none(), id.is_empty());
+                if let Some(key) = key {
+                    prop_assert!((1..=IdempotencyKey::MAX_LEN).contains(&key.as_str().len()));
+                    prop_assert!(!key.as_str().contains(char::is_control));
+                    prop_assert!(keys.insert(key), "{id:?} {is_business_key}");
+                }
+            }
+        }
+
+        #[test]
+        fn the_same_identity_is_the_same_key_from_whatever_type(id: String) {
+            let keys = [
+                Message::new(id.as_str()),
+                Message::new(&id),
+                Message::new(id.clone()),
+                Message::new(id.as_bytes()),
+                Message::new(id.clone().into_bytes()),
+            ];
+            let keys = keys.map(|message| message.key());
+            prop_assert!(keys.iter().all(|key| *key == keys[0]));
+        }
     }
 }
