@@ -13,6 +13,8 @@ mod idempotent;
 mod options;
 mod parameter;
 mod policy;
+#[cfg(test)]
+mod properties;
 mod spec;
 mod state;
 mod store;
