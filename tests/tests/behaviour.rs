@@ -250,6 +250,8 @@ mod postgres {
     /// The longest that a transaction may be idle, in a time that a handler outlives.
     const SHORT_IDLE: (&str, &str) = ("idle_in_transaction_session_timeout", "1s");
 
+    /// In the statement that looks for the answer of an attempt that was faster.
+    const FIND: &str = "from idem.record where scope";
     const COMMIT: &str = "commit";
     const ASKS: &str = "pg_try_advisory_xact_lock";
     const CANCEL: &str = "pg_cancel_backend";
@@ -378,6 +380,8 @@ mod mysql {
     /// The longest that a session may be idle, in a time that a handler outlives.
     const SHORT_IDLE: (&str, &str) = ("wait_timeout", "1");
 
+    /// In the statement that looks for the answer of an attempt that was faster.
+    const FIND: &str = "read committed; select r.format";
     const COMMIT: &str = "commit";
     const ASKS: &str = "get_lock";
     const CANCEL: &str = "kill query";
@@ -428,6 +432,10 @@ mod mysql {
     mod isolation_levels;
     #[path = "behaviour/lock_names.rs"]
     mod lock_names;
+    #[path = "behaviour/left_open.rs"]
+    mod left_open;
+    #[path = "behaviour/left_open_own.rs"]
+    mod left_open_own;
     #[path = "behaviour/locked_rows.rs"]
     mod locked_rows;
     #[path = "behaviour/lost_commit.rs"]

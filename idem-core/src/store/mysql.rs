@@ -17,10 +17,12 @@ use self::fault::{DUPLICATE_KEY, Ran, number, run_unless_rolled_back};
 use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
 use crate::{Completion, Isolation, RecordName};
 
+mod alone;
 mod batches;
 mod fault;
 mod letters;
 mod message;
+mod naming;
 mod records;
 mod rollouts;
 mod upkeep;
@@ -58,11 +60,14 @@ impl Backend for MySql {
     fn plain_begin(isolation: Isolation) -> &'static str {
         match isolation {
             Isolation::Default => "start transaction",
+            // Only between two transactions, and a session may come with one that is open.
             Isolation::ReadCommitted => {
-                "set transaction isolation level read committed; start transaction"
+                "rollback and no chain no release; \
+                 set transaction isolation level read committed; start transaction"
             }
             Isolation::Serializable => {
-                "set transaction isolation level serializable; start transaction"
+                "rollback and no chain no release; \
+                 set transaction isolation level serializable; start transaction"
             }
         }
     }
@@ -121,18 +126,13 @@ impl Backend for MySql {
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>> {
         Box::pin(async move {
-            let row = sqlx::query(
-                "select format, fingerprint_version, fingerprint, status, headers, body, \
-                        reference, expires_at <= utc_timestamp(6) as expired, \
-                        timestampdiff(microsecond, created_at, utc_timestamp(6)) div 1000 as age \
-                 from idem_record where scope = ? and operation = ? and `key` = ?",
-            )
-            .bind(name.scope.as_str().as_bytes())
-            .bind(name.operation.as_str().as_bytes())
-            .bind(name.key.as_str().as_bytes())
-            .fetch_optional(conn)
-            .await?;
-            row.as_ref().map(stored).transpose()
+            let text = match Manager::get_transaction_depth(conn) {
+                0 => message::find(name),
+                _ => message::select(name),
+            };
+            // To the end, so that no transaction is open when the connection goes back.
+            let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
+            rows.first().map(stored).transpose()
         })
     }
 
@@ -264,9 +264,15 @@ impl Backend for MySql {
     ) -> BoxFuture<'a, sqlx::Result<Outcome>> {
         Box::pin(async move {
             let text = AssertSqlSafe(message::outcome(name, attempt));
-            let row = sqlx::raw_sql(text).fetch_one(conn).await?;
+            let rows = sqlx::raw_sql(text).fetch_all(&mut *conn).await;
+            if rows.is_err() {
+                // What comes behind a statement that fails does not run, and the lock would stay.
+                run(conn, format!("{}; {}", message::UNLOCK, message::AFRESH)).await?;
+            }
+            let rows = rows?;
+            let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
             // The lost transaction's session holds its lock to its end.
-            let (over, committed) = (flag(&row, "free")?, flag(&row, "committed")?);
+            let (over, committed) = (flag(row, "free")?, flag(row, "committed")?);
             Ok(match (committed, over) {
                 (true, _) => Outcome::Committed,
                 (false, true) => Outcome::RolledBack,

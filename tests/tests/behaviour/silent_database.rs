@@ -12,12 +12,12 @@ use tokio::time::timeout;
 use super::app::{engine, payment, problem};
 use super::gate::{Gate, WAIT, until_somebody_waits};
 use super::statements::app;
-use super::{CANCEL, RECORD, RECORD_OF_ANOTHER, TestDb, pool_at};
+use super::{CANCEL, FIND, RECORD, RECORD_OF_ANOTHER, TestDb, pool_at};
 
 #[tokio::test]
 async fn an_attempt_that_lost_its_race_waits_for_the_winners_answer_within_limits() {
     let (db, proxy, app) = start().await;
-    let find = proxy.on(&format!("from {RECORD} where scope"), Action::Hold);
+    let find = proxy.on(FIND, Action::Hold);
     let refused = act(&app, RECORD_OF_ANOTHER).await;
     assert!(find.is_reached());
     assert_eq!(problem(&refused), (503, "try-again".to_owned()));

@@ -4,6 +4,8 @@ use futures_util::future::BoxFuture;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{MySql, Row};
 
+use super::alone::{afresh, leave, write};
+use super::naming::hex;
 use crate::RecordName;
 use crate::store::{Letters, NewAttempt, StoredLetter};
 
@@ -93,7 +95,10 @@ impl Letters for MySql {
                 .bind(message_id)
                 .bind(message_id);
             let rows = rows.bind(after).bind(limit);
-            rows.fetch_all(conn).await?.iter().map(letter).collect()
+            afresh(conn).await?;
+            let rows = rows.fetch_all(&mut *conn).await?;
+            leave(conn).await?;
+            rows.iter().map(letter).collect()
         })
     }
 
@@ -132,22 +137,23 @@ impl Letters for MySql {
     fn count_letters(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
         Box::pin(async move {
             let count = "select count(*) from idem_dead_letter where parked_at is not null";
-            sqlx::query_scalar(count).fetch_one(conn).await
+            afresh(conn).await?;
+            let letters = sqlx::query_scalar(count).fetch_one(&mut *conn).await?;
+            leave(conn).await?;
+            Ok(letters)
         })
     }
 
     fn sweep_letters(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
-            let delete = sqlx::query(
+            let sweep = format!(
                 "/*M!100000 set statement sql_safe_updates = 0 for */ delete d from \
                    (select id from idem_dead_letter \
                      where parked_at is null and expires_at <= utc_timestamp(6) \
-                     order by expires_at limit ? for update skip locked) as expired \
-                 straight_join idem_dead_letter as d on d.id = expired.id",
+                     order by expires_at limit {limit} for update skip locked) as expired \
+                 straight_join idem_dead_letter as d on d.id = expired.id"
             );
-            let swept = delete.bind(limit).execute(&mut *conn).await?;
-            super::upkeep::keep(conn).await?;
-            Ok(swept.rows_affected())
+            write(conn, &sweep).await
         })
     }
 
@@ -157,11 +163,9 @@ impl Letters for MySql {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
         Box::pin(async move {
-            let delete = sqlx::query("delete from idem_dead_letter where scope = ? limit ?");
-            let delete = delete.bind(scope.as_bytes()).bind(limit);
-            let erased = delete.execute(&mut *conn).await?;
-            super::upkeep::keep(conn).await?;
-            Ok(erased.rows_affected())
+            let scope = hex(scope.as_bytes());
+            let erase = format!("delete from idem_dead_letter where scope = {scope} limit {limit}");
+            write(conn, &erase).await
         })
     }
 }

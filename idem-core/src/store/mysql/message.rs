@@ -8,6 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Opened;
+use super::naming::{hex, is, lock, lock_of, table};
 use crate::store::{Opening, millis};
 use crate::{Isolation, RecordName};
 
@@ -17,6 +18,10 @@ use crate::{Isolation, RecordName};
 /// has committed. Inside of a transaction it would fix the handler's snapshot, and where that is
 /// serializable lock the gap that others insert into.
 ///
+/// The session may come from its last user with a transaction open, perhaps a snapshot alone, or
+/// with `set transaction` for the next one. All of that ends first: nothing of it was committed,
+/// and a record that has been committed since is not seen in it.
+///
 /// As few statements as can be: the server sends the result of each by itself.
 pub(super) fn probe(opening: &Opening<'_>) -> String {
     let limits = limits(opening.timeout, &OF_SESSION);
@@ -24,7 +29,7 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
     let idle = seconds(opening.timeout).saturating_add(5);
     let (lock, free, record) = match opening.name {
         None => ("null".to_owned(), "1", String::new()),
-        Some(name) => (lock(name), TRY_LOCK, format!("; {}", find(name))),
+        Some(name) => (lock(name), TRY_LOCK, format!("; {}", select(name))),
     };
     let has_failed = match opening.name {
         Some(name) if name.operation.is_of_consumer() => {
@@ -36,9 +41,10 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
         _ => "0".to_owned(),
     };
     format!(
-        "set @idem_lock = {lock}, @idem_autocommit = @@autocommit, @idem_idle = @@wait_timeout, \
-         @idem_metadata_wait = @@lock_wait_timeout, @idem_row_wait = @@innodb_lock_wait_timeout, \
-         @idem_statement = {STATEMENT_LIMIT}, \
+        "{AFRESH}; set @idem_lock = {lock}, @idem_autocommit = @@autocommit, \
+         @idem_idle = @@wait_timeout, @idem_metadata_wait = @@lock_wait_timeout, \
+         @idem_row_wait = @@innodb_lock_wait_timeout, @idem_statement = {STATEMENT_LIMIT}, \
+         autocommit = 1, \
          {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
          select {free} as free, {WRITABLE} as writable, {DIRTY} as dirty, database() as db, \
          connection_id() as connection, {has_failed} as has_failed{record}"
@@ -47,11 +53,16 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
 
 /// The same record, by a session whose isolation shows what may never commit.
 pub(super) fn find_committed(name: &RecordName) -> String {
-    // A session without autocommit is inside of a transaction by now.
-    format!("rollback; {COMMITTED}{}", find(name))
+    format!("{COMMITTED}{}", select(name))
 }
 
-fn find(name: &RecordName) -> String {
+/// As it is now, on a connection whose state is not known, which is left without a snapshot.
+pub(super) fn find(name: &RecordName) -> String {
+    format!("{AFRESH}; {COMMITTED}{}; {AFRESH}", select(name))
+}
+
+/// As a transaction sees it that is open.
+pub(super) fn select(name: &RecordName) -> String {
     format!(
         "select r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
          r.reference, r.expires_at <= utc_timestamp(6) as expired, \
@@ -62,20 +73,19 @@ fn find(name: &RecordName) -> String {
 }
 
 /// With `autocommit` off, what follows a transaction that the server has rolled back is not kept
-/// either.
+/// either. None is open before.
 pub(super) fn begin(isolation: Isolation, guard: &str) -> String {
     let isolation = match isolation {
         Isolation::Default => "",
-        // Only between two transactions, and a session without autocommit is inside of one.
-        Isolation::ReadCommitted => "rollback; set transaction isolation level read committed; ",
-        Isolation::Serializable => "rollback; set transaction isolation level serializable; ",
+        Isolation::ReadCommitted => COMMITTED,
+        Isolation::Serializable => "set transaction isolation level serializable; ",
     };
     format!("set autocommit = 0; {isolation}start transaction; savepoint {guard}")
 }
 
 /// The same after the server has rolled everything back.
 pub(super) fn begin_anew(guard: &str) -> String {
-    format!("rollback; start transaction; savepoint {guard}")
+    format!("{AFRESH}; start transaction; savepoint {guard}")
 }
 
 /// A handler may have gone to another database or set itself shorter limits.
@@ -108,14 +118,15 @@ pub(super) fn put_back(opened: &Opened) -> String {
     };
     format!(
         "{unlock_all}set {unlock}autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
-         lock_wait_timeout = @idem_metadata_wait, innodb_lock_wait_timeout = @idem_row_wait, \
+         lock_wait_timeout = @idem_metadata_wait, \
+         innodb_lock_wait_timeout = @idem_row_wait, \
          /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement"
     )
 }
 
 /// Frees the key before anybody is told.
 pub(super) fn roll_back(opened: &Opened) -> String {
-    format!("rollback; {}{}", go_to_database(opened), put_back(opened))
+    format!("{AFRESH}; {}{}", go_to_database(opened), put_back(opened))
 }
 
 /// Tries the locks of many messages, then reads their records: rows for the one, then the other.
@@ -127,14 +138,14 @@ pub(super) fn claim_all(opened: &Opened, names: &[&RecordName]) -> String {
     let tried = numbered.map(|(number, lock)| format!("select {number} as number, '{lock}' as id"));
     format!(
         "select l.number, coalesce(get_lock({}, 0), 0) as free from ({}) as l; \
-         rollback; {COMMITTED}select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
+         {AFRESH}; {COMMITTED}select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
            and d.operation = n.operation and d.`key` = n.`key`) as has_failed, \
          r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
          r.reference, r.expires_at <= utc_timestamp(6) as expired, \
          timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
          from ({}) as n left join idem_record as r \
          on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key`; \
-         rollback; {}",
+         {AFRESH}; {}",
         lock_of("l.id"),
         tried.collect::<Vec<_>>().join(" union all "),
         table(names),
@@ -152,39 +163,19 @@ pub(super) fn delete_expired(names: &[&RecordName]) -> String {
     )
 }
 
-fn table(names: &[&RecordName]) -> String {
-    let rows = names.iter().enumerate().map(|(number, name)| {
-        format!(
-            "select {number} as number, {} as scope, {} as operation, {} as `key`",
-            hex(name.scope.as_str().as_bytes()),
-            hex(name.operation.as_str().as_bytes()),
-            hex(name.key.as_str().as_bytes())
-        )
-    });
-    rows.collect::<Vec<_>>().join(" union all ")
-}
-
 /// Whether the attempt's record is there, and whether its session is gone.
 ///
-/// The lock is taken before the record is read, and given back in the same message.
+/// The lock is taken before the record is read, and given back in the same message. As
+/// [`find`], it leaves no snapshot.
 pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
     format!(
-        "set @idem_lock = {}; set @idem_free = {TRY_LOCK}; \
+        "{AFRESH}; set @idem_lock = {}; set @idem_free = {TRY_LOCK}; \
          {COMMITTED}select @idem_free as free, exists(select 1 from idem_record as r \
-         where {} and r.attempt = {}) as committed; do release_lock(@idem_lock)",
+         where {} and r.attempt = {}) as committed; {UNLOCK}; {AFRESH}",
         lock(name),
         is(name),
         hex(attempt.as_bytes())
     )
-}
-
-/// User-level locks span the server, so the database is part of their name.
-fn lock(name: &RecordName) -> String {
-    lock_of(&format!("'{}'", name.lock_id()))
-}
-
-fn lock_of(id: &str) -> String {
-    format!("concat('idem:', sha2(concat(ifnull(database(), ''), '/', {id}), 224))")
 }
 
 /// What to set the limits to: the least of an attempt's own and of these.
@@ -224,25 +215,6 @@ fn go_to_database(opened: &Opened) -> String {
     }
 }
 
-fn is(name: &RecordName) -> String {
-    format!(
-        "r.scope = {} and r.operation = {} and r.`key` = {}",
-        hex(name.scope.as_str().as_bytes()),
-        hex(name.operation.as_str().as_bytes()),
-        hex(name.key.as_str().as_bytes())
-    )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2 + 3);
-    text.push_str("x'");
-    for byte in bytes {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text.push('\'');
-    text
-}
-
 /// Rounded up: none at all would be no limit.
 fn seconds(timeout: Duration) -> u64 {
     timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0)
@@ -252,6 +224,13 @@ const TRY_LOCK: &str = "coalesce(get_lock(@idem_lock, 0), 0)";
 
 const DIRTY: &str =
     "/*M!100000 @@tx_isolation *//*!80000 @@transaction_isolation */ = 'READ-UNCOMMITTED'";
+
+/// Gives back the lock of [`outcome`].
+pub(super) const UNLOCK: &str = "do release_lock(@idem_lock)";
+
+/// Ends whatever is open without keeping it, even where the session would begin anew or be closed
+/// with it (`completion_type`).
+pub(super) const AFRESH: &str = "rollback and no chain no release";
 
 /// For the next statement alone: a session's own isolation may read what never commits.
 const COMMITTED: &str = "set transaction isolation level read committed; ";

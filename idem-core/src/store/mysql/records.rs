@@ -4,8 +4,8 @@ use futures_util::future::BoxFuture;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{MySql, Row};
 
+use super::alone::{afresh, leave};
 use super::flag;
-use super::upkeep::keep;
 use crate::store::{Records, StoredCount, StoredView};
 use crate::{RecordFilter, RecordName};
 
@@ -37,8 +37,9 @@ impl Records for MySql {
             for part in after {
                 rows = rows.bind(part.as_bytes());
             }
+            afresh(conn).await?;
             let rows = rows.bind(limit).fetch_all(&mut *conn).await?;
-            keep(conn).await?;
+            leave(conn).await?;
             rows.iter()
                 .map(|row| {
                     Ok(StoredView {
@@ -67,8 +68,9 @@ impl Records for MySql {
                      else 2 end as signed) as age, count(*) as records \
                  from idem_record group by 1, 2, 3, 4 order by 1, 2, 3, 4",
             );
+            afresh(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
-            keep(conn).await?;
+            leave(conn).await?;
             rows.iter()
                 .map(|row| {
                     let age: i64 = row.try_get("age")?;

@@ -4,7 +4,8 @@ use futures_util::future::BoxFuture;
 use sqlx::MySql;
 use sqlx::mysql::MySqlConnection;
 
-use super::upkeep::keep;
+use super::alone::{afresh, leave, write};
+use super::naming::hex;
 use crate::store::Rollouts;
 
 impl Rollouts for MySql {
@@ -14,9 +15,10 @@ impl Rollouts for MySql {
                 "select convert(operation using utf8mb4), convert(rule using utf8mb4) \
                  from idem_rollout",
             );
+            // In what was left open the next look would see the same again.
+            afresh(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
-            // Without autocommit the next look would see the same again.
-            keep(conn).await?;
+            leave(conn).await?;
             Ok(rows)
         })
     }
@@ -27,14 +29,13 @@ impl Rollouts for MySql {
         rule: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let set = sqlx::query(
+            let (operation, rule) = (hex(operation.as_bytes()), hex(rule.as_bytes()));
+            let set = format!(
                 "insert into idem_rollout (operation, rule, updated_at) \
-                 values (?, ?, utc_timestamp(6)) on duplicate key update \
-                   rule = values(rule), updated_at = values(updated_at)",
+                 values ({operation}, {rule}, utc_timestamp(6)) on duplicate key update \
+                   rule = values(rule), updated_at = values(updated_at)"
             );
-            let set = set.bind(operation.as_bytes()).bind(rule.as_bytes());
-            set.execute(&mut *conn).await?;
-            keep(conn).await
+            write(conn, &set).await.map(|_| ())
         })
     }
 
@@ -43,9 +44,9 @@ impl Rollouts for MySql {
         operation: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let clear = sqlx::query("delete from idem_rollout where operation = ?");
-            clear.bind(operation.as_bytes()).execute(&mut *conn).await?;
-            keep(conn).await
+            let operation = hex(operation.as_bytes());
+            let clear = format!("delete from idem_rollout where operation = {operation}");
+            write(conn, &clear).await.map(|_| ())
         })
     }
 }

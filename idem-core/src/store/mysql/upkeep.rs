@@ -8,7 +8,9 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 use tokio::time::sleep;
 
+use super::alone::{afresh, leave, write};
 use super::fault::{DUPLICATE_KEY, number};
+use super::naming::hex;
 use crate::store::Upkeep;
 
 impl Upkeep for MySql {
@@ -19,24 +21,23 @@ impl Upkeep for MySql {
                  from idem_record where expires_at <= utc_timestamp(6) \
                  order by expires_at limit 1",
             );
+            afresh(conn).await?;
             let lag = lag.fetch_optional(&mut *conn).await?;
-            keep(conn).await?;
+            leave(conn).await?;
             Ok(lag)
         })
     }
 
     fn sweep(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
-            let done = sqlx::query(
+            let sweep = format!(
                 "/*M!100000 set statement sql_safe_updates = 0 for */ delete r from (select scope, operation, `key` from idem_record \
-                   where expires_at <= utc_timestamp(6) order by expires_at limit ? \
+                   where expires_at <= utc_timestamp(6) order by expires_at limit {limit} \
                    for update skip locked) as expired \
                  straight_join idem_record as r on r.scope = expired.scope \
-                   and r.operation = expired.operation and r.`key` = expired.`key`",
+                   and r.operation = expired.operation and r.`key` = expired.`key`"
             );
-            let swept = done.bind(limit).execute(&mut *conn).await?.rows_affected();
-            keep(conn).await?;
-            Ok(swept)
+            write(conn, &sweep).await
         })
     }
 
@@ -46,17 +47,16 @@ impl Upkeep for MySql {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
         Box::pin(async move {
-            let done = sqlx::query("delete from idem_record where scope = ? limit ?");
-            let done = done.bind(scope.as_bytes()).bind(limit);
-            let erased = done.execute(&mut *conn).await?.rows_affected();
-            keep(conn).await?;
-            Ok(erased)
+            let scope = hex(scope.as_bytes());
+            let erase = format!("delete from idem_record where scope = {scope} limit {limit}");
+            write(conn, &erase).await
         })
     }
 
     fn check(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
         Box::pin(async move {
             let mut missing = Vec::new();
+            afresh(conn).await?;
             for (table, column) in [
                 ("idem_record", "status"),
                 ("idem_dead_letter", "attempts"),
@@ -64,6 +64,7 @@ impl Upkeep for MySql {
             ] {
                 missing.extend(what_lacks(conn, table, column).await?);
             }
+            leave(conn).await?;
             Ok(missing)
         })
     }
@@ -159,13 +160,6 @@ async fn what_lacks(
         }
     }
     Ok(missing)
-}
-
-/// Commits what a session without autocommit has deleted; others have committed it already.
-///
-/// A transaction begun for it would stay open on a pooled connection if the sweep were dropped.
-pub(super) async fn keep(conn: &mut MySqlConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql("commit").execute(conn).await.map(|_| ())
 }
 
 /// Locks out other nodes that migrate the same database.

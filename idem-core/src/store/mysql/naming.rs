@@ -1,0 +1,45 @@
+//! How the names of records and of their locks stand in statements of MariaDB and MySQL.
+
+use crate::RecordName;
+
+/// Whether a row `r` is of this name.
+pub(super) fn is(name: &RecordName) -> String {
+    format!(
+        "r.scope = {} and r.operation = {} and r.`key` = {}",
+        hex(name.scope.as_str().as_bytes()),
+        hex(name.operation.as_str().as_bytes()),
+        hex(name.key.as_str().as_bytes())
+    )
+}
+
+/// Names as the rows of a table, numbered.
+pub(super) fn table(names: &[&RecordName]) -> String {
+    let rows = names.iter().enumerate().map(|(number, name)| {
+        format!(
+            "select {number} as number, {} as scope, {} as operation, {} as `key`",
+            hex(name.scope.as_str().as_bytes()),
+            hex(name.operation.as_str().as_bytes()),
+            hex(name.key.as_str().as_bytes())
+        )
+    });
+    rows.collect::<Vec<_>>().join(" union all ")
+}
+
+pub(super) fn lock(name: &RecordName) -> String {
+    lock_of(&format!("'{}'", name.lock_id()))
+}
+
+/// User-level locks span the server, so the database is part of their name.
+pub(super) fn lock_of(id: &str) -> String {
+    format!("concat('idem:', sha2(concat(ifnull(database(), ''), '/', {id}), 224))")
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2 + 3);
+    text.push_str("x'");
+    for byte in bytes {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text.push('\'');
+    text
+}
