@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
-use idem_axum::{Tx, idempotent};
+use idem_axum::{Idempotency, Tx, idempotent};
 use idem_tests::http::Answer;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{Connection, Executor, Pool};
@@ -24,6 +24,9 @@ async fn create(
     let Some(then) = headers.get("x-then").map(|then| then.as_bytes()) else {
         return paid;
     };
+    if then == b"give up and remember nothing" {
+        tx.execute("set max_error_count = 0").await.unwrap();
+    }
     if then == b"give up inside a savepoint" {
         lose(&mut tx.begin().await.unwrap()).await;
     } else {
@@ -45,20 +48,29 @@ async fn lose(conn: &mut MySqlConnection) {
 
 #[tokio::test]
 async fn its_victim_is_undone_and_a_retry_is_the_first() {
-    let table = Table::start().await;
-    let failed = table.victim("give up").await;
-    assert_eq!((failed.status.as_u16(), failed.body.len()), (409, 0));
-    assert_eq!(table.db.payments().await, 0);
-    let pay = payment("/pay").key("k");
-    assert!(has_paid(&pay.send(&table.app).await));
-    assert!(pay.send(&table.app).await.is_replay());
-    assert_eq!(table.db.payments().await, 1);
+    // Sessions may be set to remember no errors.
+    for remembered in ["64", "1", "0"] {
+        let table = Table::start_with(&[("max_error_count", remembered)]).await;
+        let failed = table.victim("give up").await;
+        let told = (failed.status.as_u16(), failed.body.len());
+        assert_eq!(told, (409, 0), "{remembered}: {failed:?}");
+        assert_eq!(table.db.payments().await, 0);
+        let pay = payment("/pay").key("k");
+        assert!(has_paid(&pay.send(&table.app).await));
+        assert!(pay.send(&table.app).await.is_replay());
+        assert_eq!(table.db.payments().await, 1);
+    }
 }
 
 /// Whether something was committed before cannot be told there, so that a retry does not run.
 #[tokio::test]
 async fn a_victim_that_says_so_too_late_is_not_run_again() {
-    for then in ["go on", "go on and pay", "give up inside a savepoint"] {
+    for then in [
+        "go on",
+        "go on and pay",
+        "give up inside a savepoint",
+        "give up and remember nothing",
+    ] {
         let table = Table::start().await;
         let failed = table.victim(then).await;
         let told = (500, "transaction-broken".to_owned());
@@ -79,8 +91,14 @@ struct Table {
 
 impl Table {
     async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The application's sessions have these settings.
+    async fn start_with(settings: &[(&str, &str)]) -> Self {
         let db = TestDb::new().await;
-        let idem = engine(&db).await;
+        engine(&db).await.pool().close().await;
+        let idem = Idempotency::new(db.pool_with(5, settings).await);
         let pool = db.pool_of(3).await;
         pool.execute(ROWS).await.unwrap();
         let app = Router::new()

@@ -22,6 +22,9 @@ use crate::{Isolation, RecordName};
 /// with `set transaction` for the next one. All of that ends first: nothing of it was committed,
 /// and a record that has been committed since is not seen in it.
 ///
+/// It is to remember errors: `show errors` is what tells a deadlock's victim. What a handler sets
+/// itself stays, and hides it.
+///
 /// As few statements as can be: the server sends the result of each by itself.
 pub(super) fn probe(opening: &Opening<'_>) -> String {
     let limits = limits(opening.timeout, &OF_SESSION);
@@ -44,7 +47,8 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
         "{AFRESH}; set @idem_lock = {lock}, @idem_autocommit = @@autocommit, \
          @idem_idle = @@wait_timeout, @idem_metadata_wait = @@lock_wait_timeout, \
          @idem_row_wait = @@innodb_lock_wait_timeout, @idem_statement = {STATEMENT_LIMIT}, \
-         autocommit = 1, \
+         @idem_errors = @@max_error_count, autocommit = 1, \
+         max_error_count = cast(greatest(@@max_error_count, 64) as unsigned), \
          {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
          select {free} as free, {WRITABLE} as writable, {DIRTY} as dirty, database() as db, \
          connection_id() as connection, {has_failed} as has_failed{record}"
@@ -118,7 +122,7 @@ pub(super) fn put_back(opened: &Opened) -> String {
     };
     format!(
         "{unlock_all}set {unlock}autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
-         lock_wait_timeout = @idem_metadata_wait, \
+         max_error_count = @idem_errors, lock_wait_timeout = @idem_metadata_wait, \
          innodb_lock_wait_timeout = @idem_row_wait, \
          /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement"
     )

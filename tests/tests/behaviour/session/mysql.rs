@@ -7,6 +7,7 @@ pub const HANDLER_SETTINGS: &[&str] = &[
     "set wait_timeout = 1",
     "set /*M!100000 max_statement_time = 9 *//*!80000 max_execution_time = 9000 */",
     "set @idem_free = 0, @idem_record = 0",
+    "set max_error_count = 0",
 ];
 
 /// By a handler that fails.
@@ -23,7 +24,7 @@ pub const SLOW_COMPLETION: &str = "create trigger wait before insert on idem_rec
 
 /// What Idem sets, and the database, as the connection's next user finds them.
 pub const SETTINGS: &str = "select concat_ws(' ', database(), @@autocommit, \
-    @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@wait_timeout, \
+    @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@wait_timeout, @@max_error_count, \
     /*M!100000 @@max_statement_time *//*!80000 @@max_execution_time */)";
 
 /// Inside an attempt, in seconds: of waiting for rows and tables, of a statement, of an idle moment.
