@@ -151,11 +151,12 @@ impl<DB: Backend> Session<DB> {
 
     /// Inserts the record. `false`: a live one stands in its place.
     pub(crate) async fn insert(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
-        let conn = &mut *self.held.conn;
-        let inserted = DB::insert(conn, record).await.map_err(refusal::<DB>)?;
+        let inserted = DB::insert(&mut self.held.conn, record).await;
+        let inserted = inserted.map_err(|error| self.refused(error))?;
         // A message that is handled at last is no longer counted among those that have failed.
         if inserted && self.has_failed && !record.completion.is_parked() {
-            DB::settle(conn, record.name).await.map_err(refusal::<DB>)?;
+            let settled = DB::settle(&mut self.held.conn, record.name).await;
+            settled.map_err(refusal::<DB>)?;
         }
         Ok(inserted)
     }
@@ -169,22 +170,31 @@ impl<DB: Backend> Session<DB> {
 
     /// Inserts the records of many messages. `false`: a live one stands in the place of one.
     pub(crate) async fn insert_all(&mut self, records: &[NewRecord<'_>]) -> Result<bool, Error> {
-        DB::insert_all(&mut self.held.conn, records)
-            .await
-            .map_err(refusal::<DB>)
+        let inserted = DB::insert_all(&mut self.held.conn, records).await;
+        inserted.map_err(|error| self.refused(error))
+    }
+
+    /// It may be for what a handler has set for its session, which a ROLLBACK leaves as it is: the
+    /// next attempt has another session.
+    fn refused(&mut self, error: sqlx::Error) -> Error {
+        self.uncertain |= DB::CHANGES_SESSION && DB::fault(&error) == Fault::Refused;
+        refusal::<DB>(error)
     }
 
     /// Commits. The connection goes back to the pool only after `Ok`.
     pub(crate) async fn commit(self) -> sqlx::Result<()> {
         let Self {
-            mut held, opened, ..
+            mut held,
+            opened,
+            uncertain,
+            ..
         } = self;
         DB::commit(&mut held.conn, &opened).await?;
         held.known = !DB::CHANGES_SESSION;
         if DB::CHANGES_SESSION {
             tokio::spawn(async move {
                 let put_back = timeout(END, DB::put_back(&mut held.conn, &opened)).await;
-                held.known = matches!(put_back, Ok(Ok(())));
+                held.known = matches!(put_back, Ok(Ok(()))) && !uncertain;
             });
         }
         Ok(())

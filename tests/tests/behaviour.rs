@@ -432,6 +432,8 @@ mod mysql {
     mod isolation_levels;
     #[path = "behaviour/lock_names.rs"]
     mod lock_names;
+    #[path = "behaviour/lasting_settings.rs"]
+    mod lasting_settings;
     #[path = "behaviour/left_open.rs"]
     mod left_open;
     #[path = "behaviour/left_open_own.rs"]

@@ -172,14 +172,14 @@ impl Backend for MySql {
             // whether the row has expired (CLIENT_FOUND_ROWS counts it either way).
             let inserted = sqlx::query(
                 "insert into idem_record (attempt, format, fingerprint_version, fingerprint, \
-                   status, headers, body, reference, created_at, expires_at, \
+                   status, headers, `body`, reference, created_at, expires_at, \
                    scope, operation, `key`) \
                  values (?, ?, ?, ?, ?, ?, ?, ?, \
                    utc_timestamp(6), utc_timestamp(6) + interval ? microsecond, ?, ?, ?)",
             );
             let replaced = sqlx::query(
                 "update idem_record set attempt = ?, format = ?, fingerprint_version = ?, \
-                   fingerprint = ?, status = ?, headers = ?, body = ?, reference = ?, \
+                   fingerprint = ?, status = ?, headers = ?, `body` = ?, reference = ?, \
                    created_at = utc_timestamp(6), \
                    expires_at = utc_timestamp(6) + interval ? microsecond \
                  where scope = ? and operation = ? and `key` = ? \

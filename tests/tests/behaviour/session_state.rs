@@ -93,7 +93,7 @@ pub async fn start(session: &[(&str, &str)]) -> (TestDb, Pool<Db>, Router) {
     (db, pool, app)
 }
 
-fn acting(key: &str, sql: &str) -> Attempt {
+pub fn acting(key: &str, sql: &str) -> Attempt {
     payment("/act").key(key).header("x-sql", sql)
 }
 

@@ -20,7 +20,12 @@ impl Batches for MySql {
             let text = message::claim_all(opened, names);
             // The rows of the locks, then as many of the records.
             let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
-            let (free, found) = rows.split_at_checked(names.len()).unwrap_or((&rows, &[]));
+            let (free, found) = rows
+                .split_at_checked(names.len())
+                .ok_or(sqlx::Error::RowNotFound)?;
+            if found.len() != names.len() {
+                return Err(sqlx::Error::RowNotFound);
+            }
             let mut seen = Vec::with_capacity(names.len());
             for (is_free, row) in in_order(free)?.into_iter().zip(in_order(found)?) {
                 let format = row.try_get::<Option<i16>, _>("format")?;
@@ -82,7 +87,7 @@ fn in_order(rows: &[MySqlRow]) -> sqlx::Result<Vec<&MySqlRow>> {
 async fn insert(conn: &mut MySqlConnection, records: &[NewRecord<'_>]) -> sqlx::Result<()> {
     let mut insert = QueryBuilder::<MySql>::new(
         "insert into idem_record (scope, operation, `key`, attempt, format, \
-           fingerprint_version, fingerprint, status, headers, body, reference, created_at, \
+           fingerprint_version, fingerprint, status, headers, `body`, reference, created_at, \
            expires_at) ",
     );
     insert.push_values(records, |mut row, record| {

@@ -78,7 +78,7 @@ async fn rolls_everything_back(conn: &mut MySqlConnection, number: u32) -> sqlx:
         1206 | 1213 | 1020 | 1180 | 3101 => Ok(true),
         // Else a statement that commits by itself has waited for a lock after it had committed.
         1205 => {
-            let set = "select cast(@@innodb_rollback_on_timeout as signed) as everything";
+            let set = "select cast(@@innodb_rollback_on_timeout as signed) as everything limit 1";
             flag(&sqlx::raw_sql(set).fetch_one(conn).await?, "everything")
         }
         _ => Ok(false),

@@ -40,7 +40,7 @@ impl Letters for MySql {
                 .await?;
             let read = sqlx::query(
                 "select attempts from idem_dead_letter \
-                 where scope = ? and operation = ? and `key` = ?",
+                 where scope = ? and operation = ? and `key` = ? limit 1",
             );
             let row = named(read, attempt.name).fetch_one(conn).await?;
             row.try_get("attempts")
@@ -136,7 +136,7 @@ impl Letters for MySql {
 
     fn count_letters(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
         Box::pin(async move {
-            let count = "select count(*) from idem_dead_letter where parked_at is not null";
+            let count = "select count(*) from idem_dead_letter where parked_at is not null limit 1";
             afresh(conn).await?;
             let letters = sqlx::query_scalar(count).fetch_one(&mut *conn).await?;
             leave(conn).await?;

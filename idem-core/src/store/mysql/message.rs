@@ -51,7 +51,7 @@ pub(super) fn probe(opening: &Opening<'_>) -> String {
          max_error_count = cast(greatest(@@max_error_count, 64) as unsigned), \
          {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
          select {free} as free, {WRITABLE} as writable, {DIRTY} as dirty, database() as db, \
-         connection_id() as connection, {has_failed} as has_failed{record}"
+         connection_id() as connection, {has_failed} as has_failed limit 1{record}"
     )
 }
 
@@ -66,12 +66,14 @@ pub(super) fn find(name: &RecordName) -> String {
 }
 
 /// As a transaction sees it that is open.
+///
+/// A session may be set to give fewer rows to whoever does not say how many.
 pub(super) fn select(name: &RecordName) -> String {
     format!(
         "select r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
          r.reference, r.expires_at <= utc_timestamp(6) as expired, \
          timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
-         from idem_record as r where {}",
+         from idem_record as r where {} limit 1",
         is(name)
     )
 }
@@ -141,18 +143,20 @@ pub(super) fn claim_all(opened: &Opened, names: &[&RecordName]) -> String {
     let numbered = opened.locks.iter().enumerate();
     let tried = numbered.map(|(number, lock)| format!("select {number} as number, '{lock}' as id"));
     format!(
-        "select l.number, coalesce(get_lock({}, 0), 0) as free from ({}) as l; \
+        "select l.number, coalesce(get_lock({}, 0), 0) as free from ({}) as l limit {}; \
          {AFRESH}; {COMMITTED}select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
            and d.operation = n.operation and d.`key` = n.`key`) as has_failed, \
          r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
          r.reference, r.expires_at <= utc_timestamp(6) as expired, \
          timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
          from ({}) as n left join idem_record as r \
-         on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key`; \
+         on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key` limit {}; \
          {AFRESH}; {}",
         lock_of("l.id"),
         tried.collect::<Vec<_>>().join(" union all "),
+        names.len(),
         table(names),
+        names.len(),
         begin(opened.isolation, &opened.guard)
     )
 }
@@ -175,7 +179,7 @@ pub(super) fn outcome(name: &RecordName, attempt: Uuid) -> String {
     format!(
         "{AFRESH}; set @idem_lock = {}; set @idem_free = {TRY_LOCK}; \
          {COMMITTED}select @idem_free as free, exists(select 1 from idem_record as r \
-         where {} and r.attempt = {}) as committed; {UNLOCK}; {AFRESH}",
+         where {} and r.attempt = {}) as committed limit 1; {UNLOCK}; {AFRESH}",
         lock(name),
         is(name),
         hex(attempt.as_bytes())

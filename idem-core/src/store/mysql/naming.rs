@@ -30,8 +30,11 @@ pub(super) fn lock(name: &RecordName) -> String {
 }
 
 /// User-level locks span the server, so the database is part of their name.
+///
+/// The bytes of a literal depend on the session's character set, and those of the name must not.
 pub(super) fn lock_of(id: &str) -> String {
-    format!("concat('idem:', sha2(concat(ifnull(database(), ''), '/', {id}), 224))")
+    let text = format!("convert(concat(ifnull(database(), ''), '/', {id}) using utf8mb4)");
+    format!("convert(concat('idem:', sha2({text}, 224)) using utf8mb4)")
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

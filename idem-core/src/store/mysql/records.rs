@@ -24,7 +24,7 @@ impl Records for MySql {
                    timestampdiff(microsecond, '1970-01-01', created_at) div 1000 as created_at, \
                    timestampdiff(microsecond, '1970-01-01', expires_at) div 1000 as expires_at, \
                    expires_at <= utc_timestamp(6) as expired, \
-                   cast(length(headers) + length(body) as signed) as bytes \
+                   cast(length(headers) + length(`body`) as signed) as bytes \
                  from idem_record \
                  where (? is null or scope = ?) and (? is null or operation = ?) \
                    and (? is null or `key` = ?) and (scope, operation, `key`) > (?, ?, ?) \
@@ -66,7 +66,8 @@ impl Records for MySql {
                    cast(case when created_at > utc_timestamp(6) - interval 1 hour then 0 \
                      when created_at > utc_timestamp(6) - interval 1 day then 1 \
                      else 2 end as signed) as age, count(*) as records \
-                 from idem_record group by 1, 2, 3, 4 order by 1, 2, 3, 4",
+                 from idem_record group by 1, 2, 3, 4 order by 1, 2, 3, 4 \
+                 limit 18446744073709551615",
             );
             afresh(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;

@@ -13,7 +13,7 @@ impl Rollouts for MySql {
         Box::pin(async move {
             let rows = sqlx::query_as(
                 "select convert(operation using utf8mb4), convert(rule using utf8mb4) \
-                 from idem_rollout",
+                 from idem_rollout limit 18446744073709551615",
             );
             // In what was left open the next look would see the same again.
             afresh(conn).await?;

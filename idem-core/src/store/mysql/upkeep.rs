@@ -122,7 +122,7 @@ async fn what_lacks(
 ) -> sqlx::Result<Vec<String>> {
     let engine = sqlx::query_scalar(
         "select coalesce(engine, '') from information_schema.tables \
-         where table_schema = database() and table_name = ?",
+         where table_schema = database() and table_name = ? limit 1",
     );
     let engine: Option<String> = engine.bind(table).fetch_optional(&mut *conn).await?;
     let Some(engine) = engine else {

@@ -51,3 +51,50 @@ pub const LIMITED: [(&str, &str); 3] = [
 #[cfg(idem_on_mysql)]
 pub const LIMITED: [(&str, &str); 3] =
     [("", "31 31 31 35"), ("7", "7 7 0 7"), ("420", "31 31 0 35")];
+
+/// By a handler, and left so for whoever has the session next.
+pub const LASTING_SETTINGS: &[&str] = &[
+    "set sql_mode = 'ansi_quotes,pipes_as_concat,ignore_space,no_backslash_escapes'",
+    "set sql_mode = 'high_not_precedence,pad_char_to_full_length'",
+    "set sql_mode = ''",
+    "set sql_mode = 'traditional,only_full_group_by'",
+    "set sql_mode = 'ansi,no_unsigned_subtraction'",
+    // The tests' own payments on MySQL are made by a select.
+    #[cfg(not(idem_on_mysql))]
+    "set sql_select_limit = 0",
+    "set sql_select_limit = 1",
+    "set sql_safe_updates = 1",
+    "set character_set_results = latin1",
+    "set character_set_results = null",
+    "set names latin1",
+    "set collation_connection = ucs2_general_ci",
+    "set time_zone = '-11:00'",
+    "set foreign_key_checks = 0, unique_checks = 0",
+    "set completion_type = 1",
+    "set completion_type = 2",
+    "set session transaction isolation level read uncommitted",
+    "set session transaction isolation level serializable",
+    "set max_error_count = 0, sql_notes = 0",
+    "set div_precision_increment = 0, sql_auto_is_null = 1",
+    "set optimizer_switch = 'derived_merge=off,materialization=off', optimizer_search_depth = 0",
+    "set group_concat_max_len = 4, sort_buffer_size = 32768, tmp_table_size = 1024",
+    "set net_write_timeout = 1, net_read_timeout = 1",
+    "set lc_messages = 'de_DE'",
+    "set /*M!100000 max_statement_time = 0.001 *//*!80000 max_execution_time = 1 */",
+    "set /*M!100000 sql_mode = 'oracle' *//*!80000 sql_mode = 'ansi' */",
+    "set /*M!100000 query_cache_type = off *//*!80000 use_secondary_engine = off */",
+    "prepare mine from 'select 1'",
+];
+
+/// Such as keep a record out.
+pub const SPOILING_SETTINGS: &[&str] = &[
+    "create temporary table idem_record (a int)",
+    #[cfg(not(idem_on_mysql))]
+    "set sql_mode = 'empty_string_is_null'",
+];
+
+/// Such as make of every answer something that the driver cannot read, and of the claim an error.
+pub const UNREADABLE_SETTINGS: &[&str] = &[
+    "set character_set_results = ucs2",
+    "set character_set_results = utf16",
+];
