@@ -23,10 +23,10 @@ mod without_tx;
 
 pub use capture::REPLAYED;
 pub use idem_core::{
-    Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, Failure,
+    Backend, Batch, BatchMessage, Challenge, CheckError, ConsumerPolicy, DeadLetter, Failure,
     FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder,
-    InvalidReference, InvalidScope, Message, MigrateError, Outcome, Policy, ProcessError,
-    Processed, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement,
+    InvalidChallenge, InvalidReference, InvalidScope, Message, MigrateError, Outcome, Policy,
+    ProcessError, Processed, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement,
     ShutdownTimedOut, Tx, WhileRunning,
 };
 #[cfg(feature = "macros")]

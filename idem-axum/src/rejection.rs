@@ -173,6 +173,12 @@ impl Rejection {
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.insert(header::LINK, link);
         }
+        if self == Self::ScopeMissing
+            && let Some(challenge) = &settings.challenge
+            && let Ok(challenge) = HeaderValue::from_str(challenge.as_str())
+        {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if self.is_retryable() {
             // Jitter: clients that were refused together must not come back together.
             let seconds = fastrand::u64(1..=4);

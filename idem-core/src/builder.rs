@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use sqlx::Pool;
 
 use crate::store::Backend;
-use crate::{Idempotency, Policy, RolloutPlan, WhileRunning};
+use crate::{Challenge, Idempotency, Policy, RolloutPlan, WhileRunning};
 
 type Wrap = dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync;
 
@@ -34,6 +34,8 @@ pub struct Settings {
     pub problem_base: Box<str>,
     /// Headers that are never stored, in lower case, beside those that never are.
     pub unstored_headers: Vec<Box<str>>,
+    /// The `WWW-Authenticate` of 401 `scope-missing`. Default none.
+    pub challenge: Option<Challenge>,
     /// How much of its work the attribute does when the process starts. Default all of it.
     pub rollout: RolloutPlan,
     pub(crate) wrap: Option<Arc<Wrap>>,
@@ -51,6 +53,7 @@ impl Default for Settings {
             strict_keys: false,
             problem_base: "urn:idem:problem:".into(),
             unstored_headers: Vec::new(),
+            challenge: None,
             rollout: RolloutPlan::default(),
             wrap: None,
         }
@@ -173,6 +176,19 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self.settings
             .unstored_headers
             .push(name.to_ascii_lowercase().into());
+        self
+    }
+
+    /// The `WWW-Authenticate` of 401 `scope-missing`.
+    ///
+    /// [RFC 9110, section 11.6.1] asks for one in every 401, and only the application knows how its
+    /// clients authenticate. Without this setting none is sent. A scope's own rejection is sent as it
+    /// is.
+    ///
+    /// [RFC 9110, section 11.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
+    #[must_use]
+    pub fn challenge(mut self, challenge: Challenge) -> Self {
+        self.settings.challenge = Some(challenge);
         self
     }
 

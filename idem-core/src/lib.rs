@@ -15,6 +15,7 @@
 mod ask;
 mod builder;
 mod canonical_json;
+mod challenge;
 mod claim;
 mod error;
 mod fingerprint;
@@ -48,6 +49,7 @@ mod watch;
 mod without_tx;
 
 pub use builder::{IdempotencyBuilder, Settings};
+pub use challenge::{Challenge, InvalidChallenge};
 pub use claim::{Attempt, Claim};
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
 pub use fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};

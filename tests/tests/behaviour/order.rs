@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::post;
 use axum::{Json, Router};
-use idem_axum::{ScopeKey, Tx, idempotent};
+use idem_axum::{Idempotency, ScopeKey, Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 
 use super::app::{
-    AppState, FIVE, NewPayment, Paid, Tenant, has_paid, pay, payment, problem, start,
+    AppState, FIVE, NewPayment, Paid, Tenant, engine, has_paid, pay, payment, problem, start,
 };
 use super::bodies::Broken;
 use super::{Db, RECORD, SCOPE_AND_KEY, TestDb};
@@ -99,6 +99,7 @@ async fn a_scope_that_refuses_makes_no_body_be_read() {
     assert_eq!((refused.status.as_u16(), refused.body.len()), (403, 0));
     let refused = unread(&app, &pay).await;
     assert_eq!(problem(&refused), (401, "scope-missing".to_owned()));
+    assert_eq!(refused.header("www-authenticate"), None);
     assert_eq!(db.payments().await, 0);
     assert!(has_paid(&pay.header("x-shop", "open").send(&app).await));
 }
@@ -122,6 +123,28 @@ async fn a_part_of_a_scope_that_names_nobody_lets_nothing_run() {
     assert_eq!(db.payments().await, 2);
     // Records of earlier builds are found by these texts.
     assert_eq!(scopes(&db).await, stored);
+}
+
+#[tokio::test]
+async fn whoever_has_no_scope_is_told_how_to_authenticate_where_the_application_says_so() {
+    let db = TestDb::new().await;
+    engine(&db).await;
+    let challenge = "Bearer realm=\"shop\"";
+    let idem = Idempotency::builder(db.pool().await).challenge(challenge.parse().unwrap());
+    let app = routes().with_state(AppState::new(idem.build()));
+    let refused = payment("/shop").key("k").send(&app).await;
+    assert_eq!(problem(&refused), (401, "scope-missing".to_owned()));
+    assert_eq!(refused.header("www-authenticate"), Some(challenge));
+    // Nothing else asks for it, and nothing that says another thing is spoken over.
+    for (attempt, status) in [
+        (payment("/shop").key("k").header("x-shop", "closed"), 403),
+        (payment("/shop"), 400),
+        (anonymous("/body").key("k"), 401),
+    ] {
+        let refused = attempt.send(&app).await;
+        assert_eq!(refused.status, status, "{refused:?}");
+        assert_eq!(refused.header("www-authenticate"), None, "{refused:?}");
+    }
 }
 
 #[tokio::test]
