@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::Pool;
+use tokio::sync::Semaphore;
 
 use crate::store::Backend;
 use crate::{Challenge, Idempotency, Policy, RolloutPlan, WhileRunning};
@@ -20,8 +21,10 @@ pub struct Settings {
     pub policy: Policy,
     /// The longest body that is stored, in bytes. Default 1 MiB.
     pub max_response: usize,
-    /// How many attempts may run and wait on this node. Default 4096.
+    /// How many attempts may ask the database or run on this node. Default 4096.
     pub max_attempts: usize,
+    /// How many duplicates may wait on this node. Default 1024.
+    pub max_waiting: usize,
     /// How long an attempt waits for a connection. Default 5 seconds.
     pub acquire_timeout: Duration,
     /// How often a claim that collided is tried again. Default 3.
@@ -47,6 +50,7 @@ impl Default for Settings {
             policy: Policy::default(),
             max_response: 1 << 20,
             max_attempts: 4096,
+            max_waiting: 1024,
             acquire_timeout: Duration::from_secs(5),
             claim_retries: 3,
             key_header: "idempotency-key".into(),
@@ -66,6 +70,7 @@ impl fmt::Debug for Settings {
             .field("policy", &self.policy)
             .field("max_response", &self.max_response)
             .field("max_attempts", &self.max_attempts)
+            .field("max_waiting", &self.max_waiting)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("claim_retries", &self.claim_retries)
             .field("key_header", &self.key_header)
@@ -127,10 +132,27 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
-    /// How many attempts may run and wait on this node; more are told to come again.
+    /// How many attempts may ask the database or run on this node; more are answered 503
+    /// `overloaded`.
+    ///
+    /// A duplicate that [waits on this node](Self::max_waiting) is not counted; one of another
+    /// node's attempt is, since it asks the database.
     #[must_use]
     pub fn max_attempts(mut self, attempts: usize) -> Self {
-        self.settings.max_attempts = attempts.min(tokio::sync::Semaphore::MAX_PERMITS);
+        self.settings.max_attempts = attempts.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// How many duplicates may wait on this node for an attempt with their key; more are answered
+    /// 503 `overloaded`.
+    ///
+    /// They hold their request and no connection. A duplicate that does not wait is not counted: one
+    /// of an attempt that runs is told so at once, whatever this says. One that waits and is the
+    /// next to run takes its turn for [`max_attempts`](Self::max_attempts), before those that come
+    /// later.
+    #[must_use]
+    pub fn max_waiting(mut self, duplicates: usize) -> Self {
+        self.settings.max_waiting = duplicates.min(Semaphore::MAX_PERMITS);
         self
     }
 

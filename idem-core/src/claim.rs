@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::ask::{Asked, Work};
 use crate::fingerprint::Comparison;
-use crate::idempotency::Admission;
+use crate::idempotency::Entered;
 use crate::in_flight::{Arrival, Told};
 use crate::session::Session;
 use crate::store::{Backend, FORMAT, StoredRecord};
@@ -130,19 +130,19 @@ impl<DB: Backend> Idempotency<DB> {
         attempt: Attempt,
         work: Work,
     ) -> Result<Claim<(Ticket<DB>, Session<DB>)>, Error> {
-        let admission = self.admit()?;
+        let entered = self.enter()?;
         let deadline = attempt.deadline;
-        let claim = self.claim_admitted(attempt, work, admission);
+        let claim = self.claim_entered(attempt, work, entered);
         timeout_at(deadline, claim)
             .await
             .unwrap_or(Err(Error::TimedOut))
     }
 
-    async fn claim_admitted(
+    async fn claim_entered(
         &self,
         attempt: Attempt,
         work: Work,
-        admission: Admission,
+        entered: Entered,
     ) -> Result<Claim<(Ticket<DB>, Session<DB>)>, Error> {
         let Attempt {
             name,
@@ -160,12 +160,13 @@ impl<DB: Backend> Idempotency<DB> {
         } else {
             now + LONGEST_DOUBT
         };
-        let place = match self.in_flight().arrive(name, fingerprint, patient) {
-            Arrival::First(place) => place,
+        let (place, admission) = match self.in_flight().arrive(name, fingerprint, patient) {
+            Arrival::First(place) => (place, self.admit_entered(entered)?),
             Arrival::Mismatch => return Ok(Claim::Mismatch),
             Arrival::Duplicate => return Ok(Claim::InFlight),
-            Arrival::Queued(told) => match timeout_at(until, told).await {
-                Ok(Ok(Told::Promoted(place))) => place,
+            Arrival::Full => return Err(Error::Overloaded),
+            Arrival::Queued(told, _waits) => match timeout_at(until, told).await {
+                Ok(Ok(Told::Promoted(place))) => (place, self.admit_by(until, entered).await?),
                 Ok(Ok(Told::Completed(record))) => return replay(&record, fingerprint),
                 Ok(Ok(Told::Mismatch)) => return Ok(Claim::Mismatch),
                 Ok(Ok(Told::Duplicate) | Err(_)) | Err(_) => return Ok(Claim::InFlight),

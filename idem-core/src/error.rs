@@ -15,8 +15,8 @@ pub enum Error {
     /// The database takes no writes, as a standby does; nothing ran, and nothing is replayed.
     #[error("the idempotency store is read-only")]
     ReadOnly,
-    /// More attempts run and wait than the handle allows; nothing ran.
-    #[error("too many attempts run and wait on this node")]
+    /// More attempts run, or more duplicates wait, than the handle allows; nothing ran.
+    #[error("too many attempts run or wait on this node")]
     Overloaded,
     /// [`Idempotency::shutdown`](crate::Idempotency::shutdown) has begun; nothing ran.
     #[error("this node is shutting down")]

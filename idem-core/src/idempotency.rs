@@ -50,13 +50,18 @@ struct Inner<DB: Backend> {
     tracker: TaskTracker,
 }
 
-/// The right of one attempt to run or wait on this node; a shutdown waits for it to be dropped.
+/// The right of one attempt to ask the database or run; a shutdown waits for it to be dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the attempt for the node"]
 pub struct Admission {
     _permit: OwnedSemaphorePermit,
-    _running: TaskTrackerToken,
+    _entered: Entered,
 }
+
+/// An attempt that a shutdown waits for, whether it runs or waits.
+#[derive(Debug)]
+#[must_use = "dropping it ends the attempt for the node"]
+pub(crate) struct Entered(#[expect(dead_code, reason = "dropped at the end")] TaskTrackerToken);
 
 impl<DB: Backend> Idempotency<DB> {
     /// A handle with the default settings.
@@ -72,7 +77,7 @@ impl<DB: Backend> Idempotency<DB> {
     pub(crate) fn with_settings(pool: Pool<DB>, settings: Settings) -> Self {
         Self(Arc::new(Inner {
             pool,
-            in_flight: InFlight::default(),
+            in_flight: InFlight::new(settings.max_waiting),
             rollout: Rollout::new(settings.rollout.clone()),
             recent: Recent::default(),
             unwatched_until: Mutex::new(None),
@@ -141,7 +146,7 @@ impl<DB: Backend> Idempotency<DB> {
         self.0.tracker.wait().await;
     }
 
-    /// How many attempts run or wait on this node.
+    /// How many attempts run on this node, or wait for one that does.
     pub fn running(&self) -> usize {
         self.0.tracker.len()
     }
@@ -229,17 +234,34 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// [`Error::Overloaded`] and [`Error::ShuttingDown`]; nothing ran.
     pub fn admit(&self) -> Result<Admission, Error> {
+        self.admit_entered(self.enter()?)
+    }
+
+    /// Counts an attempt, unless the node is shutting down.
+    pub(crate) fn enter(&self) -> Result<Entered, Error> {
         // Counted before the look: a shutdown that this does not see waits for it.
-        let running = self.0.tracker.token();
-        if self.is_shutting_down() {
-            return Err(Error::ShuttingDown);
+        let entered = Entered(self.0.tracker.token());
+        match self.is_shutting_down() {
+            true => Err(Error::ShuttingDown),
+            false => Ok(entered),
         }
+    }
+
+    /// Admits an attempt if there is a place for it at once.
+    pub(crate) fn admit_entered(&self, entered: Entered) -> Result<Admission, Error> {
         let permit = Arc::clone(&self.0.attempts).try_acquire_owned();
-        let permit = permit.map_err(|_| Error::Overloaded)?;
-        Ok(Admission {
-            _permit: permit,
-            _running: running,
-        })
+        admission(permit.ok(), entered)
+    }
+
+    /// Admits an attempt that has waited, and so goes before those that come now.
+    pub(crate) async fn admit_by(
+        &self,
+        until: Instant,
+        entered: Entered,
+    ) -> Result<Admission, Error> {
+        let permit = Arc::clone(&self.0.attempts).acquire_owned();
+        let permit = timeout_at(until, permit).await;
+        admission(permit.ok().and_then(Result::ok), entered)
     }
 
     /// Waits for the turn of a writer; none where writers need no turn.
@@ -276,6 +298,13 @@ impl<DB: Backend> Idempotency<DB> {
             Err(_) => Err(Error::Unavailable(sqlx::Error::PoolTimedOut)),
         }
     }
+}
+
+fn admission(permit: Option<OwnedSemaphorePermit>, entered: Entered) -> Result<Admission, Error> {
+    Ok(Admission {
+        _permit: permit.ok_or(Error::Overloaded)?,
+        _entered: entered,
+    })
 }
 
 /// How long SQLite waits for other writers, unless it is told otherwise.

@@ -8,15 +8,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use crate::store::StoredRecord;
 use crate::{Fingerprint, RecordName};
 
-/// The attempts of one [`Idempotency`](crate::Idempotency) that ask the database or run.
-#[derive(Clone, Default)]
-pub(crate) struct InFlight(Arc<Mutex<HashMap<RecordName, Entry>>>);
+/// The attempts of one [`Idempotency`](crate::Idempotency) that ask the database or run, and the
+/// duplicates that wait for them.
+#[derive(Clone)]
+pub(crate) struct InFlight {
+    entries: Arc<Mutex<HashMap<RecordName, Entry>>>,
+    may_wait: Arc<Semaphore>,
+}
 
 struct Entry {
     fingerprint: Fingerprint,
@@ -53,8 +57,11 @@ pub(crate) enum Arrival {
     Mismatch,
     /// One runs, of the same request.
     Duplicate,
-    /// This one has queued behind one that runs, or of which it is not known yet.
-    Queued(oneshot::Receiver<Told>),
+    /// This one has queued behind one that runs, or of which it is not known yet. It gives up its
+    /// right to wait with the permit.
+    Queued(oneshot::Receiver<Told>, OwnedSemaphorePermit),
+    /// It would have to queue, and as many wait as may.
+    Full,
 }
 
 /// Who has the place that was wanted.
@@ -79,6 +86,14 @@ pub(crate) enum Told {
 }
 
 impl InFlight {
+    /// Nobody is in flight, and this many duplicates may wait.
+    pub(crate) fn new(max_waiting: usize) -> Self {
+        Self {
+            entries: Arc::default(),
+            may_wait: Arc::new(Semaphore::new(max_waiting)),
+        }
+    }
+
     /// Takes the place of the name, or queues for it: until the attempt that is there is known to
     /// run, and when `patient` until it has ended.
     ///
@@ -95,13 +110,20 @@ impl InFlight {
             (true, true) if !patient => return Arrival::Duplicate,
             _ => {}
         }
+        let Ok(permit) = Arc::clone(&self.may_wait).try_acquire_owned() else {
+            return Arrival::Full;
+        };
         let (tell, told) = oneshot::channel();
+        // Before the queue grows, those that have given up leave it.
+        if entry.waiters.len() == entry.waiters.capacity() {
+            entry.waiters.retain(|waiter| !waiter.tell.is_closed());
+        }
         entry.waiters.push_back(Waiter {
             fingerprint,
             patient,
             tell,
         });
-        Arrival::Queued(told)
+        Arrival::Queued(told, permit)
     }
 
     /// Takes the place of the name if it is free, and queues for nothing.
@@ -131,7 +153,8 @@ impl InFlight {
     /// How many duplicates wait here, and how long the oldest attempt has been at it.
     pub(crate) fn load(&self) -> (usize, Duration) {
         let entries = self.lock();
-        let waiting = entries.values().map(|entry| entry.waiters.len()).sum();
+        let waiters = entries.values().flat_map(|entry| &entry.waiters);
+        let waiting = waiters.filter(|waiter| !waiter.tell.is_closed()).count();
         let oldest = entries.values().map(|entry| entry.since).min();
         (
             waiting,
@@ -147,7 +170,7 @@ impl InFlight {
 
     // A panic while the map is locked cannot leave it half changed.
     fn lock(&self) -> MutexGuard<'_, HashMap<RecordName, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -239,6 +262,10 @@ mod tests {
         )
     }
 
+    fn some() -> InFlight {
+        InFlight::new(10)
+    }
+
     fn first(all: &InFlight) -> Place {
         let Arrival::First(place) = all.arrive(&name(), &print(b"a"), true) else {
             panic!()
@@ -252,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_release_promotes_one_waiter_in_order() {
-        let all = InFlight::default();
+        let all = some();
         let place = first(&all);
         let (one, mut two) = (queued(&all), queued(&all));
         drop(place);
@@ -267,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiters_that_gave_up_are_passed_over() {
-        let all = InFlight::default();
+        let all = some();
         let place = first(&all);
         drop(queued(&all));
         let two = queued(&all);
@@ -277,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_that_is_given_up_unread_goes_to_the_next() {
-        let all = InFlight::default();
+        let all = some();
         let place = first(&all);
         let (one, two) = (queued(&all), queued(&all));
         drop(place);
@@ -286,15 +313,54 @@ mod tests {
     }
 
     fn arrives(all: &InFlight, body: &[u8], patient: bool) -> oneshot::Receiver<Told> {
-        let Arrival::Queued(told) = all.arrive(&name(), &print(body), patient) else {
+        let Arrival::Queued(told, _) = all.arrive(&name(), &print(body), patient) else {
             panic!()
         };
         told
     }
 
+    #[test]
+    fn of_those_that_wait_there_are_no_more_than_may() {
+        let all = InFlight::new(1);
+        let place = first(&all);
+        let arrive = |body| all.arrive(&name(), &print(body), false);
+        let Arrival::Queued(_told, permit) = arrive(b"a") else {
+            panic!()
+        };
+        assert!(matches!(arrive(b"a"), Arrival::Full));
+        place.runs();
+        assert!(matches!(arrive(b"a"), Arrival::Duplicate));
+        assert!(matches!(arrive(b"b"), Arrival::Mismatch));
+        assert!(matches!(
+            all.arrive(&name(), &print(b"a"), true),
+            Arrival::Full
+        ));
+        drop(permit);
+        assert!(matches!(
+            all.arrive(&name(), &print(b"a"), true),
+            Arrival::Queued(..)
+        ));
+    }
+
+    #[test]
+    fn those_that_gave_up_do_not_make_the_queue_longer() {
+        let all = some();
+        let _place = first(&all);
+        for _ in 0..1000 {
+            drop(queued(&all));
+        }
+        assert_eq!(all.load().0, 0);
+        let waiter = queued(&all);
+        assert_eq!(all.load().0, 1);
+        let entries = all.lock();
+        let queue = entries.values().map(|entry| entry.waiters.len());
+        assert!(queue.sum::<usize>() < 20);
+        drop(waiter);
+    }
+
     #[tokio::test]
     async fn who_comes_while_the_database_is_asked_is_told_once_the_attempt_runs() {
-        let all = InFlight::default();
+        let all = some();
         let place = first(&all);
         let (same, other) = (arrives(&all, b"a", false), arrives(&all, b"b", true));
         let mut patient = arrives(&all, b"a", true);
@@ -308,7 +374,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_is_promoted_is_compared_with_from_then_on() {
-        let all = InFlight::default();
+        let all = some();
         let place = first(&all);
         let other = arrives(&all, b"b", false);
         drop(place);
@@ -326,7 +392,7 @@ mod tests {
 
     #[test]
     fn another_request_is_a_mismatch_and_never_waits() {
-        let all = InFlight::default();
+        let all = some();
         let place = first(&all);
         place.runs();
         assert!(matches!(

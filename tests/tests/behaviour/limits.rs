@@ -8,10 +8,144 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use idem_axum::{Idempotency, Policy, WhileRunning};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use idem_axum::{Idempotency, IdempotencyBuilder, Policy, WhileRunning, idempotent};
+use tokio::task::yield_now;
+use tokio::time::timeout;
 
-use super::app::{Gate, app, app_with, engine, payment, problem};
-use super::{RECORD, TestDb};
+use super::app::{
+    AppState, Gate, Tenant, app, app_with, create_payment, engine, has_paid, payment, problem,
+};
+use super::told::{all, send};
+use super::{Db, RECORD, TestDb};
+
+/// Comes to the gate without a transaction, so that on SQLite too others can write meanwhile.
+async fn enter(state: &AppState, headers: &HeaderMap) -> Result<StatusCode, StatusCode> {
+    state.gate.entered.notify_one();
+    state.gate.open.notified().await;
+    match headers.contains_key("x-fail") {
+        true => Err(StatusCode::CONFLICT),
+        false => Ok(StatusCode::CREATED),
+    }
+}
+
+#[idempotent(scope = "tenant", operation = "enter", in_flight = "wait 60s")]
+async fn enter_or_wait(
+    State(state): State<AppState>,
+    _: Tenant,
+    headers: HeaderMap,
+    _: Bytes,
+) -> Result<StatusCode, StatusCode> {
+    enter(&state, &headers).await
+}
+
+#[idempotent(scope = "tenant", operation = "enter", in_flight = "reject")]
+async fn enter_or_not(
+    State(state): State<AppState>,
+    _: Tenant,
+    headers: HeaderMap,
+    _: Bytes,
+) -> Result<StatusCode, StatusCode> {
+    enter(&state, &headers).await
+}
+
+async fn start(
+    settings: impl FnOnce(IdempotencyBuilder<Db>) -> IdempotencyBuilder<Db>,
+) -> (TestDb, AppState, Router) {
+    let db = TestDb::new().await;
+    engine(&db).await;
+    let state = AppState::new(settings(Idempotency::builder(db.pool().await)).build());
+    let routes = Router::new()
+        .route("/wait", post(enter_or_wait))
+        .route("/reject", post(enter_or_not))
+        .route("/payments", post(create_payment));
+    let app = routes.with_state(state.clone());
+    (db, state, app)
+}
+
+/// Returns when this many attempts run or wait.
+async fn busy_with(state: &AppState, attempts: usize) {
+    let busy = async {
+        while state.idem.running() != attempts {
+            yield_now().await;
+        }
+    };
+    let busy = timeout(Duration::from_secs(30), busy).await;
+    assert!(busy.is_ok(), "{} of {attempts}", state.idem.running());
+}
+
+#[tokio::test]
+async fn duplicates_that_wait_keep_no_other_key_out() {
+    let (db, state, app) = start(|engine| engine.max_attempts(2)).await;
+    let pay = payment("/wait").key("k");
+    let first = send(&app, pay.clone());
+    state.gate.entered.notified().await;
+    let waiting: Vec<_> = (0..50).map(|_| send(&app, pay.clone())).collect();
+    busy_with(&state, 51).await;
+    assert!(has_paid(
+        &payment("/payments").key("other").send(&app).await
+    ));
+    state.gate.open.notify_one();
+    assert!(has_paid(&first.await.unwrap()));
+    let answers = all(waiting).await;
+    assert!(answers.iter().all(|answer| answer.is_replay()));
+    assert_eq!((db.payments().await, state.idem.running()), (1, 0));
+}
+
+#[tokio::test]
+async fn more_duplicates_that_wait_than_allowed_are_told_to_come_again() {
+    let (_db, state, app) = start(|engine| engine.max_waiting(1)).await;
+    let pay = payment("/wait").key("k");
+    let first = send(&app, pay.clone());
+    state.gate.entered.notified().await;
+    let waiting = send(&app, pay.clone());
+    busy_with(&state, 2).await;
+    let refused = pay.send(&app).await;
+    assert_eq!(problem(&refused), (503, "overloaded".to_owned()));
+    assert!(refused.header("retry-after").is_some());
+    state.gate.open.notify_one();
+    assert!(has_paid(&first.await.unwrap()));
+    assert!(waiting.await.unwrap().is_replay());
+    assert!(pay.send(&app).await.is_replay());
+}
+
+#[tokio::test]
+async fn a_node_with_no_place_left_still_tells_duplicates_what_they_are() {
+    let (_db, state, app) = start(|engine| engine.max_attempts(1).max_waiting(0)).await;
+    let pay = payment("/reject").key("k");
+    let first = send(&app, pay.clone());
+    state.gate.entered.notified().await;
+    let told = problem(&pay.send(&app).await);
+    assert_eq!(told, (409, "in-flight".to_owned()));
+    let other = pay.clone().body(r#"{"amount":6}"#).send(&app).await;
+    assert_eq!(problem(&other), (422, "key-reused".to_owned()));
+    let another = payment("/reject").key("another").send(&app).await;
+    assert_eq!(problem(&another), (503, "overloaded".to_owned()));
+    state.gate.open.notify_one();
+    assert!(has_paid(&first.await.unwrap()));
+    assert!(pay.send(&app).await.is_replay());
+}
+
+#[tokio::test]
+async fn on_a_full_node_one_that_waits_takes_the_place_of_the_one_that_failed() {
+    let (_db, state, app) = start(|engine| engine.max_attempts(1)).await;
+    let pay = payment("/wait").key("k");
+    let first = send(&app, pay.clone().header("x-fail", "1"));
+    state.gate.entered.notified().await;
+    let waiting: Vec<_> = (0..3).map(|_| send(&app, pay.clone())).collect();
+    busy_with(&state, 4).await;
+    state.gate.open.notify_one();
+    assert_eq!(first.await.unwrap().status, 409);
+    state.gate.entered.notified().await;
+    state.gate.open.notify_one();
+    let answers = all(waiting).await;
+    assert!(answers.iter().all(|answer| answer.status == 201));
+    assert_eq!(answers.iter().filter(|answer| has_paid(answer)).count(), 1);
+}
 
 #[tokio::test]
 async fn more_attempts_than_allowed_are_told_to_come_again() {

@@ -87,7 +87,9 @@ impl<DB: Backend> Claiming<DB> {
                 reference: None,
             }),
             Arrival::Mismatch => self.reused.push((index, delivery.failing().clone())),
-            Arrival::Duplicate | Arrival::Queued(_) => self.told.push((index, Outcome::InFlight)),
+            Arrival::Duplicate | Arrival::Queued(..) | Arrival::Full => {
+                self.told.push((index, Outcome::InFlight));
+            }
         }
     }
 
