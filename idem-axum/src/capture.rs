@@ -29,12 +29,19 @@ const UNSTORED: &[&str] = &[
     "trailer",
     "transfer-encoding",
     "upgrade",
-    // The moment.
+    // The moment: `age` is that of an answer whose `date` is left out.
+    "age",
     "date",
-    // Credentials.
+    // Credentials, and what leads to them: RFC 9110 section 11, RFC 2965, RFC 8053.
+    "authentication-info",
     "authorization",
+    "optional-www-authenticate",
     "set-cookie",
+    "set-cookie2",
     "www-authenticate",
+    // Nonces for the caller's next request: RFC 9449, RFC 8555.
+    "dpop-nonce",
+    "replay-nonce",
     // Tracing and request ids.
     "b3",
     "baggage",
@@ -198,6 +205,12 @@ mod tests {
     fn what_belongs_to_one_caller_or_connection_is_left_out() {
         let headers = map(&[
             ("set-cookie", b"session=1"),
+            ("set-cookie2", b"session=1; Version=1"),
+            ("authentication-info", b"nextnonce=\"n\""),
+            ("optional-www-authenticate", b"Basic realm=\"a\""),
+            ("dpop-nonce", b"n"),
+            ("replay-nonce", b"n"),
+            ("age", b"1"),
             ("date", b"now"),
             ("connection", b"close, X-Hop"),
             ("x-hop", b"1"),

@@ -192,7 +192,8 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
-    /// A header that is never stored, beside those that never are.
+    /// A header that is never stored, beside those that never are: such as `x-auth-token`, or
+    /// another one that carries credentials and has no standard to say so.
     #[must_use]
     pub fn unstored_header(mut self, name: &str) -> Self {
         self.settings

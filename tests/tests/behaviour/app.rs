@@ -188,6 +188,8 @@ async fn create_with_headers(
     let mut headers = HeaderMap::new();
     for (name, value) in [
         ("set-cookie", &b"session=1"[..]),
+        ("set-cookie2", b"session=1; Version=1"),
+        ("authentication-info", b"nextnonce=\"n\""),
         ("location", b"/payments/1"),
         ("link", b"</a>; rel=\"next\""),
         ("link", b"</b>, </c>"),
