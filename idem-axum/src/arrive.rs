@@ -10,10 +10,13 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Version, header};
 use axum::response::{IntoResponse, Response};
 use idem_core::{
-    Attempt, IdempotencyKey, Operation, RecordName, RolloutMode, RolloutRule, Scope, metrics,
+    Attempt, Buffered, IdempotencyKey, Operation, RecordName, RolloutMode, RolloutRule, Scope,
+    Settings, metrics,
 };
+use tokio::time::Instant;
 
 use crate::Rejection;
 use crate::call::LastExtractor;
@@ -51,6 +54,7 @@ where
     let settings = runtime.settings();
     let refuse = |rejection: Rejection| rejection.into_response(settings);
     let (mut parts, body) = request.into_parts();
+    let version = parts.version;
     let mut head = Head::read(&parts);
     let key = head.key(settings, key_required);
     head.read_path(&mut parts).await;
@@ -89,10 +93,19 @@ where
             refuse(why)
         })?;
     }
-    let is_wanted = mode == RolloutMode::Enforce || named.has_all();
-    let (request, body) = read_body(mode, is_wanted, parts, body, max_body)
+    let read_as = match mode {
+        RolloutMode::Observe | RolloutMode::Validate if !named.has_all() => RolloutMode::Off,
+        mode => mode,
+    };
+    let mut buffered = runtime.buffer();
+    let (request, body) = read_body(read_as, parts, body, max_body, settings, &mut buffered)
         .await
-        .map_err(refuse)?;
+        .map_err(|why| {
+            count(&named.operation, spec, mode, why);
+            unread(why, version, settings)
+        })?;
+    // How fast a client sends is none of its handler's business.
+    let arrived = Instant::now();
     let last = match early {
         Some(last) => last,
         None => Last::after_body(request, &state).await?,
@@ -100,7 +113,7 @@ where
 
     let policy = spec.policy(settings.policy);
     let operation = named.operation.as_ref().ok().cloned();
-    let deadline = head.arrived + policy.timeout;
+    let deadline = arrived + policy.timeout;
     let attempt = match mode {
         RolloutMode::Off => Ok(None),
         _ => named.into_record_name(body.is_some()),
@@ -117,7 +130,8 @@ where
         spec,
         mode,
         policy,
-        arrived: head.arrived,
+        arrived,
+        buffered,
         deadline,
         operation,
         attempt,
@@ -126,9 +140,9 @@ where
     Ok((arrived, extractors, last))
 }
 
-/// Counts a request that becomes no attempt for want of a key.
+/// Counts a request that becomes no attempt for want of a key, or because there are too many.
 fn count(operation: &Result<Operation, Rejection>, spec: &Spec, mode: RolloutMode, why: Rejection) {
-    if matches!(why.outcome(), "key_missing" | "key_invalid") {
+    if matches!(why.outcome(), "key_missing" | "key_invalid") || why == Rejection::Overloaded {
         let operation = operation.as_ref().map_or(spec.item, Operation::as_str);
         metrics::attempt(operation, mode, why.outcome());
     }
@@ -151,20 +165,34 @@ async fn scope_and_mode<S, ScopeOf: ScopeIn<S>>(
     }
 }
 
-/// The request again, and its body if it was wanted and all of it has been read.
+/// The answer to a request whose body was not read to its end.
+fn unread(why: Rejection, version: Version, settings: &Settings) -> Response {
+    tracing::debug!(problem = why.name(), "a body was not read");
+    let mut answer = why.into_response(settings);
+    if why == Rejection::BodyTimeout && version < Version::HTTP_2 {
+        // The rest of the body is not waited for: RFC 9110, section 15.5.9.
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
+    answer
+}
+
+/// The request again, and its body if its mode wants it and all of it has been read.
 async fn read_body(
     mode: RolloutMode,
-    is_wanted: bool,
     parts: Parts,
     body: Body,
     max_body: usize,
+    settings: &Settings,
+    buffered: &mut Buffered,
 ) -> Result<(Request, Option<Bytes>), Rejection> {
     match mode {
-        _ if !is_wanted => Ok((Request::from_parts(parts, body), None)),
         RolloutMode::Off => Ok((Request::from_parts(parts, body), None)),
-        RolloutMode::Observe | RolloutMode::Validate => Ok(look_at(parts, body, max_body).await),
+        RolloutMode::Observe | RolloutMode::Validate => {
+            Ok(look_at(parts, body, max_body, buffered).await)
+        }
         RolloutMode::Enforce => {
-            let (request, body) = buffer(parts, body, max_body).await?;
+            let (request, body) = buffer(parts, body, max_body, settings, buffered).await?;
             Ok((request, Some(body)))
         }
     }

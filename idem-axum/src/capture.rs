@@ -5,10 +5,9 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use http_body_util::{BodyExt, Limited};
 use idem_core::{Completion, Settings};
 
-use crate::look::look;
+use crate::look::{Seen, look};
 
 #[cfg(test)]
 mod properties;
@@ -73,7 +72,8 @@ const UNSTORED_PREFIXES: &[&str] = &["x-b3-", "x-rate-limit-", "x-ratelimit-"];
 
 /// Reads the whole response, so that it can be both stored and answered.
 ///
-/// `None`: the body is longer than `max` bytes, or its stream failed.
+/// `None`: what is stored of the headers, the body and the trailers are longer than `max` bytes, or
+/// the body's stream failed. Trailers are answered and not stored.
 pub(crate) async fn capture(
     response: Response,
     max: usize,
@@ -84,10 +84,19 @@ pub(crate) async fn capture(
         body = Body::empty();
         parts.headers.remove(header::CONTENT_LENGTH);
     }
-    let body = Limited::new(body, max).collect().await.ok()?.to_bytes();
     let headers = encode(&parts.headers, settings);
-    let completion = Completion::new(parts.status.as_u16(), headers, body.to_vec());
-    Some((completion, Response::from_parts(parts, Body::from(body))))
+    let mut seen = Seen::default();
+    let read = seen.read(&mut body, left(max, &headers)?, |_| true).await;
+    read.ok()?;
+    let (bytes, body) = seen.whole();
+    let completion = Completion::new(parts.status.as_u16(), headers, bytes.to_vec());
+    Some((completion, Response::from_parts(parts, body)))
+}
+
+/// How long a body may be beside these headers.
+fn left(max: usize, headers: &[u8]) -> Option<u64> {
+    let left = max.checked_sub(headers.len())?;
+    Some(u64::try_from(left).unwrap_or(u64::MAX))
 }
 
 /// As [`capture`], changing nothing: what cannot be stored is handed on as it came.
@@ -98,13 +107,22 @@ pub(crate) async fn look_at(
 ) -> (Option<Completion>, Response) {
     const PATIENCE: Duration = Duration::from_secs(1);
     let (parts, body) = response.into_parts();
-    let looked = look(body, u64::try_from(max).unwrap_or(u64::MAX), PATIENCE).await;
+    let has_no_body = has_no_body(parts.status);
+    let headers = match has_no_body {
+        true => encode(&without_length(&parts.headers), settings),
+        false => encode(&parts.headers, settings),
+    };
+    let Some(max) = left(max, &headers) else {
+        return (None, Response::from_parts(parts, body));
+    };
+    let looked = look(body, max, PATIENCE, |_| true).await;
     let completion = looked.bytes.map(|bytes| {
-        let (body, headers) = match has_no_body(parts.status) {
-            true => (Vec::new(), without_length(&parts.headers)),
-            false => (bytes.to_vec(), parts.headers.clone()),
+        let body = if has_no_body {
+            Vec::new()
+        } else {
+            bytes.to_vec()
         };
-        Completion::new(parts.status.as_u16(), encode(&headers, settings), body)
+        Completion::new(parts.status.as_u16(), headers, body)
     });
     (completion, Response::from_parts(parts, looked.body))
 }

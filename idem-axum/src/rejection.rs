@@ -51,7 +51,7 @@ pub enum Rejection {
     StoreUnavailable,
     /// A stored record cannot be read by this node; nothing ran.
     RecordUnreadable,
-    /// Too many attempts run and wait.
+    /// Too many attempts run, too many duplicates wait, or too many bodies are being read.
     Overloaded,
     /// The node is shutting down.
     ShuttingDown,
@@ -66,6 +66,8 @@ pub enum Rejection {
     /// A handler without a `Tx` has done its work, and its response cannot be stored; retries get
     /// this same answer.
     ResponseLost,
+    /// The body took too long to arrive; nothing ran.
+    BodyTimeout,
 }
 
 impl Rejection {
@@ -113,6 +115,7 @@ impl Rejection {
             | Self::RecordUnreadable
             | Self::Overloaded
             | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
@@ -143,6 +146,7 @@ impl Rejection {
                     | Self::HandlerPanicked
                     | Self::HandlerPanickedWithoutTx
                     | Self::NotCommitted
+                    | Self::BodyTimeout
             )
     }
 
@@ -348,6 +352,12 @@ impl Rejection {
                 "shutting-down",
                 "This node is shutting down",
                 "Nothing was done. Send the same request with the same key again.",
+            ),
+            Self::BodyTimeout => (
+                "body-timeout",
+                "The request body took too long to arrive",
+                "The body was not whole in time. Nothing was done, and the key was not used up. Send \
+                 the same request with the same key again.",
             ),
         }
     }

@@ -10,19 +10,18 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::{RequestExt, RequestPartsExt};
 use futures_util::stream;
-use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
+use http_body_util::StreamBody;
 use idem_core::{
-    Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation, Operation, Settings,
+    Buffered, Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation, Operation, Settings,
 };
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use crate::Rejection;
-use crate::look::look;
+use crate::look::{Seen, Unread, look};
 use crate::spec::Spec;
 
 /// The head of a request, as the fingerprint and the operation need it.
 pub(crate) struct Head {
-    pub(crate) arrived: Instant,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -34,7 +33,6 @@ pub(crate) struct Head {
 impl Head {
     pub(crate) fn read(parts: &Parts) -> Self {
         Self {
-            arrived: Instant::now(),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
@@ -194,39 +192,55 @@ fn erased(route: &str) -> String {
 /// Reads the body and puts the request together again for the last extractor.
 pub(crate) async fn buffer(
     parts: Parts,
-    body: Body,
+    mut body: Body,
     max_body: usize,
+    settings: &Settings,
+    room: &mut Buffered,
 ) -> Result<(Request, Bytes), Rejection> {
-    let announced = announced(&parts.headers, &body);
-    let request = Request::from_parts(parts, body);
-    let request = match max_body {
-        0 => request.with_limited_body(),
-        limit => request.map(|body| Body::new(Limited::new(body, limit))),
-    };
-    let (parts, body) = request.into_parts();
-    // A limited body promises no more than its limit.
-    if body
-        .size_hint()
-        .upper()
-        .is_some_and(|limit| announced > limit)
-    {
+    let (parts, limit) = limit(parts, max_body);
+    let limit = limit.min(u64::try_from(settings.max_buffered_bytes).unwrap_or(u64::MAX));
+    if announced(&parts.headers, &body) > limit {
         return Err(Rejection::BodyTooLarge);
     }
-    let bytes = match body.collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if is_too_long(&error) => return Err(Rejection::BodyTooLarge),
-        Err(_) => return Err(Rejection::BodyBrokeOff),
-    };
+    if !body.is_end_stream() && !room.reach(Buffered::LEAST) {
+        return Err(Rejection::Overloaded);
+    }
+    let mut seen = Seen::default();
+    let read = seen.read(&mut body, limit, |bytes| room.reach(bytes));
+    match timeout(settings.body_timeout, read).await {
+        Ok(Ok(())) => {}
+        Ok(Err(Unread::TooLong)) => return Err(Rejection::BodyTooLarge),
+        Ok(Err(Unread::NoRoom)) => return Err(Rejection::Overloaded),
+        Ok(Err(Unread::Broken)) => return Err(Rejection::BodyBrokeOff),
+        Err(_) => return Err(Rejection::BodyTimeout),
+    }
+    let bytes = seen.into_bytes();
     let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
     // The body is bounded already; the last extractor must not refuse what `max_body` allows.
     DefaultBodyLimit::disable().apply(&mut request);
     Ok((request, bytes))
 }
 
-/// As [`buffer`], refusing nothing: the body is `None` where it is too long, too slow or broken,
-/// and the request has it as it came.
-pub(crate) async fn look_at(parts: Parts, body: Body, max_body: usize) -> (Request, Option<Bytes>) {
-    let (parts, limit) = match u64::try_from(max_body) {
+/// As [`buffer`], refusing nothing: the body is `None` where it is too long, too slow, broken, or
+/// there is no room for it, and the request has it as it came.
+pub(crate) async fn look_at(
+    parts: Parts,
+    body: Body,
+    max_body: usize,
+    room: &mut Buffered,
+) -> (Request, Option<Bytes>) {
+    let (parts, limit) = limit(parts, max_body);
+    let limit = limit.min(LONGEST_LOOK);
+    if announced(&parts.headers, &body) > limit {
+        return (Request::from_parts(parts, body), None);
+    }
+    let looked = look(body, limit, PATIENCE, |bytes| room.reach(bytes)).await;
+    (Request::from_parts(parts, looked.body), looked.bytes)
+}
+
+/// How long a body may be, by its operation or else the layers of its route.
+fn limit(parts: Parts, max_body: usize) -> (Parts, u64) {
+    match u64::try_from(max_body) {
         Ok(limit) if limit > 0 => (parts, limit),
         _ => {
             // Only a body knows what the layers have it limited to.
@@ -235,13 +249,7 @@ pub(crate) async fn look_at(parts: Parts, body: Body, max_body: usize) -> (Reque
             let (parts, measure) = request.into_parts();
             (parts, measure.size_hint().upper().unwrap_or(u64::MAX))
         }
-    };
-    let limit = limit.min(LONGEST_LOOK);
-    if announced(&parts.headers, &body) > limit {
-        return (Request::from_parts(parts, body), None);
     }
-    let looked = look(body, limit, PATIENCE).await;
-    (Request::from_parts(parts, looked.body), looked.bytes)
 }
 
 /// The longest body that is kept to be looked at where nothing else limits it, in bytes.
@@ -258,11 +266,6 @@ fn announced(headers: &HeaderMap, body: &Body) -> u64 {
         length.to_str().ok()?.parse().ok()
     };
     body.size_hint().exact().or_else(said).unwrap_or(0)
-}
-
-/// Whether a limit has ended the body, the one set here or one of a layer further out.
-fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use std::fmt;
 
 use axum::response::Response;
 use idem_core::{
-    Attempt, Claim, Completed, Completion, Effects, Error, Operation, Policy, RolloutMode, metrics,
+    Attempt, Buffered, Claim, Completed, Completion, Effects, Error, Operation, Policy,
+    RolloutMode,
+    metrics,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -31,7 +33,10 @@ pub struct Arrived<R> {
     pub(crate) spec: &'static Spec,
     pub(crate) mode: RolloutMode,
     pub(crate) policy: Policy,
+    /// When the whole request was there.
     pub(crate) arrived: Instant,
+    /// The bytes of its body, counted until the attempt itself is.
+    pub(crate) buffered: Buffered,
     pub(crate) deadline: Instant,
     /// None where nobody knows, and the mode does not need it.
     pub(crate) operation: Option<Operation>,
@@ -108,6 +113,7 @@ impl<R: Runtime> Arrived<R> {
         }
         let (terms, runtime) = (self.terms(), self.runtime);
         let begun = Instant::now();
+        drop(self.buffered);
         let claim = match self.attempt {
             Some(attempt) => runtime.claim(attempt).await,
             None => runtime

@@ -2,8 +2,8 @@
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Attempt, Backend, Claim, Completed, Completion, Effects, Error, Forecast, Fresh, Idempotency,
-    Policy, Rollout, Settings, Tx, Unenforced,
+    Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Error, Forecast, Fresh,
+    Idempotency, Policy, Rollout, Settings, Tx, Unenforced,
 };
 use tokio::time::Instant;
 
@@ -26,6 +26,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// Which operation is in which mode.
     fn rollout(&self) -> &Rollout;
+
+    /// Begins to count the bytes of a body.
+    fn buffer(&self) -> Buffered;
 
     /// The application's hook around an attempt's future.
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
@@ -93,6 +96,10 @@ impl<DB: Backend> Runtime for Idempotency<DB> {
 
     fn rollout(&self) -> &Rollout {
         self.rollout()
+    }
+
+    fn buffer(&self) -> Buffered {
+        self.buffer()
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {

@@ -25,6 +25,7 @@ impl<R: Runtime> Arrived<R> {
         let mut terms = self.terms();
         terms.deadline = Instant::now() + NO_LIMIT;
         let started = Instant::now();
+        drop(self.buffered);
         let begun = match self.attempt {
             Some(attempt) => {
                 let watched = self.runtime.watch(attempt).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Admission, Attempt, Backend, Claim, Completed, Completion, Effects, Error, Forecast,
+    Admission, Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Error, Forecast,
     FreshWithoutTx, Idempotency, Policy, Rollout, Settings, UnenforcedWithoutTx,
 };
 use tokio::time::Instant;
@@ -35,6 +35,7 @@ trait Claims: Send + Sync {
     fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<dyn Ending>>, Error>>;
     fn admit(&self) -> Result<Admission, Error>;
     fn rollout(&self) -> &Rollout;
+    fn buffer(&self) -> Buffered;
     fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn UnenforcedEnding>>;
 }
 
@@ -62,6 +63,10 @@ impl<DB: Backend> Claims for Idempotency<DB> {
         self.rollout()
     }
 
+    fn buffer(&self) -> Buffered {
+        self.buffer()
+    }
+
     fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn UnenforcedEnding>> {
         Box::pin(async move {
             Box::new(self.watch_without_tx(attempt).await) as Box<dyn UnenforcedEnding>
@@ -79,6 +84,10 @@ impl Runtime for WithoutTx {
 
     fn rollout(&self) -> &Rollout {
         self.0.rollout()
+    }
+
+    fn buffer(&self) -> Buffered {
+        self.0.buffer()
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {

@@ -19,12 +19,16 @@ type Wrap = dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sy
 pub struct Settings {
     /// The terms of operations that do not name their own.
     pub policy: Policy,
-    /// The longest body that is stored, in bytes. Default 1 MiB.
+    /// The longest answer that is stored, headers and body together, in bytes. Default 1 MiB.
     pub max_response: usize,
     /// How many attempts may ask the database or run on this node. Default 4096.
     pub max_attempts: usize,
     /// How many duplicates may wait on this node. Default 1024.
     pub max_waiting: usize,
+    /// How many bytes of request bodies this node may hold while they are read. Default 64 MiB.
+    pub max_buffered_bytes: usize,
+    /// How long reading a request's body may take. Default 30 seconds.
+    pub body_timeout: Duration,
     /// How long an attempt waits for a connection. Default 5 seconds.
     pub acquire_timeout: Duration,
     /// How often a claim that collided is tried again. Default 3.
@@ -51,6 +55,8 @@ impl Default for Settings {
             max_response: 1 << 20,
             max_attempts: 4096,
             max_waiting: 1024,
+            max_buffered_bytes: 64 << 20,
+            body_timeout: Duration::from_secs(30),
             acquire_timeout: Duration::from_secs(5),
             claim_retries: 3,
             key_header: "idempotency-key".into(),
@@ -71,6 +77,8 @@ impl fmt::Debug for Settings {
             .field("max_response", &self.max_response)
             .field("max_attempts", &self.max_attempts)
             .field("max_waiting", &self.max_waiting)
+            .field("max_buffered_bytes", &self.max_buffered_bytes)
+            .field("body_timeout", &self.body_timeout)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("claim_retries", &self.claim_retries)
             .field("key_header", &self.key_header)
@@ -112,6 +120,9 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     }
 
     /// How long an attempt may take, waiting included; held within 10 milliseconds and one hour.
+    ///
+    /// It counts from when the request's body has been read, which has a
+    /// [limit of its own](Self::body_timeout): a slow client does not use up its handler's time.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.policy.timeout = timeout.clamp(Policy::MIN_TIMEOUT, Policy::MAX_TIMEOUT);
@@ -125,7 +136,11 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
-    /// The longest body that is stored, in bytes.
+    /// The longest answer that is stored, headers and body together, in bytes.
+    ///
+    /// Trailers count too, though they are not stored: an answer that has some is answered whole the
+    /// first time, and replayed without them. What is longer is answered 500
+    /// `response-not-storable`, and rolled back.
     #[must_use]
     pub fn max_response(mut self, bytes: usize) -> Self {
         self.settings.max_response = bytes;
@@ -153,6 +168,38 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     #[must_use]
     pub fn max_waiting(mut self, duplicates: usize) -> Self {
         self.settings.max_waiting = duplicates.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// How many bytes of request bodies this node may hold while they are read; a body for which
+    /// none are left is answered 503 `overloaded`.
+    ///
+    /// Memory is what runs out, so bytes are counted, as they arrive: an upload that is announced
+    /// and does not come holds nothing back. Each body counts for at least 1 KiB, which bounds
+    /// their number too. A body is counted until its attempt begins or waits; from then on
+    /// [`max_attempts`](Self::max_attempts) and [`max_waiting`](Self::max_waiting) bound it. One that
+    /// is longer than all of this is answered 413, whatever its operation's `max_body` is.
+    ///
+    /// The bytes are not divided among tenants. Whoever is authenticated and sends as many as there
+    /// are keeps other bodies out, for [`body_timeout`](Self::body_timeout) at most and then again:
+    /// against that a proxy that buffers requests helps, or a limit per client. The modes that do
+    /// not enforce refuse nothing: such a body is passed on unread, and leaves no record.
+    #[must_use]
+    pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_buffered_bytes = bytes.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// How long reading a request's body may take in all; held within 10 milliseconds and one hour.
+    /// What takes longer is answered 408 `body-timeout`, and its key stays free.
+    ///
+    /// One limit for the whole body ends a client that stands still and one that sends a byte now
+    /// and then. It begins once the extractors that need no body have agreed, and is over when
+    /// the body is there; the attempt's [`timeout`](Self::timeout) begins then. A body of 2 MiB
+    /// needs 70 KB/s to be there within the 30 seconds that are the default.
+    #[must_use]
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.body_timeout = timeout.clamp(Policy::MIN_TIMEOUT, Policy::MAX_TIMEOUT);
         self
     }
 

@@ -27,7 +27,7 @@ pub struct Attempt {
     pub fingerprint: Fingerprint,
     /// The terms of its operation.
     pub policy: Policy,
-    /// When its time is over. [`Policy::timeout`] counts from the arrival.
+    /// When its time is over. [`Policy::timeout`] counts from when its request is there.
     pub deadline: Instant,
 }
 

@@ -18,7 +18,7 @@ use crate::in_flight::InFlight;
 use crate::recent::Recent;
 use crate::session::claim_error;
 use crate::store::Backend;
-use crate::{CheckError, Error, MigrateError, Rollout, ShutdownTimedOut};
+use crate::{Buffered, CheckError, Error, MigrateError, Rollout, ShutdownTimedOut};
 
 /// The idempotency of one database: its pool, the defaults, and this node's running attempts.
 ///
@@ -46,6 +46,7 @@ struct Inner<DB: Backend> {
     /// When the last sweep came to its end, or else the handle was built.
     swept_at: Mutex<Instant>,
     attempts: Arc<Semaphore>,
+    buffered: Arc<Semaphore>,
     writers: Option<Arc<Semaphore>>,
     tracker: TaskTracker,
 }
@@ -83,6 +84,7 @@ impl<DB: Backend> Idempotency<DB> {
             unwatched_until: Mutex::new(None),
             swept_at: Mutex::new(Instant::now()),
             attempts: Arc::new(Semaphore::new(settings.max_attempts)),
+            buffered: Arc::new(Semaphore::new(settings.max_buffered_bytes)),
             writers: DB::SINGLE_WRITER.then(|| Arc::new(Semaphore::new(1))),
             tracker: TaskTracker::new(),
             settings,
@@ -151,6 +153,17 @@ impl<DB: Backend> Idempotency<DB> {
         self.0.tracker.len()
     }
 
+    /// Begins to count the bytes of a body that is going to be read.
+    pub fn buffer(&self) -> Buffered {
+        Buffered::new(&self.0.buffered)
+    }
+
+    /// How many bytes of bodies are being read on this node, as
+    /// [`max_buffered_bytes`](IdempotencyBuilder::max_buffered_bytes) counts them.
+    pub fn buffered(&self) -> usize {
+        self.settings().max_buffered_bytes - self.0.buffered.available_permits()
+    }
+
     /// Sets the gauges of what runs and waits on this node, and of its last sweep. Call it before each
     /// scrape.
     #[expect(clippy::cast_precision_loss, reason = "so many attempts no node has")]
@@ -158,6 +171,7 @@ impl<DB: Backend> Idempotency<DB> {
         let (waiting, oldest) = self.in_flight().load();
         crate::metrics::set(&crate::metrics::RUNNING, self.running() as f64);
         crate::metrics::set(&crate::metrics::WAITING, waiting as f64);
+        crate::metrics::set(&crate::metrics::BUFFERED, self.buffered() as f64);
         crate::metrics::set(&crate::metrics::OLDEST, oldest.as_secs_f64());
         let swept_at = *self
             .0

@@ -13,6 +13,7 @@
 )]
 
 mod ask;
+mod buffered;
 mod builder;
 mod canonical_json;
 mod challenge;
@@ -48,6 +49,7 @@ mod unenforced;
 mod watch;
 mod without_tx;
 
+pub use buffered::Buffered;
 pub use builder::{IdempotencyBuilder, Settings};
 pub use challenge::{Challenge, InvalidChallenge};
 pub use claim::{Attempt, Claim};

@@ -62,7 +62,7 @@ metrics! {
     ATTEMPTS: Counter "idem_attempts_total" ["operation", "mode", "outcome"]
         "Attempts that were answered, by what they were answered with.";
     ATTEMPT_TIME: Histogram "idem_attempt_duration_seconds" ["operation", "mode"]
-        "From an attempt's arrival to its answer, the handler included.";
+        "From when an attempt's request is there, its body included, to its answer.";
     CLAIM_TIME: Histogram "idem_claim_duration_seconds" ["operation", "mode"]
         "How long it took to find out whether an attempt may run, waiting included.";
     COMPLETION_TIME: Histogram "idem_completion_duration_seconds" ["operation", "mode"]
@@ -79,6 +79,8 @@ metrics! {
         "Attempts and deliveries that run or wait on this node.";
     WAITING: Gauge "idem_attempts_waiting" []
         "Duplicates that wait on this node for an attempt to end.";
+    BUFFERED: Gauge "idem_buffered_bytes" []
+        "Bytes of request bodies that are being read on this node.";
     OLDEST: Gauge "idem_oldest_attempt_age_seconds" []
         "How long the oldest attempt of this node has been at it: of those with a key, duplicates apart.";
     SWEPT: Counter "idem_swept_records_total" []

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Policy {
     /// How long a completion can be replayed, by the database's clock. Default 24 hours.
     pub ttl: Duration,
-    /// How long an attempt may take from its arrival, waiting included. Default 30 seconds.
+    /// How long an attempt may take once its request is there, waiting included. Default 30 seconds.
     pub timeout: Duration,
     /// What a duplicate of a running attempt gets. Default [`WhileRunning::Reject`].
     pub while_running: WhileRunning,

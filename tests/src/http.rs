@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
@@ -130,6 +131,27 @@ impl Attempt {
         closed.map_err(io::Error::other).and(answer)
     }
 
+    /// Sends all of it but its body, which is said to have this length, over a TCP connection of its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached.
+    pub async fn begin(&self, address: SocketAddr, length: usize) -> io::Result<Upload> {
+        let (method, path) = (&self.method, &self.path);
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n").into_bytes();
+        for (name, value) in &self.headers {
+            head.extend_from_slice(format!("{name}: ").as_bytes());
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+        head.extend_from_slice(b"te: trailers\r\nconnection: close, te\r\n\r\n");
+        let mut upload = Upload(TcpStream::connect(address).await?);
+        upload.send(&head).await?;
+        Ok(upload)
+    }
+
     /// The request as axum and tower take it.
     pub fn to_request(&self) -> Request<Body> {
         let mut request = Request::new(Body::from(self.body.clone()));
@@ -137,6 +159,32 @@ impl Attempt {
         *request.uri_mut() = self.path.parse().unwrap();
         *request.headers_mut() = self.headers.clone();
         request
+    }
+}
+
+/// A request of which not all has been sent. Dropped, it hangs up.
+#[derive(Debug)]
+pub struct Upload(TcpStream);
+
+impl Upload {
+    /// Sends a piece of its body.
+    ///
+    /// # Errors
+    ///
+    /// When the server has closed the connection.
+    pub async fn send(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.0.write_all(piece).await
+    }
+
+    /// The answer as it came over the wire, once the server has closed the connection.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks.
+    pub async fn answer(mut self) -> io::Result<String> {
+        let mut answer = Vec::new();
+        self.0.read_to_end(&mut answer).await?;
+        String::from_utf8(answer).map_err(io::Error::other)
     }
 }
 

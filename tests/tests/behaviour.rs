@@ -122,6 +122,8 @@ macro_rules! behaviours {
         mod time;
         #[path = "behaviour/told.rs"]
         mod told;
+        #[path = "behaviour/uploads.rs"]
+        mod uploads;
         #[path = "behaviour/waiting.rs"]
         mod waiting;
         #[path = "behaviour/without_tx.rs"]

@@ -226,6 +226,31 @@ async fn an_attempt_that_runs_is_seen() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_being_read_is_seen() {
+    let db = TestDb::empty().await;
+    let app = start_app(&db).await;
+    let buffered = async || {
+        let seen = Scrape::of(app.address()).await;
+        seen.sum("idem_buffered_bytes", &[])
+    };
+    assert_eq!(buffered().await, 0.0);
+    let body = json!({"amount": 5, "currency": "EUR", "source": "tok_visa"}).to_string();
+    let pay = acme(post("/payments")).header("content-type", "application/json");
+    let pay = pay.key("slow").begin(app.address(), body.len()).await;
+    let mut pay = pay.unwrap();
+    let (half, rest) = body.as_bytes().split_at(10);
+    pay.send(half).await.unwrap();
+    let seen = timeout(Duration::from_secs(30), async {
+        while buffered().await == 0.0 {}
+    });
+    seen.await.unwrap();
+    pay.send(rest).await.unwrap();
+    let paid = pay.answer().await.unwrap();
+    assert!(paid.starts_with("HTTP/1.1 201 "), "{paid}");
+    assert_eq!(buffered().await, 0.0);
+}
+
+#[tokio::test]
 async fn a_stranger_changes_no_rollout() {
     let db = TestDb::empty().await;
     let app = start_app(&db).await;
