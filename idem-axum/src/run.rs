@@ -12,8 +12,7 @@ use std::fmt;
 use axum::response::Response;
 use idem_core::{
     Attempt, Buffered, Claim, Completed, Completion, Effects, Error, Operation, Policy,
-    RolloutMode,
-    metrics,
+    RolloutMode, metrics,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};

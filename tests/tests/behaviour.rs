@@ -432,14 +432,14 @@ mod mysql {
     mod invisible_record;
     #[path = "behaviour/isolation_levels.rs"]
     mod isolation_levels;
-    #[path = "behaviour/lock_names.rs"]
-    mod lock_names;
     #[path = "behaviour/lasting_settings.rs"]
     mod lasting_settings;
     #[path = "behaviour/left_open.rs"]
     mod left_open;
     #[path = "behaviour/left_open_own.rs"]
     mod left_open_own;
+    #[path = "behaviour/lock_names.rs"]
+    mod lock_names;
     #[path = "behaviour/locked_rows.rs"]
     mod locked_rows;
     #[path = "behaviour/lost_commit.rs"]

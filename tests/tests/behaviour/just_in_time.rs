@@ -31,7 +31,9 @@ async fn an_attempt_without_a_tx_that_ends_just_in_time_is_stored() {
         panic!("{claim:?}")
     };
     passes_until(attempt.deadline()).await;
-    let ended = attempt.complete(Completion::default()).await;
+    let ended = attempt
+        .complete(Completion::default(), Completion::default)
+        .await;
     assert!(matches!(ended, Ok(Completed::Committed)), "{ended:?}");
     a_retry_is_replayed(&db).await;
 }

@@ -7,8 +7,8 @@ use axum::Router;
 use idem_axum::Idempotency;
 use idem_tests::http::Answer;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Pool};
 use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Pool};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -23,7 +23,10 @@ async fn with_no_connection_free_for_longer_than_attempts_wait_it_is_recorded_al
     work.gate.open.notify_one();
     let mut answer = work.running;
     let early = timeout(PATIENCE * 3, &mut answer).await;
-    assert!(early.is_err(), "it was answered before it was recorded: {early:?}");
+    assert!(
+        early.is_err(),
+        "it was answered before it was recorded: {early:?}"
+    );
     let duplicate = then("gate").send(&work.app).await;
     assert_eq!(problem(&duplicate), (409, "in-flight".to_owned()));
     drop(taken);
