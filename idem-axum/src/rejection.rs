@@ -71,6 +71,39 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// All of them, in the order of `docs/PROBLEMS.md`: for a service that documents its problems.
+    ///
+    /// Two may have the same [`name`](Self::name) and differ in their texts.
+    pub const ALL: &[Self] = &[
+        Self::KeyMissing,
+        Self::KeyInvalid(InvalidKey::Empty),
+        Self::KeyRepeated,
+        Self::ScopeMissing,
+        Self::BodyTooLarge,
+        Self::BodyBrokeOff,
+        Self::BodyTimeout,
+        Self::KeyReused,
+        Self::InFlight,
+        Self::ResponseNotStorable,
+        Self::ResponseLost,
+        Self::HandlerPanicked,
+        Self::HandlerPanickedWithoutTx,
+        Self::NotCommitted,
+        Self::CommitRefused,
+        Self::TransactionBroken,
+        Self::Misconfigured,
+        Self::Timeout,
+        Self::TimeoutWithoutTx,
+        Self::TryAgain,
+        Self::OutcomeUnknown,
+        Self::CommitUnclear,
+        Self::DoneNotRecorded,
+        Self::StoreUnavailable,
+        Self::RecordUnreadable,
+        Self::Overloaded,
+        Self::ShuttingDown,
+    ];
+
     /// Of a handler whose time was over.
     pub(crate) fn timeout(can_undo: bool) -> Self {
         match can_undo {

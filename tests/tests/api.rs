@@ -23,6 +23,8 @@ mod sqlite {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/problem_pages.rs"]
+    mod problem_pages;
     #[path = "api/reads.rs"]
     mod reads;
     #[path = "api/records.rs"]
@@ -52,6 +54,8 @@ mod postgres {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/problem_pages.rs"]
+    mod problem_pages;
     #[path = "api/reads.rs"]
     mod reads;
     #[path = "api/records.rs"]
@@ -81,6 +85,8 @@ mod mysql {
     mod metrics;
     #[path = "api/payments.rs"]
     mod payments;
+    #[path = "api/problem_pages.rs"]
+    mod problem_pages;
     #[path = "api/reads.rs"]
     mod reads;
     #[path = "api/records.rs"]

@@ -1,9 +1,11 @@
 //! No test is left out in silence, and each that a document names is there.
 
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+#![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 #[path = "tidy/named_tests.rs"]
 mod named_tests;
+#[path = "tidy/problems.rs"]
+mod problems;
 #[path = "tidy/source.rs"]
 mod source;
 

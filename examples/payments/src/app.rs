@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::auth::Tenant;
 use crate::database::{self, Db};
 use crate::program;
-use crate::{admin, headers, health, payments, records, refunds, telemetry};
+use crate::{admin, headers, health, payments, problem_pages, records, refunds, telemetry};
 
 /// What the command line and the environment say.
 #[derive(Debug, Parser)]
@@ -34,6 +34,9 @@ struct Options {
     /// For how long a connection is waited for, and the database's answer to a read, as `5s`.
     #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::time)]
     acquire_timeout: Duration,
+    /// What the types of Idem's problems begin with: the address of `/problems/`, as clients reach it.
+    #[arg(long, env = "PAYMENTS_PROBLEM_BASE")]
+    problem_base: Option<String>,
     /// How much of its work the attribute does, as in `*=observe; POST /payments=enforce`.
     #[arg(long, env = "PAYMENTS_ROLLOUT", default_value = "enforce")]
     rollout: RolloutPlan,
@@ -83,10 +86,14 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let metrics = telemetry::install()?;
     let limit = options.acquire_timeout;
     let pool = program::connect(&options.database_url, options.pool_size, limit).await?;
-    let idem = Idempotency::builder(pool.clone())
+    let mut idem = Idempotency::builder(pool.clone())
         .acquire_timeout(limit)
         .rollout(options.rollout)
-        .build();
+        .challenge("Bearer realm=\"payments\"".parse()?);
+    if let Some(base) = &options.problem_base {
+        idem = idem.problem_base(base);
+    }
+    let idem = idem.build();
     idem.migrate().await?;
     idem.check().await?;
     // Before the first request: the table may know better than the command line.
@@ -107,6 +114,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
         .merge(refunds::routes())
         .merge(health::routes())
         .merge(admin::routes())
+        .merge(problem_pages::routes())
         .merge(telemetry::routes(metrics, idem.clone()))
         .layer(map_response(headers::set))
         .with_state(state);

@@ -19,6 +19,7 @@ mod object;
 mod outbox;
 mod payments;
 mod problem;
+mod problem_pages;
 mod program;
 mod read;
 mod receipts;

@@ -38,9 +38,13 @@ const CHILD: &str = "IDEM_TEST_WORKS_ON";
 
 #[tokio::test]
 async fn a_process_that_is_killed_at_its_work_without_a_tx_keeps_nobody_out() {
-    if let Ok(url) = env::var(CHILD) {
-        return work_for_ever(&url).await;
+    match env::var(CHILD) {
+        Ok(url) => work_for_ever(&url).await,
+        Err(_) => kill_at_work().await,
     }
+}
+
+async fn kill_at_work() {
     let db = TestDb::new().await;
     engine(&db).await;
     let mut child = start_child(&db.url());
