@@ -10,7 +10,6 @@ mod problems;
 mod source;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
@@ -22,8 +21,7 @@ fn each_file_beside_a_test_is_listed_in_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut listed = BTreeSet::new();
     for file in source::files(&folder) {
-        let text = fs::read_to_string(&file).unwrap();
-        strings_in(source::tokens(&text), &mut listed);
+        strings_in(source::tokens_of(&file), &mut listed);
     }
     let unlisted: Vec<_> = source::files(&folder)
         .into_iter()

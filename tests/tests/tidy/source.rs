@@ -20,11 +20,16 @@ pub fn root() -> &'static Path {
 pub fn tests() -> Vec<Test> {
     let mut found = Vec::new();
     for file in files(root()) {
-        let text = fs::read_to_string(&file).unwrap();
         let name = file.strip_prefix(root()).unwrap();
-        find_tests(tokens(&text), name, &mut found);
+        find_tests(tokens_of(&file), name, &mut found);
     }
     found
+}
+
+pub fn tokens_of(file: &Path) -> TokenStream {
+    let text = fs::read_to_string(file).unwrap();
+    let tokens = text.parse();
+    tokens.unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 pub fn tokens(text: &str) -> TokenStream {
