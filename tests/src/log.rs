@@ -3,8 +3,10 @@
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex, OnceLock},
+    time::Duration,
 };
 
+use tokio::{task, time};
 use tracing::Level;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -35,6 +37,20 @@ impl Log {
     /// All lines so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until the lines say so.
+    ///
+    /// A span is logged when the last one lets go of it, and SQLite's own thread may do so when the
+    /// answer is there already.
+    pub async fn until(&self, says: impl Fn(&str) -> bool) {
+        let said = async {
+            while !says(&self.text()) {
+                task::yield_now().await;
+            }
+        };
+        let said = time::timeout(Duration::from_secs(30), said).await;
+        assert!(said.is_ok(), "it is not in {}", self.text());
     }
 }
 

@@ -220,26 +220,20 @@ async fn what_enforcement_would_have_done_is_in_the_log() {
         .header("x-case", "none")
         .send(&app)
         .await;
-    let text = log.text();
     for (case, outcome) in [
         ("pay", "would_fresh"),
         ("pay", "would_replayed"),
         ("pay", "would_mismatch"),
         ("409", "would_released"),
     ] {
-        let is_said = says(&text, &key_of(case), outcome);
-        assert!(is_said, "{case} {outcome} is not in {text}");
+        log.until(|text| says(text, &key_of(case), outcome)).await;
     }
-    assert!(
-        text.contains("key=\"none\" outcome=\"would_key_missing\""),
-        "{text}"
-    );
+    log.until(|text| text.contains("key=\"none\" outcome=\"would_key_missing\""))
+        .await;
     payment("/payments").key(&key_of("new")).send(&app).await;
-    let is_said = says(&log.text(), &key_of("new"), "under another key");
-    assert!(is_said, "{}", log.text());
+    log.until(|text| says(text, &key_of("new"), "under another key"))
+        .await;
     // A payment's answer has an id of its own each time.
-    assert!(
-        text.contains("a retry was answered otherwise than the first attempt"),
-        "{text}"
-    );
+    log.until(|text| text.contains("a retry was answered otherwise than the first attempt"))
+        .await;
 }
