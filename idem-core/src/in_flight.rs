@@ -404,4 +404,14 @@ mod tests {
             Arrival::Duplicate
         ));
     }
+    #[test]
+    fn who_does_not_queue_is_told_whose_request_has_the_place() {
+        let all = some();
+        let try_arrive = |body| all.try_arrive(&name(), &print(body));
+        let place = first(&all);
+        assert!(matches!(try_arrive(b"a"), Err(Taken::BySame)));
+        assert!(matches!(try_arrive(b"b"), Err(Taken::ByOther)));
+        drop(place);
+        assert!(try_arrive(b"b").is_ok());
+    }
 }
