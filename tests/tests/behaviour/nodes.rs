@@ -83,6 +83,17 @@ async fn another_request_that_waits_for_another_node_is_refused_when_that_one_is
     assert_eq!((nodes.mine.runs(), nodes.db.payments().await), (0, 1));
 }
 
+#[tokio::test]
+async fn nodes_with_databases_of_their_own_on_one_server_know_nothing_of_each_other() {
+    let nodes = Nodes::start("gate").await;
+    let db = TestDb::new().await;
+    let stranger = Node::start(&db).await;
+    let paid = payment("/reject").key("k").send(&stranger.app()).await;
+    assert!(has_paid(&paid), "{paid:?}");
+    nodes.other.open_gate();
+    assert!(has_paid(&nodes.first.await.unwrap()));
+}
+
 /// Another node, whose first attempt is at the gate, and one that has a single connection.
 struct Nodes {
     db: TestDb,
