@@ -51,6 +51,10 @@ async fn every_part_of_a_request_counts() {
         let refused = changed.send(&app).await;
         let expected = (422, "key-reused".to_owned());
         assert_eq!(problem(&refused), expected, "{changed:?}");
+        let told = refused.json::<serde_json::Value>()["detail"].to_string();
+        for part in ["method", "path", "query", "content type", "body", "header"] {
+            assert!(told.contains(part), "{part} is compared: {told}");
+        }
         // However often it is repeated, and whatever came between.
         assert_eq!(changed.send(&app).await, refused);
         assert!(first.send(&app).await.is_replay());

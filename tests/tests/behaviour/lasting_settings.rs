@@ -61,8 +61,9 @@ async fn what_keeps_the_record_out_costs_one_attempt() {
     for sql in SPOILING_SETTINGS {
         let (db, _, app) = start(&[]).await;
         let refused = acting("k", sql).send(&app).await;
-        let told = (500, "not-committed".to_owned());
-        assert_eq!(problem(&refused), told, "{sql}");
+        let (status, name) = problem(&refused);
+        let is_refused = ["not-committed", "commit-refused"].contains(&name.as_str());
+        assert!(status == 500 && is_refused, "{sql}: {name}");
         assert_eq!(db.payments().await, 0, "{sql}");
         let retry = payment("/act").key("k").send(&app).await;
         assert!(has_paid(&retry), "{sql}: {retry:?}");
@@ -72,13 +73,11 @@ async fn what_keeps_the_record_out_costs_one_attempt() {
 }
 
 #[tokio::test]
-async fn what_keeps_the_probe_from_being_read_costs_one_attempt() {
+async fn what_keeps_the_probe_from_being_read_costs_a_connection_and_no_attempt() {
     for sql in UNREADABLE_SETTINGS {
         let (db, _, app) = start(&[]).await;
         assert!(has_paid(&acting("k", sql).send(&app).await), "{sql}");
         let retry = payment("/act").key("k");
-        let told = (503, "store-unavailable".to_owned());
-        assert_eq!(problem(&retry.send(&app).await), told, "{sql}");
         assert!(retry.send(&app).await.is_replay(), "{sql}");
         assert_eq!(db.payments().await, 1, "{sql}");
     }
