@@ -22,14 +22,14 @@ async fn work_that_outlives_the_servers_limit_for_idle_sessions_is_recorded_and_
     sleep(Duration::from_millis(2500)).await;
     let duplicate = then("gate").send(&nodes.other).await;
     assert_eq!(problem(&duplicate), (409, "in-flight".to_owned()));
-    nodes.is_recorded_once().await;
+    nodes.ends_recorded_once().await;
 }
 
 #[tokio::test]
 async fn work_whose_session_is_lost_is_recorded() {
     let nodes = Nodes::start(&[]).await;
     end_sessions(&nodes.db).await;
-    nodes.is_recorded_once().await;
+    nodes.ends_recorded_once().await;
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ impl Nodes {
         }
     }
 
-    async fn is_recorded_once(self) {
+    async fn ends_recorded_once(self) {
         self.gate.open.notify_one();
         let first = timeout(Duration::from_secs(30), self.running).await;
         let first = first.unwrap().unwrap();
