@@ -21,9 +21,9 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!(
         "cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq, idem_no_python, \
-         idem_no_prometheus)"
+         idem_no_prometheus, idem_no_pgbouncer)"
     );
-    for file in [GALERA, NATS, RABBITMQ, PROMETHEUS] {
+    for file in [GALERA, NATS, RABBITMQ, PROMETHEUS, PGBOUNCER] {
         println!("cargo::rerun-if-changed={file}");
     }
 
@@ -46,6 +46,9 @@ fn main() {
     }
     if !Path::new(PROMETHEUS).exists() {
         println!("cargo::rustc-cfg=idem_no_prometheus");
+    }
+    if !Path::new(PGBOUNCER).exists() {
+        println!("cargo::rustc-cfg=idem_no_pgbouncer");
     }
     let python = Command::new("python3").arg("--version").output();
     if !python.is_ok_and(|output| output.status.success()) {
@@ -96,5 +99,7 @@ const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
 /// What Debian's `nats-server` and `rabbitmq-server` bring.
 const NATS: &str = "/usr/sbin/nats-server";
 const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+/// What Debian's `pgbouncer` brings.
+const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 /// What Debian's `prometheus` brings.
 const PROMETHEUS: &str = "/usr/bin/prometheus";

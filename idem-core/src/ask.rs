@@ -73,9 +73,8 @@ impl<DB: Backend> Idempotency<DB> {
         if DB::SINGLE_WRITER {
             // Reading does not queue behind a writer, so replays are not held up by one.
             let mut conn = self.acquire(attempt.deadline).await?;
-            let found = DB::find(&mut conn, &attempt.name)
-                .await
-                .map_err(claim_error::<DB>)?;
+            let found = DB::find(&mut conn.conn, &attempt.name).await;
+            let found = conn.settle(found).map_err(claim_error::<DB>)?;
             if let Some(record) = found.filter(|record| !record.expired) {
                 return Ok(Asked::Found(Arc::new(record)));
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use scopeguard::ScopeGuard;
 use sqlx::pool::PoolConnection;
+use sqlx_core::transaction::TransactionManager;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -33,6 +34,23 @@ impl<DB: Backend> Held<DB> {
             turn,
         };
         scopeguard::guard(held, Self::let_go as fn(Self))
+    }
+
+    /// Holds a connection for a statement outside of an attempt.
+    pub(crate) fn lend(
+        conn: PoolConnection<DB>,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Holding<DB> {
+        let mut held = Self::hold(conn, turn);
+        held.known = !DB::BRINGS_TRANSACTION;
+        held
+    }
+
+    /// Such a statement is over, with this result. Dropped on its way, it would have left its transaction
+    /// open.
+    pub(crate) fn settle<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
+        self.known |= DB::TransactionManager::get_transaction_depth(&self.conn) == 0;
+        done
     }
 
     /// The next writer has its turn when this one's lock is gone, with its connection if need be.

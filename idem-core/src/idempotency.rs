@@ -302,8 +302,13 @@ impl<DB: Backend> Idempotency<DB> {
         Ok(Held::hold(conn, turn))
     }
 
+    /// A connection for a statement outside of an attempt: [settle](Held::settle) it.
+    pub(crate) async fn acquire(&self, deadline: Instant) -> Result<Holding<DB>, Error> {
+        Ok(Held::lend(self.connection(deadline).await?, None))
+    }
+
     /// A connection, in the acquire timeout and before the deadline.
-    pub(crate) async fn acquire(&self, deadline: Instant) -> Result<PoolConnection<DB>, Error> {
+    pub(crate) async fn connection(&self, deadline: Instant) -> Result<PoolConnection<DB>, Error> {
         let until = Instant::now() + self.settings().acquire_timeout;
         match timeout_at(until.min(deadline), self.pool().acquire()).await {
             Ok(Ok(conn)) => Ok(conn),

@@ -50,8 +50,8 @@ impl<DB: Backend> Idempotency<DB> {
             ]
         });
         let mut conn = self.acquire(Instant::now() + LIMIT).await?;
-        let found = DB::records(&mut conn, filter, after, limit.into()).await;
-        let found = found.map_err(claim_error::<DB>)?;
+        let found = DB::records(&mut conn.conn, filter, after, limit.into()).await;
+        let found = conn.settle(found).map_err(claim_error::<DB>)?;
         Ok(found.into_iter().map(RecordView::of).collect())
     }
 
@@ -69,7 +69,8 @@ impl<DB: Backend> Idempotency<DB> {
     /// Safe to drop.
     pub async fn count_records(&self) -> Result<Vec<RecordCount>, Error> {
         let mut conn = self.acquire(Instant::now() + LIMIT).await?;
-        let counted = DB::count(&mut conn).await.map_err(claim_error::<DB>)?;
+        let counted = DB::count(&mut conn.conn).await;
+        let counted = conn.settle(counted).map_err(claim_error::<DB>)?;
         Ok(merge(counted))
     }
 

@@ -60,7 +60,7 @@ impl<DB: Backend> Session<DB> {
         loop {
             let turn = timeout_at(deadline, idem.writers_turn()).await;
             let turn = turn.map_err(|_| Error::TimedOut)?;
-            let conn = idem.acquire(deadline).await?;
+            let conn = idem.connection(deadline).await?;
             match Self::begin(Held::hold(conn, turn), opening, deadline).await {
                 // It may have been dead in the pool, as all may be that were there with it.
                 Err(Error::Unavailable(error))
@@ -166,6 +166,11 @@ impl<DB: Backend> Session<DB> {
         DB::claim_all(&mut self.held.conn, &mut self.opened, names)
             .await
             .map_err(claim_error::<DB>)
+    }
+
+    /// Goes from one message to the next.
+    pub(crate) async fn next_savepoint(&mut self) -> sqlx::Result<bool> {
+        DB::next_savepoint(&mut self.held.conn, &self.opened).await
     }
 
     /// Inserts the records of many messages. `false`: a live one stands in the place of one.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use crate::held::{Held, Holding};
 use crate::session::claim_error;
 use crate::store::Backend;
 use crate::{Error, Idempotency, Scope, metrics};
@@ -39,11 +40,12 @@ impl<DB: Backend> Idempotency<DB> {
     #[expect(clippy::cast_precision_loss, reason = "so many letters no table has")]
     async fn look_and_sweep(&self) -> Result<u64, Error> {
         let mut conn = self.acquire(Instant::now() + PATIENCE).await?;
-        let lag = DB::sweep_lag(&mut conn).await.map_err(claim_error::<DB>)?;
+        let lag = DB::sweep_lag(&mut conn.conn).await;
+        let lag = conn.settle(lag).map_err(claim_error::<DB>)?;
         let lag = Duration::from_millis(lag.unwrap_or(0).unsigned_abs());
         metrics::set(&metrics::SWEEP_LAG, lag.as_secs_f64());
-        let letters = DB::count_letters(&mut conn).await;
-        let letters = letters.map_err(claim_error::<DB>)?;
+        let letters = DB::count_letters(&mut conn.conn).await;
+        let letters = conn.settle(letters).map_err(claim_error::<DB>)?;
         metrics::set(&metrics::LETTERS, letters as f64);
         drop(conn);
         self.sweep_records().await
@@ -52,10 +54,9 @@ impl<DB: Backend> Idempotency<DB> {
     async fn sweep_records(&self) -> Result<u64, Error> {
         let mut swept = 0;
         loop {
-            let (_turn, mut conn) = self.writing_connection().await?;
-            let batch = DB::sweep(&mut conn, BATCH)
-                .await
-                .map_err(claim_error::<DB>)?;
+            let mut conn = self.writing_connection().await?;
+            let batch = DB::sweep(&mut conn.conn, BATCH).await;
+            let batch = conn.settle(batch).map_err(claim_error::<DB>)?;
             swept += batch;
             metrics::count(&metrics::SWEPT, &[], batch);
             // Records that expire meanwhile are the next sweep's.
@@ -64,9 +65,9 @@ impl<DB: Backend> Idempotency<DB> {
             }
         }
         loop {
-            let (_turn, mut conn) = self.writing_connection().await?;
-            let batch = DB::sweep_letters(&mut conn, BATCH).await;
-            if batch.map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
+            let mut conn = self.writing_connection().await?;
+            let batch = DB::sweep_letters(&mut conn.conn, BATCH).await;
+            if conn.settle(batch).map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
                 return Ok(swept);
             }
         }
@@ -120,34 +121,26 @@ impl<DB: Backend> Idempotency<DB> {
     async fn erase_all(&self, scope: &Scope) -> Result<u64, Error> {
         let mut erased = 0;
         loop {
-            let (_turn, mut conn) = self.writing_connection().await?;
-            let batch = DB::erase(&mut conn, scope.as_str(), BATCH).await;
-            let batch = batch.map_err(claim_error::<DB>)?;
+            let mut conn = self.writing_connection().await?;
+            let batch = DB::erase(&mut conn.conn, scope.as_str(), BATCH).await;
+            let batch = conn.settle(batch).map_err(claim_error::<DB>)?;
             erased += batch;
             if batch < BATCH.unsigned_abs() {
                 break;
             }
         }
         loop {
-            let (_turn, mut conn) = self.writing_connection().await?;
-            let batch = DB::erase_letters(&mut conn, scope.as_str(), BATCH).await;
-            if batch.map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
+            let mut conn = self.writing_connection().await?;
+            let batch = DB::erase_letters(&mut conn.conn, scope.as_str(), BATCH).await;
+            if conn.settle(batch).map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
                 return Ok(erased);
             }
         }
     }
 
-    async fn writing_connection(
-        &self,
-    ) -> Result<
-        (
-            Option<tokio::sync::OwnedSemaphorePermit>,
-            sqlx::pool::PoolConnection<DB>,
-        ),
-        Error,
-    > {
+    async fn writing_connection(&self) -> Result<Holding<DB>, Error> {
         let turn = self.writers_turn_soon().await;
-        let conn = self.acquire(Instant::now() + PATIENCE).await?;
-        Ok((turn, conn))
+        let conn = self.connection(Instant::now() + PATIENCE).await?;
+        Ok(Held::lend(conn, turn))
     }
 }

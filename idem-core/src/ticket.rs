@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::claim::{Claim, replay};
 use crate::fresh::Completed;
+use crate::held::Held;
 use crate::idempotency::Admission;
 use crate::in_flight::Place;
 use crate::keeper::RecordLock;
@@ -142,8 +143,8 @@ impl<DB: Backend> Ticket<DB> {
         let until = Instant::now() + END;
         let look = async {
             let mut conn = self.idem.acquire(until).await?;
-            let found = DB::find(&mut conn, &name).await;
-            found.map_err(claim_error::<DB>)
+            let found = DB::find(&mut conn.conn, &name).await;
+            conn.settle(found).map_err(claim_error::<DB>)
         };
         match timeout_at(until, look)
             .await
@@ -198,9 +199,8 @@ impl<DB: Backend> Ticket<DB> {
             return Ok(Outcome::Running);
         };
         let mut conn = self.idem.acquire(limit).await?;
-        let asked = timeout_at(limit, DB::outcome(&mut conn, name, self.id)).await;
-        asked
-            .map_err(|_| Error::TimedOut)?
+        let asked = timeout_at(limit, DB::outcome(&mut conn.conn, name, self.id)).await;
+        conn.settle(asked.map_err(|_| Error::TimedOut)?)
             .map_err(claim_error::<DB>)
     }
 
@@ -257,8 +257,9 @@ async fn find_outcome<DB: Backend>(
     let look = async {
         loop {
             let asked = async {
-                let mut conn = idem.pool().acquire().await?;
-                DB::outcome(&mut conn, name, attempt).await
+                let mut conn = Held::lend(idem.pool().acquire().await?, None);
+                let outcome = DB::outcome(&mut conn.conn, name, attempt).await;
+                conn.settle(outcome)
             };
             match asked.await {
                 Ok(Outcome::Running) => {}

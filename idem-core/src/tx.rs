@@ -18,6 +18,29 @@ use crate::store::Backend;
 /// forgetting a `Tx` is harmless.
 ///
 /// A raw `COMMIT` or `ROLLBACK` sent through it is detected: the attempt then fails for good.
+///
+/// # Behind a pooler
+///
+/// A pooler in transaction mode (PgBouncer) lends a server connection per transaction, and sqlx names
+/// the statements that it prepares: the next transaction may find a name unknown, or taken. Idem's own
+/// statements work there. For a handler's either the pooler must follow names (PgBouncer 1.21 or later
+/// with `max_prepared_statements` above zero), or they must have none:
+///
+/// ```no_run
+/// # async fn pay(mut tx: idem_core::Tx<'_, sqlx::Postgres>, amount: i64) -> sqlx::Result<()> {
+/// let pay = sqlx::query("insert into payment (amount) values ($1)").persistent(false);
+/// pay.bind(amount).execute(&mut *tx).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// `query`, `query_as`, `query_scalar` and what a `QueryBuilder` builds have `persistent`. What the
+/// macros `query!`, `query_as!` and `query_scalar!` make for statements with rows has not, and is always
+/// named. `statement_cache_capacity(0)` alone is no cure: sqlx 0.9 names statements all the same.
+/// Outside of a `Tx` such a statement needs a transaction of its own.
+///
+/// `DEALLOCATE ALL` in a handler takes the names from the application's own statements; those fail until
+/// an attempt on that connection has failed too. Idem's do not.
 pub struct Tx<'t, DB: Backend> {
     conn: &'t mut DB::Connection,
     reference: Option<&'t mut Option<String>>,

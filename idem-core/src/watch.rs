@@ -119,8 +119,9 @@ impl<DB: Backend> Watch<DB> {
     /// Looks for the record on a connection of its own.
     pub(crate) async fn look(&mut self) -> Result<(), Error> {
         let mut conn = self.idem.acquire(self.attempt.deadline).await?;
-        let found = DB::find(&mut conn, &self.attempt.name).await;
-        self.see(true, found.map_err(claim_error::<DB>)?);
+        let found = DB::find(&mut conn.conn, &self.attempt.name).await;
+        let found = conn.settle(found).map_err(claim_error::<DB>)?;
+        self.see(true, found);
         Ok(())
     }
 

@@ -70,6 +70,11 @@ impl TestDb {
         self.pool_of(5).await
     }
 
+    /// Opens a pool for a test's own statements, which no pooler is in the way of.
+    pub async fn direct(&self) -> Pool<Db> {
+        self.pool_of(2).await
+    }
+
     /// Opens a pool of at most `connections`.
     pub async fn pool_of(&self, connections: u32) -> Pool<Db> {
         self.pool_with(connections, &[]).await
@@ -146,7 +151,7 @@ pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
 
 /// Makes every record look as if it had expired a second ago.
 pub async fn age_records(pool: &Pool<Db>) {
-    sqlx::query("update idem.record set expires_at = now() - interval '1 second'")
+    sqlx::raw_sql("update idem.record set expires_at = now() - interval '1 second'")
         .execute(pool)
         .await
         .unwrap();

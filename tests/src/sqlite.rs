@@ -61,6 +61,11 @@ impl TestDb {
         self.pool_of(5).await
     }
 
+    /// Opens a pool for a test's own statements, which no pooler is in the way of.
+    pub async fn direct(&self) -> Pool<Db> {
+        self.pool_of(2).await
+    }
+
     /// Opens a pool of at most `connections`.
     pub async fn pool_of(&self, connections: u32) -> Pool<Db> {
         SqlitePoolOptions::new()

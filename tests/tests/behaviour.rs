@@ -148,6 +148,8 @@ mod sqlite {
     const COMMITS: &str = "commit";
     const KEY: &str = "key";
     const ONE_WRITER: bool = true;
+    /// Whether handlers let sqlx name their statements, as it does unless it is told otherwise.
+    const IS_NAMED: bool = true;
 
     const SCOPE_AND_KEY: &str = "scope, key";
     const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
@@ -207,6 +209,7 @@ mod postgres {
     const COMMITS: &str = "commit";
     const KEY: &str = "key";
     const ONE_WRITER: bool = false;
+    const IS_NAMED: bool = true;
 
     const SCOPE_AND_KEY: &str = "scope, key";
     const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
@@ -280,6 +283,8 @@ mod postgres {
     mod deferred;
     #[path = "behaviour/failover.rs"]
     mod failover;
+    #[path = "behaviour/forgotten_names.rs"]
+    mod forgotten_names;
     #[path = "behaviour/gate/postgres.rs"]
     mod gate;
     #[path = "behaviour/inbox_killed.rs"]
@@ -290,6 +295,8 @@ mod postgres {
     mod inbox_nodes;
     #[path = "behaviour/inbox_parking.rs"]
     mod inbox_parking;
+    #[path = "behaviour/inbox_settings.rs"]
+    mod inbox_settings;
     #[path = "behaviour/invisible_record.rs"]
     mod invisible_record;
     #[path = "behaviour/isolation.rs"]
@@ -310,6 +317,8 @@ mod postgres {
     mod partitions;
     #[path = "behaviour/probe_plan.rs"]
     mod probe_plan;
+    #[path = "behaviour/reset_all.rs"]
+    mod reset_all;
     #[path = "behaviour/rollout_beside.rs"]
     mod rollout_beside;
     #[path = "behaviour/rollout_lost_commit.rs"]
@@ -330,6 +339,51 @@ mod postgres {
     mod unclear_commit;
 }
 
+/// Postgres behind PgBouncer in transaction mode, which has fewer connections than its clients have.
+#[allow(
+    dead_code,
+    reason = "some of what these files share is for other files"
+)]
+#[cfg(all(feature = "postgres", not(any(idem_no_postgres, idem_no_pgbouncer))))]
+#[path = "."]
+mod pgbouncer {
+    use idem_tests::pgbouncer::{Db, INSERT_PAYMENT, TestDb, age_records};
+
+    const RECORD: &str = "idem.record";
+    const COMMITS: &str = "commit";
+    const FAILS: &str = "insert into payment (tenant) values (null)";
+    const ONE_WRITER: bool = false;
+    /// A name is known to one of the pooler's connections only.
+    const IS_NAMED: bool = false;
+    const SCOPE_AND_KEY: &str = "scope, key";
+    const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
+    /// Statements that only end when they are stopped.
+    const ENDLESS: [&str; 1] = ["select pg_sleep(600)"];
+
+    #[path = "behaviour/app.rs"]
+    mod app;
+    #[path = "behaviour/concurrency.rs"]
+    mod concurrency;
+    #[path = "behaviour/history.rs"]
+    mod history;
+    #[path = "behaviour/inbox.rs"]
+    mod inbox;
+    #[path = "behaviour/inbox_batches.rs"]
+    mod inbox_batches;
+    #[path = "behaviour/model.rs"]
+    mod model;
+    #[path = "behaviour/pooler.rs"]
+    mod pooler;
+    #[path = "behaviour/pooler_work.rs"]
+    mod pooler_work;
+    #[path = "behaviour/running_statement.rs"]
+    mod running_statement;
+    #[path = "behaviour/statements.rs"]
+    mod statements;
+    #[path = "behaviour/told.rs"]
+    mod told;
+}
+
 #[cfg(all(feature = "mysql", not(idem_no_mysql)))]
 #[path = "."]
 mod mysql {
@@ -344,6 +398,7 @@ mod mysql {
     const COMMITS: &str = "commit";
     const KEY: &str = "`key`";
     const ONE_WRITER: bool = false;
+    const IS_NAMED: bool = true;
 
     const SCOPE_AND_KEY: &str = "convert(scope using utf8mb4), convert(`key` using utf8mb4)";
     const OF_SCOPE_AND_KEY: &str = "scope = ? and `key` = ?";
@@ -480,4 +535,12 @@ fn mysql_is_missing() {
 #[ignore = "no Postgres: set IDEM_TEST_POSTGRES_URL or start Docker"]
 fn postgres_is_missing() {
     panic!("no Postgres: set IDEM_TEST_POSTGRES_URL or start Docker");
+}
+
+/// Stands for all tests that PgBouncer is missing for, so that they are counted as ignored.
+#[cfg(all(feature = "postgres", idem_no_pgbouncer))]
+#[test]
+#[ignore = "no PgBouncer: install Debian's pgbouncer"]
+fn pgbouncer_is_missing() {
+    panic!("no PgBouncer: install Debian's pgbouncer");
 }

@@ -15,7 +15,7 @@ use super::failing::Failing;
 use crate::idempotency::Admission;
 use crate::in_flight::Place;
 use crate::session::{END, Session, claim_error};
-use crate::store::{Backend, Fault};
+use crate::store::{Backend, Fault, LEAVE, SET};
 use crate::{Error, Fingerprint, Idempotency, Policy, Tx};
 
 mod claiming;
@@ -88,11 +88,11 @@ impl<DB: Backend> Chunk<DB> {
         if self.held.waiting.is_empty() {
             return Ok(None);
         }
-        let text = match self.held.current {
-            Some(_) => NEXT,
-            None => SET,
+        let set = match self.held.current {
+            Some(_) => self.held.next_savepoint().await,
+            None => self.held.savepoint(SET).await,
         };
-        match self.held.savepoint(text).await {
+        match set {
             Ok(()) => self.held.keep_current(),
             Err(Trouble::Aborted) => {
                 self.undo(WENT_ON.to_owned()).await?;
@@ -175,26 +175,11 @@ impl<DB: Backend> Held<DB> {
     }
 
     async fn savepoint_until(&mut self, limit: Instant, text: &'static str) -> Result<(), Trouble> {
-        // `timeout_at` would let pass what is answered at once.
-        if limit <= Instant::now() {
-            return Err(Trouble::Lost(Lost::TimeOver));
-        }
-        let run = DB::savepoint(self.session.conn(), text);
-        // A statement that a handler has dropped can make sqlx panic at the next.
-        let run = AssertUnwindSafe(run).catch_unwind();
-        match timeout_at(limit, run).await {
-            Ok(Ok(Ok(true))) => Ok(()),
-            Ok(Ok(Ok(false))) => Err(Trouble::Lost(Lost::RolledBack)),
-            Ok(Ok(Err(error))) => Err(match DB::fault(&error) {
-                Fault::Aborted => Trouble::Aborted,
-                Fault::Unknown => Trouble::Lost(Lost::Store(claim_error::<DB>(error))),
-                Fault::Collision | Fault::GuardLost | Fault::Failed | Fault::Refused => {
-                    Trouble::Lost(Lost::Spoilt)
-                }
-            }),
-            Ok(Err(_)) => Err(Trouble::Lost(Lost::Spoilt)),
-            Err(_) => Err(Trouble::Lost(Lost::TimeOver)),
-        }
+        run_until::<DB>(limit, DB::savepoint(self.session.conn(), text)).await
+    }
+
+    async fn next_savepoint(&mut self) -> Result<(), Trouble> {
+        run_until::<DB>(self.deadline, self.session.next_savepoint()).await
     }
 
     fn keep_current(&mut self) {
@@ -208,9 +193,31 @@ impl<DB: Backend> Held<DB> {
     }
 }
 
+async fn run_until<DB: Backend>(
+    limit: Instant,
+    run: impl Future<Output = sqlx::Result<bool>>,
+) -> Result<(), Trouble> {
+    // `timeout_at` would let pass what is answered at once.
+    if limit <= Instant::now() {
+        return Err(Trouble::Lost(Lost::TimeOver));
+    }
+    // A statement that a handler has dropped can make sqlx panic at the next.
+    let run = AssertUnwindSafe(run).catch_unwind();
+    match timeout_at(limit, run).await {
+        Ok(Ok(Ok(true))) => Ok(()),
+        Ok(Ok(Ok(false))) => Err(Trouble::Lost(Lost::RolledBack)),
+        Ok(Ok(Err(error))) => Err(match DB::fault(&error) {
+            Fault::Aborted => Trouble::Aborted,
+            Fault::Unknown => Trouble::Lost(Lost::Store(claim_error::<DB>(error))),
+            Fault::Collision | Fault::GuardLost | Fault::Failed | Fault::Refused => {
+                Trouble::Lost(Lost::Spoilt)
+            }
+        }),
+        Ok(Err(_)) => Err(Trouble::Lost(Lost::Spoilt)),
+        Err(_) => Err(Trouble::Lost(Lost::TimeOver)),
+    }
+}
+
 const WENT_ON: &str = "a statement had failed and the handler went on";
 
-const SET: &str = "savepoint idem_message";
-const LEAVE: &str = "release savepoint idem_message";
-const NEXT: &str = "release savepoint idem_message; savepoint idem_message";
 const UNDO: &str = "rollback to savepoint idem_message; release savepoint idem_message";

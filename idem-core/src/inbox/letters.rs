@@ -93,8 +93,8 @@ impl<DB: Backend> Inbox<DB> {
         };
         let (name, after) = (operation.as_str(), after.map_or(0, |letter| letter.id));
         let mut conn = self.idempotency().acquire(Instant::now() + LIMIT).await?;
-        let found = DB::letters(&mut conn, name, message_id, after, limit.into()).await;
-        let found = found.map_err(claim_error::<DB>)?.into_iter();
+        let found = DB::letters(&mut conn.conn, name, message_id, after, limit.into()).await;
+        let found = conn.settle(found).map_err(claim_error::<DB>)?.into_iter();
         Ok(found
             .map(|letter| DeadLetter::of(letter, &operation))
             .collect())

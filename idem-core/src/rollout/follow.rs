@@ -50,10 +50,9 @@ impl<DB: Backend> Idempotency<DB> {
     pub async fn read_rollout(&self) -> Result<bool, Error> {
         let _reading = self.rollout().reading.lock().await;
         let mut conn = self.acquire(Instant::now() + LIMIT).await?;
-        let rows = timeout(LIMIT, DB::rollout(&mut conn)).await;
-        let rows = rows
-            .map_err(|_| Error::TimedOut)?
-            .map_err(claim_error::<DB>)?;
+        let rows = timeout(LIMIT, DB::rollout(&mut conn.conn)).await;
+        let rows = conn.settle(rows.map_err(|_| Error::TimedOut)?);
+        let rows = rows.map_err(claim_error::<DB>)?;
         let rules = rows.into_iter().map(|(operation, rule)| {
             let rule = rule.parse::<RolloutRule>();
             let rule = rule.inspect_err(|error| {
@@ -92,10 +91,10 @@ impl<DB: Backend> Idempotency<DB> {
         let turn = self.writers_turn_soon().await;
         let mut conn = self.acquire(Instant::now() + LIMIT).await?;
         let written = match rule {
-            Some(rule) => DB::set_rollout(&mut conn, operation, &rule.to_string()).await,
-            None => DB::clear_rollout(&mut conn, operation).await,
+            Some(rule) => DB::set_rollout(&mut conn.conn, operation, &rule.to_string()).await,
+            None => DB::clear_rollout(&mut conn.conn, operation).await,
         };
-        written.map_err(claim_error::<DB>)?;
+        conn.settle(written).map_err(claim_error::<DB>)?;
         drop((conn, turn));
         let rule = rule.map(tracing::field::display);
         tracing::warn!(target: "idem::audit", operation, rule, "the rollout of all nodes was changed");

@@ -26,6 +26,18 @@ pub trait Batches: Database {
         records: &'a [NewRecord<'a>],
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 
+    /// Leaves the savepoint of one message and sets that of the next. What a handler has set for the
+    /// transaction is undone in between, where the database can.
+    fn next_savepoint<'a>(
+        conn: &'a mut Self::Connection,
+        _: &'a <Self as Backend>::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<bool>>
+    where
+        Self: Backend,
+    {
+        Self::savepoint(conn, NEXT)
+    }
+
     /// Sets, leaves or goes back to savepoints. `false`: the database had rolled the whole
     /// transaction back by itself, and nothing of it has been committed.
     fn savepoint<'a>(
@@ -33,6 +45,10 @@ pub trait Batches: Database {
         text: &'static str,
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 }
+
+pub(crate) const SET: &str = "savepoint idem_message";
+pub(crate) const LEAVE: &str = "release savepoint idem_message";
+const NEXT: &str = "release savepoint idem_message; savepoint idem_message";
 
 /// What was found of one message.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ mod rollouts;
 mod sqlite;
 mod upkeep;
 
-pub(crate) use batches::{Batches, Seen};
+pub(crate) use batches::{Batches, LEAVE, SET, Seen};
 pub(crate) use letters::{Letters, NewAttempt, StoredLetter};
 pub(crate) use records::{Records, StoredCount, StoredView};
 pub(crate) use rollouts::Rollouts;
@@ -56,6 +56,11 @@ pub trait Backend:
     #[doc(hidden)]
     const KEEPS_STEP: bool = true;
 
+    /// Whether statements outside of an attempt bring a transaction of their own, which one that is
+    /// dropped leaves open.
+    #[doc(hidden)]
+    const BRINGS_TRANSACTION: bool = false;
+
     /// The isolation of a transaction that stores a record and nothing else.
     #[doc(hidden)]
     const WITHOUT_TX: Isolation = Isolation::ReadCommitted;
@@ -84,7 +89,7 @@ pub trait Backend:
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<Self::ProcessLock>>>;
 
-    /// Reads a record outside of a transaction.
+    /// Reads a record, in a transaction or outside of one.
     #[doc(hidden)]
     fn find<'a>(
         conn: &'a mut Self::Connection,

@@ -2,6 +2,9 @@
 //!
 //! Every table is named with its schema, so a handler's `search_path` cannot hide it. Keys and
 //! bodies are bound and no statement fails on a duplicate, so neither reaches the server's log.
+//!
+//! Every statement works behind a pooler that lends a server connection per transaction: see
+//! [`statement`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres, Row, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
@@ -19,9 +22,16 @@ use crate::{Completion, Isolation, RecordName};
 mod batches;
 mod begin;
 mod letters;
+mod migrate;
 mod records;
 mod rollouts;
+mod statement;
 mod upkeep;
+
+use self::statement::{
+    BEFORE_STORING, Own, Query, frequent, has_names, is_about_names, run, run_and_check_names,
+    store_without_names, unnamed, value,
+};
 
 type Manager = <Postgres as sqlx::Database>::TransactionManager;
 
@@ -29,9 +39,12 @@ type Manager = <Postgres as sqlx::Database>::TransactionManager;
 #[derive(Debug)]
 pub struct Opened {
     guard: String,
-    role: String,
+    /// Makes the session's users those it came with.
+    users: String,
     statement_timeout: String,
     backend: i32,
+    /// Undoes what a message has set, for the next one.
+    between: String,
 }
 
 impl sealed::Sealed for Postgres {}
@@ -40,6 +53,7 @@ impl Backend for Postgres {
     type Opened = Opened;
 
     const SINGLE_WRITER: bool = false;
+    const BRINGS_TRANSACTION: bool = true;
 
     fn plain_begin(isolation: Isolation) -> &'static str {
         match isolation {
@@ -54,34 +68,14 @@ impl Backend for Postgres {
         opening: &'a Opening<'a>,
     ) -> BoxFuture<'a, sqlx::Result<(Opened, Probe)>> {
         Box::pin(async move {
-            let guard = format!("idem_{}", opening.attempt.simple());
-            let begin = AssertSqlSafe(begin::begin(opening, &guard)).into_sql_str();
-            Manager::begin(conn, Some(begin)).await?;
-            // A second statement has a second snapshot: it sees what the last holder of the
-            // lock committed, which the statement that took the lock would not.
-            let row = sqlx::query(begin::probe(opening))
-                .bind(opening.name.map(|name| name.scope.as_str()))
-                .bind(opening.name.map(|name| name.operation.as_str()))
-                .bind(opening.name.map(|name| name.key.as_str()))
-                .fetch_one(&mut *conn)
-                .await?;
-            let found = match row.try_get::<Option<i16>, _>("format")? {
-                Some(_) => Some(stored(&row)?),
-                None => None,
-            };
-            let probe = Probe {
-                free: row.try_get("free")?,
-                writable: row.try_get("writable")?,
-                found,
-                has_failed: row.try_get("has_failed")?,
-            };
-            let opened = Opened {
-                guard,
-                role: row.try_get("role")?,
-                statement_timeout: row.try_get("statement_timeout")?,
-                backend: row.try_get("backend")?,
-            };
-            Ok((opened, probe))
+            match begin_and_probe(conn, opening).await {
+                Err(error) if is_about_names(&error) => {
+                    Manager::rollback(conn).await?;
+                    conn.clear_cached_statements().await?;
+                    begin_and_probe(conn, opening).await
+                }
+                opened => opened,
+            }
         })
     }
 
@@ -100,17 +94,15 @@ impl Backend for Postgres {
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>> {
         Box::pin(async move {
-            let row = sqlx::query(
+            let own = Own::begin(conn).await?;
+            let find = unnamed(
                 "select format, fingerprint_version, fingerprint, status, headers, body, \
                         reference, expires_at <= statement_timestamp() as expired, \
                         (extract(epoch from statement_timestamp() - created_at) * 1000)::bigint as age \
                  from idem.record where scope = $1 and operation = $2 and key = $3",
-            )
-            .bind(name.scope.as_str())
-            .bind(name.operation.as_str())
-            .bind(name.key.as_str())
-            .fetch_optional(conn)
-            .await?;
+            );
+            let row = named(find, name).fetch_optional(&mut *conn).await;
+            let row = own.end(conn, row).await?;
             row.as_ref().map(stored).transpose()
         })
     }
@@ -122,30 +114,33 @@ impl Backend for Postgres {
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         let Opened {
             guard,
-            role,
+            users,
             statement_timeout: limit,
             ..
         } = opened;
-        let role = match role.as_str() {
-            "none" => "none".to_owned(),
-            name => format!("\"{}\"", name.replace('"', "\"\"")),
+        let before = match has_names(conn) {
+            true => BEFORE_STORING,
+            false => "",
         };
-        // A handler may have taken a weaker role or a shorter limit. The role is set for the
-        // session: a handler's own SET ROLE would outlive the COMMIT and meet the next attempt.
-        run(
-            conn,
-            format!(
-                "{around} release savepoint {guard}; set role {role}; \
-                 set local statement_timeout = '{limit}'; {around}"
-            ),
-        )
+        // A handler may have taken a weaker role or a shorter limit.
+        let text = format!(
+            "{around} release savepoint {guard}; {users}; \
+             set local statement_timeout = '{limit}'; {around} {before}"
+        );
+        Box::pin(async move { run(conn, text).await.map(|_| ()) })
     }
 
     fn roll_back_to_guard<'a>(
         conn: &'a mut PgConnection,
         opened: &'a Opened,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        run(conn, format!("rollback to savepoint {}", opened.guard))
+        let text = format!("rollback to savepoint {}", opened.guard);
+        Box::pin(async move {
+            match has_names(conn) {
+                true => run_and_check_names(conn, text).await,
+                false => run(conn, text).await.map(|_| ()),
+            }
+        })
     }
 
     fn insert<'a>(
@@ -153,35 +148,13 @@ impl Backend for Postgres {
         record: &'a NewRecord<'a>,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
-            let (version, digest) = record.fingerprint.stored();
-            let done = sqlx::query(
-                "insert into idem.record as r (scope, operation, key, attempt, format, \
-                   fingerprint_version, fingerprint, status, headers, body, reference, expires_at) \
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp() + $12) \
-                 on conflict (scope, operation, key) do update set \
-                   attempt = excluded.attempt, format = excluded.format, \
-                   fingerprint_version = excluded.fingerprint_version, \
-                   fingerprint = excluded.fingerprint, status = excluded.status, \
-                   headers = excluded.headers, body = excluded.body, \
-                   reference = excluded.reference, created_at = excluded.created_at, \
-                   expires_at = excluded.expires_at \
-                 where r.expires_at <= statement_timestamp()",
-            )
-            .bind(record.name.scope.as_str())
-            .bind(record.name.operation.as_str())
-            .bind(record.name.key.as_str())
-            .bind(record.attempt)
-            .bind(super::FORMAT)
-            .bind(version)
-            .bind(digest)
-            .bind(i16::try_from(record.completion.status).unwrap_or(i16::MAX))
-            .bind(&record.completion.headers)
-            .bind(&record.completion.body)
-            .bind(record.completion.reference.as_deref())
-            .bind(interval(record.ttl))
-            .execute(conn)
-            .await?;
-            Ok(done.rows_affected() == 1)
+            match insert(conn, record).await {
+                Err(error) if is_about_names(&error) => {
+                    store_without_names(conn).await.map_err(|_| error)?;
+                    insert(conn, record).await
+                }
+                inserted => inserted,
+            }
         })
     }
 
@@ -198,7 +171,7 @@ impl Backend for Postgres {
                 "select set_config('lock_timeout', current_setting('idem.lock_timeout'), true)"
             }
         };
-        run(conn, text.to_owned())
+        Box::pin(async move { run(conn, text.to_owned()).await.map(|_| ()) })
     }
 
     fn commit<'a>(conn: &'a mut PgConnection, _: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
@@ -211,8 +184,9 @@ impl Backend for Postgres {
 
     fn cancel<'a>(pool: &'a PgPool, opened: &'a Opened) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let cancel = sqlx::query("select pg_cancel_backend($1)").bind(opened.backend);
-            cancel.execute(pool).await.map(|_| ())
+            // The transaction holds its server connection, so behind a pooler too this is its number.
+            let cancel = AssertSqlSafe(format!("select pg_cancel_backend({})", opened.backend));
+            sqlx::raw_sql(cancel).execute(pool).await.map(|_| ())
         })
     }
 
@@ -222,19 +196,9 @@ impl Backend for Postgres {
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<Outcome>> {
         Box::pin(async move {
-            if committed(conn, name, attempt).await? {
-                return Ok(Outcome::Committed);
-            }
-            // The lost transaction held this lock to its end; whoever gets it knows it is over.
-            let over: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)")
-                .bind(name.lock_id())
-                .fetch_one(&mut *conn)
-                .await?;
-            match over {
-                false => Ok(Outcome::Running),
-                true if committed(conn, name, attempt).await? => Ok(Outcome::Committed),
-                true => Ok(Outcome::RolledBack),
-            }
+            let own = Own::begin(conn).await?;
+            let outcome = look_up(conn, name, attempt).await;
+            own.end(conn, outcome).await
         })
     }
 
@@ -246,6 +210,8 @@ impl Backend for Postgres {
         match code.as_ref() {
             // Serialization failure, deadlock, and a lock or statement that was given up.
             "40001" | "40P01" | "55P03" | "57014" => Fault::Collision,
+            // A statement's name does not hold, and is not used again.
+            "26000" | "42P05" => Fault::Collision,
             "25P02" => Fault::Aborted,
             // No such savepoint; no transaction at all.
             "3B001" | "25P01" => Fault::GuardLost,
@@ -265,13 +231,17 @@ impl Backend for Postgres {
     }
 }
 
-fn run(conn: &mut PgConnection, text: String) -> BoxFuture<'_, sqlx::Result<()>> {
-    Box::pin(async move {
-        sqlx::raw_sql(AssertSqlSafe(text))
-            .execute(conn)
-            .await
-            .map(|_| ())
-    })
+/// Sets both for the session: a handler's own `SET ROLE` would outlive the COMMIT and meet the next
+/// attempt. Whoever may do nothing else may go back to who has logged in.
+fn users(session_user: &str, role: &str) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let role = match role {
+        "none" => "none".to_owned(),
+        name => quoted(name),
+    };
+    let session_user = quoted(session_user);
+    // In this order: the first takes the role away.
+    format!("set session authorization {session_user}; set role {role}")
 }
 
 fn stored(row: &PgRow) -> sqlx::Result<StoredRecord> {
@@ -292,21 +262,110 @@ fn stored(row: &PgRow) -> sqlx::Result<StoredRecord> {
     })
 }
 
+async fn begin_and_probe(
+    conn: &mut PgConnection,
+    opening: &Opening<'_>,
+) -> sqlx::Result<(Opened, Probe)> {
+    let guard = format!("idem_{}", opening.attempt.simple());
+    let begin = AssertSqlSafe(begin::begin(opening, &guard)).into_sql_str();
+    Manager::begin(conn, Some(begin)).await?;
+    // A second statement has a second snapshot: it sees what the last holder of the
+    // lock committed, which the statement that took the lock would not.
+    let row = frequent(conn, begin::probe(opening))
+        .bind(opening.name.map(|name| name.scope.as_str()))
+        .bind(opening.name.map(|name| name.operation.as_str()))
+        .bind(opening.name.map(|name| name.key.as_str()))
+        .fetch_one(&mut *conn)
+        .await?;
+    let found = match row.try_get::<Option<i16>, _>("format")? {
+        Some(_) => Some(stored(&row)?),
+        None => None,
+    };
+    let probe = Probe {
+        free: row.try_get("free")?,
+        writable: row.try_get("writable")?,
+        found,
+        has_failed: row.try_get("has_failed")?,
+    };
+    let opened = Opened {
+        guard,
+        users: users(row.try_get("session_user")?, row.try_get("role")?),
+        statement_timeout: row.try_get("statement_timeout")?,
+        backend: row.try_get("backend")?,
+        between: String::new(),
+    };
+    Ok((opened, probe))
+}
+
+async fn insert(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::Result<bool> {
+    let (version, digest) = record.fingerprint.stored();
+    let done = frequent(
+        conn,
+        "insert into idem.record as r (scope, operation, key, attempt, format, \
+           fingerprint_version, fingerprint, status, headers, body, reference, expires_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp() + $12) \
+         on conflict (scope, operation, key) do update set \
+           attempt = excluded.attempt, format = excluded.format, \
+           fingerprint_version = excluded.fingerprint_version, \
+           fingerprint = excluded.fingerprint, status = excluded.status, \
+           headers = excluded.headers, body = excluded.body, \
+           reference = excluded.reference, created_at = excluded.created_at, \
+           expires_at = excluded.expires_at \
+         where r.expires_at <= statement_timestamp()",
+    )
+    .bind(record.name.scope.as_str())
+    .bind(record.name.operation.as_str())
+    .bind(record.name.key.as_str())
+    .bind(record.attempt)
+    .bind(super::FORMAT)
+    .bind(version)
+    .bind(digest)
+    .bind(i16::try_from(record.completion.status).unwrap_or(i16::MAX))
+    .bind(&record.completion.headers)
+    .bind(&record.completion.body)
+    .bind(record.completion.reference.as_deref())
+    .bind(interval(record.ttl))
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+async fn look_up(
+    conn: &mut PgConnection,
+    name: &RecordName,
+    attempt: Uuid,
+) -> sqlx::Result<Outcome> {
+    if committed(conn, name, attempt).await? {
+        return Ok(Outcome::Committed);
+    }
+    // The lost transaction held this lock to its end; whoever gets it knows it is over.
+    let lock = format!("select pg_try_advisory_xact_lock({})", name.lock_id());
+    let is_over: bool = value(conn, lock).await?;
+    match is_over {
+        false => Ok(Outcome::Running),
+        true if committed(conn, name, attempt).await? => Ok(Outcome::Committed),
+        true => Ok(Outcome::RolledBack),
+    }
+}
+
 async fn committed(
     conn: &mut PgConnection,
     name: &RecordName,
     attempt: Uuid,
 ) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "select exists(select from idem.record \
-           where scope = $1 and operation = $2 and key = $3 and attempt = $4)",
-    )
-    .bind(name.scope.as_str())
-    .bind(name.operation.as_str())
-    .bind(name.key.as_str())
-    .bind(attempt)
-    .fetch_one(conn)
-    .await
+    let find = unnamed(
+        "select true from idem.record \
+         where scope = $1 and operation = $2 and key = $3 and attempt = $4",
+    );
+    let found = named(find, name).bind(attempt).fetch_optional(conn);
+    Ok(found.await?.is_some())
+}
+
+fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
+    query
+        .bind(name.scope.as_str())
+        .bind(name.operation.as_str())
+        .bind(name.key.as_str())
 }
 
 fn interval(ttl: Duration) -> PgInterval {

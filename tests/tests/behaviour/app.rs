@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::{Db, FAILS, INSERT_PAYMENT, TestDb};
+use super::{Db, FAILS, INSERT_PAYMENT, IS_NAMED, TestDb};
 
 /// The state of the application.
 #[derive(Clone, HasIdempotency)]
@@ -231,8 +231,9 @@ async fn pay_on(
     reference: &str,
     amount: i64,
 ) -> sqlx::Result<i64> {
-    let insert = sqlx::query_scalar(INSERT_PAYMENT).bind(tenant);
-    insert.bind(amount).bind(reference).fetch_one(conn).await
+    let insert = sqlx::query_scalar(INSERT_PAYMENT).persistent(IS_NAMED);
+    let insert = insert.bind(tenant).bind(amount).bind(reference);
+    insert.fetch_one(conn).await
 }
 
 pub fn app(idem: Idempotency<Db>) -> Router {

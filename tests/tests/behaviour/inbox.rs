@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 
 use super::app::engine;
-use super::{Db, INSERT_PAYMENT, ONE_WRITER, TestDb, age_records};
+use super::{Db, INSERT_PAYMENT, IS_NAMED, ONE_WRITER, TestDb, age_records};
 
 /// An inbox, its tables and a database with payments.
 pub async fn start() -> (TestDb, Inbox<Db>) {
@@ -20,7 +20,7 @@ pub async fn start() -> (TestDb, Inbox<Db>) {
 
 /// The effect of a message.
 pub async fn pay(tx: &mut Tx<'_, Db>) -> sqlx::Result<i64> {
-    let insert = sqlx::query_scalar(INSERT_PAYMENT);
+    let insert = sqlx::query_scalar(INSERT_PAYMENT).persistent(IS_NAMED);
     let insert = insert.bind("acme").bind(5_i64).bind("-");
     insert.fetch_one(&mut **tx).await
 }

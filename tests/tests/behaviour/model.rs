@@ -47,6 +47,8 @@ struct Kept {
 /// Two nodes over one database, and what the model knows of it.
 struct World {
     _db: TestDb,
+    /// For what is none of the application's.
+    direct: Pool<Db>,
     nodes: [Node; 2],
     kept: BTreeMap<Name, Kept>,
     paid: BTreeMap<Name, i64>,
@@ -55,10 +57,12 @@ struct World {
 impl World {
     async fn start() -> Self {
         let db = TestDb::new().await;
+        let direct = db.direct().await;
         let nodes = [Node::start(&db).await, Node::on(db.pool().await)];
         let (kept, paid) = Default::default();
         Self {
             _db: db,
+            direct,
             nodes,
             kept,
             paid,
@@ -164,7 +168,7 @@ impl World {
     }
 
     fn pool(&self) -> &Pool<Db> {
-        self.nodes[0].idem.pool()
+        &self.direct
     }
 
     /// The database holds what the model says and nothing else.

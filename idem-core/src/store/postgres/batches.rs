@@ -4,28 +4,33 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row};
 
+use super::statement::{frequent, is_about_names, run, store_without_names};
 use super::{Opened, interval, stored};
 use crate::RecordName;
-use crate::store::{Batches, FORMAT, NewRecord, Seen};
+use crate::store::{Batches, FORMAT, LEAVE, NewRecord, SET, Seen};
 
 impl Batches for Postgres {
     fn claim_all<'a>(
         conn: &'a mut PgConnection,
-        _: &'a mut Opened,
+        opened: &'a mut Opened,
         names: &'a [&'a RecordName],
     ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
         Box::pin(async move {
             let locks: Vec<i64> = names.iter().map(|name| name.lock_id()).collect();
             // As for one name: planned without reading from end to end, and a second statement
             // sees what the last holders of the locks have committed.
-            let free = sqlx::query_scalar::<_, bool>(
+            let free = frequent(
+                conn,
                 "select pg_try_advisory_xact_lock(lock) from \
                    (select set_config('enable_seqscan', 'off', true)) as planned, \
                    unnest($1::bigint[]) with ordinality as name (lock, number) order by number",
             );
             let free = free.bind(locks).fetch_all(&mut *conn).await?;
-            let rows = sqlx::query(
+            let rows = frequent(
+                conn,
                 "select set_config('enable_seqscan', current_setting('idem.seqscan'), true), \
+                   (select string_agg(format('set_config(%L, %L, true)', setting, \
+                     current_setting(setting)), ', ') from unnest($4::text[]) as setting) as between, \
                    exists(select from idem.dead_letter d where d.scope = name.scope \
                      and d.operation = name.operation and d.key = name.key) as has_failed, \
                    r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, \
@@ -37,11 +42,16 @@ impl Batches for Postgres {
                    and r.operation = name.operation and r.key = name.key order by number",
             );
             let [scopes, operations, keys] = columns(names.iter().copied());
-            let rows = rows.bind(scopes).bind(operations).bind(keys);
+            let rows = rows.bind(scopes).bind(operations).bind(keys).bind(SETTINGS);
             let rows = rows.fetch_all(conn).await?;
+            if let Some(row) = rows.first() {
+                let settings: &str = row.try_get("between")?;
+                opened.between = format!("{}; select {settings}", opened.users);
+            }
             free.into_iter()
                 .zip(&rows)
                 .map(|(is_free, row)| {
+                    let is_free = is_free.try_get(0)?;
                     let format = row.try_get::<Option<i16>, _>("format")?;
                     Ok(Seen {
                         is_free,
@@ -58,44 +68,22 @@ impl Batches for Postgres {
         records: &'a [NewRecord<'a>],
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
-            let Some(first) = records.first() else {
-                return Ok(true);
-            };
-            let [scopes, operations, keys] = columns(records.iter().map(|record| record.name));
-            let prints = records.iter().map(|record| record.fingerprint.stored());
-            let (versions, digests): (Vec<i16>, Vec<&[u8]>) = prints.unzip();
-            let attempts: Vec<_> = records.iter().map(|record| record.attempt).collect();
-            let references = records.iter().map(|record| record.reference());
-            let done = sqlx::query(
-                "insert into idem.record as r (scope, operation, key, attempt, \
-                   fingerprint_version, fingerprint, reference, format, status, headers, body, \
-                   expires_at) \
-                 select name.*, $8, $9, '', '', clock_timestamp() + $10 \
-                 from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::smallint[], \
-                   $6::bytea[], $7::text[]) as name \
-                 on conflict (scope, operation, key) do update set \
-                   attempt = excluded.attempt, format = excluded.format, \
-                   fingerprint_version = excluded.fingerprint_version, \
-                   fingerprint = excluded.fingerprint, status = excluded.status, \
-                   headers = excluded.headers, body = excluded.body, \
-                   reference = excluded.reference, created_at = excluded.created_at, \
-                   expires_at = excluded.expires_at \
-                 where r.expires_at <= statement_timestamp()",
-            )
-            .bind(scopes)
-            .bind(operations)
-            .bind(keys)
-            .bind(attempts)
-            .bind(versions)
-            .bind(digests)
-            .bind(references.collect::<Vec<_>>())
-            .bind(FORMAT)
-            .bind(i16::try_from(first.completion.status).unwrap_or(i16::MAX))
-            .bind(interval(first.ttl))
-            .execute(conn)
-            .await?;
-            Ok(usize::try_from(done.rows_affected()) == Ok(records.len()))
+            match insert_all(conn, records).await {
+                Err(error) if is_about_names(&error) => {
+                    store_without_names(conn).await.map_err(|_| error)?;
+                    insert_all(conn, records).await
+                }
+                inserted => inserted,
+            }
         })
+    }
+
+    fn next_savepoint<'a>(
+        conn: &'a mut PgConnection,
+        opened: &'a Opened,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        let text = format!("{LEAVE}; {}; {SET}", opened.between);
+        Box::pin(async move { run(conn, text).await.map(|_| true) })
     }
 
     fn savepoint<'a>(
@@ -109,6 +97,64 @@ impl Batches for Postgres {
         })
     }
 }
+
+async fn insert_all(conn: &mut PgConnection, records: &[NewRecord<'_>]) -> sqlx::Result<bool> {
+    let Some(first) = records.first() else {
+        return Ok(true);
+    };
+    let [scopes, operations, keys] = columns(records.iter().map(|record| record.name));
+    let prints = records.iter().map(|record| record.fingerprint.stored());
+    let (versions, digests): (Vec<i16>, Vec<&[u8]>) = prints.unzip();
+    let attempts: Vec<_> = records.iter().map(|record| record.attempt).collect();
+    let references = records.iter().map(|record| record.reference());
+    let done = frequent(
+        conn,
+        "insert into idem.record as r (scope, operation, key, attempt, \
+           fingerprint_version, fingerprint, reference, format, status, headers, body, \
+           expires_at) \
+         select name.*, $8, $9, '', '', clock_timestamp() + $10 \
+         from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::smallint[], \
+           $6::bytea[], $7::text[]) as name \
+         on conflict (scope, operation, key) do update set \
+           attempt = excluded.attempt, format = excluded.format, \
+           fingerprint_version = excluded.fingerprint_version, \
+           fingerprint = excluded.fingerprint, status = excluded.status, \
+           headers = excluded.headers, body = excluded.body, \
+           reference = excluded.reference, created_at = excluded.created_at, \
+           expires_at = excluded.expires_at \
+         where r.expires_at <= statement_timestamp()",
+    )
+    .bind(scopes)
+    .bind(operations)
+    .bind(keys)
+    .bind(attempts)
+    .bind(versions)
+    .bind(digests)
+    .bind(references.collect::<Vec<_>>())
+    .bind(FORMAT)
+    .bind(i16::try_from(first.completion.status).unwrap_or(i16::MAX))
+    .bind(interval(first.ttl))
+    .execute(conn)
+    .await?;
+    Ok(usize::try_from(done.rows_affected()) == Ok(records.len()))
+}
+
+/// What handlers may well set for their transaction. The server lists no settings of an application's
+/// own, such as `app.tenant`; to look for changes of all others takes longer than most messages.
+const SETTINGS: &[&str] = &[
+    "search_path",
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "row_security",
+    "TimeZone",
+    "DateStyle",
+    "IntervalStyle",
+    "work_mem",
+    "synchronous_commit",
+    "default_transaction_read_only",
+    "client_min_messages",
+];
 
 fn columns<'a>(names: impl Iterator<Item = &'a RecordName>) -> [Vec<&'a str>; 3] {
     let mut columns = [Vec::new(), Vec::new(), Vec::new()];

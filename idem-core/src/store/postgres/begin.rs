@@ -50,7 +50,7 @@ macro_rules! probe_with {
             "coalesce(current_setting('idem.free', true), '') <> 'false' as free, ",
             "current_setting('transaction_read_only') = 'off' as writable, ",
             $has_failed,
-            " as has_failed, current_setting('role') as role, ",
+            " as has_failed, session_user::text as session_user, current_setting('role') as role, ",
             "current_setting('statement_timeout') as statement_timeout, ",
             "pg_backend_pid() as backend, r.format, r.fingerprint_version, r.fingerprint, ",
             "r.status, r.headers, r.body, r.reference, ",

@@ -4,7 +4,8 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Postgres, Row};
 
-use super::interval;
+use super::statement::{Own, run, unnamed, value};
+use super::{interval, named};
 use crate::RecordName;
 use crate::store::{Letters, NewAttempt, StoredLetter};
 
@@ -14,7 +15,7 @@ impl Letters for Postgres {
         attempt: &'a NewAttempt<'a>,
     ) -> BoxFuture<'a, sqlx::Result<i32>> {
         Box::pin(async move {
-            let count = sqlx::query_scalar(
+            let count = unnamed(
                 "insert into idem.dead_letter as d (scope, operation, key, message_id, attempts, \
                    error, reference, payload, expires_at) \
                  values ($1, $2, $3, $4, 1, $6, $7, $8, clock_timestamp() + $9) \
@@ -27,10 +28,7 @@ impl Letters for Postgres {
                    last_attempt_at = clock_timestamp(), expires_at = excluded.expires_at \
                  returning attempts",
             );
-            count
-                .bind(attempt.name.scope.as_str())
-                .bind(attempt.name.operation.as_str())
-                .bind(attempt.name.key.as_str())
+            let row = named(count, attempt.name)
                 .bind(attempt.message_id)
                 .bind(i32::from(attempt.is_new))
                 .bind(attempt.error)
@@ -38,7 +36,8 @@ impl Letters for Postgres {
                 .bind(attempt.payload)
                 .bind(interval(attempt.retention))
                 .fetch_one(conn)
-                .await
+                .await?;
+            row.try_get("attempts")
         })
     }
 
@@ -47,7 +46,7 @@ impl Letters for Postgres {
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let park = sqlx::query(
+            let park = unnamed(
                 "update idem.dead_letter set parked_at = clock_timestamp(), redriven_at = null \
                  where scope = $1 and operation = $2 and key = $3",
             );
@@ -60,7 +59,7 @@ impl Letters for Postgres {
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let delete = sqlx::query(
+            let delete = unnamed(
                 "delete from idem.dead_letter where scope = $1 and operation = $2 and key = $3",
             );
             named(delete, name).execute(conn).await.map(|_| ())
@@ -75,7 +74,8 @@ impl Letters for Postgres {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
         Box::pin(async move {
-            let rows = sqlx::query(
+            let own = Own::begin(conn).await?;
+            let rows = unnamed(
                 "select id, scope, key, message_id, attempts, error, reference, payload, \
                    (extract(epoch from parked_at) * 1000)::bigint as parked_at, \
                    (extract(epoch from redriven_at) * 1000)::bigint as redriven_at \
@@ -88,7 +88,8 @@ impl Letters for Postgres {
                 .bind(message_id)
                 .bind(after)
                 .bind(limit);
-            rows.fetch_all(conn).await?.iter().map(letter).collect()
+            let rows = rows.fetch_all(&mut *conn).await;
+            own.end(conn, rows).await?.iter().map(letter).collect()
         })
     }
 
@@ -99,14 +100,14 @@ impl Letters for Postgres {
         parked: u16,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
-            let mark = sqlx::query(
+            let mark = unnamed(
                 "update idem.dead_letter set attempts = 0, redriven_at = clock_timestamp() \
                  where id = $1 and parked_at is not null",
             );
             if mark.bind(id).execute(&mut *conn).await?.rows_affected() == 0 {
                 return Ok(false);
             }
-            let free = sqlx::query(
+            let free = unnamed(
                 "delete from idem.record \
                  where scope = $1 and operation = $2 and key = $3 and status = $4",
             );
@@ -119,7 +120,7 @@ impl Letters for Postgres {
     fn discard(conn: &mut PgConnection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>> {
         Box::pin(async move {
             let delete =
-                sqlx::query("delete from idem.dead_letter where id = $1 and parked_at is not null");
+                unnamed("delete from idem.dead_letter where id = $1 and parked_at is not null");
             Ok(delete.bind(id).execute(conn).await?.rows_affected() == 1)
         })
     }
@@ -127,19 +128,19 @@ impl Letters for Postgres {
     fn count_letters(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
         Box::pin(async move {
             let count = "select count(*) from idem.dead_letter where parked_at is not null";
-            sqlx::query_scalar(count).fetch_one(conn).await
+            value(conn, count.to_owned()).await
         })
     }
 
     fn sweep_letters(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
-            let delete = sqlx::query(
+            let delete = format!(
                 "delete from idem.dead_letter where id = any(array( \
                    select id from idem.dead_letter \
                    where parked_at is null and expires_at <= statement_timestamp() \
-                   order by expires_at limit $1 for update skip locked))",
+                   order by expires_at limit {limit} for update skip locked))"
             );
-            Ok(delete.bind(limit).execute(conn).await?.rows_affected())
+            run(conn, delete).await
         })
     }
 
@@ -149,23 +150,15 @@ impl Letters for Postgres {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
         Box::pin(async move {
-            let delete = sqlx::query(
+            let own = Own::begin(conn).await?;
+            let delete = unnamed(
                 "delete from idem.dead_letter where id = any(array( \
                    select id from idem.dead_letter where scope = $1 limit $2 for update))",
             );
-            let delete = delete.bind(scope).bind(limit);
-            Ok(delete.execute(conn).await?.rows_affected())
+            let done = delete.bind(scope).bind(limit).execute(&mut *conn).await;
+            Ok(own.end(conn, done).await?.rows_affected())
         })
     }
-}
-
-type Query<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
-
-fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
-    query
-        .bind(name.scope.as_str())
-        .bind(name.operation.as_str())
-        .bind(name.key.as_str())
 }
 
 fn letter(row: &PgRow) -> sqlx::Result<StoredLetter> {

@@ -4,6 +4,8 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row};
 
+use super::named;
+use super::statement::{Own, rows, unnamed};
 use crate::store::{Records, StoredCount, StoredView};
 use crate::{RecordFilter, RecordName};
 
@@ -16,7 +18,8 @@ impl Records for Postgres {
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>> {
         Box::pin(async move {
             let [scope, operation, key] = after;
-            let rows = sqlx::query(
+            let own = Own::begin(conn).await?;
+            let rows = unnamed(
                 "select scope, operation, key, status, reference, \
                    (extract(epoch from created_at) * 1000)::bigint as created_at, \
                    (extract(epoch from expires_at) * 1000)::bigint as expires_at, \
@@ -31,7 +34,8 @@ impl Records for Postgres {
             let [in_scope, of_operation, with_key] = filter.parts();
             let rows = rows.bind(in_scope).bind(of_operation).bind(with_key);
             let rows = rows.bind(scope).bind(operation).bind(key).bind(limit);
-            let rows = rows.fetch_all(conn).await?;
+            let rows = rows.fetch_all(&mut *conn).await;
+            let rows = own.end(conn, rows).await?;
             rows.iter()
                 .map(|row| {
                     Ok(StoredView {
@@ -52,14 +56,15 @@ impl Records for Postgres {
 
     fn count(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<StoredCount>>> {
         Box::pin(async move {
-            let rows = sqlx::query(
+            let rows = rows(
+                conn,
                 "select operation, status, expires_at <= statement_timestamp() as expired, \
                    case when created_at > statement_timestamp() - interval '1 hour' then 0 \
                      when created_at > statement_timestamp() - interval '1 day' then 1 \
                      else 2 end as age, count(*) as records \
                  from idem.record group by 1, 2, 3, 4 order by 1, 2, 3, 4",
             );
-            let rows = rows.fetch_all(conn).await?;
+            let rows = rows.await?;
             rows.iter()
                 .map(|row| {
                     Ok(StoredCount {
@@ -79,14 +84,10 @@ impl Records for Postgres {
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
-            let delete = sqlx::query(
-                "delete from idem.record where scope = $1 and operation = $2 and key = $3",
-            );
-            let delete = delete
-                .bind(name.scope.as_str())
-                .bind(name.operation.as_str())
-                .bind(name.key.as_str());
-            Ok(delete.execute(conn).await?.rows_affected() > 0)
+            let delete =
+                unnamed("delete from idem.record where scope = $1 and operation = $2 and key = $3");
+            let done = named(delete, name).execute(conn).await?;
+            Ok(done.rows_affected() > 0)
         })
     }
 }

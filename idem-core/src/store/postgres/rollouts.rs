@@ -1,16 +1,19 @@
 //! The rules of a rollout in PostgreSQL.
 
 use futures_util::future::BoxFuture;
-use sqlx::Postgres;
 use sqlx::postgres::PgConnection;
+use sqlx::{Postgres, Row};
 
+use super::statement::{Own, rows, unnamed};
 use crate::store::Rollouts;
 
 impl Rollouts for Postgres {
     fn rollout(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
         Box::pin(async move {
-            let rows = sqlx::query_as("select operation, rule from idem.rollout");
-            rows.fetch_all(conn).await
+            let rows = rows(conn, "select operation, rule from idem.rollout").await?;
+            rows.iter()
+                .map(|row| Ok((row.try_get("operation")?, row.try_get("rule")?)))
+                .collect()
         })
     }
 
@@ -20,16 +23,14 @@ impl Rollouts for Postgres {
         rule: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let set = sqlx::query(
+            let own = Own::begin(conn).await?;
+            let set = unnamed(
                 "insert into idem.rollout (operation, rule) values ($1, $2) \
                  on conflict (operation) do update set \
                    rule = excluded.rule, updated_at = excluded.updated_at",
             );
-            set.bind(operation)
-                .bind(rule)
-                .execute(conn)
-                .await
-                .map(|_| ())
+            let done = set.bind(operation).bind(rule).execute(&mut *conn).await;
+            own.end(conn, done).await.map(|_| ())
         })
     }
 
@@ -38,8 +39,10 @@ impl Rollouts for Postgres {
         operation: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let clear = sqlx::query("delete from idem.rollout where operation = $1");
-            clear.bind(operation).execute(conn).await.map(|_| ())
+            let own = Own::begin(conn).await?;
+            let clear = unnamed("delete from idem.rollout where operation = $1");
+            let done = clear.bind(operation).execute(&mut *conn).await;
+            own.end(conn, done).await.map(|_| ())
         })
     }
 }

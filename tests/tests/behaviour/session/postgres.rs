@@ -4,6 +4,8 @@
 pub const HANDLER_SETTINGS: &[&str] = &[
     "set local role pg_monitor",
     "set role pg_monitor",
+    "set local session authorization pg_monitor",
+    "set session authorization pg_monitor",
     "set local search_path = ''",
     "set local default_transaction_read_only = on",
     "set local enable_seqscan = off",
@@ -29,14 +31,14 @@ pub const SLOW_COMPLETION: &str = "create function idem.wait() returns trigger l
 
 /// All that was set, as the connection's next user finds it, but for what each BEGIN sets anew.
 pub const SETTINGS: &str = "select coalesce(string_agg(name || '=' || setting, ' '), '') \
-    || current_setting('role') from pg_settings \
+    || current_setting('role') || session_user from pg_settings \
     where source = 'session' and name not like 'transaction\\_%'";
 
 /// Inside an attempt: of a statement, and of an idle moment.
 pub const LIMITS: &str = "select current_setting('statement_timeout') || ' ' \
     || current_setting('idle_in_transaction_session_timeout')";
 
-pub const LIMIT_NAMES: &[&str] = &["statement_timeout", "idle_in_transaction_session_timeout"];
+pub const LIMIT_NAMES: [&str; 2] = ["statement_timeout", "idle_in_transaction_session_timeout"];
 
 /// What [`LIMITS`] says where the session has none, a shorter and a longer one.
 pub const LIMITED: [(&str, &str); 3] = [("", "31s 35s"), ("7s", "7s 7s"), ("7min", "31s 35s")];
