@@ -340,7 +340,7 @@ mod postgres {
 }
 
 /// Postgres behind PgBouncer in transaction mode, which has fewer connections than its clients have.
-#[allow(
+#[expect(
     dead_code,
     reason = "some of what these files share is for other files"
 )]

@@ -50,6 +50,11 @@ impl<DB: Backend> Inbox<DB> {
     /// One statement claims up to 100 of them, and one stores their records. The policy's timeout
     /// is for all that share a transaction; a handler is not stopped by it, bound it yourself.
     ///
+    /// What a handler sets for its transaction (`SET LOCAL` on Postgres) is undone before the next
+    /// message: its users, `search_path`, time limits, time zone and formats. A setting of the
+    /// application's own, as `app.tenant`, is not, since the server lists none: set it for each message.
+    /// On MariaDB and MySQL variables are the session's and stay.
+    ///
     /// # Errors
     ///
     /// [`InvalidOperation`] for a consumer's name that is empty, over 249 bytes, or has a control

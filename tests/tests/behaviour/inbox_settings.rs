@@ -35,7 +35,7 @@ async fn what_one_message_of_a_batch_sets_is_undone_before_the_next() {
     for fails in [false, true] {
         let ids = (0..=SET.len()).map(|id| format!("{id} {fails}"));
         let ids: Vec<_> = ids.collect();
-        let messages = ids.iter().map(|id| Message::from(id));
+        let messages = ids.iter().map(Message::from);
         let mut batch = inbox.process_batch("billing", messages).unwrap();
         let mut first = None;
         while let Some(mut message) = batch.next().await.unwrap() {
