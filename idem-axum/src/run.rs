@@ -76,8 +76,9 @@ impl<R: Runtime> Arrived<R> {
         tokio::spawn(runtime.wrap(Box::pin(task.instrument(span))));
         match answered.await {
             Ok(answer) => answer,
-            // The task ended without an answer: a panic outside of the handler's own future.
-            Err(_) => Rejection::HandlerPanicked.into_response(runtime.settings()),
+            // The task ended without an answer: a panic outside of the handler's own future, and nobody
+            // knows how far it came.
+            Err(_) => Rejection::HandlerPanickedWithoutTx.into_response(runtime.settings()),
         }
     }
 
