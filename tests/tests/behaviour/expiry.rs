@@ -1,9 +1,16 @@
 //! Records end: by the database's clock, or because a scope is erased.
 
-use idem_axum::Scope;
+use std::time::Duration;
 
-use super::app::{app, engine, has_paid, payment};
-use super::{TestDb, age_records};
+use axum::routing::post;
+use axum::{Json, Router};
+use idem_axum::core::RecordFilter;
+use idem_axum::{Scope, Tx, idempotent};
+
+use super::app::{
+    AppState, NewPayment, Paid, Tenant, app, engine, has_paid, once_it_is_over, pay, payment,
+};
+use super::{Db, TestDb, age_records};
 
 #[tokio::test]
 async fn an_expired_record_is_replaced() {
@@ -18,6 +25,47 @@ async fn an_expired_record_is_replaced() {
     let retry = pay.send(&app).await;
     assert!(retry.is_replay(), "{retry:?}");
     assert_eq!(retry.body, second.body);
+    assert_eq!(db.payments().await, 2);
+}
+
+#[idempotent(scope = "tenant", ttl = "2h")]
+async fn pay_for_two_hours(
+    Tenant(tenant): Tenant,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    pay(&mut tx, &tenant, new).await
+}
+
+#[tokio::test]
+async fn a_record_lives_as_long_as_its_operation_says() {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    let routes = Router::new().route("/payments", post(pay_for_two_hours));
+    let app = routes.with_state(AppState::new(idem.clone()));
+    assert!(has_paid(&payment("/payments").key("k").send(&app).await));
+    let found = idem.records(&RecordFilter::default(), None, 2).await;
+    let [record] = &found.unwrap()[..] else {
+        panic!()
+    };
+    let lives = record.expires_at.duration_since(record.stored_at).unwrap();
+    // Postgres stamps the one at the transaction's beginning, the other at the statement's.
+    let wanted = Duration::from_secs(2 * 3600);
+    assert!(
+        (wanted..wanted + Duration::from_secs(60)).contains(&lives),
+        "{lives:?}"
+    );
+}
+
+/// A lock that outlived its attempt would keep the other node out.
+#[tokio::test]
+async fn an_expired_record_is_replaced_by_another_node() {
+    let db = TestDb::new().await;
+    let (one, other) = (engine(&db).await, engine(&db).await);
+    let pay = payment("/payments").key("k");
+    assert!(has_paid(&pay.send(&app(one.clone())).await));
+    age_records(one.pool()).await;
+    assert!(has_paid(&once_it_is_over(&pay, &app(other)).await));
     assert_eq!(db.payments().await, 2);
 }
 
