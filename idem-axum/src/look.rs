@@ -246,7 +246,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_end_is_not_waited_for() {
         let frames = stream::iter([data("one")]).chain(stream::pending());
-        let mut seen = look(body(frames), 9, PATIENCE, |_| true).await;
+        let seen = look(body(frames), 9, PATIENCE, |_| true);
+        let mut seen = timeout(PATIENCE * 2, seen).await.unwrap();
         assert_eq!(seen.bytes, None);
         let first = seen.body.frame().await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "one");

@@ -4,15 +4,18 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures_util::stream::pending;
 use hyper::body::Frame;
 use idem_axum::{Idempotency, Tx, idempotent};
 use idem_tests::http::Attempt;
+use tokio::time::timeout;
 
 use super::app::{AppState, FIVE, Tenant, engine, has_paid, pay, payment, problem, start};
 use super::{Db, TestDb};
@@ -31,6 +34,7 @@ async fn answer(
         None => paid.into_response(),
         Some("stream") => Body::new(Frames::of(["a", "b", "c"])).into_response(),
         Some("break-off") => Body::new(Frames::of(["a", "!"])).into_response(),
+        Some("no-end") => Body::from_stream(pending::<io::Result<Bytes>>()).into_response(),
         Some("headers") => StatusCode::CREATED.into_response(),
         Some(status) => {
             let status = StatusCode::from_bytes(status.as_bytes()).unwrap();
@@ -186,6 +190,19 @@ async fn a_streamed_response_is_stored_whole() {
     let retry = then("stream").key("k").send(&app).await;
     assert_eq!((&*retry.body, retry.is_replay()), (&b"abc"[..], true));
     assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_streamed_response_without_an_end_is_not_waited_for() {
+    let db = TestDb::new().await;
+    engine(&db).await;
+    let brief = Idempotency::builder(db.pool().await).timeout(Duration::from_millis(500));
+    let app = routes().with_state(AppState::new(brief.build()));
+    let sent = then("no-end").key("k");
+    let answer = timeout(Duration::from_secs(30), sent.send(&app)).await;
+    assert_eq!(problem(&answer.unwrap()), (503, "timeout".to_owned()));
+    assert_eq!(db.payments().await, 0);
+    assert!(has_paid(&payment("/answer").key("k").send(&app).await));
 }
 
 #[tokio::test]
