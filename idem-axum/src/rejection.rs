@@ -264,3 +264,20 @@ impl From<&Error> for Rejection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_taken_effect_is_never_said_to_be_undone() {
+        for (error, name) in [
+            (Error::OutcomeUnknown, "outcome-unknown"),
+            (Error::NotRecorded, "done-not-recorded"),
+            (Error::AnswerRefused, "response-lost"),
+            (Error::TransactionBroken, "transaction-broken"),
+        ] {
+            assert_eq!(Rejection::from(&error).name(), name);
+        }
+    }
+}

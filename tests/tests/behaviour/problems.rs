@@ -71,6 +71,18 @@ async fn each_refusal_says_what_it_is_and_whether_to_come_again() {
         "shutting-down",
     ];
     assert_eq!(names, expected);
+    let come_again = names.iter().zip(&refusals);
+    let come_again = come_again.filter(|(_, refused)| refused.header("retry-after").is_some());
+    let come_again: Vec<_> = come_again.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        come_again,
+        [
+            "handler-panicked",
+            "not-committed",
+            "timeout",
+            "shutting-down"
+        ]
+    );
 }
 
 #[tokio::test]
