@@ -5,11 +5,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use idem_axum::core::{
-    Attempt, Claim, Completed, Completion, Effects, Fingerprint, FingerprintBy, FingerprintInput,
-    Fresh, Operation, Policy, RecordName, Scope, WhileRunning,
+    Attempt, Backend, Claim, Completed, Completion, Effects, Fingerprint, FingerprintBy,
+    FingerprintInput, Fresh, Operation, Policy, RecordName, Scope, WhileRunning,
 };
 use idem_axum::{Idempotency, core::FreshWithoutTx};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Db, INSERT_PAYMENT, TestDb};
 
@@ -92,6 +93,26 @@ async fn a_dropped_completion_is_done_or_undone_and_a_retry_finds_out() {
                 break;
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn what_became_of_an_attempt_is_told_by_its_own_record() {
+    let nodes = Nodes::start(1).await;
+    let mut first = fresh(&nodes.mine, "k").await;
+    let own = first.tx().attempt_id().parse().unwrap();
+    let complete = first.complete(Completion::default(), Effects::Keep, Completion::default);
+    complete.await.unwrap();
+    let name = attempt("k").name;
+    let mut conn = nodes.other.pool().acquire().await.unwrap();
+    for (id, became) in [(own, "Committed"), (Uuid::new_v4(), "RolledBack")] {
+        let mut told = "Running".to_owned();
+        // While the lock is on its way back nobody knows.
+        while told == "Running" {
+            let outcome = Db::outcome(&mut conn, &name, id).await.unwrap();
+            told = format!("{outcome:?}");
+        }
+        assert_eq!(told, became);
     }
 }
 

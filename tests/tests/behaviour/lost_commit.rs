@@ -6,7 +6,7 @@ use idem_tests::proxy::{Action, Proxy};
 use serde_json::Value;
 
 use super::app::{app, engine, has_paid, payment, problem};
-use super::{COMMIT, TestDb, pool_at, without_tx};
+use super::{COMMIT, TestDb, age_records, pool_at, without_tx};
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
@@ -34,6 +34,19 @@ async fn a_commit_that_did_not_arrive_asks_to_try_again() {
     assert!(lost.header("retry-after").is_some());
     assert_eq!(db.payments().await, 0);
     assert!(has_paid(&pay.send(&app).await));
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_did_not_arrive_is_not_taken_for_one_before_it() {
+    let (db, proxy, app) = start().await;
+    let pay = payment("/payments").key("k");
+    assert!(has_paid(&pay.send(&app).await));
+    age_records(&db.pool_of(1).await).await;
+    let commit = proxy.on(COMMIT, Action::Cut);
+    let lost = pay.send(&app).await;
+    assert!(commit.is_reached());
+    assert_eq!(problem(&lost), (503, "try-again".to_owned()));
     assert_eq!(db.payments().await, 1);
 }
 
