@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use idem_axum::Tx;
 use idem_axum::core::{ConsumerPolicy, DeadLetter, Inbox, Message, Processed, Settlement};
+use sqlx::AssertSqlSafe;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, yield_now};
 
 use super::app::engine;
 use super::inbox::{Done, deliver, pay};
-use super::{Db, TestDb};
+use super::{Db, RECORD, TestDb};
 
 async fn start() -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
@@ -25,6 +26,21 @@ async fn fail<'m>(inbox: &Inbox<Db>, message: impl Into<Message<'m>>) -> Settlem
 
 async fn letter(inbox: &Inbox<Db>, id: &str) -> Option<DeadLetter> {
     inbox.dead_letter("billing", id).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_inbox_does_not_handle_again_what_was_handled_before_it_is_re_driven() {
+    let (db, inbox) = start().await;
+    assert_eq!(fail(&inbox, "m1").await, Settlement::Ack);
+    let parked = letter(&inbox, "m1").await.unwrap();
+    // As another worker would leave it.
+    let handled = AssertSqlSafe(format!("update {RECORD} set status = 200"));
+    let handled = sqlx::raw_sql(handled).execute(inbox.idempotency().pool());
+    assert_eq!(handled.await.unwrap().rows_affected(), 1);
+    assert!(inbox.redrive(&parked).await.unwrap());
+    let told = deliver(&inbox, "m1").await;
+    assert!(matches!(told, Ok(Processed::Duplicate)), "{told:?}");
+    assert_eq!(db.payments().await, 0);
 }
 
 #[tokio::test]
