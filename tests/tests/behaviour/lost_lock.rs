@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use idem_axum::Idempotency;
+use idem_axum::core::{Invalidated, Operation, RecordName};
+use idem_axum::{Idempotency, Scope};
 use idem_tests::http::Answer;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::app::{Gate, engine, has_paid, payment, problem};
@@ -29,6 +30,25 @@ async fn work_that_outlives_the_servers_limit_for_idle_sessions_is_recorded_and_
 async fn work_whose_session_is_lost_is_recorded() {
     let nodes = Nodes::start(&[]).await;
     end_sessions(&nodes.db).await;
+    nodes.ends_recorded_once().await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_lost_while_work_goes_on_is_taken_again() {
+    let nodes = Nodes::start(&[]).await;
+    end_sessions(&nodes.db).await;
+    let third = Idempotency::new(nodes.db.pool_of(1).await);
+    let name = RecordName {
+        scope: Scope::new("acme").unwrap(),
+        operation: Operation::new("POST /pool").unwrap(),
+        key: "k".parse().unwrap(),
+    };
+    let taken = async {
+        while third.invalidate(&name, "a test").await.unwrap() != Invalidated::InFlight {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), taken).await.unwrap();
     nodes.ends_recorded_once().await;
 }
 
