@@ -6,11 +6,13 @@ use idem_axum::RolloutMode::{Enforce, Observe, Off, Validate};
 use idem_axum::core::Idempotency;
 use idem_axum::{Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
+use idem_tests::log::Log;
 use serde_json::json;
 
 use super::app::{
     AppState, FIVE, Paid, Payment, Tenant, app, engine, engine_in, has_paid, pay, payment, problem,
 };
+use super::log::says;
 use super::{Db, RECORD, TestDb};
 
 /// A database, an engine in the modes of this plan, and the application.
@@ -222,14 +224,17 @@ async fn a_request_goes_on_where_the_records_cannot_be_kept() {
 #[tokio::test]
 async fn a_refused_record_does_not_undo_what_the_handler_wrote() {
     let (db, idem, app) = start_in("observe").await;
+    let log = Log::shared();
     sqlx::raw_sql(super::KEEPS_NO_RECORD)
         .execute(idem.pool())
         .await
         .unwrap();
-    let pay = payment("/payments").key("k");
+    let key = format!("{}-refused", module_path!());
+    let pay = payment("/payments").key(&key);
     assert!(has_paid(&pay.send(&app).await));
     assert_eq!(db.payments().await, 1);
     assert_eq!(records(&idem).await, 0);
+    log.until(|text| says(text, &key, "would_failed")).await;
     let enforced = super::app::app(engine(&db).await);
     assert_eq!(pay.send(&enforced).await.status, 500);
     assert_eq!(db.payments().await, 1);
