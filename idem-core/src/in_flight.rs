@@ -404,6 +404,20 @@ mod tests {
             Arrival::Duplicate
         ));
     }
+    #[tokio::test]
+    async fn of_whoever_is_promoted_nobody_knows_yet_whether_it_runs() {
+        let all = some();
+        let place = first(&all);
+        place.runs();
+        let next = queued(&all);
+        drop(place);
+        let Ok(Told::Promoted(_place)) = next.await else {
+            panic!()
+        };
+        drop(arrives(&all, b"a", false));
+        drop(arrives(&all, b"b", false));
+    }
+
     #[test]
     fn who_does_not_queue_is_told_whose_request_has_the_place() {
         let all = some();

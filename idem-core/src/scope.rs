@@ -107,6 +107,7 @@ mod tests {
 
     #[test]
     fn parts_keep_their_borders() {
+        assert_ne!(Scope::joined(["ab", "c"]), Scope::joined(["a", "bc"]));
         assert_ne!(Scope::joined(["1:a", "b"]), Scope::joined(["1", "a1:b"]));
     }
 }

@@ -251,6 +251,15 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_asks_least_and_most_in_either_direction() {
+        use RolloutMode::{Enforce, Off};
+        for (mode, next) in [(Off, Enforce), (Enforce, Off)] {
+            let rule = RolloutRule::moving(mode, next, 25);
+            assert_eq!((rule.least(), rule.most()), (Off, Enforce));
+        }
+    }
+
+    #[test]
     fn the_share_of_a_scope_never_changes() {
         // Nodes of other versions decide by it too.
         let shares: Vec<_> = ["acme", "globex", "initech"]
