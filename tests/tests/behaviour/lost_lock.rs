@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use idem_axum::core::{Invalidated, Operation, RecordName};
-use idem_axum::{Idempotency, Scope};
+use idem_axum::Idempotency;
 use idem_tests::http::Answer;
-use tokio::task::{JoinHandle, yield_now};
+use idem_tests::proxy::{Action, Proxy};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::app::{Gate, engine, has_paid, payment, problem};
 use super::recorded::end_sessions;
 use super::without_tx::{app, then};
-use super::{SHORT_IDLE, TestDb};
+use super::{ASKS, SHORT_IDLE, TestDb, pool_at};
 
 #[tokio::test]
 async fn work_that_outlives_the_servers_limit_for_idle_sessions_is_recorded_and_keeps_duplicates_out()
@@ -35,21 +35,23 @@ async fn work_whose_session_is_lost_is_recorded() {
 
 #[tokio::test]
 async fn a_lock_that_is_lost_while_work_goes_on_is_taken_again() {
-    let nodes = Nodes::start(&[]).await;
-    end_sessions(&nodes.db).await;
-    let third = Idempotency::new(nodes.db.pool_of(1).await);
-    let name = RecordName {
-        scope: Scope::new("acme").unwrap(),
-        operation: Operation::new("POST /pool").unwrap(),
-        key: "k".parse().unwrap(),
-    };
-    let taken = async {
-        while third.invalidate(&name, "a test").await.unwrap() != Invalidated::InFlight {
-            yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(30), taken).await.unwrap();
-    nodes.ends_recorded_once().await;
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let (mine, gate) = app(Idempotency::new(pool_at(proxy.url(), 4).await));
+    let (other, _) = app(Idempotency::new(db.pool_of(2).await));
+    let running = tokio::spawn(async move { then("gate").send(&mine).await });
+    gate.entered.notified().await;
+    let asked = proxy.on(ASKS, Action::HoldAnswer);
+    proxy.cut();
+    asked.reached().await;
+    asked.resume();
+    let duplicate = then("gate").send(&other).await;
+    assert_eq!(problem(&duplicate), (409, "in-flight".to_owned()));
+    gate.open.notify_one();
+    let first = running.await.unwrap();
+    assert!(has_paid(&first), "{first:?}");
+    assert_eq!(db.payments().await, 1);
 }
 
 #[tokio::test]
