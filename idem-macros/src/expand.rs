@@ -203,7 +203,7 @@ mod tests {
             "async fn f() {}",
         );
         let spec = "Spec::new(::core::concat!(::core::module_path!(),\"::\",\"f\")).ttl_ms(1000)\
-                    .fingerprint_with(|input|::idem_axum::__rt::custom_digest(my::digest(input)))\
+                    .fingerprint_with(\"my::digest\",|input|::idem_axum::__rt::custom_digest(my::digest(input)))\
                     .fingerprint_headers(&[\"x-a\"]).store(true,false,&[409]).wait_ms(5000)\
                     .serializable();";
         assert!(code.contains(spec), "{code}");
