@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use super::app::{app, engine, engine_in, has_paid, payment, problem};
 use super::log::says;
 use super::rollout::records;
-use super::{ASKS, COMMIT, TestDb, pool_at};
+use super::told::send;
+use super::{ASKS, COMMIT, RECORD, TestDb, pool_at};
 
 #[tokio::test]
 async fn an_observed_commit_whose_answer_is_lost_is_found_by_its_record() {
@@ -20,6 +21,21 @@ async fn an_observed_commit_whose_answer_is_lost_is_found_by_its_record() {
     let paid = pay.send(&app(idem.clone())).await;
     assert!(commit.is_reached());
     assert!(has_paid(&paid), "{paid:?}");
+    assert_eq!((db.payments().await, records(&idem).await), (1, 1));
+}
+
+#[tokio::test]
+async fn an_observed_attempt_comes_to_its_end_though_its_client_hangs_up_meanwhile() {
+    let (db, proxy, idem) = start("observe").await;
+    let insert = proxy.on(&format!("insert into {RECORD}"), Action::HoldAnswer);
+    let sent = send(&app(idem.clone()), payment("/payments").key("k"));
+    insert.reached().await;
+    sent.abort();
+    assert!(sent.await.unwrap_err().is_cancelled());
+    insert.resume();
+    while idem.running() > 0 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!((db.payments().await, records(&idem).await), (1, 1));
 }
 

@@ -57,6 +57,17 @@ async fn a_commit_that_ends_while_it_is_looked_up_is_not_called_undone() {
     assert!(has_paid(&first) || is_unclear(), "{first:?}");
 }
 
+#[tokio::test]
+async fn a_look_for_a_commit_that_fails_is_not_the_last() {
+    let (db, proxy, app) = start().await;
+    let commit = proxy.on("commit", Action::CutAnswer);
+    let look = proxy.on("attempt = $4", Action::Cut);
+    let paid = payment("/payments").key("k").send(&app).await;
+    assert!(commit.is_reached() && look.is_reached());
+    assert!(has_paid(&paid), "{paid:?}");
+    assert_eq!(db.payments().await, 1);
+}
+
 /// The server ends the session while it commits.
 #[tokio::test]
 async fn a_commit_that_the_server_breaks_off_asks_to_try_again() {
