@@ -285,4 +285,11 @@ mod tests {
         let key: IdempotencyKey = "secret-key".parse().unwrap();
         assert!(!format!("{key:?}").contains("secret"));
     }
+
+    #[test]
+    fn keys_are_told_apart_by_their_digests() {
+        let digest = |key: &str| key.parse::<IdempotencyKey>().unwrap().digest();
+        assert_ne!(digest("a"), digest("b"));
+        assert_eq!(digest("a").len(), 8);
+    }
 }

@@ -299,3 +299,12 @@ fn without_its_body_it_is_still_compared() {
         assert_eq!(retry(&other), Comparison::Different);
     }
 }
+
+#[test]
+fn what_was_stored_without_a_comparison_is_the_same_as_anything() {
+    let (none, some) = (Fingerprint::none(), Fingerprint::of(&BASE, CUSTOM));
+    for (old, now) in [(&none, &some), (&some, &none), (&none, &none)] {
+        let (version, stored) = old.stored();
+        assert_eq!(now.compare(version, stored), Comparison::Same);
+    }
+}
