@@ -33,7 +33,7 @@ pub enum Rejection {
     InFlight,
     /// The answer is too long to be stored, or its body broke off; nothing was changed.
     ResponseNotStorable,
-    /// The handler panicked; nothing was changed.
+    /// A handler with a `Tx` panicked; nothing was changed.
     HandlerPanicked,
     /// The transaction could not be committed; nothing was changed.
     NotCommitted,
@@ -41,7 +41,7 @@ pub enum Rejection {
     TransactionBroken,
     /// The attribute or the route is at fault, and the log says how.
     Misconfigured,
-    /// The attempt took too long; nothing was changed.
+    /// An attempt with a `Tx` took too long; nothing was changed.
     Timeout,
     /// The attempt collided with another one; nothing was changed.
     TryAgain,
@@ -59,7 +59,8 @@ pub enum Rejection {
     ShuttingDown,
     /// A handler without a `Tx` took too long; what it did by then stays.
     TimeoutWithoutTx,
-    /// A handler without a `Tx` panicked; what it did by then stays.
+    /// A handler without a `Tx` panicked, or an attempt's task ended by itself; what was done by then
+    /// stays.
     HandlerPanickedWithoutTx,
     /// The database refused what was written, and would refuse the same again; nothing was changed.
     CommitRefused,
@@ -193,7 +194,7 @@ impl Rejection {
         response
     }
 
-    /// The answer as it is stored, for the one rejection that is terminal.
+    /// The answer as it is stored, for a rejection that is terminal.
     pub(crate) fn into_completion(self, settings: &Settings) -> Completion {
         let headers = capture::encode(&self.headers(settings), settings);
         Completion::new(self.status().as_u16(), headers, self.body(settings))
