@@ -12,11 +12,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::attempt::session::claim_error;
 use crate::builder::{IdempotencyBuilder, Settings};
-use crate::held::{Held, Holding};
-use crate::in_flight::InFlight;
-use crate::recent::Recent;
-use crate::session::claim_error;
+use crate::node::connection::{Held, Holding};
+use crate::node::in_flight::InFlight;
+use crate::node::recent_requests::Recent;
 use crate::store::Backend;
 use crate::{Buffered, CheckError, Error, MigrateError, Rollout, ShutdownTimedOut};
 

@@ -12,64 +12,47 @@
     expect(dead_code, unused_imports, reason = "no database is chosen")
 )]
 
-mod ask;
+mod admin;
+mod attempt;
 mod buffered;
 mod builder;
-mod canonical_json;
 mod challenge;
-mod claim;
 mod error;
-mod fingerprint;
-mod fresh;
-mod held;
 mod idempotency;
-mod in_flight;
 mod inbox;
-mod keeper;
-mod key;
 pub mod metrics;
-mod note;
-mod operate;
-mod plain;
-mod policy;
-mod recent;
-mod record;
+mod model;
+mod node;
+mod observe;
 mod rollout;
-mod scope;
-mod session;
 #[expect(
     unnameable_types,
     reason = "the sealed trait's own types; nobody else calls it"
 )]
 mod store;
-mod sweep;
-mod ticket;
-mod tx;
-mod unenforced;
-mod watch;
-mod without_tx;
 
+pub use admin::records::Invalidated;
+pub use admin::view::{RecordCount, RecordFilter, RecordState, RecordView};
+pub use attempt::claim::{Attempt, Claim};
+pub use attempt::fresh::{Completed, Fresh};
+pub use attempt::session::Effects;
+pub use attempt::tx::Tx;
+pub use attempt::without_tx::FreshWithoutTx;
 pub use buffered::Buffered;
 pub use builder::{IdempotencyBuilder, Settings};
 pub use challenge::{Challenge, InvalidChallenge};
-pub use claim::{Attempt, Claim};
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
-pub use fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
-pub use fresh::{Completed, Fresh};
 pub use idempotency::{Admission, Idempotency};
 pub use inbox::{
     Batch, BatchMessage, ConsumerPolicy, DeadLetter, Failure, Inbox, InboxBuilder, Message,
     MessageBytes, Outcome, ProcessError, Processed, Settlement,
 };
-pub use key::{IdempotencyKey, InvalidKey};
-pub use operate::{Invalidated, RecordCount, RecordFilter, RecordState, RecordView};
-pub use policy::{Isolation, Policy, WhileRunning};
-pub use record::{Completion, InvalidOperation, Operation, RecordName};
+pub use model::fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
+pub use model::key::{IdempotencyKey, InvalidKey};
+pub use model::policy::{Isolation, Policy, WhileRunning};
+pub use model::record::{Completion, InvalidOperation, Operation, RecordName};
+pub use model::scope::{InvalidScope, Scope};
+pub use observe::forecast::Forecast;
+pub use observe::{Unenforced, UnenforcedWithoutTx};
 pub use rollout::{InvalidRollout, Rollout, RolloutMode, RolloutPlan, RolloutRule};
-pub use scope::{InvalidScope, Scope};
-pub use session::Effects;
 pub use store::Backend;
-pub use tx::Tx;
-pub use unenforced::{Unenforced, UnenforcedWithoutTx};
-pub use watch::Forecast;
-pub use without_tx::FreshWithoutTx;

@@ -9,11 +9,11 @@ use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 
 use super::counting::{Counted, Parks};
-use super::failing::Failing;
+use super::failure::Failing;
 use super::{Failure, ProcessError, Processed};
-use crate::session::RolledBack;
+use crate::attempt::complete::Ticket;
+use crate::attempt::session::RolledBack;
 use crate::store::Backend;
-use crate::ticket::Ticket;
 use crate::{Completed, Completion, Error, Fresh, Tx};
 
 /// An attempt that may run. Dropped, it is stopped and rolled back.

@@ -6,8 +6,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::Outcome;
-use super::failing::{Failing, ascii, shortened};
-use crate::session::{END, Effects, Session, claim_error};
+use super::failure::{Failing, ascii, shortened};
+use crate::attempt::session::{END, Effects, Session, claim_error};
 use crate::store::{Backend, NewRecord, Opening};
 use crate::{Completion, Error, metrics};
 

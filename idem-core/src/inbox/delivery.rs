@@ -4,11 +4,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attempt::RunningAttempt;
 use super::counting::{Counted, Parks};
-use super::failing::Failing;
+use super::failure::Failing;
 use super::{Inbox, Message, ProcessError, Processed};
-use crate::ask::{Asked, Work};
-use crate::claim::replay;
-use crate::session::{END, claim_error};
+use crate::attempt::claim::replay;
+use crate::attempt::decision::{Asked, Work};
+use crate::attempt::session::{END, claim_error};
 use crate::store::Backend;
 use crate::{Attempt, Claim, Error, Failure, Fingerprint, Fresh, Idempotency, Operation};
 use crate::{Policy, RecordName, Scope};

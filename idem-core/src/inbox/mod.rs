@@ -9,22 +9,19 @@ use crate::{Idempotency, InvalidOperation, Operation, Tx, metrics};
 
 mod attempt;
 mod batch;
-mod chunk;
 mod counting;
+mod dead_letters;
 mod delivery;
-mod failing;
-mod letters;
+mod failure;
 mod message;
 mod outcome;
 mod policy;
-mod processed;
 
-pub use batch::{Batch, BatchMessage};
-pub use letters::DeadLetter;
+pub use batch::{Batch, BatchMessage, Outcome};
+pub use dead_letters::DeadLetter;
 pub use message::{Message, MessageBytes};
-pub use outcome::Outcome;
+pub use outcome::{Failure, ProcessError, Processed, Settlement};
 pub use policy::ConsumerPolicy;
-pub use processed::{Failure, ProcessError, Processed, Settlement};
 
 /// Handles each message once per consumer.
 ///

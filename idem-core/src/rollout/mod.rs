@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use self::mode::{InvalidRollout, RolloutMode, RolloutRule};
+pub use self::rule::{InvalidRollout, RolloutMode, RolloutRule};
 
-mod follow;
-mod mode;
+mod rule;
+mod table;
 
 /// The rule of each operation, and the one of all others.
 ///

@@ -10,23 +10,23 @@ use uuid::Uuid;
 
 use crate::{Completion, Fingerprint, Isolation, Policy, RecordName};
 
-mod batches;
-mod letters;
+mod admin;
+mod batch;
+mod dead_letters;
+mod maintenance;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod records;
-mod rollouts;
+mod rollout;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod upkeep;
 
-pub(crate) use batches::{Batches, LEAVE, SET, Seen};
-pub(crate) use letters::{Letters, NewAttempt, StoredLetter};
-pub(crate) use records::{Records, StoredCount, StoredView};
-pub(crate) use rollouts::Rollouts;
-pub(crate) use upkeep::Upkeep;
+pub(crate) use admin::{Records, StoredCount, StoredView};
+pub(crate) use batch::{Batches, LEAVE, SET, Seen};
+pub(crate) use dead_letters::{Letters, NewAttempt, StoredLetter};
+pub(crate) use maintenance::Upkeep;
+pub(crate) use rollout::Rollouts;
 
 mod sealed {
     pub trait Sealed {}

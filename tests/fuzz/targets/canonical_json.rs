@@ -6,9 +6,9 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../../idem-core/src/canonical_json/mod.rs"]
+#[path = "../../../idem-core/src/model/canonical_json/mod.rs"]
 mod canonical_json;
-#[path = "../../../idem-core/src/canonical_json/exact.rs"]
+#[path = "../../../idem-core/src/model/canonical_json/exact.rs"]
 mod exact;
 
 use canonical_json::canonical;

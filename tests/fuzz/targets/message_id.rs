@@ -10,7 +10,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../../idem-core/src/key.rs"]
+#[path = "../../../idem-core/src/model/key.rs"]
 mod key;
 
 use key::IdempotencyKey;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Opened;
-use super::naming::{hex, is, lock, lock_of, table};
+use super::name::{hex, is, lock, lock_of, table};
 use crate::store::{Opening, millis};
 use crate::{Isolation, RecordName};
 

@@ -36,7 +36,7 @@ const LOCK: i64 = i64::from_be_bytes(*b"idem-sql");
 
 /// Runs what is missing of the migrations. The connection is not to be used again.
 pub(super) async fn run(conn: &mut PgConnection) -> Result<(), MigrateError> {
-    let mut migrator = crate::store::upkeep::migrator("idem.migration", &MIGRATIONS);
+    let mut migrator = crate::store::maintenance::migrator("idem.migration", &MIGRATIONS);
     migrator.create_schema("idem");
     let own = Own::begin(conn).await?;
     // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).

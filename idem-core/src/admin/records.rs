@@ -1,0 +1,140 @@
+//! The records for operators: listed, counted, and invalidated by name.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::view::{RecordCount, RecordFilter, RecordView, merge};
+use crate::attempt::complete;
+use crate::attempt::session::{END, Effects, Session, claim_error};
+use crate::store::{Backend, Opening};
+use crate::{Error, Fingerprint, Idempotency, Policy, RecordName};
+
+/// What has become of an invalidation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "an operator must know each")]
+pub enum Invalidated {
+    /// The record is gone: the next attempt with its key runs.
+    Gone,
+    /// There was none.
+    Absent,
+    /// An attempt with its key runs; nothing was changed. Ask again when it has ended.
+    InFlight,
+}
+
+impl<DB: Backend> Idempotency<DB> {
+    /// Lists records in the order of their names: at most `limit`, those behind `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`].
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop.
+    pub async fn records(
+        &self,
+        filter: &RecordFilter,
+        after: Option<&RecordView>,
+        limit: u32,
+    ) -> Result<Vec<RecordView>, Error> {
+        let after = after.map_or(["", "", ""], |view| {
+            let name = &view.name;
+            [
+                name.scope.as_str(),
+                name.operation.as_str(),
+                name.key.as_str(),
+            ]
+        });
+        let mut conn = self.acquire(Instant::now() + LIMIT).await?;
+        let found = DB::records(&mut conn.conn, filter, after, limit.into()).await;
+        let found = conn.settle(found).map_err(claim_error::<DB>)?;
+        Ok(found.into_iter().map(RecordView::of).collect())
+    }
+
+    /// Counts the records by operation, state and age. It reads all of them, so ask seldom.
+    ///
+    /// Attempts that run leave no record; [`running`](Self::running) says how many there are on
+    /// this node.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`].
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop.
+    pub async fn count_records(&self) -> Result<Vec<RecordCount>, Error> {
+        let mut conn = self.acquire(Instant::now() + LIMIT).await?;
+        let counted = DB::count(&mut conn.conn).await;
+        let counted = conn.settle(counted).map_err(claim_error::<DB>)?;
+        Ok(merge(counted))
+    }
+
+    /// Forgets a record, so that the next attempt with its key runs: a second effect, unless the
+    /// first has been undone. `by` says in the log who wants it so, and why.
+    ///
+    /// It holds the attempts' own lock meanwhile, so it never comes between an attempt and its
+    /// record.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::ReadOnly`], [`Error::TryAgain`] and [`Error::TimedOut`]:
+    /// nothing has changed. [`Error::OutcomeUnknown`]: ask for the record.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop; it may take effect all the same.
+    pub async fn invalidate(&self, name: &RecordName, by: &str) -> Result<Invalidated, Error> {
+        let (idem, name, by) = (self.clone(), name.clone(), by.to_owned());
+        let running = tokio::spawn(async move {
+            let _running = idem.running_token();
+            let until = Instant::now() + LIMIT;
+            let invalidated = timeout_at(until, idem.invalidate_until(&name, until)).await;
+            let invalidated = invalidated.unwrap_or(Err(Error::TimedOut));
+            tracing::warn!(
+                target: "idem::audit",
+                scope = name.scope.as_str(),
+                operation = name.operation.as_str(),
+                key = name.key.digest(),
+                by,
+                ?invalidated,
+                "a record was to be invalidated"
+            );
+            invalidated
+        });
+        running.await.unwrap_or(Err(Error::TryAgain(None)))
+    }
+
+    async fn invalidate_until(
+        &self,
+        name: &RecordName,
+        until: Instant,
+    ) -> Result<Invalidated, Error> {
+        let Ok(_place) = self.in_flight().try_arrive(name, &Fingerprint::none()) else {
+            return Ok(Invalidated::InFlight);
+        };
+        let (id, policy) = (Uuid::new_v4(), Policy::default());
+        let opening = Opening::new(Some(name), id, &policy);
+        let (mut session, probe) = Session::open(self, &opening, until).await?;
+        if !probe.free || probe.found.is_none() {
+            session.leave_untouched(END).await;
+            return Ok(match probe.free {
+                true => Invalidated::Absent,
+                false => Invalidated::InFlight,
+            });
+        }
+        session.leave_guard(Effects::Keep).await?;
+        let deleted = DB::invalidate(session.conn(), name).await;
+        if !deleted.map_err(claim_error::<DB>)? {
+            session.roll_back(END).await;
+            return Ok(Invalidated::Absent);
+        }
+        complete::commit(self, session, None, id, until).await?;
+        Ok(Invalidated::Gone)
+    }
+}
+
+/// How long an operator's statement may take, waiting included.
+const LIMIT: Duration = Duration::from_secs(10);

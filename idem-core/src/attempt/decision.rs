@@ -1,0 +1,99 @@
+//! Asking the database about an attempt, again where it collides or waits for another node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::attempt::session::{END, Session, claim_error};
+use crate::store::{Backend, Opening, StoredRecord};
+use crate::{Attempt, Error, Idempotency};
+
+/// What the database says of an attempt.
+pub(crate) enum Asked<DB: Backend> {
+    /// It may run, in this transaction, and what keeps other processes out where it runs outside of it.
+    Fresh(Session<DB>, Option<DB::ProcessLock>),
+    /// A live record is there.
+    Found(Arc<StoredRecord>),
+    /// Another node's attempt runs.
+    Running,
+}
+
+/// Where an attempt's work has its effects.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Work {
+    InTransaction,
+    Outside,
+}
+
+impl<DB: Backend> Idempotency<DB> {
+    /// Asks until the answer is other than "running on another node", or patience is over.
+    ///
+    /// No connection is held between two looks.
+    pub(crate) async fn ask_until(
+        &self,
+        attempt: &Attempt,
+        work: Work,
+        id: Uuid,
+        patience: Instant,
+    ) -> Result<Asked<DB>, Error> {
+        const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let asked = self.ask_with_retries(attempt, work, id).await?;
+            let now = Instant::now();
+            if !matches!(asked, Asked::Running) || now >= patience {
+                return Ok(asked);
+            }
+            let jittered = pause.mul_f64(0.5 + fastrand::f64());
+            sleep(jittered.min(patience - now)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn ask_with_retries(
+        &self,
+        attempt: &Attempt,
+        work: Work,
+        id: Uuid,
+    ) -> Result<Asked<DB>, Error> {
+        let mut retries = 0..self.settings().claim_retries;
+        loop {
+            match self.ask(attempt, work, id).await {
+                Err(Error::TryAgain(_)) if retries.next().is_some() => {
+                    sleep(Duration::from_millis(fastrand::u64(1..20))).await;
+                }
+                asked => return asked,
+            }
+        }
+    }
+
+    async fn ask(&self, attempt: &Attempt, work: Work, id: Uuid) -> Result<Asked<DB>, Error> {
+        if DB::SINGLE_WRITER {
+            // Reading does not queue behind a writer, so replays are not held up by one.
+            let mut conn = self.acquire(attempt.deadline).await?;
+            let found = DB::find(&mut conn.conn, &attempt.name).await;
+            let found = conn.settle(found).map_err(claim_error::<DB>)?;
+            if let Some(record) = found.filter(|record| !record.expired) {
+                return Ok(Asked::Found(Arc::new(record)));
+            }
+        }
+        let opening = Opening {
+            if_it_may_run: true,
+            ..Opening::new(Some(&attempt.name), id, &attempt.policy)
+        };
+        let (mut session, probe) = Session::open(self, &opening, attempt.deadline).await?;
+        let asked = match probe.found {
+            Some(record) if !record.expired => Asked::Found(Arc::new(record)),
+            _ if !probe.free => Asked::Running,
+            _ if work == Work::InTransaction => return Ok(Asked::Fresh(session, None)),
+            _ => match session.keep_processes_out(&attempt.name).await? {
+                Some(lock) => return Ok(Asked::Fresh(session, Some(lock))),
+                None => Asked::Running,
+            },
+        };
+        session.leave_untouched(END).await;
+        Ok(asked)
+    }
+}

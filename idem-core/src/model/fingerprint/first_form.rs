@@ -1,0 +1,38 @@
+//! The first form of fingerprints: one digest of everything, which does not say what it is made of.
+
+use sha2::{Digest, Sha256};
+
+use super::form::{Request, part};
+use super::{Comparison, JSON_V1};
+use crate::model::canonical_json;
+
+/// Compares with what any of the options could have made of the request, that a deploy may have
+/// changed since.
+pub(super) fn compare(request: &Request, body: &[u8], version: i16, stored: &[u8]) -> Comparison {
+    let canonical = match version {
+        JSON_V1 => canonical_json::canonical(body),
+        _ => None,
+    };
+    let body = canonical.as_deref().unwrap_or(body);
+    let paths = [Some(&request.path), request.other_path.as_ref()];
+    let is_same = paths.into_iter().flatten().any(|path| {
+        [true, false].into_iter().any(|with_headers| {
+            let mut hash = Sha256::new();
+            hash.update(version.to_be_bytes());
+            part(&mut hash, request.method.as_bytes());
+            part(&mut hash, path.as_bytes());
+            part(&mut hash, request.query.as_bytes());
+            part(&mut hash, &request.content_type);
+            for (name, value) in request.lines.iter().filter(|_| with_headers) {
+                part(&mut hash, name.as_bytes());
+                part(&mut hash, value);
+            }
+            part(&mut hash, body);
+            *hash.finalize() == *stored
+        })
+    });
+    match is_same {
+        true => Comparison::Same,
+        false => Comparison::Different,
+    }
+}

@@ -1,0 +1,181 @@
+//! What a request is compared by, in each of the forms in which records are stored.
+//!
+//! A byte for the form (whether captured parameters stand in for the path), the digest of the
+//! request without its headers, then a tag and a digest per header that the operation lists. So
+//! headers can be listed and dropped by a deploy: those are compared that both sides know.
+
+use sha2::{Digest, Sha256};
+
+use super::{Comparison, FingerprintInput};
+use crate::model::canonical_json;
+
+/// The parts of a request, without its body.
+pub(super) struct Request {
+    pub(super) method: Box<str>,
+    pub(super) path: Box<str>,
+    pub(super) other_path: Option<Box<str>>,
+    form: u8,
+    pub(super) query: Box<str>,
+    pub(super) content_type: Box<[u8]>,
+    /// As they came, for the first form.
+    pub(super) lines: Vec<(Box<str>, Box<[u8]>)>,
+    pub(super) headers: Headers,
+    body: [u8; 32],
+}
+
+/// A digest in its form.
+pub(super) struct InForm(u8, [u8; 32]);
+
+/// The listed headers by their tags, in order: what each says, or that it is not there.
+#[derive(Default)]
+pub(super) struct Headers(Vec<[u8; HEADER]>);
+
+const TAG: usize = 8;
+const HEADER: usize = TAG + 8;
+/// So many fit a column of 255 bytes; further ones are taken together.
+const MOST_HEADERS: usize = (255 - 33) / HEADER;
+
+impl Request {
+    pub(super) fn of(input: &FingerprintInput<'_>) -> Self {
+        Self {
+            method: input.method.into(),
+            path: input.path.into(),
+            other_path: input.other_path.map(Into::into),
+            form: u8::from(input.is_by_parameters),
+            query: input.query.into(),
+            content_type: input.content_type.into(),
+            lines: input
+                .headers
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
+            headers: Headers::of(input),
+            body: Sha256::digest(input.body).into(),
+        }
+    }
+
+    pub(super) fn by_bytes(&self) -> InForm {
+        InForm(self.form, self.digest(b"body", &self.path, &self.body))
+    }
+
+    pub(super) fn by_json(&self, body: &[u8]) -> InForm {
+        let body = self.json(body);
+        InForm(self.form, self.digest(b"json", &self.path, &body))
+    }
+
+    /// None where the request has no path in this form.
+    pub(super) fn by_bytes_in(&self, form: u8) -> Option<[u8; 32]> {
+        Some(self.digest(b"body", self.path_in(form)?, &self.body))
+    }
+
+    pub(super) fn by_json_in(&self, form: u8, body: &[u8]) -> Option<[u8; 32]> {
+        Some(self.digest(b"json", self.path_in(form)?, &self.json(body)))
+    }
+
+    fn path_in(&self, form: u8) -> Option<&str> {
+        match form == self.form {
+            true => Some(&self.path),
+            false => self.other_path.as_deref(),
+        }
+    }
+
+    fn json(&self, body: &[u8]) -> [u8; 32] {
+        match canonical_json::canonical(body) {
+            Some(text) => Sha256::digest(text).into(),
+            None => self.body,
+        }
+    }
+
+    fn digest(&self, kind: &[u8], path: &str, body: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for bytes in [
+            kind,
+            self.method.as_bytes(),
+            path.as_bytes(),
+            self.query.as_bytes(),
+            &self.content_type,
+            body,
+        ] {
+            part(&mut hash, bytes);
+        }
+        hash.finalize().into()
+    }
+}
+
+impl InForm {
+    pub(super) fn with(&self, headers: &Headers) -> Vec<u8> {
+        let headers = headers.0.iter().flatten().copied();
+        std::iter::once(self.0)
+            .chain(self.1)
+            .chain(headers)
+            .collect()
+    }
+}
+
+impl Headers {
+    fn of(input: &FingerprintInput<'_>) -> Self {
+        let mut names: Vec<&str> = input.header_names.to_vec();
+        names.extend(input.headers.iter().map(|(name, _)| *name));
+        names.sort_unstable();
+        names.dedup();
+        let rest = names.split_off(names.len().min(MOST_HEADERS - 1));
+        let mut groups: Vec<Vec<&str>> = names.into_iter().map(|name| vec![name]).collect();
+        groups.extend((!rest.is_empty()).then_some(rest));
+        let mut headers: Vec<_> = groups.iter().map(|names| header(names, input)).collect();
+        headers.sort_unstable();
+        Self(headers)
+    }
+}
+
+fn header(names: &[&str], input: &FingerprintInput<'_>) -> [u8; HEADER] {
+    let (mut name, mut value) = (Sha256::new(), Sha256::new());
+    for listed in names {
+        part(&mut name, listed.as_bytes());
+        for (_, line) in input.headers.iter().filter(|(name, _)| name == listed) {
+            part(&mut value, listed.as_bytes());
+            part(&mut value, line);
+        }
+    }
+    let mut header = [0; HEADER];
+    let digests = name
+        .finalize()
+        .into_iter()
+        .take(TAG)
+        .chain(value.finalize());
+    for (byte, digest) in header.iter_mut().zip(digests) {
+        *byte = digest;
+    }
+    header
+}
+
+/// Compares the headers that both sides list.
+pub(super) fn same_headers(own: &Headers, stored: &[u8]) -> Comparison {
+    let (stored, rest) = stored.as_chunks::<HEADER>();
+    if !rest.is_empty() {
+        return Comparison::Unknown;
+    }
+    let differs = |header: &[u8; HEADER]| {
+        let mut known = own
+            .0
+            .iter()
+            .filter(|own| own.first_chunk::<TAG>() == header.first_chunk());
+        known.any(|own| own != header)
+    };
+    match stored.iter().any(differs) {
+        true => Comparison::Different,
+        false => Comparison::Same,
+    }
+}
+
+/// A short digest of a name.
+pub(super) fn tag(name: &[u8]) -> [u8; TAG] {
+    let digest: [u8; 32] = Sha256::digest(name).into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Each part is preceded by its length, so that none can pass for two.
+pub(super) fn part(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}

@@ -1,0 +1,153 @@
+//! What enforcement would make of an attempt that it only watches.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::attempt::claim::{Claim, came_again, replay};
+use crate::attempt::session::claim_error;
+use crate::node::in_flight::{Place, Taken};
+use crate::store::{Backend, NewRecord, StoredRecord};
+use crate::{Attempt, Completion, Error, Idempotency, metrics};
+
+/// What enforcement would have made of an attempt.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever reports must know each of them"
+)]
+pub enum Forecast {
+    /// It would have run.
+    Fresh,
+    /// It would have been answered from this completion.
+    Replay(Arc<Completion>),
+    /// It would have been told that another attempt runs.
+    InFlight,
+    /// It would have been told that the key was used for another request.
+    Mismatch,
+    /// It would have been refused, since the records cannot be read.
+    Unknown,
+}
+
+/// A watched attempt: its name, its place on this node, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Watch<DB: Backend> {
+    pub(crate) idem: Idempotency<DB>,
+    pub(crate) attempt: Attempt,
+    pub(crate) id: Uuid,
+    pub(crate) forecast: Forecast,
+    /// None while another attempt of the name runs here.
+    place: Option<Place>,
+    /// The database was asked, and there was no record.
+    may_store: bool,
+}
+
+impl<DB: Backend> Watch<DB> {
+    /// Takes the attempt's place on this node, if it is free. Nobody waits.
+    pub(crate) fn arrive(idem: &Idempotency<DB>, attempt: Attempt) -> Self {
+        if idem.recent().is_key_new_for(&attempt, Instant::now()) {
+            let operation = attempt.name.operation.as_str();
+            metrics::count(&metrics::KEYS_CHANGED, &[operation], 1);
+            tracing::info!(
+                operation,
+                key = attempt.name.key.digest(),
+                "the same request came under another key within a minute: does the client make a \
+                 new key for each retry?"
+            );
+        }
+        let arrived = idem
+            .in_flight()
+            .try_arrive(&attempt.name, &attempt.fingerprint);
+        let (place, forecast) = match arrived {
+            Ok(place) => (Some(place), Forecast::Unknown),
+            Err(Taken::ByOther) => (None, Forecast::Mismatch),
+            Err(Taken::BySame) => (None, Forecast::InFlight),
+        };
+        Self {
+            idem: idem.clone(),
+            attempt,
+            id: Uuid::new_v4(),
+            forecast,
+            place,
+            may_store: false,
+        }
+    }
+
+    /// Takes note of what the database has said.
+    ///
+    /// Only the first of a name keeps its place: others must not keep anybody waiting.
+    pub(crate) fn see(&mut self, is_free: bool, found: Option<StoredRecord>) {
+        let found = found.filter(|record| !record.expired).map(Arc::new);
+        self.may_store = found.is_none();
+        match (found, self.place.take()) {
+            (Some(record), place) => {
+                if let Some(place) = place {
+                    place.completed(&record);
+                }
+                self.forecast = self.forecast_of(&record);
+            }
+            (None, place) if is_free => {
+                // Who ran here when this one came may have ended meanwhile, and left nothing.
+                let Attempt {
+                    name, fingerprint, ..
+                } = &self.attempt;
+                let in_flight = self.idem.in_flight();
+                self.place = place.or_else(|| in_flight.try_arrive(name, fingerprint).ok());
+                if let Some(place) = &self.place {
+                    place.runs();
+                    self.forecast = Forecast::Fresh;
+                }
+            }
+            (None, Some(_)) => self.forecast = Forecast::InFlight,
+            // What this node knows of an attempt that runs is more than that one does.
+            (None, None) => {}
+        }
+    }
+
+    fn forecast_of(&self, record: &StoredRecord) -> Forecast {
+        match replay::<()>(record, &self.attempt.fingerprint) {
+            Ok(Claim::Replay(completion)) => {
+                came_again(&self.attempt.name, record.age);
+                Forecast::Replay(completion)
+            }
+            Ok(Claim::Mismatch) => Forecast::Mismatch,
+            Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => Forecast::Unknown,
+        }
+    }
+
+    /// Looks for the record on a connection of its own.
+    pub(crate) async fn look(&mut self) -> Result<(), Error> {
+        let mut conn = self.idem.acquire(self.attempt.deadline).await?;
+        let found = DB::find(&mut conn.conn, &self.attempt.name).await;
+        let found = conn.settle(found).map_err(claim_error::<DB>)?;
+        self.see(true, found);
+        Ok(())
+    }
+
+    /// Whether the attempt may leave a record: there was none.
+    ///
+    /// It need not be the first: should that one fail, this one's effect is the one to know of.
+    /// Should both be stored, the later one finds the earlier one's.
+    pub(crate) fn may_store(&self) -> bool {
+        self.may_store
+    }
+
+    pub(crate) fn record<'a>(&'a self, completion: &'a Completion) -> NewRecord<'a> {
+        NewRecord {
+            name: &self.attempt.name,
+            attempt: self.id,
+            fingerprint: &self.attempt.fingerprint,
+            completion,
+            ttl: self.attempt.policy.ttl,
+        }
+    }
+
+    /// Answers those who wait for the attempt, in another mode, with what it has stored.
+    pub(crate) fn stored(self, completion: Completion) {
+        metrics::stored(&self.attempt.name, &completion);
+        let Some(place) = self.place else { return };
+        let record = StoredRecord::new(&self.attempt.fingerprint, completion);
+        place.completed(&Arc::new(record));
+    }
+}

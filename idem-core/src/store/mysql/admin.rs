@@ -1,0 +1,105 @@
+//! The records of MariaDB and MySQL as operators see them.
+
+use futures_util::future::BoxFuture;
+use sqlx::mysql::MySqlConnection;
+use sqlx::{MySql, Row};
+
+use super::flag;
+use super::statement::{afresh, leave};
+use crate::store::{Records, StoredCount, StoredView};
+use crate::{RecordFilter, RecordName};
+
+impl Records for MySql {
+    fn records<'a>(
+        conn: &'a mut MySqlConnection,
+        filter: &'a RecordFilter,
+        after: [&'a str; 3],
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>> {
+        Box::pin(async move {
+            let mut rows = sqlx::query(
+                "select convert(scope using utf8mb4) as scope, \
+                   convert(operation using utf8mb4) as operation, \
+                   convert(`key` using utf8mb4) as `key`, status, reference, \
+                   timestampdiff(microsecond, '1970-01-01', created_at) div 1000 as created_at, \
+                   timestampdiff(microsecond, '1970-01-01', expires_at) div 1000 as expires_at, \
+                   expires_at <= utc_timestamp(6) as expired, \
+                   cast(length(headers) + length(`body`) as signed) as bytes \
+                 from idem_record \
+                 where (? is null or scope = ?) and (? is null or operation = ?) \
+                   and (? is null or `key` = ?) and (scope, operation, `key`) > (?, ?, ?) \
+                 order by idem_record.scope, idem_record.operation, idem_record.`key` limit ?",
+            );
+            for part in filter.parts() {
+                let part = part.map(str::as_bytes);
+                rows = rows.bind(part).bind(part);
+            }
+            for part in after {
+                rows = rows.bind(part.as_bytes());
+            }
+            afresh(conn).await?;
+            let rows = rows.bind(limit).fetch_all(&mut *conn).await?;
+            leave(conn).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(StoredView {
+                        scope: row.try_get("scope")?,
+                        operation: row.try_get("operation")?,
+                        key: row.try_get("key")?,
+                        status: row.try_get("status")?,
+                        reference: row.try_get("reference")?,
+                        created_at: row.try_get("created_at")?,
+                        expires_at: row.try_get("expires_at")?,
+                        expired: flag(row, "expired")?,
+                        bytes: row.try_get("bytes")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn count(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<StoredCount>>> {
+        Box::pin(async move {
+            let rows = sqlx::query(
+                "select convert(operation using utf8mb4) as operation, status, \
+                   expires_at <= utc_timestamp(6) as expired, \
+                   cast(case when created_at > utc_timestamp(6) - interval 1 hour then 0 \
+                     when created_at > utc_timestamp(6) - interval 1 day then 1 \
+                     else 2 end as signed) as age, count(*) as records \
+                 from idem_record group by 1, 2, 3, 4 order by 1, 2, 3, 4 \
+                 limit 18446744073709551615",
+            );
+            afresh(conn).await?;
+            let rows = rows.fetch_all(&mut *conn).await?;
+            leave(conn).await?;
+            rows.iter()
+                .map(|row| {
+                    let age: i64 = row.try_get("age")?;
+                    Ok(StoredCount {
+                        operation: row.try_get("operation")?,
+                        status: row.try_get("status")?,
+                        expired: flag(row, "expired")?,
+                        age: i32::try_from(age).unwrap_or(2),
+                        records: row.try_get("records")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn invalidate<'a>(
+        conn: &'a mut MySqlConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem_record where scope = ? and operation = ? and `key` = ?",
+            );
+            let delete = delete
+                .bind(name.scope.as_str().as_bytes())
+                .bind(name.operation.as_str().as_bytes())
+                .bind(name.key.as_str().as_bytes());
+            Ok(delete.execute(conn).await?.rows_affected() > 0)
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! Messages of MariaDB or MySQL whose handling has failed.
+
+use futures_util::future::BoxFuture;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
+use sqlx::{MySql, Row};
+
+use super::name::hex;
+use super::statement::{afresh, leave, write};
+use crate::RecordName;
+use crate::store::{Letters, NewAttempt, StoredLetter};
+
+impl Letters for MySql {
+    fn count_attempt<'a>(
+        conn: &'a mut MySqlConnection,
+        attempt: &'a NewAttempt<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<i32>> {
+        Box::pin(async move {
+            // Columns are set from left to right, and read as they are set.
+            let count = sqlx::query(
+                "insert into idem_dead_letter (scope, operation, `key`, message_id, attempts, \
+                   error, reference, payload, first_attempt_at, last_attempt_at, expires_at) \
+                 values (?, ?, ?, ?, 1, ?, ?, ?, utc_timestamp(6), utc_timestamp(6), \
+                   utc_timestamp(6) + interval ? microsecond) \
+                 on duplicate key update \
+                   attempts = if(parked_at is null and expires_at <= utc_timestamp(6), \
+                     1, attempts + ?), \
+                   error = coalesce(values(error), error), \
+                   reference = coalesce(values(reference), reference), \
+                   payload = coalesce(values(payload), payload), \
+                   last_attempt_at = values(last_attempt_at), expires_at = values(expires_at)",
+            );
+            named(count, attempt.name)
+                .bind(attempt.message_id)
+                .bind(attempt.error)
+                .bind(attempt.reference)
+                .bind(attempt.payload)
+                .bind(i64::try_from(attempt.retention.as_micros()).unwrap_or(i64::MAX))
+                .bind(i32::from(attempt.is_new))
+                .execute(&mut *conn)
+                .await?;
+            let read = sqlx::query(
+                "select attempts from idem_dead_letter \
+                 where scope = ? and operation = ? and `key` = ? limit 1",
+            );
+            let row = named(read, attempt.name).fetch_one(conn).await?;
+            row.try_get("attempts")
+        })
+    }
+
+    fn park<'a>(
+        conn: &'a mut MySqlConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let park = sqlx::query(
+                "update idem_dead_letter set parked_at = utc_timestamp(6), redriven_at = null \
+                 where scope = ? and operation = ? and `key` = ?",
+            );
+            named(park, name).execute(conn).await.map(|_| ())
+        })
+    }
+
+    fn settle<'a>(
+        conn: &'a mut MySqlConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let delete = sqlx::query(
+                "delete from idem_dead_letter where scope = ? and operation = ? and `key` = ?",
+            );
+            named(delete, name).execute(conn).await.map(|_| ())
+        })
+    }
+
+    fn letters<'a>(
+        conn: &'a mut MySqlConnection,
+        operation: &'a str,
+        message_id: Option<&'a [u8]>,
+        after: i64,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
+        Box::pin(async move {
+            let rows = sqlx::query(
+                "select id, convert(scope using utf8mb4) as scope, \
+                   convert(`key` using utf8mb4) as `key`, message_id, attempts, error, reference, \
+                   payload, \
+                   timestampdiff(microsecond, '1970-01-01', parked_at) div 1000 as parked_at, \
+                   timestampdiff(microsecond, '1970-01-01', redriven_at) div 1000 as redriven_at \
+                 from idem_dead_letter \
+                 where operation = ? and parked_at is not null \
+                   and (? is null or message_id = ?) and id > ? order by id limit ?",
+            );
+            let rows = rows
+                .bind(operation.as_bytes())
+                .bind(message_id)
+                .bind(message_id);
+            let rows = rows.bind(after).bind(limit);
+            afresh(conn).await?;
+            let rows = rows.fetch_all(&mut *conn).await?;
+            leave(conn).await?;
+            rows.iter().map(letter).collect()
+        })
+    }
+
+    fn redrive<'a>(
+        conn: &'a mut MySqlConnection,
+        name: &'a RecordName,
+        id: i64,
+        parked: u16,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let mark = sqlx::query(
+                "update idem_dead_letter set attempts = 0, redriven_at = utc_timestamp(6) \
+                 where id = ? and parked_at is not null",
+            );
+            if mark.bind(id).execute(&mut *conn).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let free = sqlx::query(
+                "delete from idem_record \
+                 where scope = ? and operation = ? and `key` = ? and status = ?",
+            );
+            let free = named(free, name).bind(i16::try_from(parked).unwrap_or(i16::MAX));
+            free.execute(conn).await?;
+            Ok(true)
+        })
+    }
+
+    fn discard(conn: &mut MySqlConnection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>> {
+        Box::pin(async move {
+            let delete =
+                sqlx::query("delete from idem_dead_letter where id = ? and parked_at is not null");
+            Ok(delete.bind(id).execute(conn).await?.rows_affected() == 1)
+        })
+    }
+
+    fn count_letters(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
+        Box::pin(async move {
+            let count = "select count(*) from idem_dead_letter where parked_at is not null limit 1";
+            afresh(conn).await?;
+            let letters = sqlx::query_scalar(count).fetch_one(&mut *conn).await?;
+            leave(conn).await?;
+            Ok(letters)
+        })
+    }
+
+    fn sweep_letters(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let sweep = format!(
+                "/*M!100000 set statement sql_safe_updates = 0 for */ delete d from \
+                   (select id from idem_dead_letter \
+                     where parked_at is null and expires_at <= utc_timestamp(6) \
+                     order by expires_at limit {limit} for update skip locked) as expired \
+                 straight_join idem_dead_letter as d on d.id = expired.id"
+            );
+            write(conn, &sweep).await
+        })
+    }
+
+    fn erase_letters<'a>(
+        conn: &'a mut MySqlConnection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let scope = hex(scope.as_bytes());
+            let erase = format!("delete from idem_dead_letter where scope = {scope} limit {limit}");
+            write(conn, &erase).await
+        })
+    }
+}
+
+type Query<'q> = sqlx::query::Query<'q, MySql, sqlx::mysql::MySqlArguments>;
+
+fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
+    query
+        .bind(name.scope.as_str().as_bytes())
+        .bind(name.operation.as_str().as_bytes())
+        .bind(name.key.as_str().as_bytes())
+}
+
+fn letter(row: &MySqlRow) -> sqlx::Result<StoredLetter> {
+    Ok(StoredLetter {
+        id: row.try_get("id")?,
+        scope: row.try_get("scope")?,
+        key: row.try_get("key")?,
+        message_id: row.try_get("message_id")?,
+        attempts: row.try_get("attempts")?,
+        error: row.try_get("error")?,
+        reference: row.try_get("reference")?,
+        payload: row.try_get("payload")?,
+        parked_at: row.try_get("parked_at")?,
+        redriven_at: row.try_get("redriven_at")?,
+    })
+}

@@ -1,0 +1,52 @@
+//! The rules of a rollout in MariaDB or MySQL.
+
+use futures_util::future::BoxFuture;
+use sqlx::MySql;
+use sqlx::mysql::MySqlConnection;
+
+use super::name::hex;
+use super::statement::{afresh, leave, write};
+use crate::store::Rollouts;
+
+impl Rollouts for MySql {
+    fn rollout(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
+        Box::pin(async move {
+            let rows = sqlx::query_as(
+                "select convert(operation using utf8mb4), convert(rule using utf8mb4) \
+                 from idem_rollout limit 18446744073709551615",
+            );
+            // In what was left open the next look would see the same again.
+            afresh(conn).await?;
+            let rows = rows.fetch_all(&mut *conn).await?;
+            leave(conn).await?;
+            Ok(rows)
+        })
+    }
+
+    fn set_rollout<'a>(
+        conn: &'a mut MySqlConnection,
+        operation: &'a str,
+        rule: &'a str,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let (operation, rule) = (hex(operation.as_bytes()), hex(rule.as_bytes()));
+            let set = format!(
+                "insert into idem_rollout (operation, rule, updated_at) \
+                 values ({operation}, {rule}, utc_timestamp(6)) on duplicate key update \
+                   rule = values(rule), updated_at = values(updated_at)"
+            );
+            write(conn, &set).await.map(|_| ())
+        })
+    }
+
+    fn clear_rollout<'a>(
+        conn: &'a mut MySqlConnection,
+        operation: &'a str,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            let operation = hex(operation.as_bytes());
+            let clear = format!("delete from idem_rollout where operation = {operation}");
+            write(conn, &clear).await.map(|_| ())
+        })
+    }
+}

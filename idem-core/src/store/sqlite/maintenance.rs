@@ -1,0 +1,97 @@
+//! Deleting records of SQLite, checking its tables and making them.
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Sqlite, SqlitePool};
+
+use crate::store::Upkeep;
+
+impl Upkeep for Sqlite {
+    fn sweep_lag(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
+        Box::pin(async move {
+            let lag = sqlx::query_scalar(
+                "select cast(unixepoch('subsec') * 1000 as integer) - expires_at \
+                 from idem_record where expires_at <= unixepoch('subsec') * 1000 \
+                 order by expires_at limit 1",
+            );
+            lag.fetch_optional(conn).await
+        })
+    }
+
+    fn sweep(conn: &mut SqliteConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem_record where rowid in (select rowid from idem_record \
+                   where expires_at <= unixepoch('subsec') * 1000 order by expires_at limit ?)",
+            );
+            Ok(done.bind(limit).execute(conn).await?.rows_affected())
+        })
+    }
+
+    fn erase<'a>(
+        conn: &'a mut SqliteConnection,
+        scope: &'a str,
+        limit: i64,
+    ) -> BoxFuture<'a, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem_record where rowid in \
+                   (select rowid from idem_record where scope = ? limit ?)",
+            );
+            Ok(done
+                .bind(scope)
+                .bind(limit)
+                .execute(conn)
+                .await?
+                .rows_affected())
+        })
+    }
+
+    fn check(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
+        Box::pin(async move {
+            let absent: Vec<String> = sqlx::query_scalar(
+                "select 'the table ' || value || ' is missing: run idem.migrate()' \
+                 from json_each('[\"idem_record\", \"idem_dead_letter\", \"idem_rollout\"]') where value not in \
+                   (select name from sqlite_schema where type = 'table')",
+            )
+            .fetch_all(&mut *conn)
+            .await?;
+            let read_only: bool = sqlx::query_scalar("pragma query_only")
+                .fetch_one(conn)
+                .await?;
+            let mut missing = absent;
+            if read_only {
+                missing.push("the connection is query_only: turn the pragma off".to_owned());
+            }
+            Ok(missing)
+        })
+    }
+
+    fn migrate(pool: &SqlitePool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
+        Box::pin(async move {
+            let migrations = [
+                (
+                    1,
+                    "record",
+                    include_str!("../../../migrations/sqlite/0001_record.sql"),
+                ),
+                (
+                    2,
+                    "dead_letter",
+                    include_str!("../../../migrations/sqlite/0002_dead_letter.sql"),
+                ),
+                (
+                    3,
+                    "rollout",
+                    include_str!("../../../migrations/sqlite/0003_rollout.sql"),
+                ),
+            ];
+            let migrator = crate::store::maintenance::migrator("idem_migration", &migrations);
+            // The migrator has no lock of its own here; the one writer's turn is one.
+            let mut tx = pool.begin_with("begin immediate").await?;
+            // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
+            migrator.run_direct(None, &mut *tx, false).await?;
+            Ok(tx.commit().await?)
+        })
+    }
+}
