@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use idem_core::{
     Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Error, Forecast, Fresh,
-    Idempotency, Policy, Rollout, Settings, Tx, Unenforced,
+    Idempotency, ObservedAttempt as Unenforced, Policy, Rollout, Settings, Tx,
 };
 use tokio::time::Instant;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use idem_core::{
     Admission, Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Error, Forecast,
-    FreshWithoutTx, Idempotency, Policy, Rollout, Settings, UnenforcedWithoutTx,
+    FreshWithoutTx, Idempotency, ObservedWithoutTx, Policy, Rollout, Settings,
 };
 use tokio::time::Instant;
 
@@ -116,7 +116,7 @@ impl Runtime for WithoutTx {
     }
 }
 
-impl<DB: Backend> UnenforcedEnding for UnenforcedWithoutTx<DB> {
+impl<DB: Backend> UnenforcedEnding for ObservedWithoutTx<DB> {
     fn forecast(&self) -> Option<&Forecast> {
         Some(self.forecast())
     }

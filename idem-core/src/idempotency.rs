@@ -16,7 +16,7 @@ use crate::attempt::session::claim_error;
 use crate::builder::{IdempotencyBuilder, Settings};
 use crate::node::connection::{Held, Holding};
 use crate::node::in_flight::InFlight;
-use crate::node::recent_requests::Recent;
+use crate::node::recent_requests::RecentRequests;
 use crate::store::Backend;
 use crate::{Buffered, CheckError, Error, MigrateError, Rollout, ShutdownTimedOut};
 
@@ -41,7 +41,7 @@ struct Inner<DB: Backend> {
     settings: Settings,
     in_flight: InFlight,
     rollout: Rollout,
-    recent: Recent,
+    recent: RecentRequests,
     unwatched_until: Mutex<Option<Instant>>,
     /// When the last sweep came to its end, or else the handle was built.
     swept_at: Mutex<Instant>,
@@ -80,7 +80,7 @@ impl<DB: Backend> Idempotency<DB> {
             pool,
             in_flight: InFlight::new(settings.max_waiting),
             rollout: Rollout::new(settings.rollout.clone()),
-            recent: Recent::default(),
+            recent: RecentRequests::default(),
             unwatched_until: Mutex::new(None),
             swept_at: Mutex::new(Instant::now()),
             attempts: Arc::new(Semaphore::new(settings.max_attempts)),
@@ -211,7 +211,7 @@ impl<DB: Backend> Idempotency<DB> {
         &self.0.in_flight
     }
 
-    pub(crate) fn recent(&self) -> &Recent {
+    pub(crate) fn recent(&self) -> &RecentRequests {
         &self.0.recent
     }
 

@@ -53,6 +53,6 @@ pub use model::policy::{Isolation, Policy, WhileRunning};
 pub use model::record::{Completion, InvalidOperation, Operation, RecordName};
 pub use model::scope::{InvalidScope, Scope};
 pub use observe::forecast::Forecast;
-pub use observe::{Unenforced, UnenforcedWithoutTx};
+pub use observe::{ObservedAttempt, ObservedWithoutTx};
 pub use rollout::{InvalidRollout, Rollout, RolloutMode, RolloutPlan, RolloutRule};
 pub use store::Backend;

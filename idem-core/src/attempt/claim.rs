@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::attempt::complete::Ticket;
-use crate::attempt::decision::{Asked, Work};
+use crate::attempt::complete::ClaimedAttempt;
+use crate::attempt::decision::{ClaimDecision, Work};
 use crate::attempt::session::Session;
 use crate::idempotency::Entered;
 use crate::model::fingerprint::Comparison;
-use crate::node::in_flight::{Arrival, Told};
+use crate::node::in_flight::{Arrival, WaiterSignal};
 use crate::store::{Backend, FORMAT, StoredRecord};
 use crate::{
     Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Policy, RecordName,
@@ -112,7 +112,7 @@ impl<DB: Backend> Idempotency<DB> {
         policy: Policy,
         deadline: Instant,
     ) -> Result<Fresh<DB>, Error> {
-        let ticket = Ticket {
+        let ticket = ClaimedAttempt {
             _admission: self.admit()?,
             idem: self.clone(),
             _process_lock: None,
@@ -129,7 +129,7 @@ impl<DB: Backend> Idempotency<DB> {
         &self,
         attempt: Attempt,
         work: Work,
-    ) -> Result<Claim<(Ticket<DB>, Session<DB>)>, Error> {
+    ) -> Result<Claim<(ClaimedAttempt<DB>, Session<DB>)>, Error> {
         let entered = self.enter()?;
         let deadline = attempt.deadline;
         let claim = self.claim_entered(attempt, work, entered);
@@ -143,7 +143,7 @@ impl<DB: Backend> Idempotency<DB> {
         attempt: Attempt,
         work: Work,
         entered: Entered,
-    ) -> Result<Claim<(Ticket<DB>, Session<DB>)>, Error> {
+    ) -> Result<Claim<(ClaimedAttempt<DB>, Session<DB>)>, Error> {
         let Attempt {
             name,
             fingerprint,
@@ -166,16 +166,18 @@ impl<DB: Backend> Idempotency<DB> {
             Arrival::Duplicate => return Ok(Claim::InFlight),
             Arrival::Full => return Err(Error::Overloaded),
             Arrival::Queued(told, _waits) => match timeout_at(until, told).await {
-                Ok(Ok(Told::Promoted(place))) => (place, self.admit_by(until, entered).await?),
-                Ok(Ok(Told::Completed(record))) => return replay(&record, fingerprint),
-                Ok(Ok(Told::Mismatch)) => return Ok(Claim::Mismatch),
-                Ok(Ok(Told::Duplicate) | Err(_)) | Err(_) => return Ok(Claim::InFlight),
+                Ok(Ok(WaiterSignal::Promoted(place))) => {
+                    (place, self.admit_by(until, entered).await?)
+                }
+                Ok(Ok(WaiterSignal::Completed(record))) => return replay(&record, fingerprint),
+                Ok(Ok(WaiterSignal::Mismatch)) => return Ok(Claim::Mismatch),
+                Ok(Ok(WaiterSignal::Duplicate) | Err(_)) | Err(_) => return Ok(Claim::InFlight),
             },
         };
         let id = Uuid::new_v4();
         match self.ask_until(&attempt, work, id, patience).await? {
-            Asked::Running => Ok(Claim::InFlight),
-            Asked::Found(record) => {
+            ClaimDecision::Running => Ok(Claim::InFlight),
+            ClaimDecision::Found(record) => {
                 place.completed(&record);
                 let told = replay(&record, fingerprint);
                 if let Ok(Claim::Replay(_)) = &told {
@@ -183,10 +185,10 @@ impl<DB: Backend> Idempotency<DB> {
                 }
                 told
             }
-            Asked::Fresh(session, process_lock) => {
+            ClaimDecision::Fresh(session, process_lock) => {
                 place.runs();
                 let fingerprint = fingerprint.without_body();
-                let ticket = Ticket {
+                let ticket = ClaimedAttempt {
                     idem: self.clone(),
                     _process_lock: process_lock,
                     id,

@@ -13,12 +13,12 @@ use crate::attempt::session::{END, Effects, RolledBack, Session, claim_error, co
 use crate::idempotency::Admission;
 use crate::node::connection::Held;
 use crate::node::in_flight::Place;
-use crate::store::{Backend, Fault, NewRecord, Opening, Outcome, StoredRecord};
+use crate::store::{Backend, CommitOutcome, Fault, NewRecord, Opening, StoredRecord};
 use crate::{Completion, Error, Fingerprint, Idempotency, Policy, RecordName, metrics};
 
 /// An attempt that may run: its place on this node, its terms, and its name if it has a key.
 #[derive(Debug)]
-pub(crate) struct Ticket<DB: Backend> {
+pub(crate) struct ClaimedAttempt<DB: Backend> {
     pub(crate) idem: Idempotency<DB>,
     /// Keeps other processes out. Dropped before the place, whose next one asks for it.
     pub(crate) _process_lock: Option<DB::ProcessLock>,
@@ -36,7 +36,7 @@ pub(crate) enum Stored {
     LostRace,
 }
 
-impl<DB: Backend> Ticket<DB> {
+impl<DB: Backend> ClaimedAttempt<DB> {
     /// Guard, insert, commit: all of it, or nothing.
     pub(crate) async fn store(
         &self,
@@ -194,9 +194,9 @@ impl<DB: Backend> Ticket<DB> {
     }
 
     /// What has become of its own record.
-    pub(crate) async fn outcome(&self, limit: Instant) -> Result<Outcome, Error> {
+    pub(crate) async fn outcome(&self, limit: Instant) -> Result<CommitOutcome, Error> {
         let Some((name, ..)) = &self.claimed else {
-            return Ok(Outcome::Running);
+            return Ok(CommitOutcome::Running);
         };
         let mut conn = self.idem.acquire(limit).await?;
         let asked = timeout_at(limit, DB::outcome(&mut conn.conn, name, self.id)).await;
@@ -238,12 +238,12 @@ pub(crate) async fn commit<DB: Backend>(
     }
     let outcome = match name {
         Some(name) => find_outcome(idem, name, attempt).await,
-        None => Outcome::Running,
+        None => CommitOutcome::Running,
     };
     match outcome {
-        Outcome::Committed => Ok(()),
-        Outcome::RolledBack => Err(Error::TryAgain(None)),
-        Outcome::Running => Err(Error::OutcomeUnknown),
+        CommitOutcome::Committed => Ok(()),
+        CommitOutcome::RolledBack => Err(Error::TryAgain(None)),
+        CommitOutcome::Running => Err(Error::OutcomeUnknown),
     }
 }
 
@@ -252,7 +252,7 @@ async fn find_outcome<DB: Backend>(
     idem: &Idempotency<DB>,
     name: &RecordName,
     attempt: Uuid,
-) -> Outcome {
+) -> CommitOutcome {
     const LONGEST_LOOK: Duration = Duration::from_secs(5);
     let look = async {
         loop {
@@ -262,7 +262,7 @@ async fn find_outcome<DB: Backend>(
                 conn.settle(outcome)
             };
             match asked.await {
-                Ok(Outcome::Running) => {}
+                Ok(CommitOutcome::Running) => {}
                 Ok(outcome) => return outcome,
                 Err(error) => tracing::debug!(%error, "the COMMIT cannot be looked up yet"),
             }
@@ -271,5 +271,5 @@ async fn find_outcome<DB: Backend>(
     };
     timeout_at(Instant::now() + LONGEST_LOOK, look)
         .await
-        .unwrap_or(Outcome::Running)
+        .unwrap_or(CommitOutcome::Running)
 }

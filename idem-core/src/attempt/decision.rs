@@ -11,7 +11,7 @@ use crate::store::{Backend, Opening, StoredRecord};
 use crate::{Attempt, Error, Idempotency};
 
 /// What the database says of an attempt.
-pub(crate) enum Asked<DB: Backend> {
+pub(crate) enum ClaimDecision<DB: Backend> {
     /// It may run, in this transaction, and what keeps other processes out where it runs outside of it.
     Fresh(Session<DB>, Option<DB::ProcessLock>),
     /// A live record is there.
@@ -37,13 +37,13 @@ impl<DB: Backend> Idempotency<DB> {
         work: Work,
         id: Uuid,
         patience: Instant,
-    ) -> Result<Asked<DB>, Error> {
+    ) -> Result<ClaimDecision<DB>, Error> {
         const LONGEST_PAUSE: Duration = Duration::from_millis(400);
         let mut pause = Duration::from_millis(20);
         loop {
             let asked = self.ask_with_retries(attempt, work, id).await?;
             let now = Instant::now();
-            if !matches!(asked, Asked::Running) || now >= patience {
+            if !matches!(asked, ClaimDecision::Running) || now >= patience {
                 return Ok(asked);
             }
             let jittered = pause.mul_f64(0.5 + fastrand::f64());
@@ -57,7 +57,7 @@ impl<DB: Backend> Idempotency<DB> {
         attempt: &Attempt,
         work: Work,
         id: Uuid,
-    ) -> Result<Asked<DB>, Error> {
+    ) -> Result<ClaimDecision<DB>, Error> {
         let mut retries = 0..self.settings().claim_retries;
         loop {
             match self.ask(attempt, work, id).await {
@@ -69,14 +69,19 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 
-    async fn ask(&self, attempt: &Attempt, work: Work, id: Uuid) -> Result<Asked<DB>, Error> {
+    async fn ask(
+        &self,
+        attempt: &Attempt,
+        work: Work,
+        id: Uuid,
+    ) -> Result<ClaimDecision<DB>, Error> {
         if DB::SINGLE_WRITER {
             // Reading does not queue behind a writer, so replays are not held up by one.
             let mut conn = self.acquire(attempt.deadline).await?;
             let found = DB::find(&mut conn.conn, &attempt.name).await;
             let found = conn.settle(found).map_err(claim_error::<DB>)?;
             if let Some(record) = found.filter(|record| !record.expired) {
-                return Ok(Asked::Found(Arc::new(record)));
+                return Ok(ClaimDecision::Found(Arc::new(record)));
             }
         }
         let opening = Opening {
@@ -85,12 +90,12 @@ impl<DB: Backend> Idempotency<DB> {
         };
         let (mut session, probe) = Session::open(self, &opening, attempt.deadline).await?;
         let asked = match probe.found {
-            Some(record) if !record.expired => Asked::Found(Arc::new(record)),
-            _ if !probe.free => Asked::Running,
-            _ if work == Work::InTransaction => return Ok(Asked::Fresh(session, None)),
+            Some(record) if !record.expired => ClaimDecision::Found(Arc::new(record)),
+            _ if !probe.free => ClaimDecision::Running,
+            _ if work == Work::InTransaction => return Ok(ClaimDecision::Fresh(session, None)),
             _ => match session.keep_processes_out(&attempt.name).await? {
-                Some(lock) => return Ok(Asked::Fresh(session, Some(lock))),
-                None => Asked::Running,
+                Some(lock) => return Ok(ClaimDecision::Fresh(session, Some(lock))),
+                None => ClaimDecision::Running,
             },
         };
         session.leave_untouched(END).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::attempt::complete::{Stored, Ticket};
+use crate::attempt::complete::{ClaimedAttempt, Stored};
 use crate::attempt::session::{END, Effects, RolledBack, Session};
 use crate::store::Backend;
 use crate::{Completion, Error, Tx};
@@ -15,7 +15,7 @@ use crate::{Completion, Error, Tx};
 #[derive(Debug)]
 #[must_use = "dropping a fresh claim rolls it back"]
 pub struct Fresh<DB: Backend> {
-    ticket: Ticket<DB>,
+    ticket: ClaimedAttempt<DB>,
     session: Session<DB>,
     reference: Option<String>,
 }
@@ -37,7 +37,7 @@ pub enum Completed {
 }
 
 impl<DB: Backend> Fresh<DB> {
-    pub(crate) fn new(ticket: Ticket<DB>, session: Session<DB>) -> Self {
+    pub(crate) fn new(ticket: ClaimedAttempt<DB>, session: Session<DB>) -> Self {
         Self {
             ticket,
             session,
@@ -85,7 +85,7 @@ impl<DB: Backend> Fresh<DB> {
     pub(crate) async fn store(
         self,
         mut completion: Completion,
-    ) -> (Ticket<DB>, Result<Stored, Error>) {
+    ) -> (ClaimedAttempt<DB>, Result<Stored, Error>) {
         completion.reference = self.reference;
         let limit = self.ticket.end_of_completion();
         let stored = self
@@ -125,7 +125,7 @@ impl<DB: Backend> Fresh<DB> {
     }
 
     /// As [`release`](Self::release) and [`stop`](Self::stop), without a terminal answer.
-    pub(crate) async fn roll_back(mut self, stops: bool) -> (Ticket<DB>, RolledBack) {
+    pub(crate) async fn roll_back(mut self, stops: bool) -> (ClaimedAttempt<DB>, RolledBack) {
         if stops {
             self.session.cancel(&self.ticket.idem).await;
         }
@@ -138,7 +138,7 @@ impl<DB: Backend> Fresh<DB> {
         self.ticket.deadline
     }
 
-    pub(crate) fn into_parts(self) -> (Ticket<DB>, Session<DB>) {
+    pub(crate) fn into_parts(self) -> (ClaimedAttempt<DB>, Session<DB>) {
         (self.ticket, self.session)
     }
 }

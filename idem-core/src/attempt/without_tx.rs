@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 
-use crate::attempt::complete::{Stored, Ticket};
+use crate::attempt::complete::{ClaimedAttempt, Stored};
 use crate::attempt::lock_keeper::LockKeeper;
 use crate::attempt::session::{END, Effects, Session};
-use crate::store::{Backend, Outcome};
+use crate::store::{Backend, CommitOutcome};
 use crate::{Completed, Completion, Error};
 
 /// The first attempt of its name, without a transaction to hand out.
@@ -19,13 +19,13 @@ use crate::{Completed, Completion, Error};
 #[derive(Debug)]
 #[must_use = "dropping a fresh claim releases it"]
 pub struct FreshWithoutTx<DB: Backend> {
-    ticket: Ticket<DB>,
+    ticket: ClaimedAttempt<DB>,
     /// None where the database lets one writer in: the session would shut out the work's own writes.
     lock: Option<LockKeeper<DB>>,
 }
 
 impl<DB: Backend> FreshWithoutTx<DB> {
-    pub(crate) async fn new(ticket: Ticket<DB>, session: Session<DB>) -> Self {
+    pub(crate) async fn new(ticket: ClaimedAttempt<DB>, session: Session<DB>) -> Self {
         let lock = match ticket.lock() {
             Some(lock) if !DB::SINGLE_WRITER => Some(LockKeeper::keep(session, lock)),
             _ => {
@@ -137,7 +137,7 @@ impl<DB: Backend> FreshWithoutTx<DB> {
 
 /// Tries until it succeeds, its time is over, or the database has refused it in three sessions.
 async fn store<DB: Backend>(
-    ticket: &Ticket<DB>,
+    ticket: &ClaimedAttempt<DB>,
     mut session: Option<Session<DB>>,
     answer: &Completion,
     until: Instant,
@@ -164,7 +164,7 @@ async fn store<DB: Backend>(
 }
 
 async fn try_to_store<DB: Backend>(
-    ticket: &Ticket<DB>,
+    ticket: &ClaimedAttempt<DB>,
     session: Option<Session<DB>>,
     answer: &Completion,
 ) -> Result<Stored, Error> {
@@ -187,9 +187,9 @@ fn not_yet(error: &Error) {
 }
 
 /// Whether the record in the way is that of a COMMIT which nobody acknowledged.
-async fn is_own<DB: Backend>(ticket: &Ticket<DB>) -> bool {
+async fn is_own<DB: Backend>(ticket: &ClaimedAttempt<DB>) -> bool {
     let outcome = ticket.outcome(Instant::now() + LONGEST_FIRST_TRY).await;
-    matches!(outcome, Ok(Outcome::Committed))
+    matches!(outcome, Ok(CommitOutcome::Committed))
 }
 
 const MOST_REFUSALS: u32 = 3;

@@ -8,10 +8,10 @@ use scopeguard::ScopeGuard;
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 
-use super::counting::{Counted, Parks};
-use super::failure::Failing;
+use super::counting::{Counted, ParkWhen};
+use super::failure::MessageContext;
 use super::{Failure, ProcessError, Processed};
-use crate::attempt::complete::Ticket;
+use crate::attempt::complete::ClaimedAttempt;
 use crate::attempt::session::RolledBack;
 use crate::store::Backend;
 use crate::{Completed, Completion, Error, Fresh, Tx};
@@ -25,7 +25,7 @@ pub(super) struct RunningAttempt<DB: Backend> {
 
 struct Held<DB: Backend> {
     fresh: Fresh<DB>,
-    failing: Failing<DB>,
+    failing: MessageContext<DB>,
 }
 
 /// How the attempt of a handler that succeeded has ended.
@@ -37,7 +37,7 @@ enum Ended {
 }
 
 impl<DB: Backend> RunningAttempt<DB> {
-    pub(super) fn new(fresh: Fresh<DB>, failing: Failing<DB>, is_counted: bool) -> Self {
+    pub(super) fn new(fresh: Fresh<DB>, failing: MessageContext<DB>, is_counted: bool) -> Self {
         let held = Held { fresh, failing };
         Self {
             held: scopeguard::guard(held, Held::abandon as fn(Held<DB>)),
@@ -110,7 +110,7 @@ impl<DB: Backend> Held<DB> {
             },
             Err(error @ Error::NotCommitted { .. }) => {
                 let text = error.to_string();
-                let counted = failing.count_or_log(is_new, &text, Parks::AtLimit).await;
+                let counted = failing.count_or_log(is_new, &text, ParkWhen::AtLimit).await;
                 Ended::Failed(error, counted)
             }
             Err(error) => Ended::Unsettled(error),
@@ -124,7 +124,7 @@ impl<DB: Backend> Held<DB> {
         match rolled_back {
             RolledBack::All => {
                 drop(ticket);
-                failing.count_or_log(is_new, &text, Parks::AtLimit).await
+                failing.count_or_log(is_new, &text, ParkWhen::AtLimit).await
             }
             RolledBack::GuardLost => {
                 let text = format!("{}: {text}", Error::TransactionBroken);
@@ -149,16 +149,16 @@ impl<DB: Backend> Held<DB> {
     }
 }
 
-/// Parks a message whose handler ended the transaction: what of it survived nobody knows.
+/// ParkWhen a message whose handler ended the transaction: what of it survived nobody knows.
 ///
 /// Its record and its letter are stored together, since a message is acknowledged for the record.
 async fn park_broken<DB: Backend>(
-    place: Ticket<DB>,
-    failing: &Failing<DB>,
+    place: ClaimedAttempt<DB>,
+    failing: &MessageContext<DB>,
     is_new: bool,
     error: &str,
 ) -> Counted {
-    let counted = failing.count_or_log(is_new, error, Parks::Now).await;
+    let counted = failing.count_or_log(is_new, error, ParkWhen::Now).await;
     drop(place);
     counted
 }

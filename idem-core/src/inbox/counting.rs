@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::Outcome;
-use super::failure::{Failing, ascii, shortened};
+use super::failure::{MessageContext, ascii, shortened};
 use crate::attempt::session::{END, Effects, Session, claim_error};
 use crate::store::{Backend, NewRecord, Opening};
 use crate::{Completion, Error, metrics};
@@ -30,14 +30,14 @@ impl From<Counted> for Outcome {
 
 /// When a failed message is parked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Parks {
+pub(super) enum ParkWhen {
     AtLimit,
     Now,
 }
 
-impl<DB: Backend> Failing<DB> {
+impl<DB: Backend> MessageContext<DB> {
     /// As [`count`](Self::count). A failure that cannot be counted is tried once more than allowed.
-    pub(super) async fn count_or_log(&self, is_new: bool, error: &str, parks: Parks) -> Counted {
+    pub(super) async fn count_or_log(&self, is_new: bool, error: &str, parks: ParkWhen) -> Counted {
         match self.count(is_new, Some(error), parks).await {
             Ok(counted) => counted,
             Err(error) => {
@@ -53,7 +53,7 @@ impl<DB: Backend> Failing<DB> {
         &self,
         is_new: bool,
         error: Option<&str>,
-        parks: Parks,
+        parks: ParkWhen,
     ) -> Result<Counted, Error> {
         let error = error.map(shortened);
         let limit = Instant::now() + LONGEST_COUNT;
@@ -67,7 +67,7 @@ impl<DB: Backend> Failing<DB> {
             match counted.unwrap_or(Err(Error::TimedOut)) {
                 Err(Error::TryAgain(_)) if retries.next().is_some() => {}
                 // It must not run again, so a lost connection is not the end of it.
-                Err(Error::Unavailable(_)) if parks == Parks::Now && Instant::now() < limit => {
+                Err(Error::Unavailable(_)) if parks == ParkWhen::Now && Instant::now() < limit => {
                     sleep(PAUSE).await;
                 }
                 counted => return counted,
@@ -79,12 +79,12 @@ impl<DB: Backend> Failing<DB> {
         &self,
         is_new: bool,
         error: Option<&str>,
-        parks: Parks,
+        parks: ParkWhen,
         limit: Instant,
     ) -> Result<Counted, Error> {
         let attempt = Uuid::new_v4();
         let (mut session, attempts) = self.open_counted(attempt, is_new, error, limit).await?;
-        let is_parked = parks == Parks::Now || attempts >= self.policy.max_attempts;
+        let is_parked = parks == ParkWhen::Now || attempts >= self.policy.max_attempts;
         if is_parked {
             let park = DB::park(session.conn(), &self.name).await;
             park.map_err(claim_error::<DB>)?;

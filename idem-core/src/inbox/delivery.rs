@@ -3,11 +3,11 @@
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::RunningAttempt;
-use super::counting::{Counted, Parks};
-use super::failure::Failing;
+use super::counting::{Counted, ParkWhen};
+use super::failure::MessageContext;
 use super::{Inbox, Message, ProcessError, Processed};
 use crate::attempt::claim::replay;
-use crate::attempt::decision::{Asked, Work};
+use crate::attempt::decision::{ClaimDecision, Work};
 use crate::attempt::session::{END, claim_error};
 use crate::store::Backend;
 use crate::{Attempt, Claim, Error, Failure, Fingerprint, Fresh, Idempotency, Operation};
@@ -19,7 +19,7 @@ pub(super) struct Delivery<DB: Backend> {
     idem: Idempotency<DB>,
     attempt: Attempt,
     is_redelivered: bool,
-    failing: Failing<DB>,
+    failing: MessageContext<DB>,
 }
 
 /// What a claim has come to.
@@ -55,7 +55,7 @@ impl<DB: Backend> Inbox<DB> {
         };
         let idem = self.idempotency().clone();
         Some(Delivery {
-            failing: Failing::new(&idem, &attempt, policy, message),
+            failing: MessageContext::new(&idem, &attempt, policy, message),
             idem,
             attempt,
             is_redelivered: message.is_redelivered(),
@@ -86,7 +86,7 @@ impl<DB: Backend> Delivery<DB> {
         self.attempt.policy
     }
 
-    pub(super) fn failing(&self) -> &Failing<DB> {
+    pub(super) fn failing(&self) -> &MessageContext<DB> {
         &self.failing
     }
 
@@ -150,7 +150,7 @@ impl<DB: Backend> Delivery<DB> {
             .is_beyond_limit(counted.unwrap_or(Err(Error::TimedOut))?)
         {
             // What it failed with before, if anything, says more than that.
-            let counted = self.failing.count(false, None, Parks::Now).await?;
+            let counted = self.failing.count(false, None, ParkWhen::Now).await?;
             return Ok(Claimed::Exhausted(counted));
         }
         // MariaDB and MySQL give the lock of the count back while nobody waits.
@@ -160,9 +160,11 @@ impl<DB: Backend> Delivery<DB> {
             .ask_until(&self.attempt, Work::InTransaction, ticket.id, patience);
         let asked = timeout_at(self.attempt.deadline, asked).await;
         Ok(match asked.unwrap_or(Err(Error::TimedOut))? {
-            Asked::Fresh(session, _) => Claimed::Counted(Fresh::new(ticket, session)),
-            Asked::Found(record) => Claimed::Claim(replay(&record, &self.attempt.fingerprint)?),
-            Asked::Running => Claimed::Claim(Claim::InFlight),
+            ClaimDecision::Fresh(session, _) => Claimed::Counted(Fresh::new(ticket, session)),
+            ClaimDecision::Found(record) => {
+                Claimed::Claim(replay(&record, &self.attempt.fingerprint)?)
+            }
+            ClaimDecision::Running => Claimed::Claim(Claim::InFlight),
         })
     }
 }

@@ -4,14 +4,14 @@ use std::fmt;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::counting::{Parks, whole};
+use super::counting::{ParkWhen, whole};
 use super::{ConsumerPolicy, Message};
 use crate::attempt::session::{Session, claim_error};
 use crate::store::{Backend, NewAttempt};
 use crate::{Attempt, Error, Fingerprint, Idempotency, IdempotencyKey, RecordName};
 
 /// A message, in case that its handling fails.
-pub(super) struct Failing<DB: Backend> {
+pub(super) struct MessageContext<DB: Backend> {
     pub(super) idem: Idempotency<DB>,
     pub(super) name: RecordName,
     pub(super) fingerprint: Fingerprint,
@@ -21,7 +21,7 @@ pub(super) struct Failing<DB: Backend> {
     pub(super) payload: Option<Vec<u8>>,
 }
 
-impl<DB: Backend> Failing<DB> {
+impl<DB: Backend> MessageContext<DB> {
     pub(super) fn new(
         idem: &Idempotency<DB>,
         attempt: &Attempt,
@@ -72,7 +72,7 @@ impl<DB: Backend> Failing<DB> {
         }
     }
 
-    /// Parks a message with the id of another one, beside that one.
+    /// ParkWhen a message with the id of another one, beside that one.
     pub(super) async fn park_reused(&self) -> bool {
         let (_, digest) = self.fingerprint.stored();
         let id = [self.name.key.as_str().as_bytes(), digest].concat();
@@ -83,7 +83,7 @@ impl<DB: Backend> Failing<DB> {
         beside.name.key = key;
         let counting = tokio::spawn(async move {
             let _running = beside.running();
-            beside.count_or_log(true, REUSED, Parks::Now).await
+            beside.count_or_log(true, REUSED, ParkWhen::Now).await
         });
         counting.await.unwrap_or_default().is_parked
     }
@@ -108,7 +108,7 @@ fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-impl<DB: Backend> Clone for Failing<DB> {
+impl<DB: Backend> Clone for MessageContext<DB> {
     fn clone(&self) -> Self {
         Self {
             idem: self.idem.clone(),
@@ -123,8 +123,8 @@ impl<DB: Backend> Clone for Failing<DB> {
 }
 
 /// A message is the consumer's business alone.
-impl<DB: Backend> fmt::Debug for Failing<DB> {
+impl<DB: Backend> fmt::Debug for MessageContext<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Failing").field(&self.name).finish()
+        f.debug_tuple("MessageContext").field(&self.name).finish()
     }
 }

@@ -46,7 +46,7 @@ struct Waiter {
     fingerprint: Fingerprint,
     /// Waits for the end of the attempt too, not only until it is known to run.
     patient: bool,
-    tell: oneshot::Sender<Told>,
+    tell: oneshot::Sender<WaiterSignal>,
 }
 
 /// What an attempt finds when it arrives.
@@ -59,14 +59,14 @@ pub(crate) enum Arrival {
     Duplicate,
     /// This one has queued behind one that runs, or of which it is not known yet. It gives up its
     /// right to wait with the permit.
-    Queued(oneshot::Receiver<Told>, OwnedSemaphorePermit),
+    Queued(oneshot::Receiver<WaiterSignal>, OwnedSemaphorePermit),
     /// It would have to queue, and as many wait as may.
     Full,
 }
 
 /// Who has the place that was wanted.
 #[derive(Debug)]
-pub(crate) enum Taken {
+pub(crate) enum PlaceTaken {
     /// An attempt of the same request.
     BySame,
     /// One of another request.
@@ -74,7 +74,7 @@ pub(crate) enum Taken {
 }
 
 /// What a waiting duplicate is told.
-pub(crate) enum Told {
+pub(crate) enum WaiterSignal {
     /// There is an answer stored; whether it is this one's is to be compared.
     Completed(Arc<StoredRecord>),
     /// The attempt before was released; this waiter is the next.
@@ -131,12 +131,12 @@ impl InFlight {
         &self,
         name: &RecordName,
         print: &Fingerprint,
-    ) -> Result<Place, Taken> {
+    ) -> Result<Place, PlaceTaken> {
         let fingerprint = print.without_body();
         let mut entries = self.lock();
         match entries.get(name) {
-            Some(entry) if entry.fingerprint == fingerprint => Err(Taken::BySame),
-            Some(_) => Err(Taken::ByOther),
+            Some(entry) if entry.fingerprint == fingerprint => Err(PlaceTaken::BySame),
+            Some(_) => Err(PlaceTaken::ByOther),
             None => {
                 entries.insert(name.clone(), Entry::new(fingerprint));
                 Ok(self.place(name.clone()))
@@ -195,8 +195,8 @@ impl Place {
                     entry.waiters.push_back(waiter);
                     continue;
                 }
-                true => Told::Duplicate,
-                false => Told::Mismatch,
+                true => WaiterSignal::Duplicate,
+                false => WaiterSignal::Mismatch,
             };
             // A waiter that has given up has dropped its end; nobody misses the answer.
             drop(waiter.tell.send(told));
@@ -208,7 +208,11 @@ impl Place {
         let Some(name) = self.name.take() else { return };
         let ended = self.all.lock().remove(&name);
         for waiter in ended.into_iter().flat_map(|entry| entry.waiters) {
-            drop(waiter.tell.send(Told::Completed(Arc::clone(record))));
+            drop(
+                waiter
+                    .tell
+                    .send(WaiterSignal::Completed(Arc::clone(record))),
+            );
         }
     }
 }
@@ -224,11 +228,11 @@ impl Drop for Place {
             entry.runs = false;
             entry.since = Instant::now();
             let place = self.all.place(name.clone());
-            let Err(unheard) = waiter.tell.send(Told::Promoted(place)) else {
+            let Err(unheard) = waiter.tell.send(WaiterSignal::Promoted(place)) else {
                 return;
             };
             // The waiter has given up. Its place must not drop here, with the map locked.
-            if let Told::Promoted(mut place) = unheard {
+            if let WaiterSignal::Promoted(mut place) = unheard {
                 place.name = None;
             }
         }

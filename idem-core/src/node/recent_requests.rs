@@ -11,7 +11,7 @@ use crate::Attempt;
 
 /// The requests that were watched on this node, by what they ask for.
 #[derive(Debug, Default)]
-pub(crate) struct Recent(Mutex<Seen>);
+pub(crate) struct RecentRequests(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -19,7 +19,7 @@ struct Seen {
     in_order: VecDeque<(Instant, [u8; 32])>,
 }
 
-impl Recent {
+impl RecentRequests {
     /// Takes note of an attempt. `true`: the same request came under another key just now.
     pub(crate) fn is_key_new_for(&self, attempt: &Attempt, now: Instant) -> bool {
         let request = request(attempt);
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn another_key_for_the_same_request_is_noticed_within_a_minute() {
-        let (recent, start) = (Recent::default(), Instant::now());
+        let (recent, start) = (RecentRequests::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let noticed = |attempt, seconds| recent.is_key_new_for(&attempt, at(seconds));
         assert!(!noticed(attempt("acme", "k1", b"a"), 0));
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let (recent, now) = (Recent::default(), Instant::now());
+        let (recent, now) = (RecentRequests::default(), Instant::now());
         for number in 0..MOST * 3 {
             recent.is_key_new_for(&attempt("acme", "k", &number.to_be_bytes()), now);
         }

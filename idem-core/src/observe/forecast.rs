@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::attempt::claim::{Claim, came_again, replay};
 use crate::attempt::session::claim_error;
-use crate::node::in_flight::{Place, Taken};
+use crate::node::in_flight::{Place, PlaceTaken};
 use crate::store::{Backend, NewRecord, StoredRecord};
 use crate::{Attempt, Completion, Error, Idempotency, metrics};
 
@@ -32,7 +32,7 @@ pub enum Forecast {
 
 /// A watched attempt: its name, its place on this node, and what is known of it.
 #[derive(Debug)]
-pub(crate) struct Watch<DB: Backend> {
+pub(crate) struct Observation<DB: Backend> {
     pub(crate) idem: Idempotency<DB>,
     pub(crate) attempt: Attempt,
     pub(crate) id: Uuid,
@@ -43,7 +43,7 @@ pub(crate) struct Watch<DB: Backend> {
     may_store: bool,
 }
 
-impl<DB: Backend> Watch<DB> {
+impl<DB: Backend> Observation<DB> {
     /// Takes the attempt's place on this node, if it is free. Nobody waits.
     pub(crate) fn arrive(idem: &Idempotency<DB>, attempt: Attempt) -> Self {
         if idem.recent().is_key_new_for(&attempt, Instant::now()) {
@@ -61,8 +61,8 @@ impl<DB: Backend> Watch<DB> {
             .try_arrive(&attempt.name, &attempt.fingerprint);
         let (place, forecast) = match arrived {
             Ok(place) => (Some(place), Forecast::Unknown),
-            Err(Taken::ByOther) => (None, Forecast::Mismatch),
-            Err(Taken::BySame) => (None, Forecast::InFlight),
+            Err(PlaceTaken::ByOther) => (None, Forecast::Mismatch),
+            Err(PlaceTaken::BySame) => (None, Forecast::InFlight),
         };
         Self {
             idem: idem.clone(),

@@ -6,8 +6,8 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
-use self::forecast::{Forecast, Watch};
-use self::passthrough::Plain;
+use self::forecast::{Forecast, Observation};
+use self::passthrough::PassthroughTransaction;
 use crate::attempt::complete;
 use crate::attempt::session::{END, Effects, Session};
 use crate::store::{Backend, Fault, Opening};
@@ -22,7 +22,7 @@ mod record;
 /// Dropped, it is rolled back.
 #[derive(Debug)]
 #[must_use = "dropped, it is rolled back"]
-pub struct Unenforced<DB: Backend> {
+pub struct ObservedAttempt<DB: Backend> {
     open: Open<DB>,
     id: Uuid,
     reference: Option<String>,
@@ -32,8 +32,8 @@ pub struct Unenforced<DB: Backend> {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "its callers box it as a whole")]
 enum Open<DB: Backend> {
-    Plain(Plain<DB>),
-    Watched(Session<DB>, Watch<DB>),
+    Passthrough(PassthroughTransaction<DB>),
+    Watched(Session<DB>, Observation<DB>),
 }
 
 impl<DB: Backend> Idempotency<DB> {
@@ -46,11 +46,11 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// Safe to drop; the connection is closed.
-    pub async fn begin_plain(&self, policy: Policy) -> Result<Unenforced<DB>, Error> {
+    pub async fn begin_plain(&self, policy: Policy) -> Result<ObservedAttempt<DB>, Error> {
         let running = self.running_token();
-        let plain = Plain::begin(self, policy.isolation).await?;
-        Ok(Unenforced {
-            open: Open::Plain(plain),
+        let plain = PassthroughTransaction::begin(self, policy.isolation).await?;
+        Ok(ObservedAttempt {
+            open: Open::Passthrough(plain),
             id: Uuid::new_v4(),
             reference: None,
             _running: running,
@@ -67,13 +67,13 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// As [`begin_plain`](Self::begin_plain).
-    pub async fn watch(&self, attempt: Attempt) -> Result<Unenforced<DB>, Error> {
+    pub async fn watch(&self, attempt: Attempt) -> Result<ObservedAttempt<DB>, Error> {
         let policy = attempt.policy;
         if !self.may_watch() {
             return self.begin_plain(policy).await;
         }
         let running = self.running_token();
-        let mut watch = Watch::arrive(self, attempt);
+        let mut watch = Observation::arrive(self, attempt);
         let opening = Opening {
             may_commit: true,
             timeout: NO_LIMIT,
@@ -88,7 +88,7 @@ impl<DB: Backend> Idempotency<DB> {
         match opened {
             Ok((session, probe)) => {
                 watch.see(probe.free, probe.found);
-                Ok(Unenforced {
+                Ok(ObservedAttempt {
                     id: watch.id,
                     open: Open::Watched(session, watch),
                     reference: None,
@@ -110,9 +110,9 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// Safe to drop.
-    pub async fn watch_without_tx(&self, attempt: Attempt) -> UnenforcedWithoutTx<DB> {
+    pub async fn watch_without_tx(&self, attempt: Attempt) -> ObservedWithoutTx<DB> {
         let running = self.running_token();
-        let mut watch = Watch::arrive(self, attempt);
+        let mut watch = Observation::arrive(self, attempt);
         if self.may_watch() {
             let looked = timeout(LONGEST_LOOK, watch.look()).await;
             if let Err(error) = looked.unwrap_or(Err(Error::TimedOut)) {
@@ -120,18 +120,18 @@ impl<DB: Backend> Idempotency<DB> {
                 self.rest_from_watching();
             }
         }
-        UnenforcedWithoutTx {
+        ObservedWithoutTx {
             watch,
             _running: running,
         }
     }
 }
 
-impl<DB: Backend> Unenforced<DB> {
+impl<DB: Backend> ObservedAttempt<DB> {
     /// The transaction, lent to the handler.
     pub fn tx(&mut self) -> Tx<'_, DB> {
         let conn = match &mut self.open {
-            Open::Plain(plain) => plain.conn(),
+            Open::Passthrough(plain) => plain.conn(),
             Open::Watched(session, _) => session.conn(),
         };
         Tx::new(conn, &mut self.reference, self.id)
@@ -140,7 +140,7 @@ impl<DB: Backend> Unenforced<DB> {
     /// What enforcement would have made of it; none where it is not watched.
     pub fn forecast(&self) -> Option<&Forecast> {
         match &self.open {
-            Open::Plain(_) => None,
+            Open::Passthrough(_) => None,
             Open::Watched(_, watch) => Some(&watch.forecast),
         }
     }
@@ -163,8 +163,8 @@ impl<DB: Backend> Unenforced<DB> {
         answer: Option<(Completion, Effects)>,
     ) -> Result<bool, Error> {
         let (mut session, watch) = match self.open {
-            Open::Plain(plain) if keep => return plain.commit().await.map(|()| false),
-            Open::Plain(plain) => {
+            Open::Passthrough(plain) if keep => return plain.commit().await.map(|()| false),
+            Open::Passthrough(plain) => {
                 plain.roll_back().await;
                 return Ok(false);
             }
@@ -221,12 +221,12 @@ impl<DB: Backend> Unenforced<DB> {
 
 /// An attempt that runs whatever is known of it, without a transaction to lend.
 #[derive(Debug)]
-pub struct UnenforcedWithoutTx<DB: Backend> {
-    watch: Watch<DB>,
+pub struct ObservedWithoutTx<DB: Backend> {
+    watch: Observation<DB>,
     _running: TaskTrackerToken,
 }
 
-impl<DB: Backend> UnenforcedWithoutTx<DB> {
+impl<DB: Backend> ObservedWithoutTx<DB> {
     /// What enforcement would have made of it.
     pub fn forecast(&self) -> &Forecast {
         &self.watch.forecast
@@ -258,7 +258,7 @@ impl<DB: Backend> UnenforcedWithoutTx<DB> {
     }
 
     async fn store(&self, completion: &Completion) -> Result<bool, Error> {
-        let Watch {
+        let Observation {
             idem, attempt, id, ..
         } = &self.watch;
         let limit = Instant::now() + LONGEST_LOOK;

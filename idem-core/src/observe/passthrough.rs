@@ -11,9 +11,9 @@ use crate::store::{Backend, Fault};
 use crate::{Error, Idempotency, Isolation};
 
 /// An open transaction. Dropped without an end, at any await, its connection is closed.
-pub(crate) struct Plain<DB: Backend>(Holding<DB>);
+pub(crate) struct PassthroughTransaction<DB: Backend>(Holding<DB>);
 
-impl<DB: Backend> Plain<DB> {
+impl<DB: Backend> PassthroughTransaction<DB> {
     pub(crate) async fn begin(idem: &Idempotency<DB>, isolation: Isolation) -> Result<Self, Error> {
         let mut held = idem.hold().await?;
         let begin = AssertSqlSafe(DB::plain_begin(isolation)).into_sql_str();
@@ -65,8 +65,8 @@ pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {
     }
 }
 
-impl<DB: Backend> fmt::Debug for Plain<DB> {
+impl<DB: Backend> fmt::Debug for PassthroughTransaction<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Plain")
+        f.write_str("PassthroughTransaction")
     }
 }

@@ -171,7 +171,7 @@ pub trait Backend:
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
         attempt: Uuid,
-    ) -> BoxFuture<'a, sqlx::Result<Outcome>>;
+    ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>>;
 
     /// Classifies an error by its SQLSTATE or number, never by its text.
     #[doc(hidden)]
@@ -291,7 +291,7 @@ impl StoredRecord {
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Outcome {
+pub enum CommitOutcome {
     /// Its record is there.
     Committed,
     /// Its transaction is over and left no record.

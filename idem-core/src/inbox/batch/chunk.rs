@@ -12,7 +12,7 @@ use super::commit::Ended;
 use super::outcome::Outcome;
 use crate::attempt::session::{END, Session, claim_error};
 use crate::idempotency::Admission;
-use crate::inbox::failure::Failing;
+use crate::inbox::failure::MessageContext;
 use crate::node::in_flight::Place;
 use crate::store::{Backend, Fault, LEAVE, SET};
 use crate::{Error, Fingerprint, Idempotency, Policy, Tx};
@@ -35,7 +35,7 @@ pub(super) struct Held<DB: Backend> {
     pub(super) undone: Vec<(Entry<DB>, String)>,
     /// They have the names of others. They are parked when the transaction has ended, since some
     /// databases let one write at a time.
-    pub(super) reused: Vec<(usize, Failing<DB>)>,
+    pub(super) reused: Vec<(usize, MessageContext<DB>)>,
     pub(super) _admission: Admission,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Held<DB: Backend> {
 pub(super) struct Entry<DB: Backend> {
     pub(super) index: usize,
     pub(super) attempt: Uuid,
-    pub(super) failing: Failing<DB>,
+    pub(super) failing: MessageContext<DB>,
     pub(super) fingerprint: Fingerprint,
     pub(super) place: Place,
     pub(super) has_failed: bool,

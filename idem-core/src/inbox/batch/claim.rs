@@ -13,7 +13,7 @@ use crate::attempt::claim::{Claim, replay};
 use crate::attempt::session::{END, Session};
 use crate::idempotency::Admission;
 use crate::inbox::delivery::Delivery;
-use crate::inbox::failure::Failing;
+use crate::inbox::failure::MessageContext;
 use crate::node::in_flight::Arrival;
 use crate::store::{Backend, Opening, Seen, StoredRecord};
 use crate::{Error, Idempotency, Policy};
@@ -54,7 +54,7 @@ struct Claiming<DB: Backend> {
     deadline: Instant,
     entries: Vec<Entry<DB>>,
     told: Vec<(usize, Outcome)>,
-    reused: Vec<(usize, Failing<DB>)>,
+    reused: Vec<(usize, MessageContext<DB>)>,
     admission: Admission,
 }
 

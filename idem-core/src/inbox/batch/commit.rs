@@ -10,8 +10,8 @@ use super::chunk::{Entry, Held, Lost};
 use super::outcome::Outcome;
 use crate::attempt::complete;
 use crate::attempt::session::{END, Effects, RolledBack, claim_error};
-use crate::inbox::counting::Parks;
-use crate::inbox::failure::Failing;
+use crate::inbox::counting::ParkWhen;
+use crate::inbox::failure::MessageContext;
 use crate::store::{Backend, NewRecord};
 use crate::{Completion, Error};
 
@@ -66,7 +66,7 @@ impl<DB: Backend> Held<DB> {
         for (entry, error) in undone {
             let counted = entry
                 .failing
-                .count_or_log(true, &error, Parks::AtLimit)
+                .count_or_log(true, &error, ParkWhen::AtLimit)
                 .await;
             ended.outcomes.push((entry.index, counted.into()));
         }
@@ -118,7 +118,7 @@ impl<DB: Backend> Held<DB> {
             (RolledBack::GuardLost, _) => {
                 for entry in self.kept.into_iter().chain(self.current) {
                     let text = Error::TransactionBroken.to_string();
-                    let counted = entry.failing.count_or_log(true, &text, Parks::Now).await;
+                    let counted = entry.failing.count_or_log(true, &text, ParkWhen::Now).await;
                     ended.outcomes.push((entry.index, counted.into()));
                 }
                 let undone = self.undone.into_iter().map(|(entry, _)| entry);
@@ -148,7 +148,7 @@ impl<DB: Backend> Entry<DB> {
     }
 }
 
-pub(super) async fn park<DB: Backend>(reused: Vec<(usize, Failing<DB>)>, ended: &mut Ended) {
+pub(super) async fn park<DB: Backend>(reused: Vec<(usize, MessageContext<DB>)>, ended: &mut Ended) {
     for (index, failing) in reused {
         let is_parked = failing.park_reused().await;
         ended.outcomes.push((index, Outcome::Reused { is_parked }));

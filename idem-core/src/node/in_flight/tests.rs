@@ -29,7 +29,7 @@ fn first(all: &InFlight) -> Place {
     place
 }
 
-fn queued(all: &InFlight) -> oneshot::Receiver<Told> {
+fn queued(all: &InFlight) -> oneshot::Receiver<WaiterSignal> {
     arrives(all, b"a", true)
 }
 
@@ -39,12 +39,12 @@ async fn a_release_promotes_one_waiter_in_order() {
     let place = first(&all);
     let (one, mut two) = (queued(&all), queued(&all));
     drop(place);
-    let Ok(Told::Promoted(promoted)) = one.await else {
+    let Ok(WaiterSignal::Promoted(promoted)) = one.await else {
         panic!()
     };
     assert!(two.try_recv().is_err(), "only one waiter is promoted");
     drop(promoted);
-    assert!(matches!(two.await, Ok(Told::Promoted(_))));
+    assert!(matches!(two.await, Ok(WaiterSignal::Promoted(_))));
     assert_eq!(all.len(), 0, "the last place to go removes the name");
 }
 
@@ -55,7 +55,7 @@ async fn waiters_that_gave_up_are_passed_over() {
     drop(queued(&all));
     let two = queued(&all);
     drop(place);
-    assert!(matches!(two.await, Ok(Told::Promoted(_))));
+    assert!(matches!(two.await, Ok(WaiterSignal::Promoted(_))));
 }
 
 #[tokio::test]
@@ -65,10 +65,10 @@ async fn a_place_that_is_given_up_unread_goes_to_the_next() {
     let (one, two) = (queued(&all), queued(&all));
     drop(place);
     drop(one);
-    assert!(matches!(two.await, Ok(Told::Promoted(_))));
+    assert!(matches!(two.await, Ok(WaiterSignal::Promoted(_))));
 }
 
-fn arrives(all: &InFlight, body: &[u8], patient: bool) -> oneshot::Receiver<Told> {
+fn arrives(all: &InFlight, body: &[u8], patient: bool) -> oneshot::Receiver<WaiterSignal> {
     let Arrival::Queued(told, _) = all.arrive(&name(), &print(body), patient) else {
         panic!()
     };
@@ -121,11 +121,11 @@ async fn who_comes_while_the_database_is_asked_is_told_once_the_attempt_runs() {
     let (same, other) = (arrives(&all, b"a", false), arrives(&all, b"b", true));
     let mut patient = arrives(&all, b"a", true);
     place.runs();
-    assert!(matches!(same.await, Ok(Told::Duplicate)));
-    assert!(matches!(other.await, Ok(Told::Mismatch)));
+    assert!(matches!(same.await, Ok(WaiterSignal::Duplicate)));
+    assert!(matches!(other.await, Ok(WaiterSignal::Mismatch)));
     assert!(patient.try_recv().is_err(), "it waits for the end");
     drop(place);
-    assert!(matches!(patient.await, Ok(Told::Promoted(_))));
+    assert!(matches!(patient.await, Ok(WaiterSignal::Promoted(_))));
 }
 
 #[tokio::test]
@@ -134,12 +134,12 @@ async fn whoever_is_promoted_is_compared_with_from_then_on() {
     let place = first(&all);
     let other = arrives(&all, b"b", false);
     drop(place);
-    let Ok(Told::Promoted(place)) = other.await else {
+    let Ok(WaiterSignal::Promoted(place)) = other.await else {
         panic!()
     };
     let first = arrives(&all, b"a", false);
     place.runs();
-    assert!(matches!(first.await, Ok(Told::Mismatch)));
+    assert!(matches!(first.await, Ok(WaiterSignal::Mismatch)));
     assert!(matches!(
         all.arrive(&name(), &print(b"b"), false),
         Arrival::Duplicate
@@ -167,7 +167,7 @@ async fn of_whoever_is_promoted_nobody_knows_yet_whether_it_runs() {
     place.runs();
     let next = queued(&all);
     drop(place);
-    let Ok(Told::Promoted(_place)) = next.await else {
+    let Ok(WaiterSignal::Promoted(_place)) = next.await else {
         panic!()
     };
     drop(arrives(&all, b"a", false));

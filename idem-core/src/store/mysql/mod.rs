@@ -14,7 +14,7 @@ use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
 use self::error::{DUPLICATE_KEY, Ran, number, run_unless_rolled_back};
-use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
+use super::{Backend, CommitOutcome, Fault, NewRecord, Opening, Probe, StoredRecord, sealed};
 use crate::{Completion, Isolation, RecordName};
 
 mod admin;
@@ -261,7 +261,7 @@ impl Backend for MySql {
         conn: &'a mut MySqlConnection,
         name: &'a RecordName,
         attempt: Uuid,
-    ) -> BoxFuture<'a, sqlx::Result<Outcome>> {
+    ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
         Box::pin(async move {
             let text = AssertSqlSafe(message::outcome(name, attempt));
             let rows = sqlx::raw_sql(text).fetch_all(&mut *conn).await;
@@ -274,9 +274,9 @@ impl Backend for MySql {
             // The lost transaction's session holds its lock to its end.
             let (over, committed) = (flag(row, "free")?, flag(row, "committed")?);
             Ok(match (committed, over) {
-                (true, _) => Outcome::Committed,
-                (false, true) => Outcome::RolledBack,
-                (false, false) => Outcome::Running,
+                (true, _) => CommitOutcome::Committed,
+                (false, true) => CommitOutcome::RolledBack,
+                (false, false) => CommitOutcome::Running,
             })
         })
     }

@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres, Row, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
-use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, sealed};
+use super::{Backend, CommitOutcome, Fault, NewRecord, Opening, Probe, StoredRecord, sealed};
 use crate::{Completion, Isolation, RecordName};
 
 mod admin;
@@ -194,7 +194,7 @@ impl Backend for Postgres {
         conn: &'a mut PgConnection,
         name: &'a RecordName,
         attempt: Uuid,
-    ) -> BoxFuture<'a, sqlx::Result<Outcome>> {
+    ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
         Box::pin(async move {
             let own = Own::begin(conn).await?;
             let outcome = look_up(conn, name, attempt).await;
@@ -334,17 +334,17 @@ async fn look_up(
     conn: &mut PgConnection,
     name: &RecordName,
     attempt: Uuid,
-) -> sqlx::Result<Outcome> {
+) -> sqlx::Result<CommitOutcome> {
     if committed(conn, name, attempt).await? {
-        return Ok(Outcome::Committed);
+        return Ok(CommitOutcome::Committed);
     }
     // The lost transaction held this lock to its end; whoever gets it knows it is over.
     let lock = format!("select pg_try_advisory_xact_lock({})", name.lock_id());
     let is_over: bool = value(conn, lock).await?;
     match is_over {
-        false => Ok(Outcome::Running),
-        true if committed(conn, name, attempt).await? => Ok(Outcome::Committed),
-        true => Ok(Outcome::RolledBack),
+        false => Ok(CommitOutcome::Running),
+        true if committed(conn, name, attempt).await? => Ok(CommitOutcome::Committed),
+        true => Ok(CommitOutcome::RolledBack),
     }
 }
 

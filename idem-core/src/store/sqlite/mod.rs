@@ -13,7 +13,9 @@ use sqlx::{AssertSqlSafe, Row, SqlSafeStr, Sqlite, SqlitePool};
 use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
-use super::{Backend, Fault, NewRecord, Opening, Outcome, Probe, StoredRecord, millis, sealed};
+use super::{
+    Backend, CommitOutcome, Fault, NewRecord, Opening, Probe, StoredRecord, millis, sealed,
+};
 use crate::{Completion, Isolation, RecordName};
 
 mod admin;
@@ -223,7 +225,7 @@ impl Backend for Sqlite {
         conn: &'a mut SqliteConnection,
         name: &'a RecordName,
         attempt: Uuid,
-    ) -> BoxFuture<'a, sqlx::Result<Outcome>> {
+    ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
         Box::pin(async move {
             let committed: bool = sqlx::query_scalar(
                 "select exists(select 1 from idem_record \
@@ -237,9 +239,9 @@ impl Backend for Sqlite {
             .await?;
             // The connection of the unclear COMMIT is closed by now, and so is its transaction.
             Ok(if committed {
-                Outcome::Committed
+                CommitOutcome::Committed
             } else {
-                Outcome::RolledBack
+                CommitOutcome::RolledBack
             })
         })
     }
