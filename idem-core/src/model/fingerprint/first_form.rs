@@ -2,9 +2,12 @@
 
 use sha2::{Digest, Sha256};
 
-use super::form::{Request, part};
-use super::{Comparison, JSON_V1};
+use super::form::{Comparison, Request, part};
 use crate::model::canonical_json;
+
+// Version numbers stand in rows and never change their meaning.
+pub(super) const BODY_V1: i16 = 1;
+pub(super) const JSON_V1: i16 = 2;
 
 /// Compares with what any of the options could have made of the request, that a deploy may have
 /// changed since.

@@ -6,8 +6,19 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Comparison, FingerprintInput};
+use super::input::FingerprintInput;
 use crate::model::canonical_json;
+
+/// What a comparison with a stored record has come to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Comparison {
+    Same,
+    Different,
+    /// Nobody can tell any more.
+    NotComparable,
+    /// The record is of a form that this build does not know.
+    Unknown,
+}
 
 /// The parts of a request, without its body.
 pub(super) struct Request {

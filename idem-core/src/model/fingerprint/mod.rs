@@ -3,68 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use self::first_form::{BODY_V1, JSON_V1};
+pub(crate) use self::form::Comparison;
 use self::form::{Headers, Request, same_headers, tag};
+pub use self::input::{FingerprintBy, FingerprintInput};
 
 mod first_form;
 mod form;
-
-/// What a fingerprint is made of: the parts of a request that a retry repeats.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct FingerprintInput<'a> {
-    /// The request method.
-    pub method: &'a str,
-    /// The path as the client sent it, or the captured path parameters where an operation
-    /// is named by hand and mounted at several paths.
-    pub path: &'a str,
-    /// The query, without the question mark.
-    pub query: &'a str,
-    /// The value of `Content-Type`.
-    pub content_type: &'a [u8],
-    /// The headers that the operation adds, as (lower-case name, value), in order.
-    pub headers: &'a [(&'a str, &'a [u8])],
-    /// The names of these headers, those that the request lacks too.
-    #[doc(hidden)]
-    pub header_names: &'a [&'a str],
-    /// The path where the captured parameters stand in for it, or these where it stands itself.
-    #[doc(hidden)]
-    pub other_path: Option<&'a str>,
-    /// Whether the captured parameters stand in for the path.
-    #[doc(hidden)]
-    pub is_by_parameters: bool,
-    /// The whole body.
-    pub body: &'a [u8],
-}
-
-impl<'a> FingerprintInput<'a> {
-    /// The input of a request without query, content type and added headers.
-    pub fn new(method: &'a str, path: &'a str, body: &'a [u8]) -> Self {
-        Self {
-            method,
-            path,
-            query: "",
-            content_type: b"",
-            headers: &[],
-            header_names: &[],
-            other_path: None,
-            is_by_parameters: false,
-            body,
-        }
-    }
-}
-
-/// How an operation compares requests.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum FingerprintBy {
-    /// By the bytes of the body.
-    Body,
-    /// By the canonical form of a JSON body (RFC 8785); other bodies by their bytes.
-    Json,
-    /// By what a function of the application makes of the request. The name stands for it in
-    /// records: what another name has made is not comparable.
-    Custom(&'static str, fn(&FingerprintInput<'_>) -> [u8; 32]),
-}
+mod input;
 
 /// The fingerprint of one request, comparable with every form that this build can read.
 ///
@@ -80,24 +28,11 @@ pub struct Fingerprint {
     /// What the other forms are made of; none for a message whose content is not compared.
     request: Option<Arc<Request>>,
     /// The body, where a form is made of more than its digest.
-    body: Option<Arc<[u8]>>,
-}
-
-/// What a comparison with a stored record has come to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Comparison {
-    Same,
-    Different,
-    /// Nobody can tell any more.
-    NotComparable,
-    /// The record is of a form that this build does not know.
-    Unknown,
+    body: Option<Bytes>,
 }
 
 // Version numbers stand in rows and never change their meaning.
 const NONE: i16 = 0;
-const BODY_V1: i16 = 1;
-const JSON_V1: i16 = 2;
 const CUSTOM_V1: i16 = 3;
 const BODY_V2: i16 = 4;
 const JSON_V2: i16 = 5;
@@ -122,7 +57,7 @@ impl Fingerprint {
         Self {
             stored: (stored.0, stored.1.into()),
             request: Some(Arc::new(request)),
-            body: Some(input.body.into()),
+            body: Some(input.kept_body()),
         }
     }
 

@@ -15,6 +15,7 @@ const BASE: FingerprintInput<'_> = FingerprintInput {
     other_path: Some("/1:1"),
     is_by_parameters: false,
     body: br#"{"a":1}"#,
+    shared_body: None,
 };
 
 const CUSTOM: FingerprintBy = FingerprintBy::Custom("first", |input| made(input.body));
