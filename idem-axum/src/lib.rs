@@ -25,9 +25,9 @@ pub use capture::REPLAYED;
 pub use idem_core::{
     Backend, Batch, BatchMessage, Challenge, CheckError, ConsumerPolicy, DeadLetter, Failure,
     FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder,
-    InvalidChallenge, InvalidReference, InvalidScope, Message, MigrateError, Outcome, Policy,
-    ProcessError, Processed, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement,
-    ShutdownTimedOut, Tx, WhileRunning,
+    InvalidChallenge, InvalidReference, InvalidScope, Message, MessageOutcome, MigrateError,
+    Policy, ProcessError, Processed, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings,
+    Settlement, ShutdownTimedOut, Tx, WhileRunning,
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};

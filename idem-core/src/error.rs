@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::{Backend, Fault};
+
 /// A failure of the store, of the world, or of the handler's use of its transaction.
 ///
 /// A duplicate is not an error: see [`Claim`](crate::Claim). Each text is about its own level;
@@ -89,3 +91,51 @@ pub struct ShutdownTimedOut {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a reference has 1 to 255 bytes and no NUL")]
 pub struct InvalidReference;
+
+/// An error before the handler ran.
+pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
+    match DB::fault(&error) {
+        Fault::Collision => Error::TryAgain(Some(error)),
+        _ => Error::Unavailable(error),
+    }
+}
+
+/// An error of a statement after the handler ran and before COMMIT.
+pub(crate) fn record_error<DB: Backend>(error: sqlx::Error) -> Error {
+    let fault = DB::fault(&error);
+    let reason = match fault {
+        Fault::Collision | Fault::Unknown => return Error::TryAgain(Some(error)),
+        Fault::Aborted => "a statement had failed and the handler went on",
+        Fault::GuardLost | Fault::Failed | Fault::Refused => {
+            "the database refused to store the record"
+        }
+    };
+    Error::NotCommitted {
+        reason,
+        is_refused: fault == Fault::Refused,
+        source: Some(error),
+    }
+}
+
+/// An error of a statement about the guard savepoint.
+pub(crate) fn guard_error<DB: Backend>(error: sqlx::Error) -> Error {
+    match DB::fault(&error) {
+        Fault::GuardLost => Error::TransactionBroken,
+        _ => record_error::<DB>(error),
+    }
+}
+
+/// An error of COMMIT. [`Error::OutcomeUnknown`]: the database has not answered.
+pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {
+    match DB::fault(&error) {
+        Fault::Unknown => Error::OutcomeUnknown,
+        Fault::Collision => Error::TryAgain(Some(error)),
+        fault @ (Fault::Aborted | Fault::GuardLost | Fault::Failed | Fault::Refused) => {
+            Error::NotCommitted {
+                reason: "the database refused the COMMIT",
+                is_refused: fault == Fault::Refused,
+                source: Some(error),
+            }
+        }
+    }
+}

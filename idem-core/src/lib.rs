@@ -17,6 +17,8 @@ mod attempt;
 mod buffered;
 mod builder;
 mod challenge;
+mod drop_guard;
+mod engine;
 mod error;
 mod idempotency;
 mod inbox;
@@ -33,26 +35,28 @@ mod store;
 
 pub use admin::records::Invalidated;
 pub use admin::view::{RecordCount, RecordFilter, RecordState, RecordView};
-pub use attempt::claim::{Attempt, Claim};
-pub use attempt::fresh::{Completed, Fresh};
+pub use attempt::fresh::Fresh;
 pub use attempt::session::Effects;
 pub use attempt::tx::Tx;
 pub use attempt::without_tx::FreshWithoutTx;
+pub use attempt::{Attempt, Claim, Completed};
 pub use buffered::Buffered;
 pub use builder::{IdempotencyBuilder, Settings};
 pub use challenge::{Challenge, InvalidChallenge};
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
-pub use idempotency::{Admission, Idempotency};
+pub use idempotency::Idempotency;
 pub use inbox::{
     Batch, BatchMessage, ConsumerPolicy, DeadLetter, Failure, Inbox, InboxBuilder, Message,
-    MessageBytes, Outcome, ProcessError, Processed, Settlement,
+    MessageBytes, MessageOutcome, ProcessError, Processed, Settlement,
 };
 pub use model::fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
 pub use model::key::{IdempotencyKey, InvalidKey};
 pub use model::policy::{Isolation, Policy, WhileRunning};
 pub use model::record::{Completion, InvalidOperation, Operation, RecordName};
 pub use model::scope::{InvalidScope, Scope};
+pub use node::admission::Admission;
+pub use observe::ObservedAttempt;
 pub use observe::forecast::Forecast;
-pub use observe::{ObservedAttempt, ObservedWithoutTx};
+pub use observe::without_tx::ObservedWithoutTx;
 pub use rollout::{InvalidRollout, Rollout, RolloutMode, RolloutPlan, RolloutRule};
 pub use store::Backend;

@@ -1,5 +1,7 @@
 //! What operators ask for: records listed, counted, invalidated, swept and erased.
 
+mod erase;
 pub(crate) mod records;
-pub(crate) mod sweep;
+mod rollout;
+mod sweep;
 pub(crate) mod view;

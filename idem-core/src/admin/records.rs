@@ -1,13 +1,16 @@
 //! The records for operators: listed, counted, and invalidated by name.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::view::{RecordCount, RecordFilter, RecordView, merge};
-use crate::attempt::complete;
-use crate::attempt::session::{END, Effects, Session, claim_error};
+use crate::attempt::commit::commit;
+use crate::attempt::session::{END_LIMIT, Effects, Session};
+use crate::error::claim_error;
+use crate::node::Node;
 use crate::store::{Backend, Opening};
 use crate::{Error, Fingerprint, Idempotency, Policy, RecordName};
 
@@ -47,7 +50,11 @@ impl<DB: Backend> Idempotency<DB> {
                 name.key.as_str(),
             ]
         });
-        let mut conn = self.acquire(Instant::now() + LIMIT).await?;
+        let mut conn = self
+            .node()
+            .connections
+            .for_reading(Instant::now() + LIMIT)
+            .await?;
         let found = DB::records(&mut conn.conn, filter, after, limit.into()).await;
         let found = conn.settle(found).map_err(claim_error::<DB>)?;
         Ok(found.into_iter().map(RecordView::of).collect())
@@ -66,7 +73,11 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// Safe to drop.
     pub async fn count_records(&self) -> Result<Vec<RecordCount>, Error> {
-        let mut conn = self.acquire(Instant::now() + LIMIT).await?;
+        let mut conn = self
+            .node()
+            .connections
+            .for_reading(Instant::now() + LIMIT)
+            .await?;
         let counted = DB::count(&mut conn.conn).await;
         let counted = conn.settle(counted).map_err(claim_error::<DB>)?;
         Ok(merge(counted))
@@ -87,12 +98,11 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// Safe to drop; it may take effect all the same.
     pub async fn invalidate(&self, name: &RecordName, by: &str) -> Result<Invalidated, Error> {
-        let (idem, name, by) = (self.clone(), name.clone(), by.to_owned());
+        let (node, name, by) = (Arc::clone(self.node()), name.clone(), by.to_owned());
         let running = tokio::spawn(async move {
-            let _running = idem.running_token();
+            let _running = node.running_token();
             let until = Instant::now() + LIMIT;
-            let invalidated = timeout_at(until, idem.invalidate_until(&name, until)).await;
-            let invalidated = invalidated.unwrap_or(Err(Error::TimedOut));
+            let invalidated = invalidate(&node, &name, until).await;
             tracing::warn!(
                 target: "idem::audit",
                 scope = name.scope.as_str(),
@@ -100,40 +110,59 @@ impl<DB: Backend> Idempotency<DB> {
                 key = name.key.digest(),
                 by,
                 ?invalidated,
-                "a record was to be invalidated"
+                "record invalidation requested"
             );
             invalidated
         });
         running.await.unwrap_or(Err(Error::TryAgain(None)))
     }
+}
 
-    async fn invalidate_until(
-        &self,
-        name: &RecordName,
-        until: Instant,
-    ) -> Result<Invalidated, Error> {
-        let Ok(_place) = self.in_flight().try_arrive(name, &Fingerprint::none()) else {
-            return Ok(Invalidated::InFlight);
-        };
-        let (id, policy) = (Uuid::new_v4(), Policy::default());
-        let opening = Opening::new(Some(name), id, &policy);
-        let (mut session, probe) = Session::open(self, &opening, until).await?;
-        if !probe.free || probe.found.is_none() {
-            session.leave_untouched(END).await;
-            return Ok(match probe.free {
-                true => Invalidated::Absent,
-                false => Invalidated::InFlight,
-            });
+async fn invalidate<DB: Backend>(
+    node: &Node<DB>,
+    name: &RecordName,
+    until: Instant,
+) -> Result<Invalidated, Error> {
+    let Ok(_place) = node.in_flight.try_arrive(name, &Fingerprint::none()) else {
+        return Ok(Invalidated::InFlight);
+    };
+    let deletion = timeout_at(until, delete(node, name, until)).await;
+    match deletion.unwrap_or(Err(Error::TimedOut))? {
+        Deletion::Nothing(outcome) => Ok(outcome),
+        Deletion::Uncommitted(session) => {
+            commit(&node.connections, session, None, until).await?;
+            Ok(Invalidated::Gone)
         }
-        session.leave_guard(Effects::Keep).await?;
-        let deleted = DB::invalidate(session.conn(), name).await;
-        if !deleted.map_err(claim_error::<DB>)? {
-            session.roll_back(END).await;
-            return Ok(Invalidated::Absent);
-        }
-        complete::commit(self, session, None, id, until).await?;
-        Ok(Invalidated::Gone)
     }
+}
+
+enum Deletion<DB: Backend> {
+    Uncommitted(Session<DB>),
+    Nothing(Invalidated),
+}
+
+async fn delete<DB: Backend>(
+    node: &Node<DB>,
+    name: &RecordName,
+    until: Instant,
+) -> Result<Deletion<DB>, Error> {
+    let (id, policy) = (Uuid::new_v4(), Policy::default());
+    let opening = Opening::new(Some(name), id, &policy);
+    let (mut session, probe) = Session::open(&node.connections, &opening, until).await?;
+    if !probe.free || probe.found.is_none() {
+        session.leave_untouched(END_LIMIT).await;
+        return Ok(Deletion::Nothing(match probe.free {
+            true => Invalidated::Absent,
+            false => Invalidated::InFlight,
+        }));
+    }
+    session.leave_guard(Effects::Keep).await?;
+    let deleted = DB::invalidate(session.conn(), name).await;
+    if !deleted.map_err(claim_error::<DB>)? {
+        session.roll_back(END_LIMIT).await;
+        return Ok(Deletion::Nothing(Invalidated::Absent));
+    }
+    Ok(Deletion::Uncommitted(session))
 }
 
 /// How long an operator's statement may take, waiting included.

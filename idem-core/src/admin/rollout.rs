@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::RolloutRule;
-use crate::attempt::session::claim_error;
+use crate::error::claim_error;
 use crate::store::Backend;
-use crate::{Error, Idempotency};
+use crate::{Error, Idempotency, RolloutRule};
 
 impl<DB: Backend> Idempotency<DB> {
     /// Reads the rules of the table `idem_rollout` after each period, until the handle
@@ -23,8 +22,9 @@ impl<DB: Backend> Idempotency<DB> {
     /// Safe to drop: spawn it, and abort the task where the handle is not shut down.
     pub async fn follow_rollout(&self, period: Duration) {
         loop {
-            let ended = timeout(period, self.shut_down()).await.is_ok();
-            if ended || self.is_shutting_down() {
+            let admissions = &self.node().admissions;
+            let ended = timeout(period, admissions.shut_down()).await.is_ok();
+            if ended || admissions.is_shutting_down() {
                 return;
             }
             self.read_rollout_or_say_so().await;
@@ -49,7 +49,11 @@ impl<DB: Backend> Idempotency<DB> {
     /// Safe to drop.
     pub async fn read_rollout(&self) -> Result<bool, Error> {
         let _reading = self.rollout().reading.lock().await;
-        let mut conn = self.acquire(Instant::now() + LIMIT).await?;
+        let mut conn = self
+            .node()
+            .connections
+            .for_reading(Instant::now() + LIMIT)
+            .await?;
         let rows = timeout(LIMIT, DB::rollout(&mut conn.conn)).await;
         let rows = conn.settle(rows.map_err(|_| Error::TimedOut)?);
         let rows = rows.map_err(claim_error::<DB>)?;
@@ -88,14 +92,13 @@ impl<DB: Backend> Idempotency<DB> {
         operation: &str,
         rule: Option<RolloutRule>,
     ) -> Result<(), Error> {
-        let turn = self.writers_turn_soon().await;
-        let mut conn = self.acquire(Instant::now() + LIMIT).await?;
+        let mut conn = self.node().connections.for_writing(LIMIT).await?;
         let written = match rule {
             Some(rule) => DB::set_rollout(&mut conn.conn, operation, &rule.to_string()).await,
             None => DB::clear_rollout(&mut conn.conn, operation).await,
         };
         conn.settle(written).map_err(claim_error::<DB>)?;
-        drop((conn, turn));
+        drop(conn);
         let rule = rule.map(tracing::field::display);
         tracing::warn!(target: "idem::audit", operation, rule, "the rollout of all nodes was changed");
         self.read_rollout_or_say_so().await;

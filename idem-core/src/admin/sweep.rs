@@ -1,18 +1,17 @@
-//! Deleting records: those that have expired, and those of a scope that must be forgotten.
+//! Deletes what has expired: records, and counts of failed messages.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::attempt::session::claim_error;
-use crate::node::connection::{Held, Holding};
+use crate::error::claim_error;
 use crate::store::Backend;
-use crate::{Error, Idempotency, Scope, metrics};
+use crate::{Error, Idempotency, metrics};
 
 /// Small enough that no attempt waits long for a batch.
-const BATCH: i64 = 1_000;
+pub(super) const BATCH: i64 = 1_000;
 /// A batch's own limit for its connection, once it has its turn as a writer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl<DB: Backend> Idempotency<DB> {
     /// Deletes the expired records, in bounded batches, and says how many there were; expired counts of failed messages go too.
@@ -32,14 +31,18 @@ impl<DB: Backend> Idempotency<DB> {
         let has_failed = swept.is_err();
         metrics::count(&metrics::SWEEP_FAILURES, &[], u64::from(has_failed));
         if !has_failed {
-            self.has_swept();
+            self.node().has_swept();
         }
         swept
     }
 
     #[expect(clippy::cast_precision_loss, reason = "so many letters no table has")]
     async fn look_and_sweep(&self) -> Result<u64, Error> {
-        let mut conn = self.acquire(Instant::now() + PATIENCE).await?;
+        let mut conn = self
+            .node()
+            .connections
+            .for_reading(Instant::now() + PATIENCE)
+            .await?;
         let lag = DB::sweep_lag(&mut conn.conn).await;
         let lag = conn.settle(lag).map_err(claim_error::<DB>)?;
         let lag = Duration::from_millis(lag.unwrap_or(0).unsigned_abs());
@@ -54,7 +57,7 @@ impl<DB: Backend> Idempotency<DB> {
     async fn sweep_records(&self) -> Result<u64, Error> {
         let mut swept = 0;
         loop {
-            let mut conn = self.writing_connection().await?;
+            let mut conn = self.node().connections.for_writing(PATIENCE).await?;
             let batch = DB::sweep(&mut conn.conn, BATCH).await;
             let batch = conn.settle(batch).map_err(claim_error::<DB>)?;
             swept += batch;
@@ -65,7 +68,7 @@ impl<DB: Backend> Idempotency<DB> {
             }
         }
         loop {
-            let mut conn = self.writing_connection().await?;
+            let mut conn = self.node().connections.for_writing(PATIENCE).await?;
             let batch = DB::sweep_letters(&mut conn.conn, BATCH).await;
             if conn.settle(batch).map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
                 return Ok(swept);
@@ -90,57 +93,11 @@ impl<DB: Backend> Idempotency<DB> {
                     tracing::warn!(error, "the sweep failed and is repeated in the next period");
                 }
             }
-            let ended = timeout(period, self.shut_down()).await.is_ok();
-            if ended || self.is_shutting_down() {
+            let admissions = &self.node().admissions;
+            let ended = timeout(period, admissions.shut_down()).await.is_ok();
+            if ended || admissions.is_shutting_down() {
                 return;
             }
         }
-    }
-
-    /// Deletes all records of a scope, live ones too, and says how many there were; its dead letters go too.
-    ///
-    /// For stored personal data that must go. Keys of the scope that were used before will
-    /// run again: each retry that is still on its way is a second effect. A running attempt is not
-    /// stopped and stores its record afterwards. `by` says in the log, under the target
-    /// `idem::audit`, who wants it so, and why.
-    ///
-    /// # Errors
-    ///
-    /// As [`sweep`](Self::sweep).
-    ///
-    /// # Cancellation
-    ///
-    /// As [`sweep`](Self::sweep).
-    pub async fn erase(&self, scope: &Scope, by: &str) -> Result<u64, Error> {
-        let erased = self.erase_all(scope).await;
-        let scope = scope.as_str();
-        tracing::warn!(target: "idem::audit", scope, by, ?erased, "the records of a scope were to be erased");
-        erased
-    }
-
-    async fn erase_all(&self, scope: &Scope) -> Result<u64, Error> {
-        let mut erased = 0;
-        loop {
-            let mut conn = self.writing_connection().await?;
-            let batch = DB::erase(&mut conn.conn, scope.as_str(), BATCH).await;
-            let batch = conn.settle(batch).map_err(claim_error::<DB>)?;
-            erased += batch;
-            if batch < BATCH.unsigned_abs() {
-                break;
-            }
-        }
-        loop {
-            let mut conn = self.writing_connection().await?;
-            let batch = DB::erase_letters(&mut conn.conn, scope.as_str(), BATCH).await;
-            if conn.settle(batch).map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
-                return Ok(erased);
-            }
-        }
-    }
-
-    async fn writing_connection(&self) -> Result<Holding<DB>, Error> {
-        let turn = self.writers_turn_soon().await;
-        let conn = self.connection(Instant::now() + PATIENCE).await?;
-        Ok(Held::lend(conn, turn))
     }
 }

@@ -1,247 +1,172 @@
-//! Finding out whether an attempt may run: the node's own attempts first, then the database.
+//! Claims a record for an attempt: among this node's own attempts first, then in the database.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::attempt::complete::ClaimedAttempt;
-use crate::attempt::decision::{ClaimDecision, Work};
-use crate::attempt::session::Session;
-use crate::idempotency::Entered;
-use crate::model::fingerprint::Comparison;
-use crate::node::in_flight::{Arrival, WaiterSignal};
-use crate::store::{Backend, FORMAT, StoredRecord};
-use crate::{
-    Completion, Error, Fingerprint, Fresh, FreshWithoutTx, Idempotency, Policy, RecordName,
-    WhileRunning, metrics,
-};
+use super::claimed::{ClaimedAttempt, ClaimedRecord};
+use super::decision::{ClaimDecision, Work};
+use super::fresh::Fresh;
+use super::session::Session;
+use super::without_tx::FreshWithoutTx;
+use super::{Attempt, Claim, came_again};
+use crate::node::Node;
+use crate::node::admission::{Admission, Entry};
+use crate::node::in_flight::{Arrival, Place, WaiterSignal};
+use crate::store::Backend;
+use crate::{Error, Policy, WhileRunning};
 
-/// One request, or delivery, that carries a key.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// The record it is about.
-    pub name: RecordName,
-    /// What must not change between retries.
-    pub fingerprint: Fingerprint,
-    /// The terms of its operation.
-    pub policy: Policy,
-    /// When its time is over. [`Policy::timeout`] counts from when its request is there.
-    pub deadline: Instant,
+/// An attempt that may run, and the session that has its lock.
+type Claimed<DB> = (ClaimedAttempt<DB>, Session<DB>);
+
+/// Whether the attempt may ask the database.
+enum Turn {
+    Granted(Place, Admission),
+    /// Another attempt of this node has decided it.
+    Answered(Claim<Infallible>),
 }
 
-/// What an attempt may do.
-#[derive(Debug)]
-#[must_use = "dropping a fresh claim rolls it back"]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a caller must treat each of the four"
-)]
-pub enum Claim<F> {
-    /// It is the first: run the operation, then complete or release.
-    Fresh(F),
-    /// It has been done: answer from the completion.
-    Replay(Arc<Completion>),
-    /// It is being done right now, by another attempt.
-    InFlight,
-    /// The key was used for another request.
-    Mismatch,
-}
-
-impl<DB: Backend> Idempotency<DB> {
-    /// Claims the attempt's record and, when it is fresh, opens the transaction to run in.
-    ///
-    /// # Errors
-    ///
-    /// Each error means that nothing ran: [`Error::Unavailable`], [`Error::ReadOnly`],
-    /// [`Error::Overloaded`], [`Error::ShuttingDown`], [`Error::TimedOut`], [`Error::TryAgain`]
-    /// after the bounded number of retries, and [`Error::Unreadable`].
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future at any await closes the connection and frees the key.
-    pub async fn claim(&self, attempt: Attempt) -> Result<Claim<Fresh<DB>>, Error> {
-        let claim = self
-            .claim_until_deadline(attempt, Work::InTransaction)
-            .await?;
-        Ok(claim.map(|(ticket, session)| Fresh::new(ticket, session)))
+impl<DB: Backend> Node<DB> {
+    pub(crate) async fn claim(
+        self: &Arc<Self>,
+        attempt: Attempt,
+    ) -> Result<Claim<Fresh<DB>>, Error> {
+        let claim = self.claim_by_deadline(attempt, Work::InTransaction).await?;
+        Ok(claim.map(|(claimed, session)| Fresh::new(claimed, session)))
     }
 
-    /// Claims the attempt's record for work that does not use the transaction.
-    ///
-    /// On SQLite no transaction is open meanwhile, since it would shut out the work's own
-    /// writes: a lock on a file beside the database keeps other processes out. Other databases
-    /// hold a connection for as long as the work takes, and another one where that is lost.
-    ///
-    /// # Errors
-    ///
-    /// As [`claim`](Self::claim).
-    ///
-    /// # Cancellation
-    ///
-    /// As [`claim`](Self::claim).
-    pub async fn claim_without_tx(
-        &self,
+    pub(crate) async fn claim_without_tx(
+        self: &Arc<Self>,
         mut attempt: Attempt,
     ) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
         attempt.policy.isolation = DB::WITHOUT_TX;
-        Ok(
-            match self.claim_until_deadline(attempt, Work::Outside).await? {
-                Claim::Fresh((ticket, session)) => {
-                    Claim::Fresh(FreshWithoutTx::new(ticket, session).await)
-                }
-                Claim::Replay(completion) => Claim::Replay(completion),
-                Claim::InFlight => Claim::InFlight,
-                Claim::Mismatch => Claim::Mismatch,
-            },
-        )
+        let claim = self.claim_by_deadline(attempt, Work::Outside).await?;
+        Ok(match claim {
+            Claim::Fresh((claimed, session)) => {
+                Claim::Fresh(FreshWithoutTx::new(claimed, session).await)
+            }
+            Claim::Replay(completion) => Claim::Replay(completion),
+            Claim::InFlight => Claim::InFlight,
+            Claim::Mismatch => Claim::Mismatch,
+        })
     }
 
-    /// Opens a transaction for an attempt without a key: nothing protects it against a retry.
-    ///
-    /// # Errors
-    ///
-    /// As [`claim`](Self::claim).
-    ///
-    /// # Cancellation
-    ///
-    /// As [`claim`](Self::claim).
-    pub async fn begin_unprotected(
-        &self,
+    /// Begins an attempt without a key.
+    pub(crate) async fn begin_unprotected(
+        self: &Arc<Self>,
         policy: Policy,
         deadline: Instant,
     ) -> Result<Fresh<DB>, Error> {
-        let ticket = ClaimedAttempt {
-            _admission: self.admit()?,
-            idem: self.clone(),
+        let claimed = ClaimedAttempt {
+            _admission: self.admissions.admit()?,
+            node: Arc::clone(self),
             _process_lock: None,
-            claimed: None,
+            record: None,
             id: Uuid::new_v4(),
             policy,
             deadline,
         };
-        let session = ticket.open(deadline).await?;
-        Ok(Fresh::new(ticket, session))
+        let session = claimed.open(deadline).await?;
+        Ok(Fresh::new(claimed, session))
     }
 
-    async fn claim_until_deadline(
-        &self,
+    async fn claim_by_deadline(
+        self: &Arc<Self>,
         attempt: Attempt,
         work: Work,
-    ) -> Result<Claim<(ClaimedAttempt<DB>, Session<DB>)>, Error> {
-        let entered = self.enter()?;
+    ) -> Result<Claim<Claimed<DB>>, Error> {
+        let entry = self.admissions.enter()?;
         let deadline = attempt.deadline;
-        let claim = self.claim_entered(attempt, work, entered);
-        timeout_at(deadline, claim)
-            .await
-            .unwrap_or(Err(Error::TimedOut))
+        let claim = self.claim_entered(attempt, work, entry);
+        let claim = timeout_at(deadline, claim).await;
+        claim.unwrap_or(Err(Error::TimedOut))
     }
 
     async fn claim_entered(
-        &self,
+        self: &Arc<Self>,
         attempt: Attempt,
         work: Work,
-        entered: Entered,
-    ) -> Result<Claim<(ClaimedAttempt<DB>, Session<DB>)>, Error> {
-        let Attempt {
-            name,
-            fingerprint,
-            policy,
-            deadline,
-        } = &attempt;
+        entry: Entry,
+    ) -> Result<Claim<Claimed<DB>>, Error> {
         let now = Instant::now();
-        let (patient, patience) = match policy.while_running {
-            WhileRunning::Reject => (false, now),
-            WhileRunning::Wait(limit) => (true, now + limit.min(Policy::MAX_TIMEOUT)),
+        let patience = match attempt.policy.while_running {
+            WhileRunning::Reject => None,
+            WhileRunning::Wait(limit) => Some(now + limit.min(Policy::MAX_TIMEOUT)),
         };
-        let until = if patient {
-            patience
-        } else {
-            now + LONGEST_DOUBT
-        };
-        let (place, admission) = match self.in_flight().arrive(name, fingerprint, patient) {
-            Arrival::First(place) => (place, self.admit_entered(entered)?),
-            Arrival::Mismatch => return Ok(Claim::Mismatch),
-            Arrival::Duplicate => return Ok(Claim::InFlight),
-            Arrival::Full => return Err(Error::Overloaded),
-            Arrival::Queued(told, _waits) => match timeout_at(until, told).await {
-                Ok(Ok(WaiterSignal::Promoted(place))) => {
-                    (place, self.admit_by(until, entered).await?)
-                }
-                Ok(Ok(WaiterSignal::Completed(record))) => return replay(&record, fingerprint),
-                Ok(Ok(WaiterSignal::Mismatch)) => return Ok(Claim::Mismatch),
-                Ok(Ok(WaiterSignal::Duplicate) | Err(_)) | Err(_) => return Ok(Claim::InFlight),
-            },
+        let (place, admission) = match self.wait_for_turn(&attempt, patience, entry).await? {
+            Turn::Granted(place, admission) => (place, admission),
+            Turn::Answered(claim) => return Ok(claim.map(|never| match never {})),
         };
         let id = Uuid::new_v4();
-        match self.ask_until(&attempt, work, id, patience).await? {
-            ClaimDecision::Running => Ok(Claim::InFlight),
+        let decision = self.decide(&attempt, work, id, patience.unwrap_or(now));
+        let (session, process_lock) = match decision.await? {
+            ClaimDecision::Running => return Ok(Claim::InFlight),
             ClaimDecision::Found(record) => {
                 place.completed(&record);
-                let told = replay(&record, fingerprint);
-                if let Ok(Claim::Replay(_)) = &told {
-                    came_again(name, record.age);
+                let claim = Claim::of_record(&record, &attempt.fingerprint);
+                if let Ok(Claim::Replay(_)) = &claim {
+                    came_again(&attempt.name, record.age);
                 }
-                told
+                return claim;
             }
-            ClaimDecision::Fresh(session, process_lock) => {
-                place.runs();
-                let fingerprint = fingerprint.without_body();
-                let ticket = ClaimedAttempt {
-                    idem: self.clone(),
-                    _process_lock: process_lock,
-                    id,
-                    policy: *policy,
-                    deadline: *deadline,
-                    claimed: Some((attempt.name, fingerprint, place)),
-                    _admission: admission,
-                };
-                Ok(Claim::Fresh((ticket, session)))
+            ClaimDecision::Fresh(session, process_lock) => (session, process_lock),
+        };
+        place.runs();
+        let claimed = ClaimedAttempt {
+            node: Arc::clone(self),
+            _process_lock: process_lock,
+            id,
+            policy: attempt.policy,
+            deadline: attempt.deadline,
+            record: Some(ClaimedRecord {
+                fingerprint: attempt.fingerprint.without_body(),
+                name: attempt.name,
+                place,
+            }),
+            _admission: admission,
+        };
+        Ok(Claim::Fresh((claimed, session)))
+    }
+
+    /// Takes the attempt's place on this node. A duplicate of one that runs here waits no longer
+    /// than `patience`, and without it no longer than until it is known that the other one runs.
+    async fn wait_for_turn(
+        &self,
+        attempt: &Attempt,
+        patience: Option<Instant>,
+        entry: Entry,
+    ) -> Result<Turn, Error> {
+        let Attempt {
+            name, fingerprint, ..
+        } = attempt;
+        let until = patience.unwrap_or_else(|| Instant::now() + LONGEST_DOUBT);
+        let arrival = self.in_flight.arrive(name, fingerprint, patience.is_some());
+        let (signal, _waits) = match arrival {
+            Arrival::First(place) => {
+                let admission = self.admissions.admit_entered(entry)?;
+                return Ok(Turn::Granted(place, admission));
             }
-        }
+            Arrival::Mismatch => return Ok(Turn::Answered(Claim::Mismatch)),
+            Arrival::Duplicate => return Ok(Turn::Answered(Claim::InFlight)),
+            Arrival::Full => return Err(Error::Overloaded),
+            Arrival::Queued(signal, waits) => (signal, waits),
+        };
+        let claim = match timeout_at(until, signal).await {
+            Ok(Ok(WaiterSignal::Promoted(place))) => {
+                let admission = self.admissions.admit_by(until, entry).await?;
+                return Ok(Turn::Granted(place, admission));
+            }
+            Ok(Ok(WaiterSignal::Completed(record))) => Claim::of_record(&record, fingerprint)?,
+            Ok(Ok(WaiterSignal::Mismatch)) => Claim::Mismatch,
+            Ok(Ok(WaiterSignal::Duplicate) | Err(_)) | Err(_) => Claim::InFlight,
+        };
+        Ok(Turn::Answered(claim))
     }
 }
 
-/// Says how long after the first attempt its retry came.
-pub(crate) fn came_again(name: &RecordName, age: Duration) {
-    metrics::record(&metrics::RETRY_AGE, &[name.operation.as_str()], age);
-    let seconds = age.as_secs_f64();
-    tracing::Span::current().record("age", seconds);
-}
-
-/// How long a duplicate that does not wait is held until it is known whether the attempt before it
-/// is the first. Whatever it is told earlier might be wrong: the record may be there already.
+/// How long a duplicate that does not wait is kept until Idem knows whether the earlier attempt is
+/// the first. An earlier answer might be wrong: the record may exist already.
 const LONGEST_DOUBT: Duration = Duration::from_secs(1);
-
-/// Compares a stored record with the attempt's request.
-pub(crate) fn replay<F>(
-    record: &StoredRecord,
-    fingerprint: &Fingerprint,
-) -> Result<Claim<F>, Error> {
-    if record.format != FORMAT {
-        return Err(Error::Unreadable);
-    }
-    match fingerprint.compare(record.fingerprint_version, &record.fingerprint) {
-        Comparison::Same => {}
-        Comparison::Different => return Ok(Claim::Mismatch),
-        Comparison::NotComparable => tracing::warn!(
-            "a record is replayed that cannot be compared with the request: the operation has \
-             changed what it compares since"
-        ),
-        Comparison::Unknown => return Err(Error::Unreadable),
-    }
-    Ok(Claim::Replay(Arc::clone(&record.completion)))
-}
-
-impl<F> Claim<F> {
-    /// The same claim with another form of what may run.
-    pub fn map<G>(self, map: impl FnOnce(F) -> G) -> Claim<G> {
-        match self {
-            Self::Fresh(fresh) => Claim::Fresh(map(fresh)),
-            Self::Replay(completion) => Claim::Replay(completion),
-            Self::InFlight => Claim::InFlight,
-            Self::Mismatch => Claim::Mismatch,
-        }
-    }
-}

@@ -1,37 +1,19 @@
-//! What of an attempt outlives its claim, and how it is stored, settled and sealed.
+//! Finishes a claimed attempt: its answer is stored, or its writes are rolled back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
-use uuid::Uuid;
+use tokio::time::{Instant, timeout_at};
 
-use crate::attempt::claim::{Claim, replay};
-use crate::attempt::fresh::Completed;
-use crate::attempt::lock_keeper::RecordLock;
-use crate::attempt::session::{END, Effects, RolledBack, Session, claim_error, commit_refused};
-use crate::idempotency::Admission;
-use crate::node::connection::Held;
-use crate::node::in_flight::Place;
-use crate::store::{Backend, CommitOutcome, Fault, NewRecord, Opening, StoredRecord};
-use crate::{Completion, Error, Fingerprint, Idempotency, Policy, RecordName, metrics};
+use super::claimed::{ClaimedAttempt, ClaimedRecord};
+use super::commit::commit;
+use super::session::{END_LIMIT, Effects, RolledBack, Session};
+use super::{Claim, Completed};
+use crate::error::claim_error;
+use crate::store::{Backend, NewRecord};
+use crate::{Completion, Error, metrics};
 
-/// An attempt that may run: its place on this node, its terms, and its name if it has a key.
-#[derive(Debug)]
-pub(crate) struct ClaimedAttempt<DB: Backend> {
-    pub(crate) idem: Idempotency<DB>,
-    /// Keeps other processes out. Dropped before the place, whose next one asks for it.
-    pub(crate) _process_lock: Option<DB::ProcessLock>,
-    /// None for an attempt without a key.
-    pub(crate) claimed: Option<(RecordName, Fingerprint, Place)>,
-    pub(crate) id: Uuid,
-    pub(crate) policy: Policy,
-    pub(crate) deadline: Instant,
-    pub(crate) _admission: Admission,
-}
-
-/// What storing has come to, before the waiters and the caller are told.
-pub(crate) enum Stored {
+/// The end of storing, before the waiters and the caller get their answer.
+pub(crate) enum StoreOutcome {
     Committed(Completion),
     LostRace,
 }
@@ -44,15 +26,15 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         completion: Completion,
         effects: Effects,
         limit: Instant,
-    ) -> Result<Stored, Error> {
+    ) -> Result<StoreOutcome, Error> {
         let inserted = timeout_at(limit, self.insert(&mut session, &completion, effects)).await;
         match inserted.unwrap_or(Err(Error::TimedOut)) {
             Ok(true) => self.commit(session, completion, limit).await,
             Ok(false) => {
-                session.roll_back(END).await;
-                Ok(Stored::LostRace)
+                session.roll_back(END_LIMIT).await;
+                Ok(StoreOutcome::LostRace)
             }
-            Err(error) => match session.roll_back(END).await {
+            Err(error) => match session.roll_back(END_LIMIT).await {
                 RolledBack::All => Err(error),
                 RolledBack::GuardLost => Err(Error::TransactionBroken),
             },
@@ -66,19 +48,17 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         effects: Effects,
     ) -> Result<bool, Error> {
         session.leave_guard(effects).await?;
-        let Some((name, fingerprint, _)) = &self.claimed else {
+        let Some(record) = &self.record else {
             return Ok(true);
         };
-        let (attempt, ttl) = (self.id, self.policy.ttl);
-        session
-            .insert(&NewRecord {
-                name,
-                attempt,
-                fingerprint,
-                completion,
-                ttl,
-            })
-            .await
+        let record = NewRecord {
+            name: &record.name,
+            attempt: self.id,
+            fingerprint: &record.fingerprint,
+            completion,
+            ttl: self.policy.ttl,
+        };
+        session.insert(&record).await
     }
 
     async fn commit(
@@ -86,13 +66,13 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         session: Session<DB>,
         completion: Completion,
         limit: Instant,
-    ) -> Result<Stored, Error> {
-        let name = self.claimed.as_ref().map(|(name, _, _)| name);
-        commit(&self.idem, session, name, self.id, limit).await?;
-        if let Some(name) = name {
+    ) -> Result<StoreOutcome, Error> {
+        let record = self.committed_record();
+        commit(&self.node.connections, session, record, limit).await?;
+        if let Some(name) = self.name() {
             metrics::stored(name, &completion);
         }
-        Ok(Stored::Committed(completion))
+        Ok(StoreOutcome::Committed(completion))
     }
 
     pub(crate) async fn release(
@@ -100,7 +80,8 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         session: Session<DB>,
         if_broken: impl FnOnce() -> Completion,
     ) -> Result<(), Error> {
-        match session.roll_back_or_stop(&self.idem, END).await {
+        let connections = &self.node.connections;
+        match session.roll_back_or_stop(connections, END_LIMIT).await {
             RolledBack::All => Ok(()),
             RolledBack::GuardLost => {
                 self.seal(if_broken()).await;
@@ -109,18 +90,18 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         }
     }
 
-    /// Tells the waiters, and the caller whose answer counts.
+    /// Answers the waiters, and tells the caller whose answer counts.
     pub(crate) async fn finish(
         self,
-        ended: Result<Stored, Error>,
+        ended: Result<StoreOutcome, Error>,
         if_broken: impl FnOnce() -> Completion,
     ) -> Result<Completed, Error> {
         match ended {
-            Ok(Stored::Committed(completion)) => {
+            Ok(StoreOutcome::Committed(completion)) => {
                 self.answer_waiters(completion);
                 Ok(Completed::Committed)
             }
-            Ok(Stored::LostRace) => self.answer_of_winner().await,
+            Ok(StoreOutcome::LostRace) => self.answer_of_winner().await,
             Err(Error::TransactionBroken) => {
                 self.seal(if_broken()).await;
                 Err(Error::TransactionBroken)
@@ -129,31 +110,27 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         }
     }
 
-    pub(crate) fn answer_waiters(self, completion: Completion) {
-        let Some((_, fingerprint, place)) = self.claimed else {
-            return;
-        };
-        place.completed(&Arc::new(StoredRecord::new(&fingerprint, completion)));
-    }
-
     pub(crate) async fn answer_of_winner(self) -> Result<Completed, Error> {
-        let Some((name, fingerprint, place)) = self.claimed else {
+        let Some(ClaimedRecord {
+            name,
+            fingerprint,
+            place,
+        }) = self.record
+        else {
             return Err(Error::TryAgain(None));
         };
-        let until = Instant::now() + END;
+        let until = Instant::now() + END_LIMIT;
         let look = async {
-            let mut conn = self.idem.acquire(until).await?;
+            let mut conn = self.node.connections.for_reading(until).await?;
             let found = DB::find(&mut conn.conn, &name).await;
             conn.settle(found).map_err(claim_error::<DB>)
         };
-        match timeout_at(until, look)
-            .await
-            .unwrap_or(Err(Error::TryAgain(None)))?
-        {
+        let found = timeout_at(until, look).await;
+        match found.unwrap_or(Err(Error::TryAgain(None)))? {
             Some(record) if !record.expired => {
                 let record = Arc::new(record);
                 place.completed(&record);
-                match replay::<()>(&record, &fingerprint)? {
+                match Claim::<()>::of_record(&record, &fingerprint)? {
                     Claim::Replay(completion) => Ok(Completed::Replay(completion)),
                     _ => Ok(Completed::Mismatch),
                 }
@@ -165,15 +142,21 @@ impl<DB: Backend> ClaimedAttempt<DB> {
     /// Stores a terminal answer in a transaction of its own, so that retries do not run.
     async fn seal(&self, terminal: Completion) {
         let limit = self.end_of_completion();
-        let seal = async {
+        let insert = async {
             let mut session = self.open(limit).await?;
-            if self.insert(&mut session, &terminal, Effects::Keep).await? {
-                session.commit().await.map_err(claim_error::<DB>)?;
-            }
-            Ok::<_, Error>(())
+            let is_inserted = self.insert(&mut session, &terminal, Effects::Keep).await?;
+            Ok(is_inserted.then_some(session))
         };
-        let sealed = timeout_at(limit, seal).await;
-        if let Err(error) = sealed.unwrap_or(Err(Error::TimedOut)) {
+        let inserted = timeout_at(limit, insert).await;
+        let sealed = match inserted.unwrap_or(Err(Error::TimedOut)) {
+            Ok(Some(session)) => {
+                let record = self.committed_record();
+                commit(&self.node.connections, session, record, limit).await
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sealed {
             let error: &dyn std::error::Error = &error;
             tracing::error!(
                 error,
@@ -181,95 +164,4 @@ impl<DB: Backend> ClaimedAttempt<DB> {
             );
         }
     }
-
-    /// What its lock is taken again with.
-    pub(crate) fn lock(&self) -> Option<RecordLock<DB>> {
-        let (name, ..) = self.claimed.as_ref()?;
-        Some(RecordLock {
-            idem: self.idem.clone(),
-            name: name.clone(),
-            attempt: self.id,
-            policy: self.policy,
-        })
-    }
-
-    /// What has become of its own record.
-    pub(crate) async fn outcome(&self, limit: Instant) -> Result<CommitOutcome, Error> {
-        let Some((name, ..)) = &self.claimed else {
-            return Ok(CommitOutcome::Running);
-        };
-        let mut conn = self.idem.acquire(limit).await?;
-        let asked = timeout_at(limit, DB::outcome(&mut conn.conn, name, self.id)).await;
-        conn.settle(asked.map_err(|_| Error::TimedOut)?)
-            .map_err(claim_error::<DB>)
-    }
-
-    pub(crate) async fn open(&self, limit: Instant) -> Result<Session<DB>, Error> {
-        let name = self.claimed.as_ref().map(|(name, _, _)| name);
-        let opening = Opening::new(name, self.id, &self.policy);
-        Ok(Session::open(&self.idem, &opening, limit).await?.0)
-    }
-
-    /// A handler that ends just in time still has its writes committed.
-    pub(crate) fn end_of_completion(&self) -> Instant {
-        self.deadline.max(Instant::now() + Duration::from_secs(5))
-    }
-}
-
-/// Commits, and finds out what became of a COMMIT that nobody acknowledges: of an attempt of this
-/// name whose record is in it.
-pub(crate) async fn commit<DB: Backend>(
-    idem: &Idempotency<DB>,
-    session: Session<DB>,
-    name: Option<&RecordName>,
-    attempt: Uuid,
-    limit: Instant,
-) -> Result<(), Error> {
-    match timeout_at(limit, session.commit()).await {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => match DB::fault(&error) {
-            Fault::Unknown => tracing::warn!(%error, "COMMIT was not acknowledged"),
-            Fault::Collision => return Err(Error::TryAgain(Some(error))),
-            fault @ (Fault::Aborted | Fault::GuardLost | Fault::Failed | Fault::Refused) => {
-                return Err(commit_refused(error, fault));
-            }
-        },
-        Err(_) => tracing::warn!("COMMIT was not acknowledged in time"),
-    }
-    let outcome = match name {
-        Some(name) => find_outcome(idem, name, attempt).await,
-        None => CommitOutcome::Running,
-    };
-    match outcome {
-        CommitOutcome::Committed => Ok(()),
-        CommitOutcome::RolledBack => Err(Error::TryAgain(None)),
-        CommitOutcome::Running => Err(Error::OutcomeUnknown),
-    }
-}
-
-/// Looks on other connections for what became of a COMMIT that nobody acknowledged.
-async fn find_outcome<DB: Backend>(
-    idem: &Idempotency<DB>,
-    name: &RecordName,
-    attempt: Uuid,
-) -> CommitOutcome {
-    const LONGEST_LOOK: Duration = Duration::from_secs(5);
-    let look = async {
-        loop {
-            let asked = async {
-                let mut conn = Held::lend(idem.pool().acquire().await?, None);
-                let outcome = DB::outcome(&mut conn.conn, name, attempt).await;
-                conn.settle(outcome)
-            };
-            match asked.await {
-                Ok(CommitOutcome::Running) => {}
-                Ok(outcome) => return outcome,
-                Err(error) => tracing::debug!(%error, "the COMMIT cannot be looked up yet"),
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout_at(Instant::now() + LONGEST_LOOK, look)
-        .await
-        .unwrap_or(CommitOutcome::Running)
 }

@@ -1,4 +1,4 @@
-//! Asking the database about an attempt, again where it collides or waits for another node.
+//! Decides whether an attempt may run, by asking the database; again where it collides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,32 +6,35 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::attempt::session::{END, Session, claim_error};
+use super::Attempt;
+use super::session::{END_LIMIT, Session};
+use crate::Error;
+use crate::error::claim_error;
+use crate::node::Node;
 use crate::store::{Backend, Opening, StoredRecord};
-use crate::{Attempt, Error, Idempotency};
 
-/// What the database says of an attempt.
+/// The database's decision about an attempt.
 pub(crate) enum ClaimDecision<DB: Backend> {
-    /// It may run, in this transaction, and what keeps other processes out where it runs outside of it.
+    /// It may run, in this transaction; the lock keeps other processes out where it runs outside.
     Fresh(Session<DB>, Option<DB::ProcessLock>),
-    /// A live record is there.
+    /// A live record exists.
     Found(Arc<StoredRecord>),
-    /// Another node's attempt runs.
+    /// An attempt of another node runs.
     Running,
 }
 
-/// Where an attempt's work has its effects.
+/// Where an attempt's work writes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Work {
     InTransaction,
     Outside,
 }
 
-impl<DB: Backend> Idempotency<DB> {
-    /// Asks until the answer is other than "running on another node", or patience is over.
+impl<DB: Backend> Node<DB> {
+    /// Asks until no attempt of another node runs, or patience is over.
     ///
     /// No connection is held between two looks.
-    pub(crate) async fn ask_until(
+    pub(crate) async fn decide(
         &self,
         attempt: &Attempt,
         work: Work,
@@ -58,7 +61,7 @@ impl<DB: Backend> Idempotency<DB> {
         work: Work,
         id: Uuid,
     ) -> Result<ClaimDecision<DB>, Error> {
-        let mut retries = 0..self.settings().claim_retries;
+        let mut retries = 0..self.settings.claim_retries;
         loop {
             match self.ask(attempt, work, id).await {
                 Err(Error::TryAgain(_)) if retries.next().is_some() => {
@@ -77,7 +80,7 @@ impl<DB: Backend> Idempotency<DB> {
     ) -> Result<ClaimDecision<DB>, Error> {
         if DB::SINGLE_WRITER {
             // Reading does not queue behind a writer, so replays are not held up by one.
-            let mut conn = self.acquire(attempt.deadline).await?;
+            let mut conn = self.connections.for_reading(attempt.deadline).await?;
             let found = DB::find(&mut conn.conn, &attempt.name).await;
             let found = conn.settle(found).map_err(claim_error::<DB>)?;
             if let Some(record) = found.filter(|record| !record.expired) {
@@ -88,7 +91,8 @@ impl<DB: Backend> Idempotency<DB> {
             if_it_may_run: true,
             ..Opening::new(Some(&attempt.name), id, &attempt.policy)
         };
-        let (mut session, probe) = Session::open(self, &opening, attempt.deadline).await?;
+        let opened = Session::open(&self.connections, &opening, attempt.deadline);
+        let (mut session, probe) = opened.await?;
         let asked = match probe.found {
             Some(record) if !record.expired => ClaimDecision::Found(Arc::new(record)),
             _ if !probe.free => ClaimDecision::Running,
@@ -98,7 +102,7 @@ impl<DB: Backend> Idempotency<DB> {
                 None => ClaimDecision::Running,
             },
         };
-        session.leave_untouched(END).await;
+        session.leave_untouched(END_LIMIT).await;
         Ok(asked)
     }
 }

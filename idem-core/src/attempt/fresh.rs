@@ -1,13 +1,14 @@
 //! The end of an attempt that may run: completed in its transaction, or released.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
-use crate::attempt::complete::{ClaimedAttempt, Stored};
-use crate::attempt::session::{END, Effects, RolledBack, Session};
+use super::Completed;
+use super::claimed::ClaimedAttempt;
+use super::complete::StoreOutcome;
+use super::session::{END_LIMIT, Effects, RolledBack, Session};
+use super::tx::Tx;
 use crate::store::Backend;
-use crate::{Completion, Error, Tx};
+use crate::{Completion, Error};
 
 /// The first attempt of its name, inside its transaction.
 ///
@@ -15,31 +16,15 @@ use crate::{Completion, Error, Tx};
 #[derive(Debug)]
 #[must_use = "dropping a fresh claim rolls it back"]
 pub struct Fresh<DB: Backend> {
-    ticket: ClaimedAttempt<DB>,
+    claimed: ClaimedAttempt<DB>,
     session: Session<DB>,
     reference: Option<String>,
 }
 
-/// How an attempt ended that was to be completed.
-#[derive(Debug)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a caller must treat each of the three"
-)]
-pub enum Completed {
-    /// The record, the answer and the writes are committed.
-    Committed,
-    /// Another node's attempt was faster; this one's writes are undone and that one's answer
-    /// counts.
-    Replay(Arc<Completion>),
-    /// Another request used the key meanwhile; this one's writes are undone.
-    Mismatch,
-}
-
 impl<DB: Backend> Fresh<DB> {
-    pub(crate) fn new(ticket: ClaimedAttempt<DB>, session: Session<DB>) -> Self {
+    pub(crate) fn new(claimed: ClaimedAttempt<DB>, session: Session<DB>) -> Self {
         Self {
-            ticket,
+            claimed,
             session,
             reference: None,
         }
@@ -47,7 +32,7 @@ impl<DB: Backend> Fresh<DB> {
 
     /// The transaction, lent to the handler.
     pub fn tx(&mut self) -> Tx<'_, DB> {
-        Tx::new(self.session.conn(), &mut self.reference, self.ticket.id)
+        Tx::new(self.session.conn(), &mut self.reference, self.claimed.id)
     }
 
     /// Stores the answer and commits it together with the operation's own writes.
@@ -74,25 +59,25 @@ impl<DB: Backend> Fresh<DB> {
     ) -> Result<Completed, Error> {
         // With the writes goes the name of what they made.
         completion.reference = self.reference.filter(|_| effects == Effects::Keep);
-        let limit = self.ticket.end_of_completion();
-        let stored = self.ticket.store(self.session, completion, effects, limit);
+        let limit = self.claimed.end_of_completion();
+        let stored = self.claimed.store(self.session, completion, effects, limit);
         let ended = stored.await;
-        self.ticket.finish(ended, if_broken).await
+        self.claimed.finish(ended, if_broken).await
     }
 
-    /// As [`complete`](Self::complete), without a terminal answer: whoever gets the ticket stores
+    /// As [`complete`](Self::complete), without a terminal answer: whoever gets the claimed stores
     /// one, and meanwhile no other attempt begins on this node.
     pub(crate) async fn store(
         self,
         mut completion: Completion,
-    ) -> (ClaimedAttempt<DB>, Result<Stored, Error>) {
+    ) -> (ClaimedAttempt<DB>, Result<StoreOutcome, Error>) {
         completion.reference = self.reference;
-        let limit = self.ticket.end_of_completion();
+        let limit = self.claimed.end_of_completion();
         let stored = self
-            .ticket
+            .claimed
             .store(self.session, completion, Effects::Keep, limit)
             .await;
-        (self.ticket, stored)
+        (self.claimed, stored)
     }
 
     /// Rolls the operation back and frees the key.
@@ -106,7 +91,7 @@ impl<DB: Backend> Fresh<DB> {
     ///
     /// Dropping the future closes the connection, which rolls back as well.
     pub async fn release(self, if_broken: impl FnOnce() -> Completion) -> Result<(), Error> {
-        self.ticket.release(self.session, if_broken).await
+        self.claimed.release(self.session, if_broken).await
     }
 
     /// As [`release`](Self::release), for an operation that was stopped in the middle: the
@@ -120,25 +105,28 @@ impl<DB: Backend> Fresh<DB> {
     ///
     /// As [`release`](Self::release).
     pub async fn stop(mut self, if_broken: impl FnOnce() -> Completion) -> Result<(), Error> {
-        self.session.cancel(&self.ticket.idem).await;
+        self.session.cancel(&self.claimed.node.connections).await;
         self.release(if_broken).await
     }
 
     /// As [`release`](Self::release) and [`stop`](Self::stop), without a terminal answer.
     pub(crate) async fn roll_back(mut self, stops: bool) -> (ClaimedAttempt<DB>, RolledBack) {
         if stops {
-            self.session.cancel(&self.ticket.idem).await;
+            self.session.cancel(&self.claimed.node.connections).await;
         }
-        let rolled_back = self.session.roll_back_or_stop(&self.ticket.idem, END).await;
-        (self.ticket, rolled_back)
+        let rolled_back = self
+            .session
+            .roll_back_or_stop(&self.claimed.node.connections, END_LIMIT)
+            .await;
+        (self.claimed, rolled_back)
     }
 
     /// When the attempt's time is over.
     pub fn deadline(&self) -> Instant {
-        self.ticket.deadline
+        self.claimed.deadline
     }
 
     pub(crate) fn into_parts(self) -> (ClaimedAttempt<DB>, Session<DB>) {
-        (self.ticket, self.session)
+        (self.claimed, self.session)
     }
 }

@@ -1,5 +1,6 @@
 //! The lock of a record whose work runs without a transaction to write in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection;
@@ -9,9 +10,10 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::attempt::session::{END, Session};
+use super::session::{END_LIMIT, Session};
+use crate::node::Node;
 use crate::store::{Backend, Opening};
-use crate::{Error, Idempotency, Policy, RecordName};
+use crate::{Error, Policy, RecordName};
 
 /// Keeps the session that holds the lock alive, and takes the lock again where the session is lost.
 ///
@@ -40,10 +42,9 @@ impl<DB: Backend> LockKeeper<DB> {
     }
 }
 
-/// What the lock is taken again with.
-#[derive(Debug)]
+/// A record's lock, as it is taken again.
 pub(crate) struct RecordLock<DB: Backend> {
-    pub(crate) idem: Idempotency<DB>,
+    pub(crate) node: Arc<Node<DB>>,
     pub(crate) name: RecordName,
     pub(crate) attempt: Uuid,
     pub(crate) policy: Policy,
@@ -72,11 +73,11 @@ impl<DB: Backend> RecordLock<DB> {
     async fn take_again(&self) -> Result<Option<Session<DB>>, Error> {
         let opening = Opening::new(Some(&self.name), self.attempt, &self.policy);
         let limit = Instant::now() + LONGEST_BEAT;
-        let (session, probe) = Session::open(&self.idem, &opening, limit).await?;
+        let (session, probe) = Session::open(&self.node.connections, &opening, limit).await?;
         if probe.free && probe.found.is_none_or(|record| record.expired) {
             return Ok(Some(session));
         }
-        session.leave_untouched(END).await;
+        session.leave_untouched(END_LIMIT).await;
         Ok(None)
     }
 }

@@ -8,22 +8,20 @@ use futures_util::FutureExt;
 use sqlx_core::transaction::TransactionManager;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::node::connection::{Held, Holding};
+use crate::error::{claim_error, guard_error, record_error};
+use crate::node::connection::ConnectionGuard;
+use crate::node::connections::Connections;
 use crate::store::{Backend, Fault, NewRecord, Opening, Probe, Seen};
-use crate::{Error, Idempotency, RecordName};
+use crate::{Error, RecordName};
 
 /// A pooled connection inside an attempt's transaction.
 ///
 /// Dropped without an end, at any await, its connection is closed.
 pub(crate) struct Session<DB: Backend> {
-    held: Holding<DB>,
+    connection: ConnectionGuard<DB>,
     opened: DB::Opened,
-    /// The guard savepoint is still to be released.
-    guarded: bool,
     /// A message whose earlier failures are counted.
     has_failed: bool,
-    /// Whether it may be out of step, or a word to stop a statement may still reach it.
-    uncertain: bool,
 }
 
 /// How the guard savepoint is left.
@@ -52,16 +50,14 @@ impl<DB: Backend> Session<DB> {
     /// older than those of the primary. Its connection is closed, since after a failover the
     /// next one may lead elsewhere.
     pub(crate) async fn open(
-        idem: &Idempotency<DB>,
+        connections: &Connections<DB>,
         opening: &Opening<'_>,
         deadline: Instant,
     ) -> Result<(Self, Probe), Error> {
-        let mut others = 0..idem.pool().size();
+        let mut others = 0..connections.pool.size();
         loop {
-            let turn = timeout_at(deadline, idem.writers_turn()).await;
-            let turn = turn.map_err(|_| Error::TimedOut)?;
-            let conn = idem.connection(deadline).await?;
-            match Self::begin(Held::hold(conn, turn), opening, deadline).await {
+            let connection = connections.for_attempt(deadline).await?;
+            match Self::begin(connection, opening, deadline).await {
                 // It may have been dead in the pool, as all may be that were there with it.
                 Err(Error::Unavailable(error))
                     if DB::fault(&error) == Fault::Unknown && others.next().is_some() =>
@@ -73,29 +69,27 @@ impl<DB: Backend> Session<DB> {
         }
     }
 
-    /// As [`open`](Self::open), on a connection that is held already.
+    /// As [`open`](Self::open), on a connection that is lent already.
     pub(crate) async fn begin(
-        mut held: Holding<DB>,
+        mut connection: ConnectionGuard<DB>,
         opening: &Opening<'_>,
         deadline: Instant,
     ) -> Result<(Self, Probe), Error> {
-        let begun = timeout_at(deadline, DB::open(&mut held.conn, opening)).await;
+        let begun = timeout_at(deadline, DB::open(&mut connection.conn, opening)).await;
         let (opened, probe) = begun
             .map_err(|_| Error::TimedOut)?
             .map_err(claim_error::<DB>)?;
         if !probe.writable {
             return Err(Error::ReadOnly);
         }
-        Ok((
-            Self {
-                held,
-                opened,
-                guarded: true,
-                has_failed: probe.has_failed,
-                uncertain: false,
-            },
-            probe,
-        ))
+        connection.state.begin();
+        let has_failed = probe.has_failed;
+        let session = Self {
+            connection,
+            opened,
+            has_failed,
+        };
+        Ok((session, probe))
     }
 
     /// Keeps other processes out while work runs outside of the transaction. `None`: one is at it.
@@ -103,19 +97,19 @@ impl<DB: Backend> Session<DB> {
         &mut self,
         name: &RecordName,
     ) -> Result<Option<DB::ProcessLock>, Error> {
-        DB::keep_processes_out(&mut self.held.conn, name)
+        DB::keep_processes_out(&mut self.connection.conn, name)
             .await
             .map_err(claim_error::<DB>)
     }
 
     /// The connection that a handler's `Tx` borrows.
     pub(crate) fn conn(&mut self) -> &mut DB::Connection {
-        &mut self.held.conn
+        &mut self.connection.conn
     }
 
     /// Leaves the guard savepoint, which proves that the transaction is the one begun here.
     pub(crate) async fn leave_guard(&mut self, effects: Effects) -> Result<(), Error> {
-        let conn = &mut *self.held.conn;
+        let conn = &mut *self.connection.conn;
         if effects == Effects::Undo {
             DB::roll_back_to_guard(conn, &self.opened)
                 .await
@@ -124,9 +118,10 @@ impl<DB: Backend> Session<DB> {
         DB::release_guard(conn, &self.opened, "")
             .await
             .map_err(guard_error::<DB>)?;
-        self.guarded = false;
+        let depth = DB::TransactionManager::get_transaction_depth(conn);
+        self.connection.state.release_guard();
         // A forgotten savepoint would turn COMMIT into RELEASE, which commits nothing.
-        match DB::TransactionManager::get_transaction_depth(conn) {
+        match depth {
             1 => Ok(()),
             _ => Err(Error::NotCommitted {
                 reason: "a savepoint of the handler was neither committed nor rolled back",
@@ -139,69 +134,73 @@ impl<DB: Backend> Session<DB> {
     /// Leaves the guard savepoint for another one, which is set before it is left, too: whatever
     /// fails can be undone to it.
     pub(crate) async fn leave_guard_for(&mut self, savepoint: &'static str) -> sqlx::Result<()> {
-        DB::release_guard(&mut self.held.conn, &self.opened, savepoint).await?;
-        self.guarded = false;
+        DB::release_guard(&mut self.connection.conn, &self.opened, savepoint).await?;
+        self.connection.state.release_guard();
         Ok(())
     }
 
     /// Undoes the handler's writes.
     pub(crate) async fn undo_to_guard(&mut self) -> sqlx::Result<()> {
-        DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await
+        DB::roll_back_to_guard(&mut self.connection.conn, &self.opened).await
     }
 
     /// Inserts the record. `false`: a live one stands in its place.
     pub(crate) async fn insert(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
-        let inserted = DB::insert(&mut self.held.conn, record).await;
+        let inserted = DB::insert(&mut self.connection.conn, record).await;
         let inserted = inserted.map_err(|error| self.refused(error))?;
         // A message that is handled at last is no longer counted among those that have failed.
         if inserted && self.has_failed && !record.completion.is_parked() {
-            let settled = DB::settle(&mut self.held.conn, record.name).await;
-            settled.map_err(refusal::<DB>)?;
+            let settled = DB::settle(&mut self.connection.conn, record.name).await;
+            settled.map_err(record_error::<DB>)?;
         }
         Ok(inserted)
     }
 
     /// Claims many messages in the transaction.
     pub(crate) async fn claim_all(&mut self, names: &[&RecordName]) -> Result<Vec<Seen>, Error> {
-        DB::claim_all(&mut self.held.conn, &mut self.opened, names)
+        DB::claim_all(&mut self.connection.conn, &mut self.opened, names)
             .await
             .map_err(claim_error::<DB>)
     }
 
     /// Goes from one message to the next.
     pub(crate) async fn next_savepoint(&mut self) -> sqlx::Result<bool> {
-        DB::next_savepoint(&mut self.held.conn, &self.opened).await
+        DB::next_savepoint(&mut self.connection.conn, &self.opened).await
     }
 
     /// Inserts the records of many messages. `false`: a live one stands in the place of one.
     pub(crate) async fn insert_all(&mut self, records: &[NewRecord<'_>]) -> Result<bool, Error> {
-        let inserted = DB::insert_all(&mut self.held.conn, records).await;
+        let inserted = DB::insert_all(&mut self.connection.conn, records).await;
         inserted.map_err(|error| self.refused(error))
     }
 
     /// It may be for what a handler has set for its session, which a ROLLBACK leaves as it is: the
     /// next attempt has another session.
     fn refused(&mut self, error: sqlx::Error) -> Error {
-        self.uncertain |= DB::CHANGES_SESSION && DB::fault(&error) == Fault::Refused;
-        refusal::<DB>(error)
+        if DB::CHANGES_SESSION && DB::fault(&error) == Fault::Refused {
+            self.connection.state.distrust();
+        }
+        record_error::<DB>(error)
     }
 
     /// Commits. The connection goes back to the pool only after `Ok`.
     pub(crate) async fn commit(self) -> sqlx::Result<()> {
         let Self {
-            mut held,
+            mut connection,
             opened,
-            uncertain,
             ..
         } = self;
-        DB::commit(&mut held.conn, &opened).await?;
-        held.known = !DB::CHANGES_SESSION;
-        if DB::CHANGES_SESSION {
-            tokio::spawn(async move {
-                let put_back = timeout(END, DB::put_back(&mut held.conn, &opened)).await;
-                held.known = matches!(put_back, Ok(Ok(()))) && !uncertain;
-            });
+        DB::commit(&mut connection.conn, &opened).await?;
+        if !DB::CHANGES_SESSION {
+            connection.state.end();
+            return Ok(());
         }
+        tokio::spawn(async move {
+            let put_back = DB::put_back(&mut connection.conn, &opened);
+            if matches!(timeout(END_LIMIT, put_back).await, Ok(Ok(()))) {
+                connection.state.end();
+            }
+        });
         Ok(())
     }
 
@@ -214,33 +213,36 @@ impl<DB: Backend> Session<DB> {
     /// its connection would not end it.
     pub(crate) async fn roll_back_or_stop(
         mut self,
-        idem: &Idempotency<DB>,
+        connections: &Connections<DB>,
         limit: Duration,
     ) -> RolledBack {
         if let Some(rolled_back) = self.undo(limit).await {
             return rolled_back;
         }
-        self.cancel(idem).await;
+        self.cancel(connections).await;
         self.roll_back(limit).await
     }
 
     /// `None`: it took longer than `limit`.
     async fn undo(&mut self, limit: Duration) -> Option<RolledBack> {
         let undo = async {
-            if self.guarded {
-                let mut guard = DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await;
+            if self.connection.state.is_guarded() {
+                let mut guard =
+                    DB::roll_back_to_guard(&mut self.connection.conn, &self.opened).await;
                 if guard.is_err() {
                     // The error of a statement that was dropped on its way comes first.
-                    guard = DB::roll_back_to_guard(&mut self.held.conn, &self.opened).await;
+                    guard = DB::roll_back_to_guard(&mut self.connection.conn, &self.opened).await;
                 }
                 if guard.is_err_and(|error| DB::fault(&error) == Fault::GuardLost) {
                     return RolledBack::GuardLost;
                 }
             }
-            let undone = DB::roll_back(&mut self.held.conn, &self.opened).await;
+            let undone = DB::roll_back(&mut self.connection.conn, &self.opened).await;
             // Savepoints that the handler leaked stand between sqlx and the outer ROLLBACK.
-            let depth = DB::TransactionManager::get_transaction_depth(&self.held.conn);
-            self.held.known = undone.is_ok() && depth == 0 && !self.uncertain;
+            let depth = DB::TransactionManager::get_transaction_depth(&self.connection.conn);
+            if undone.is_ok() && depth == 0 {
+                self.connection.state.end();
+            }
             RolledBack::All
         };
         // A connection that is out of step makes sqlx panic, which comes to the same.
@@ -251,27 +253,26 @@ impl<DB: Backend> Session<DB> {
 
     /// As [`roll_back`](Self::roll_back) where no handler ran, so that the guard need not be asked.
     pub(crate) async fn leave_untouched(mut self, limit: Duration) {
-        self.guarded = false;
+        self.connection.state.release_guard();
         self.roll_back(limit).await;
     }
 
     /// A statement of a handler may have been dropped on its way.
     pub(crate) fn distrust(&mut self) {
-        self.uncertain |= !DB::KEEPS_STEP;
+        if !DB::KEEPS_STEP {
+            self.connection.state.distrust();
+        }
     }
 
     /// Tells the database to stop the statement that a timed-out handler left running.
-    pub(crate) async fn cancel(&mut self, idem: &Idempotency<DB>) {
-        let told = timeout(
-            Duration::from_secs(1),
-            DB::cancel(idem.pool(), &self.opened),
-        )
-        .await;
-        self.uncertain = !DB::KEEPS_STEP;
-        if !matches!(told, Ok(Ok(()))) {
-            self.uncertain = true;
+    pub(crate) async fn cancel(&mut self, connections: &Connections<DB>) {
+        self.distrust();
+        let cancel = DB::cancel(&connections.pool, &self.opened);
+        let cancelled = timeout(Duration::from_secs(1), cancel).await;
+        if !matches!(cancelled, Ok(Ok(()))) {
+            self.connection.state.distrust();
             tracing::warn!(
-                ?told,
+                ?cancelled,
                 "a timed-out attempt's statement may run on until its own timeout"
             );
         }
@@ -287,45 +288,4 @@ impl<DB: Backend> fmt::Debug for Session<DB> {
 }
 
 /// How long the orderly end of a transaction may take before its connection is closed instead.
-pub(crate) const END: Duration = Duration::from_secs(2);
-
-/// An error before the handler ran.
-pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
-    match DB::fault(&error) {
-        Fault::Collision => Error::TryAgain(Some(error)),
-        _ => Error::Unavailable(error),
-    }
-}
-
-/// An error of a statement after the handler ran and before COMMIT.
-pub(crate) fn refusal<DB: Backend>(error: sqlx::Error) -> Error {
-    let fault = DB::fault(&error);
-    let reason = match fault {
-        Fault::Collision | Fault::Unknown => return Error::TryAgain(Some(error)),
-        Fault::Aborted => "a statement had failed and the handler went on",
-        Fault::GuardLost | Fault::Failed | Fault::Refused => {
-            "the database refused to store the record"
-        }
-    };
-    Error::NotCommitted {
-        reason,
-        is_refused: fault == Fault::Refused,
-        source: Some(error),
-    }
-}
-
-/// An error of a COMMIT that was answered.
-pub(crate) fn commit_refused(error: sqlx::Error, fault: Fault) -> Error {
-    Error::NotCommitted {
-        reason: "the database refused the COMMIT",
-        is_refused: fault == Fault::Refused,
-        source: Some(error),
-    }
-}
-
-fn guard_error<DB: Backend>(error: sqlx::Error) -> Error {
-    match DB::fault(&error) {
-        Fault::GuardLost => Error::TransactionBroken,
-        _ => refusal::<DB>(error),
-    }
-}
+pub(crate) const END_LIMIT: Duration = Duration::from_secs(2);

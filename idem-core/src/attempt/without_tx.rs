@@ -7,11 +7,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 
-use crate::attempt::complete::{ClaimedAttempt, Stored};
-use crate::attempt::lock_keeper::LockKeeper;
-use crate::attempt::session::{END, Effects, Session};
+use super::Completed;
+use super::claimed::ClaimedAttempt;
+use super::complete::StoreOutcome;
+use super::lock_keeper::LockKeeper;
+use super::session::{END_LIMIT, Effects, Session};
 use crate::store::{Backend, CommitOutcome};
-use crate::{Completed, Completion, Error};
+use crate::{Completion, Error};
 
 /// The first attempt of its name, without a transaction to hand out.
 ///
@@ -19,21 +21,21 @@ use crate::{Completed, Completion, Error};
 #[derive(Debug)]
 #[must_use = "dropping a fresh claim releases it"]
 pub struct FreshWithoutTx<DB: Backend> {
-    ticket: ClaimedAttempt<DB>,
+    claimed: ClaimedAttempt<DB>,
     /// None where the database lets one writer in: the session would shut out the work's own writes.
     lock: Option<LockKeeper<DB>>,
 }
 
 impl<DB: Backend> FreshWithoutTx<DB> {
-    pub(crate) async fn new(ticket: ClaimedAttempt<DB>, session: Session<DB>) -> Self {
-        let lock = match ticket.lock() {
+    pub(crate) async fn new(claimed: ClaimedAttempt<DB>, session: Session<DB>) -> Self {
+        let lock = match claimed.lock() {
             Some(lock) if !DB::SINGLE_WRITER => Some(LockKeeper::keep(session, lock)),
             _ => {
-                session.leave_untouched(END).await;
+                session.leave_untouched(END_LIMIT).await;
                 None
             }
         };
-        Self { ticket, lock }
+        Self { claimed, lock }
     }
 
     /// Stores the answer, in a transaction of its own.
@@ -60,7 +62,7 @@ impl<DB: Backend> FreshWithoutTx<DB> {
         answer: Completion,
         without_answer: impl FnOnce() -> Completion + Send + 'static,
     ) -> Result<Completed, Error> {
-        let limit = self.ticket.end_of_completion();
+        let limit = self.claimed.end_of_completion();
         let storing = self.store(answer, without_answer, limit);
         let stored = tokio::spawn(storing.in_current_span());
         match timeout_at(limit, stored).await {
@@ -75,17 +77,17 @@ impl<DB: Backend> FreshWithoutTx<DB> {
         without_answer: impl FnOnce() -> Completion,
         limit: Instant,
     ) -> Result<Completed, Error> {
-        let Self { ticket, lock } = self;
+        let Self { claimed, lock } = self;
         let session = match lock {
             Some(lock) => lock.give_back().await,
             None => None,
         };
         let until = limit + AFTERWARDS;
-        let stored = match store(&ticket, session, &answer, until).await {
+        let stored = match store(&claimed, session, &answer, until).await {
             Err(Error::NotCommitted {
                 is_refused: true, ..
             }) => {
-                let stored = store(&ticket, None, &without_answer(), until).await;
+                let stored = store(&claimed, None, &without_answer(), until).await;
                 stored.map(|_| None)
             }
             stored => stored.map(Some),
@@ -94,11 +96,11 @@ impl<DB: Backend> FreshWithoutTx<DB> {
             tracing::info!("the attempt is recorded, after its client was told that it is not");
         }
         match stored {
-            Ok(Some(Stored::Committed(completion))) => {
-                ticket.answer_waiters(completion);
+            Ok(Some(StoreOutcome::Committed(completion))) => {
+                claimed.answer_waiters(completion);
                 Ok(Completed::Committed)
             }
-            Ok(Some(Stored::LostRace)) => match ticket.answer_of_winner().await {
+            Ok(Some(StoreOutcome::LostRace)) => match claimed.answer_of_winner().await {
                 Ok(Completed::Mismatch) | Err(_) => Err(Error::NotRecorded),
                 replay => replay,
             },
@@ -120,34 +122,34 @@ impl<DB: Backend> FreshWithoutTx<DB> {
     ///
     /// Safe to drop.
     pub async fn release(self) {
-        let Self { ticket, lock } = self;
+        let Self { claimed, lock } = self;
         if let Some(lock) = lock
             && let Some(session) = lock.give_back().await
         {
-            session.roll_back(END).await;
+            session.roll_back(END_LIMIT).await;
         }
-        drop(ticket);
+        drop(claimed);
     }
 
     /// When the attempt's time is over.
     pub fn deadline(&self) -> Instant {
-        self.ticket.deadline
+        self.claimed.deadline
     }
 }
 
 /// Tries until it succeeds, its time is over, or the database has refused it in three sessions.
 async fn store<DB: Backend>(
-    ticket: &ClaimedAttempt<DB>,
+    claimed: &ClaimedAttempt<DB>,
     mut session: Option<Session<DB>>,
     answer: &Completion,
     until: Instant,
-) -> Result<Stored, Error> {
+) -> Result<StoreOutcome, Error> {
     let mut pause = Duration::from_millis(20);
     let mut refusals = 0;
     loop {
-        let error = match try_to_store(ticket, session.take(), answer).await {
-            Ok(Stored::LostRace) if is_own(ticket).await => {
-                return Ok(Stored::Committed(answer.clone()));
+        let error = match try_to_store(claimed, session.take(), answer).await {
+            Ok(StoreOutcome::LostRace) if is_own(claimed).await => {
+                return Ok(StoreOutcome::Committed(answer.clone()));
             }
             Ok(stored) => return Ok(stored),
             Err(error) => error,
@@ -164,20 +166,20 @@ async fn store<DB: Backend>(
 }
 
 async fn try_to_store<DB: Backend>(
-    ticket: &ClaimedAttempt<DB>,
+    claimed: &ClaimedAttempt<DB>,
     session: Option<Session<DB>>,
     answer: &Completion,
-) -> Result<Stored, Error> {
+) -> Result<StoreOutcome, Error> {
     let now = Instant::now();
     let (session, limit) = match session {
         // One that does not answer must leave time for another.
         Some(session) => (session, now + LONGEST_FIRST_TRY),
         None => {
             let limit = now + LONGEST_TRY;
-            (ticket.open(limit).await?, limit)
+            (claimed.open(limit).await?, limit)
         }
     };
-    let stored = ticket.store(session, answer.clone(), Effects::Keep, limit);
+    let stored = claimed.store(session, answer.clone(), Effects::Keep, limit);
     stored.await
 }
 
@@ -187,8 +189,12 @@ fn not_yet(error: &Error) {
 }
 
 /// Whether the record in the way is that of a COMMIT which nobody acknowledged.
-async fn is_own<DB: Backend>(ticket: &ClaimedAttempt<DB>) -> bool {
-    let outcome = ticket.outcome(Instant::now() + LONGEST_FIRST_TRY).await;
+async fn is_own<DB: Backend>(claimed: &ClaimedAttempt<DB>) -> bool {
+    let Some(record) = claimed.committed_record() else {
+        return false;
+    };
+    let limit = Instant::now() + LONGEST_FIRST_TRY;
+    let outcome = record.outcome(&claimed.node.connections, limit).await;
     matches!(outcome, Ok(CommitOutcome::Committed))
 }
 

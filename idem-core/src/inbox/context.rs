@@ -1,18 +1,20 @@
-//! What is counted and kept of a message that cannot be handled.
+//! What is counted and kept of a message whose handling may fail.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::counting::{ParkWhen, whole};
-use super::{ConsumerPolicy, Message};
-use crate::attempt::session::{Session, claim_error};
+use super::message::Message;
+use super::policy::ConsumerPolicy;
+use crate::attempt::Attempt;
+use crate::node::Node;
 use crate::store::{Backend, NewAttempt};
-use crate::{Attempt, Error, Fingerprint, Idempotency, IdempotencyKey, RecordName};
+use crate::{Fingerprint, RecordName};
 
-/// A message, in case that its handling fails.
+/// A message, as a failure of its handling needs it.
 pub(super) struct MessageContext<DB: Backend> {
-    pub(super) idem: Idempotency<DB>,
+    pub(super) node: Arc<Node<DB>>,
     pub(super) name: RecordName,
     pub(super) fingerprint: Fingerprint,
     pub(super) policy: ConsumerPolicy,
@@ -23,13 +25,13 @@ pub(super) struct MessageContext<DB: Backend> {
 
 impl<DB: Backend> MessageContext<DB> {
     pub(super) fn new(
-        idem: &Idempotency<DB>,
+        node: &Arc<Node<DB>>,
         attempt: &Attempt,
         policy: ConsumerPolicy,
         message: &Message<'_>,
     ) -> Self {
         Self {
-            idem: idem.clone(),
+            node: Arc::clone(node),
             name: attempt.name.clone(),
             fingerprint: attempt.fingerprint.clone(),
             policy,
@@ -45,18 +47,11 @@ impl<DB: Backend> MessageContext<DB> {
 
     /// A shutdown waits until this is dropped.
     pub(super) fn running(&self) -> TaskTrackerToken {
-        self.idem.running_token()
+        self.node.running_token()
     }
 
     pub(super) fn is_beyond_limit(&self, attempts: u32) -> bool {
         attempts > self.policy.max_attempts
-    }
-
-    /// Counts an attempt that is about to begin, in its transaction.
-    pub(super) async fn count_first(&self, session: &mut Session<DB>) -> Result<u32, Error> {
-        let attempt = self.attempt(true, None);
-        let counted = DB::count_attempt(session.conn(), &attempt).await;
-        counted.map(whole).map_err(claim_error::<DB>)
     }
 
     /// All that a letter must have.
@@ -71,25 +66,7 @@ impl<DB: Backend> MessageContext<DB> {
             retention: self.policy.retention,
         }
     }
-
-    /// ParkWhen a message with the id of another one, beside that one.
-    pub(super) async fn park_reused(&self) -> bool {
-        let (_, digest) = self.fingerprint.stored();
-        let id = [self.name.key.as_str().as_bytes(), digest].concat();
-        let Some(key) = IdempotencyKey::of_message(&id, false) else {
-            return false;
-        };
-        let mut beside = self.clone();
-        beside.name.key = key;
-        let counting = tokio::spawn(async move {
-            let _running = beside.running();
-            beside.count_or_log(true, REUSED, ParkWhen::Now).await
-        });
-        counting.await.unwrap_or_default().is_parked
-    }
 }
-
-const REUSED: &str = "the message has the id of another one, and other content";
 
 /// The longest text of an error that is kept, in bytes.
 const LONGEST_TEXT: usize = 4096;
@@ -111,7 +88,7 @@ fn without_nul(text: &str) -> String {
 impl<DB: Backend> Clone for MessageContext<DB> {
     fn clone(&self) -> Self {
         Self {
-            idem: self.idem.clone(),
+            node: Arc::clone(&self.node),
             name: self.name.clone(),
             fingerprint: self.fingerprint.clone(),
             policy: self.policy,

@@ -1,6 +1,7 @@
 //! Dead letters: listed, handed back to their consumer, forgotten.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -8,7 +9,10 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{Inbox, MessageBytes};
-use crate::attempt::session::{END, Effects, Session, claim_error};
+use crate::attempt::commit::commit;
+use crate::attempt::session::{END_LIMIT, Effects, Session};
+use crate::error::claim_error;
+use crate::node::Node;
 use crate::store::{Backend, NewRecord, Opening, StoredLetter};
 use crate::{Completion, Error, Fingerprint, IdempotencyKey, Operation, Policy, RecordName, Scope};
 
@@ -92,7 +96,8 @@ impl<DB: Backend> Inbox<DB> {
             return Ok(Vec::new());
         };
         let (name, after) = (operation.as_str(), after.map_or(0, |letter| letter.id));
-        let mut conn = self.idempotency().acquire(Instant::now() + LIMIT).await?;
+        let connections = &self.idempotency().node().connections;
+        let mut conn = connections.for_reading(Instant::now() + LIMIT).await?;
         let found = DB::letters(&mut conn.conn, name, message_id, after, limit.into()).await;
         let found = conn.settle(found).map_err(claim_error::<DB>)?.into_iter();
         Ok(found
@@ -110,6 +115,7 @@ impl<DB: Backend> Inbox<DB> {
     /// # Errors
     ///
     /// [`Error::Unavailable`], [`Error::TryAgain`], [`Error::TimedOut`]; nothing has changed.
+    /// [`Error::OutcomeUnknown`]: whether it has changed is not known; look the letter up.
     ///
     /// # Cancellation
     ///
@@ -165,25 +171,36 @@ impl<DB: Backend> Inbox<DB> {
             + Send
             + 'static,
     {
-        let idem = self.idempotency().clone();
+        let node = Arc::clone(self.idempotency().node());
         let running = tokio::spawn(async move {
-            let _running = idem.running_token();
-            let (until, policy) = (Instant::now() + LIMIT, Policy::default());
-            let opening = Opening::new(None, Uuid::new_v4(), &policy);
-            let run = async {
-                let (mut session, _) = Session::open(&idem, &opening, until).await?;
-                if !statements(&mut session).await? {
-                    session.roll_back(END).await;
-                    return Ok(false);
-                }
-                session.leave_guard(Effects::Keep).await?;
-                session.commit().await.map_err(claim_error::<DB>)?;
-                Ok(true)
+            let _running = node.running_token();
+            let until = Instant::now() + LIMIT;
+            let written = timeout_at(until, write(&node, statements, until)).await;
+            let Some(session) = written.unwrap_or(Err(Error::TimedOut))? else {
+                return Ok(false);
             };
-            timeout_at(until, run).await.unwrap_or(Err(Error::TimedOut))
+            commit(&node.connections, session, None, until).await?;
+            Ok(true)
         });
-        running.await.unwrap_or(Err(Error::TryAgain(None)))
+        running.await.unwrap_or(Err(Error::OutcomeUnknown))
     }
+}
+
+/// Leaves a transaction to be committed; `None` where the statements have changed nothing.
+async fn write<DB: Backend>(
+    node: &Node<DB>,
+    statements: impl for<'c> FnOnce(&'c mut Session<DB>) -> BoxFuture<'c, Result<bool, Error>>,
+    until: Instant,
+) -> Result<Option<Session<DB>>, Error> {
+    let policy = Policy::default();
+    let opening = Opening::new(None, Uuid::new_v4(), &policy);
+    let (mut session, _) = Session::open(&node.connections, &opening, until).await?;
+    if !statements(&mut session).await? {
+        session.roll_back(END_LIMIT).await;
+        return Ok(None);
+    }
+    session.leave_guard(Effects::Keep).await?;
+    Ok(Some(session))
 }
 
 /// How long an operator's statement may take, waiting included.

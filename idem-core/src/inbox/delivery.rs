@@ -1,25 +1,31 @@
 //! A delivery that asks whether it may be handled.
 
+use std::sync::Arc;
+
 use tokio::time::{Instant, timeout_at};
 
+use super::Inbox;
 use super::attempt::RunningAttempt;
-use super::counting::{Counted, ParkWhen};
-use super::failure::MessageContext;
-use super::{Inbox, Message, ProcessError, Processed};
-use crate::attempt::claim::replay;
+use super::context::MessageContext;
+use super::failure::{Counted, ParkWhen};
+use super::message::Message;
+use super::outcome::{Failure, ProcessError, Processed};
+use crate::attempt::commit::commit;
 use crate::attempt::decision::{ClaimDecision, Work};
-use crate::attempt::session::{END, claim_error};
+use crate::attempt::fresh::Fresh;
+use crate::attempt::session::END_LIMIT;
+use crate::attempt::{Attempt, Claim};
+use crate::node::Node;
 use crate::store::Backend;
-use crate::{Attempt, Claim, Error, Failure, Fingerprint, Fresh, Idempotency, Operation};
-use crate::{Policy, RecordName, Scope};
+use crate::{Error, Fingerprint, Operation, Policy, RecordName, Scope};
 
 /// A delivery of a message to a consumer.
 #[derive(Debug)]
 pub(super) struct Delivery<DB: Backend> {
-    idem: Idempotency<DB>,
+    node: Arc<Node<DB>>,
     attempt: Attempt,
     is_redelivered: bool,
-    failing: MessageContext<DB>,
+    context: MessageContext<DB>,
 }
 
 /// What a claim has come to.
@@ -53,10 +59,10 @@ impl<DB: Backend> Inbox<DB> {
             policy: policy.of_attempt(),
             deadline: Instant::now() + policy.timeout,
         };
-        let idem = self.idempotency().clone();
+        let node = Arc::clone(self.idempotency().node());
         Some(Delivery {
-            failing: MessageContext::new(&idem, &attempt, policy, message),
-            idem,
+            context: MessageContext::new(&node, &attempt, policy, message),
+            node,
             attempt,
             is_redelivered: message.is_redelivered(),
         })
@@ -70,8 +76,8 @@ impl<DB: Backend> Delivery<DB> {
         self
     }
 
-    pub(super) fn idem(&self) -> &Idempotency<DB> {
-        &self.idem
+    pub(super) fn node(&self) -> &Arc<Node<DB>> {
+        &self.node
     }
 
     pub(super) fn name(&self) -> &RecordName {
@@ -86,8 +92,8 @@ impl<DB: Backend> Delivery<DB> {
         self.attempt.policy
     }
 
-    pub(super) fn failing(&self) -> &MessageContext<DB> {
-        &self.failing
+    pub(super) fn context(&self) -> &MessageContext<DB> {
+        &self.context
     }
 
     /// Whether a message of the same name has the same content, as far as that is known.
@@ -105,13 +111,13 @@ impl<DB: Backend> Delivery<DB> {
     pub(super) async fn claim<T, E>(
         self,
     ) -> Result<Result<RunningAttempt<DB>, Processed<T>>, ProcessError<E>> {
-        let failing = self.failing.clone();
+        let context = self.context.clone();
         let claimed = tokio::spawn(self.claim_and_count()).await;
         // A task ends early only with its runtime, or by a panic.
         match claimed.unwrap_or(Err(Error::TryAgain(None)))? {
-            Claimed::Counted(fresh) => Ok(Ok(RunningAttempt::new(fresh, failing, true))),
+            Claimed::Counted(fresh) => Ok(Ok(RunningAttempt::new(fresh, context, true))),
             Claimed::Claim(Claim::Fresh(fresh)) => {
-                Ok(Ok(RunningAttempt::new(fresh, failing, false)))
+                Ok(Ok(RunningAttempt::new(fresh, context, false)))
             }
             Claimed::Claim(Claim::InFlight) => Ok(Err(Processed::InFlight)),
             Claimed::Claim(Claim::Replay(completion)) if completion.is_parked() => {
@@ -119,7 +125,7 @@ impl<DB: Backend> Delivery<DB> {
             }
             Claimed::Claim(Claim::Replay(_)) => Ok(Err(Processed::Duplicate)),
             Claimed::Claim(Claim::Mismatch) => Err(ProcessError::Reused {
-                is_parked: failing.park_reused().await,
+                is_parked: context.park_reused().await,
             }),
             Claimed::Exhausted(counted) => Err(ProcessError::Failed {
                 failure: Failure::Crashed,
@@ -130,7 +136,7 @@ impl<DB: Backend> Delivery<DB> {
     }
 
     async fn claim_and_count(self) -> Result<Claimed<DB>, Error> {
-        match self.idem.claim(self.attempt.clone()).await? {
+        match self.node.claim(self.attempt.clone()).await? {
             Claim::Fresh(fresh) if self.is_redelivered => self.count_first(fresh).await,
             claim => Ok(Claimed::Claim(claim)),
         }
@@ -138,31 +144,25 @@ impl<DB: Backend> Delivery<DB> {
 
     /// Commits the count, and claims anew: what crashes the worker leaves nobody to count later.
     async fn count_first(self, fresh: Fresh<DB>) -> Result<Claimed<DB>, Error> {
-        let (ticket, mut session) = fresh.into_parts();
-        let count = async {
-            let attempts = self.failing.count_first(&mut session).await?;
-            session.commit().await.map_err(claim_error::<DB>)?;
-            Ok(attempts)
-        };
-        let counted = timeout_at(self.attempt.deadline, count).await;
-        if self
-            .failing
-            .is_beyond_limit(counted.unwrap_or(Err(Error::TimedOut))?)
-        {
+        let (claimed, mut session) = fresh.into_parts();
+        let deadline = self.attempt.deadline;
+        let counted = timeout_at(deadline, self.context.count_first(&mut session)).await;
+        let attempts = counted.unwrap_or(Err(Error::TimedOut))?;
+        commit(&self.node.connections, session, None, deadline).await?;
+        if self.context.is_beyond_limit(attempts) {
             // What it failed with before, if anything, says more than that.
-            let counted = self.failing.count(false, None, ParkWhen::Now).await?;
+            let counted = self.context.count(false, None, ParkWhen::Now).await?;
             return Ok(Claimed::Exhausted(counted));
         }
         // MariaDB and MySQL give the lock of the count back while nobody waits.
-        let patience = Instant::now() + END;
-        let asked = self
-            .idem
-            .ask_until(&self.attempt, Work::InTransaction, ticket.id, patience);
-        let asked = timeout_at(self.attempt.deadline, asked).await;
-        Ok(match asked.unwrap_or(Err(Error::TimedOut))? {
-            ClaimDecision::Fresh(session, _) => Claimed::Counted(Fresh::new(ticket, session)),
+        let patience = Instant::now() + END_LIMIT;
+        let (attempt, work) = (&self.attempt, Work::InTransaction);
+        let decision = self.node.decide(attempt, work, claimed.id, patience);
+        let decision = timeout_at(deadline, decision).await;
+        Ok(match decision.unwrap_or(Err(Error::TimedOut))? {
+            ClaimDecision::Fresh(session, _) => Claimed::Counted(Fresh::new(claimed, session)),
             ClaimDecision::Found(record) => {
-                Claimed::Claim(replay(&record, &self.attempt.fingerprint)?)
+                Claimed::Claim(Claim::of_record(&record, &self.attempt.fingerprint)?)
             }
             ClaimDecision::Running => Claimed::Claim(Claim::InFlight),
         })

@@ -9,7 +9,7 @@ use crate::{Idempotency, InvalidOperation, Operation, Tx, metrics};
 
 mod attempt;
 mod batch;
-mod counting;
+mod context;
 mod dead_letters;
 mod delivery;
 mod failure;
@@ -17,7 +17,7 @@ mod message;
 mod outcome;
 mod policy;
 
-pub use batch::{Batch, BatchMessage, Outcome};
+pub use batch::{Batch, BatchMessage, MessageOutcome};
 pub use dead_letters::DeadLetter;
 pub use message::{Message, MessageBytes};
 pub use outcome::{Failure, ProcessError, Processed, Settlement};

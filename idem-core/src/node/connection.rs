@@ -1,66 +1,71 @@
-//! A connection that is lent from the pool, and goes back to it only in a known state.
+//! A connection that is lent from the pool and goes back to it only when it is idle.
 
 use std::time::Duration;
 
-use scopeguard::ScopeGuard;
 use sqlx::pool::PoolConnection;
 use sqlx_core::transaction::TransactionManager;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::connection_state::ConnectionState;
+use crate::drop_guard::{DropGuard, EndOnDrop};
 use crate::store::Backend;
 
 /// Until sqlx > 0.9.0 (transact-rs/sqlx#4385, #4393): a cancelled BEGIN leaves the transaction
 /// open, and the pool would hand it to the next user, whose writes would be lost.
-pub(crate) struct Held<DB: Backend> {
+pub(crate) struct LentConnection<DB: Backend> {
     pub(crate) conn: PoolConnection<DB>,
-    pub(crate) known: bool,
+    pub(crate) state: ConnectionState,
     /// The turn of a writer, where the database lets one in at a time.
     turn: Option<OwnedSemaphorePermit>,
 }
 
-/// Dropped, at any await, it is [let go](Held::let_go).
-pub(crate) type Holding<DB> = ScopeGuard<Held<DB>, fn(Held<DB>)>;
+/// Dropped, at any await, the connection is closed unless it is idle.
+pub(crate) type ConnectionGuard<DB> = DropGuard<LentConnection<DB>>;
 
-impl<DB: Backend> Held<DB> {
-    pub(crate) fn hold(
+impl<DB: Backend> LentConnection<DB> {
+    /// Lends a connection for a transaction.
+    pub(crate) fn for_transaction(
         conn: PoolConnection<DB>,
         turn: Option<OwnedSemaphorePermit>,
-    ) -> Holding<DB> {
-        let held = Self {
-            conn,
-            known: false,
-            turn,
+    ) -> ConnectionGuard<DB> {
+        let state = ConnectionState::Busy;
+        Self { conn, state, turn }.guarded()
+    }
+
+    /// Lends a connection for statements outside of an attempt: [settle](Self::settle) each.
+    pub(crate) fn for_statements(
+        conn: PoolConnection<DB>,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> ConnectionGuard<DB> {
+        let state = match DB::BRINGS_TRANSACTION {
+            true => ConnectionState::Busy,
+            false => ConnectionState::Idle,
         };
-        scopeguard::guard(held, Self::let_go as fn(Self))
+        Self { conn, state, turn }.guarded()
     }
 
-    /// Holds a connection for a statement outside of an attempt.
-    pub(crate) fn lend(
-        conn: PoolConnection<DB>,
-        turn: Option<OwnedSemaphorePermit>,
-    ) -> Holding<DB> {
-        let mut held = Self::hold(conn, turn);
-        held.known = !DB::BRINGS_TRANSACTION;
-        held
-    }
-
-    /// Such a statement is over, with this result. Dropped on its way, it would have left its transaction
-    /// open.
+    /// Ends a statement outside of an attempt. One that is dropped half-way may leave its
+    /// transaction open.
     pub(crate) fn settle<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
-        self.known |= DB::TransactionManager::get_transaction_depth(&self.conn) == 0;
+        if DB::TransactionManager::get_transaction_depth(&self.conn) == 0 {
+            self.state.end();
+        }
         done
     }
+}
 
-    /// The next writer has its turn when this one's lock is gone, with its connection if need be.
-    fn let_go(self) {
+impl<DB: Backend> EndOnDrop for LentConnection<DB> {
+    /// The next writer gets its turn when this connection's lock is gone, with the connection if
+    /// need be.
+    fn end_on_drop(self) {
         let Self {
             mut conn,
-            known,
+            state,
             turn,
         } = self;
-        if known {
+        if state == ConnectionState::Idle {
             return;
         }
         conn.close_on_drop();

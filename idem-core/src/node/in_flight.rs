@@ -208,11 +208,8 @@ impl Place {
         let Some(name) = self.name.take() else { return };
         let ended = self.all.lock().remove(&name);
         for waiter in ended.into_iter().flat_map(|entry| entry.waiters) {
-            drop(
-                waiter
-                    .tell
-                    .send(WaiterSignal::Completed(Arc::clone(record))),
-            );
+            let signal = WaiterSignal::Completed(Arc::clone(record));
+            drop(waiter.tell.send(signal));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::Attempt;
+use crate::{Fingerprint, RecordName};
 
 /// The requests that were watched on this node, by what they ask for.
 #[derive(Debug, Default)]
@@ -21,9 +21,14 @@ struct Seen {
 
 impl RecentRequests {
     /// Takes note of an attempt. `true`: the same request came under another key just now.
-    pub(crate) fn is_key_new_for(&self, attempt: &Attempt, now: Instant) -> bool {
-        let request = request(attempt);
-        let key = hash(attempt.name.key.as_str());
+    pub(crate) fn is_key_new_for(
+        &self,
+        name: &RecordName,
+        fingerprint: &Fingerprint,
+        now: Instant,
+    ) -> bool {
+        let request = request(name, fingerprint);
+        let key = hash(name.key.as_str());
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.forget(now);
         let before = seen.keys.insert(request, (now, key));
@@ -48,10 +53,10 @@ impl Seen {
 }
 
 /// Who asks for what, without the key.
-fn request(attempt: &Attempt) -> [u8; 32] {
-    let (_, fingerprint) = attempt.fingerprint.stored();
+fn request(name: &RecordName, fingerprint: &Fingerprint) -> [u8; 32] {
+    let (_, fingerprint) = fingerprint.stored();
     let mut hash = Sha256::new();
-    for part in [attempt.name.scope.as_str(), attempt.name.operation.as_str()] {
+    for part in [name.scope.as_str(), name.operation.as_str()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -72,29 +77,24 @@ const MOST: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Fingerprint, FingerprintBy, FingerprintInput, Operation, Policy, RecordName, Scope,
-    };
+    use crate::{FingerprintBy, FingerprintInput, Operation, Scope};
 
-    fn attempt(scope: &str, key: &str, body: &[u8]) -> Attempt {
+    fn attempt(scope: &str, key: &str, body: &[u8]) -> (RecordName, Fingerprint) {
+        let name = RecordName {
+            scope: Scope::new(scope).unwrap(),
+            operation: Operation::new("POST /payments").unwrap(),
+            key: key.parse().unwrap(),
+        };
         let input = FingerprintInput::new("POST", "/", body);
-        Attempt {
-            name: RecordName {
-                scope: Scope::new(scope).unwrap(),
-                operation: Operation::new("POST /payments").unwrap(),
-                key: key.parse().unwrap(),
-            },
-            fingerprint: Fingerprint::of(&input, FingerprintBy::Body),
-            policy: Policy::default(),
-            deadline: Instant::now(),
-        }
+        (name, Fingerprint::of(&input, FingerprintBy::Body))
     }
 
     #[test]
     fn another_key_for_the_same_request_is_noticed_within_a_minute() {
         let (recent, start) = (RecentRequests::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let noticed = |attempt, seconds| recent.is_key_new_for(&attempt, at(seconds));
+        let noticed =
+            |(name, fingerprint), seconds| recent.is_key_new_for(&name, &fingerprint, at(seconds));
         assert!(!noticed(attempt("acme", "k1", b"a"), 0));
         assert!(!noticed(attempt("acme", "k1", b"a"), 1), "the same key");
         assert!(!noticed(attempt("acme", "k2", b"b"), 2), "another request");
@@ -108,7 +108,8 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let (recent, now) = (RecentRequests::default(), Instant::now());
         for number in 0..MOST * 3 {
-            recent.is_key_new_for(&attempt("acme", "k", &number.to_be_bytes()), now);
+            let (name, fingerprint) = attempt("acme", "k", &number.to_be_bytes());
+            recent.is_key_new_for(&name, &fingerprint, now);
         }
         let seen = recent.0.lock().unwrap();
         assert!(seen.keys.len() <= MOST && seen.in_order.len() <= MOST);

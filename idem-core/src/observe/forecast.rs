@@ -1,15 +1,18 @@
-//! What enforcement would make of an attempt that it only watches.
+//! What enforcement would make of an attempt that is only observed.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::attempt::claim::{Claim, came_again, replay};
-use crate::attempt::session::claim_error;
+use crate::attempt::commit::CommittedRecord;
+use crate::attempt::{Attempt, Claim, came_again};
+use crate::error::claim_error;
+use crate::node::Node;
 use crate::node::in_flight::{Place, PlaceTaken};
 use crate::store::{Backend, NewRecord, StoredRecord};
-use crate::{Attempt, Completion, Error, Idempotency, metrics};
+use crate::{Completion, Error, metrics};
 
 /// What enforcement would have made of an attempt.
 #[derive(Clone, Debug)]
@@ -30,10 +33,9 @@ pub enum Forecast {
     Unknown,
 }
 
-/// A watched attempt: its name, its place on this node, and what is known of it.
-#[derive(Debug)]
+/// An observed attempt: its name, its place on this node, and what is known of it.
 pub(crate) struct Observation<DB: Backend> {
-    pub(crate) idem: Idempotency<DB>,
+    pub(crate) node: Arc<Node<DB>>,
     pub(crate) attempt: Attempt,
     pub(crate) id: Uuid,
     pub(crate) forecast: Forecast,
@@ -45,27 +47,26 @@ pub(crate) struct Observation<DB: Backend> {
 
 impl<DB: Backend> Observation<DB> {
     /// Takes the attempt's place on this node, if it is free. Nobody waits.
-    pub(crate) fn arrive(idem: &Idempotency<DB>, attempt: Attempt) -> Self {
-        if idem.recent().is_key_new_for(&attempt, Instant::now()) {
-            let operation = attempt.name.operation.as_str();
+    pub(crate) fn arrive(node: &Arc<Node<DB>>, attempt: Attempt) -> Self {
+        let (name, fingerprint) = (&attempt.name, &attempt.fingerprint);
+        let recent = &node.recent_requests;
+        if recent.is_key_new_for(name, fingerprint, Instant::now()) {
+            let operation = name.operation.as_str();
             metrics::count(&metrics::KEYS_CHANGED, &[operation], 1);
             tracing::info!(
                 operation,
-                key = attempt.name.key.digest(),
+                key = name.key.digest(),
                 "the same request came under another key within a minute: does the client make a \
                  new key for each retry?"
             );
         }
-        let arrived = idem
-            .in_flight()
-            .try_arrive(&attempt.name, &attempt.fingerprint);
-        let (place, forecast) = match arrived {
+        let (place, forecast) = match node.in_flight.try_arrive(name, fingerprint) {
             Ok(place) => (Some(place), Forecast::Unknown),
             Err(PlaceTaken::ByOther) => (None, Forecast::Mismatch),
             Err(PlaceTaken::BySame) => (None, Forecast::InFlight),
         };
         Self {
-            idem: idem.clone(),
+            node: Arc::clone(node),
             attempt,
             id: Uuid::new_v4(),
             forecast,
@@ -92,7 +93,7 @@ impl<DB: Backend> Observation<DB> {
                 let Attempt {
                     name, fingerprint, ..
                 } = &self.attempt;
-                let in_flight = self.idem.in_flight();
+                let in_flight = &self.node.in_flight;
                 self.place = place.or_else(|| in_flight.try_arrive(name, fingerprint).ok());
                 if let Some(place) = &self.place {
                     place.runs();
@@ -106,7 +107,7 @@ impl<DB: Backend> Observation<DB> {
     }
 
     fn forecast_of(&self, record: &StoredRecord) -> Forecast {
-        match replay::<()>(record, &self.attempt.fingerprint) {
+        match Claim::<()>::of_record(record, &self.attempt.fingerprint) {
             Ok(Claim::Replay(completion)) => {
                 came_again(&self.attempt.name, record.age);
                 Forecast::Replay(completion)
@@ -118,7 +119,11 @@ impl<DB: Backend> Observation<DB> {
 
     /// Looks for the record on a connection of its own.
     pub(crate) async fn look(&mut self) -> Result<(), Error> {
-        let mut conn = self.idem.acquire(self.attempt.deadline).await?;
+        let mut conn = self
+            .node
+            .connections
+            .for_reading(self.attempt.deadline)
+            .await?;
         let found = DB::find(&mut conn.conn, &self.attempt.name).await;
         let found = conn.settle(found).map_err(claim_error::<DB>)?;
         self.see(true, found);
@@ -131,6 +136,14 @@ impl<DB: Backend> Observation<DB> {
     /// Should both be stored, the later one finds the earlier one's.
     pub(crate) fn may_store(&self) -> bool {
         self.may_store
+    }
+
+    /// By which the record's COMMIT is looked up.
+    pub(crate) fn committed_record(&self) -> CommittedRecord<'_> {
+        CommittedRecord {
+            name: &self.attempt.name,
+            attempt: self.id,
+        }
     }
 
     pub(crate) fn record<'a>(&'a self, completion: &'a Completion) -> NewRecord<'a> {
@@ -150,4 +163,22 @@ impl<DB: Backend> Observation<DB> {
         let record = StoredRecord::new(&self.attempt.fingerprint, completion);
         place.completed(&Arc::new(record));
     }
+}
+
+impl<DB: Backend> fmt::Debug for Observation<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observation")
+            .field("attempt", &self.attempt)
+            .field("forecast", &self.forecast)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An attempt goes on without being observed.
+pub(crate) fn not_observed(error: &Error) {
+    let error: &dyn std::error::Error = error;
+    tracing::warn!(
+        error,
+        "an attempt could not be observed and goes on without"
+    );
 }

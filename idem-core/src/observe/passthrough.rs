@@ -1,25 +1,29 @@
-//! A transaction as an application would begin it that knows nothing of Idem.
+//! A transaction as an application begins it that does not know Idem.
 
 use std::fmt;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
-use crate::attempt::session::{claim_error, commit_refused, refusal};
-use crate::node::connection::Holding;
-use crate::store::{Backend, Fault};
-use crate::{Error, Idempotency, Isolation};
+use crate::error::{claim_error, commit_error, record_error};
+use crate::node::connection::ConnectionGuard;
+use crate::node::connections::Connections;
+use crate::store::Backend;
+use crate::{Error, Isolation};
 
 /// An open transaction. Dropped without an end, at any await, its connection is closed.
-pub(crate) struct PassthroughTransaction<DB: Backend>(Holding<DB>);
+pub(crate) struct PassthroughTransaction<DB: Backend>(ConnectionGuard<DB>);
 
 impl<DB: Backend> PassthroughTransaction<DB> {
-    pub(crate) async fn begin(idem: &Idempotency<DB>, isolation: Isolation) -> Result<Self, Error> {
-        let mut held = idem.hold().await?;
+    pub(crate) async fn begin(
+        connections: &Connections<DB>,
+        isolation: Isolation,
+    ) -> Result<Self, Error> {
+        let mut connection = connections.for_observed().await?;
         let begin = AssertSqlSafe(DB::plain_begin(isolation)).into_sql_str();
-        let begun = DB::TransactionManager::begin(&mut held.conn, Some(begin)).await;
+        let begun = DB::TransactionManager::begin(&mut connection.conn, Some(begin)).await;
         begun.map_err(claim_error::<DB>)?;
-        Ok(Self(held))
+        Ok(Self(connection))
     }
 
     pub(crate) fn conn(&mut self) -> &mut DB::Connection {
@@ -28,10 +32,10 @@ impl<DB: Backend> PassthroughTransaction<DB> {
 
     /// Commits, with what the handler wrote behind a savepoint that it has forgotten.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        leave_savepoints::<DB>(self.conn()).await?;
+        release_savepoints::<DB>(self.conn()).await?;
         let committed = DB::TransactionManager::commit(self.conn()).await;
         committed.map_err(commit_error::<DB>)?;
-        self.0.known = true;
+        self.0.state.end();
         Ok(())
     }
 
@@ -41,28 +45,20 @@ impl<DB: Backend> PassthroughTransaction<DB> {
                 return;
             }
         }
-        self.0.known = true;
+        self.0.state.end();
     }
 }
 
 /// Keeps what the handler wrote behind savepoints that it has forgotten: sqlx takes the COMMIT of
 /// a nested transaction for RELEASE.
-pub(crate) async fn leave_savepoints<DB: Backend>(conn: &mut DB::Connection) -> Result<(), Error> {
+pub(crate) async fn release_savepoints<DB: Backend>(
+    conn: &mut DB::Connection,
+) -> Result<(), Error> {
     while DB::TransactionManager::get_transaction_depth(conn) > 1 {
         let left = DB::TransactionManager::commit(conn).await;
-        left.map_err(refusal::<DB>)?;
+        left.map_err(record_error::<DB>)?;
     }
     Ok(())
-}
-
-pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {
-    match DB::fault(&error) {
-        Fault::Unknown => Error::OutcomeUnknown,
-        Fault::Collision => Error::TryAgain(Some(error)),
-        fault @ (Fault::Aborted | Fault::GuardLost | Fault::Failed | Fault::Refused) => {
-            commit_refused(error, fault)
-        }
-    }
 }
 
 impl<DB: Backend> fmt::Debug for PassthroughTransaction<DB> {

@@ -3,7 +3,8 @@
 use sqlx_core::transaction::TransactionManager;
 
 use crate::Error;
-use crate::attempt::session::{Effects, Session, refusal};
+use crate::attempt::session::{Effects, Session};
+use crate::error::record_error;
 use crate::store::{Backend, Fault, NewRecord};
 
 impl<DB: Backend> Session<DB> {
@@ -13,7 +14,7 @@ impl<DB: Backend> Session<DB> {
     /// # Errors
     ///
     /// The transaction is lost, as to a deadlock: nothing of it may be told to be there.
-    pub(crate) async fn note(
+    pub(crate) async fn record(
         &mut self,
         record: &NewRecord<'_>,
         effects: Effects,
@@ -28,7 +29,7 @@ impl<DB: Backend> Session<DB> {
         if let Err(error) = self.leave_guard_for(SET).await {
             // One that has failed or is over takes no savepoint, and Idem has done nothing to it.
             let was_over = matches!(DB::fault(&error), Fault::Aborted | Fault::GuardLost);
-            let undone = self.forgo(refusal::<DB>(error)).await;
+            let undone = self.forgo(record_error::<DB>(error)).await;
             return if was_over { Ok(false) } else { undone };
         }
         let inserted = match is_first {
@@ -46,11 +47,11 @@ impl<DB: Backend> Session<DB> {
     /// database waits for that one, which must not become this one's trouble.
     async fn insert_soon(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
         let limited = DB::limit_lock_waits(self.conn(), true).await;
-        limited.map_err(refusal::<DB>)?;
+        limited.map_err(record_error::<DB>)?;
         let inserted = self.insert(record).await;
         let unlimited = DB::limit_lock_waits(self.conn(), false).await;
         match inserted {
-            Ok(true) => unlimited.map(|()| true).map_err(refusal::<DB>),
+            Ok(true) => unlimited.map(|()| true).map_err(record_error::<DB>),
             // Undone with the insert, where a transaction that has failed takes no statement.
             not_inserted => not_inserted,
         }
@@ -61,7 +62,7 @@ impl<DB: Backend> Session<DB> {
         match DB::savepoint(self.conn(), UNDO).await {
             Ok(true) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "a watched attempt leaves no record");
+                tracing::warn!(error, "an observed attempt leaves no record");
                 Ok(false)
             }
             _ => Err(error),

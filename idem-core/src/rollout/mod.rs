@@ -8,7 +8,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub use self::rule::{InvalidRollout, RolloutMode, RolloutRule};
 
 mod rule;
-mod table;
 
 /// The rule of each operation, and the one of all others.
 ///
@@ -101,7 +100,7 @@ impl FromStr for RolloutPlan {
 pub struct Rollout {
     plans: Arc<RwLock<Plans>>,
     /// One look at the table at a time: what was read later holds.
-    reading: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -144,7 +143,7 @@ impl Rollout {
 
     /// Puts rules over those of the process itself; one that cannot be read is what it was before.
     /// `true`: something has changed.
-    fn put_over(&self, rules: &[(String, Option<RolloutRule>)]) -> bool {
+    pub(crate) fn put_over(&self, rules: &[(String, Option<RolloutRule>)]) -> bool {
         let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         let mut plan = plans.own.clone();
         for (operation, rule) in rules {

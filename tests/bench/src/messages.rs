@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Message, Outcome, Processed};
+use idem_axum::core::{Inbox, Message, MessageOutcome, Processed};
 use sqlx::{Database, Pool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -90,7 +90,7 @@ async fn process_batch(inbox: &Inbox<Db>, together: usize) {
         message.done();
     }
     let outcomes = batch.finish().await.unwrap();
-    assert!(outcomes.iter().all(|one| *one == Outcome::First));
+    assert!(outcomes.iter().all(|one| *one == MessageOutcome::First));
 }
 
 #[expect(

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Outcome, Processed};
+use idem_axum::core::{Inbox, MessageOutcome, Processed};
 use sqlx::Pool;
 
 use super::app::{engine, has_paid, payment};
@@ -67,7 +67,7 @@ async fn the_inbox_survives_a_handler_that_deallocates_prepared_statements() {
             }
             message.done();
         }
-        assert_eq!(batch.finish().await.unwrap(), [Outcome::First; 2]);
+        assert_eq!(batch.finish().await.unwrap(), [MessageOutcome::First; 2]);
     }
     assert_eq!(db.payments().await, 2 + 6 + 4);
 }

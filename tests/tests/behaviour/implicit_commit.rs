@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use idem_axum::core::Outcome;
+use idem_axum::core::MessageOutcome;
 use sqlx::Executor;
 
 use super::app::{engine, has_paid, payment, problem};
@@ -51,12 +51,12 @@ async fn of_a_batch_of_the_inbox_those_before_a_change_of_the_schema_are_parked(
         message.done();
     }
     let outcomes = batch.finish().await.unwrap();
-    let parked = Outcome::Failed {
+    let parked = MessageOutcome::Failed {
         attempts: 1,
         is_parked: true,
     };
-    assert_eq!(outcomes, [parked, parked, Outcome::First]);
-    use Outcome::{Duplicate, Parked};
+    assert_eq!(outcomes, [parked, parked, MessageOutcome::First]);
+    use MessageOutcome::{Duplicate, Parked};
     let again = process(&inbox, &["m1", "alters", "m2"]).await;
     assert_eq!(again, [Parked, Parked, Duplicate]);
     assert_eq!(db.payments().await, 3);

@@ -1,6 +1,6 @@
 //! Of the messages of one poll none is taken down by another.
 
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, Outcome, Processed};
+use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed};
 use tokio::task::yield_now;
 
 use super::app::engine;
@@ -8,7 +8,7 @@ use super::inbox::{abandon, deliver, pay, start};
 use super::inbox_batches::{handle, messages, process};
 use super::{ONE_WRITER, TestDb};
 
-const FAILED_ONCE: Outcome = Outcome::Failed {
+const FAILED_ONCE: MessageOutcome = MessageOutcome::Failed {
     attempts: 1,
     is_parked: false,
 };
@@ -18,7 +18,7 @@ async fn of_a_batch_of_the_inbox_one_that_fails_takes_no_other_with_it() {
     let (db, inbox) = start().await;
     let ids = ["m1", "fails", "m2", "fails"];
     let outcomes = process(&inbox, &ids).await;
-    use Outcome::{First, InFlight};
+    use MessageOutcome::{First, InFlight};
     // The copy of a message that has failed is its next attempt.
     assert_eq!(outcomes, [First, FAILED_ONCE, First, InFlight]);
     assert_eq!(db.payments().await, 2);
@@ -39,9 +39,12 @@ async fn of_a_batch_of_the_inbox_one_that_spoils_the_transaction_takes_no_other_
         for (id, outcome) in ids.iter().zip(outcomes) {
             match *id {
                 "spoils" | "spoils the end" => {
-                    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+                    assert!(
+                        matches!(outcome, MessageOutcome::Failed { .. }),
+                        "{outcome:?}"
+                    );
                 }
-                _ => assert_eq!(outcome, Outcome::First, "{id}"),
+                _ => assert_eq!(outcome, MessageOutcome::First, "{id}"),
             }
         }
     }
@@ -53,10 +56,10 @@ async fn of_a_batch_of_the_inbox_those_before_a_commit_by_hand_are_parked() {
     let (db, inbox) = start().await;
     let ids = ["m1", "commits", "m2"];
     let outcomes = process(&inbox, &ids).await;
-    let parked = |outcome: &Outcome| {
+    let parked = |outcome: &MessageOutcome| {
         matches!(
             outcome,
-            Outcome::Failed {
+            MessageOutcome::Failed {
                 is_parked: true,
                 ..
             }
@@ -66,13 +69,16 @@ async fn of_a_batch_of_the_inbox_those_before_a_commit_by_hand_are_parked() {
     assert!(parked(&outcomes[1]), "{outcomes:?}");
     // Nor of the one before, except where no handler can commit.
     match ONE_WRITER {
-        true => assert_eq!((outcomes[0], db.payments().await), (Outcome::First, 2)),
+        true => assert_eq!(
+            (outcomes[0], db.payments().await),
+            (MessageOutcome::First, 2)
+        ),
         false => assert!(parked(&outcomes[0]), "{outcomes:?}"),
     }
-    assert_eq!(outcomes[2], Outcome::First);
+    assert_eq!(outcomes[2], MessageOutcome::First);
     assert_eq!(
         process(&inbox, &["commits", "m2"]).await,
-        [Outcome::Parked, Outcome::Duplicate]
+        [MessageOutcome::Parked, MessageOutcome::Duplicate]
     );
     let letters = inbox.dead_letters("billing", None, 10).await.unwrap();
     assert_eq!(letters.len(), if ONE_WRITER { 1 } else { 2 });
@@ -92,7 +98,10 @@ async fn a_message_of_a_batch_of_the_inbox_that_nobody_calls_done_has_failed() {
             message.done();
         }
         let outcomes = batch.finish().await.unwrap();
-        assert_eq!(outcomes, [Outcome::First, FAILED_ONCE, Outcome::First]);
+        assert_eq!(
+            outcomes,
+            [MessageOutcome::First, FAILED_ONCE, MessageOutcome::First]
+        );
     }
     // The last one of a batch, too.
     let mut batch = inbox
@@ -102,7 +111,10 @@ async fn a_message_of_a_batch_of_the_inbox_that_nobody_calls_done_has_failed() {
     let mut last = batch.next().await.unwrap().unwrap();
     pay(&mut last.tx()).await.unwrap();
     drop(last);
-    assert_eq!(batch.finish().await.unwrap(), [Outcome::First, FAILED_ONCE]);
+    assert_eq!(
+        batch.finish().await.unwrap(),
+        [MessageOutcome::First, FAILED_ONCE]
+    );
     assert_eq!(db.payments().await, 4);
 }
 
@@ -113,12 +125,15 @@ async fn a_batch_of_the_inbox_parks_what_fails_too_often_or_comes_under_a_known_
     let policy = ConsumerPolicy::default().max_attempts(2);
     let inbox = inbox.consumer("billing", policy).build().unwrap();
     assert_eq!(process(&inbox, &["fails", "m1"]).await[0], FAILED_ONCE);
-    let parked = Outcome::Failed {
+    let parked = MessageOutcome::Failed {
         attempts: 2,
         is_parked: true,
     };
     assert_eq!(process(&inbox, &["fails", "m2"]).await[0], parked);
-    assert_eq!(process(&inbox, &["fails", "m3"]).await[0], Outcome::Parked);
+    assert_eq!(
+        process(&inbox, &["fails", "m3"]).await[0],
+        MessageOutcome::Parked
+    );
 
     let known = Message::new("known").fingerprint(b"a");
     inbox.process("billing", known, pay).await.unwrap();
@@ -126,7 +141,7 @@ async fn a_batch_of_the_inbox_parks_what_fails_too_often_or_comes_under_a_known_
     for company in [Message::new("m4"), Message::new("m3")] {
         let batch = inbox.process_batch("billing", [other(), company]).unwrap();
         let (outcomes, _) = handle(batch, &["known", "-"]).await;
-        assert_eq!(outcomes[0], Outcome::Reused { is_parked: true });
+        assert_eq!(outcomes[0], MessageOutcome::Reused { is_parked: true });
     }
     let letters = inbox.dead_letters("billing", None, 10).await.unwrap();
     let ids: Vec<_> = letters
@@ -139,7 +154,10 @@ async fn a_batch_of_the_inbox_parks_what_fails_too_often_or_comes_under_a_known_
     let batch = inbox
         .process_batch("billing", messages(&["fails", "m5"]))
         .unwrap();
-    assert_eq!(handle(batch, &["-", "-"]).await.0, [Outcome::First; 2]);
+    assert_eq!(
+        handle(batch, &["-", "-"]).await.0,
+        [MessageOutcome::First; 2]
+    );
     assert_eq!(
         inbox.dead_letters("billing", None, 10).await.unwrap().len(),
         1
@@ -169,14 +187,14 @@ async fn of_a_batch_of_the_inbox_redelivered_messages_go_alone_and_are_counted_f
     assert!(
         matches!(
             outcomes[0],
-            Outcome::Failed {
+            MessageOutcome::Failed {
                 is_parked: true,
                 ..
             }
         ),
         "{outcomes:?}"
     );
-    assert_eq!(outcomes[1..], [Outcome::First; 2]);
+    assert_eq!(outcomes[1..], [MessageOutcome::First; 2]);
     assert_eq!(db.payments().await, 2);
 }
 
@@ -184,7 +202,7 @@ async fn of_a_batch_of_the_inbox_redelivered_messages_go_alone_and_are_counted_f
 async fn in_a_batch_of_the_inbox_a_savepoint_that_is_left_open_harms_no_other_message() {
     let (db, inbox) = start().await;
     let ids = ["leaves a savepoint", "fails", "m1"];
-    use Outcome::First;
+    use MessageOutcome::First;
     assert_eq!(process(&inbox, &ids).await, [First, FAILED_ONCE, First]);
     let batch = inbox.process_batch("receipts", messages(&["m1", "last"]));
     let (outcomes, _) = handle(batch.unwrap(), &["-", "leaves a savepoint"]).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Batch, Inbox, Message, Outcome, Processed, Settlement};
+use idem_axum::core::{Batch, Inbox, Message, MessageOutcome, Processed, Settlement};
 use tokio::task::{JoinSet, yield_now};
 
 use super::inbox::{deliver, pay, start};
@@ -14,7 +14,7 @@ pub fn messages(ids: &[&'static str]) -> Vec<Message<'static>> {
 }
 
 /// Handles the batch, and fails where an id says so.
-pub async fn handle(mut batch: Batch<Db>, ids: &[&str]) -> (Vec<Outcome>, Vec<usize>) {
+pub async fn handle(mut batch: Batch<Db>, ids: &[&str]) -> (Vec<MessageOutcome>, Vec<usize>) {
     let mut handed = Vec::new();
     while let Some(mut message) = batch.next().await.unwrap() {
         let index = message.index();
@@ -46,7 +46,7 @@ pub async fn handle(mut batch: Batch<Db>, ids: &[&str]) -> (Vec<Outcome>, Vec<us
     (batch.finish().await.unwrap(), handed)
 }
 
-pub async fn process(inbox: &Inbox<Db>, ids: &[&'static str]) -> Vec<Outcome> {
+pub async fn process(inbox: &Inbox<Db>, ids: &[&'static str]) -> Vec<MessageOutcome> {
     let batch = inbox.process_batch("billing", messages(ids)).unwrap();
     handle(batch, ids).await.0
 }
@@ -59,7 +59,7 @@ async fn the_inbox_handles_each_message_of_a_batch_once() {
     let batch = inbox.process_batch("billing", messages(&ids)).unwrap();
     let (outcomes, handed) = handle(batch, &ids).await;
     assert_eq!(handed, [0, 2, 5]);
-    use Outcome::{Duplicate, First, Unknowable};
+    use MessageOutcome::{Duplicate, First, Unknowable};
     assert_eq!(
         outcomes,
         [
@@ -100,7 +100,7 @@ async fn a_batch_of_the_inbox_that_is_dropped_keeps_nothing() {
     assert_eq!(db.payments().await, 0);
     assert_eq!(
         process(&inbox, &["m1", "m2", "m3"]).await,
-        [Outcome::First; 3]
+        [MessageOutcome::First; 3]
     );
     assert_eq!(db.payments().await, 3);
 }
@@ -115,7 +115,7 @@ async fn a_batch_of_the_inbox_that_is_finished_early_keeps_what_was_handled() {
         pay(&mut message.tx()).await.unwrap();
         message.done();
     }
-    use Outcome::{Duplicate, First, InFlight};
+    use MessageOutcome::{Duplicate, First, InFlight};
     assert_eq!(batch.finish().await.unwrap(), [First, First, InFlight]);
     assert_eq!(db.payments().await, 2);
     assert_eq!(process(&inbox, &ids).await, [Duplicate, Duplicate, First]);
@@ -129,13 +129,16 @@ async fn a_batch_of_the_inbox_passes_over_what_another_worker_handles() {
     let mut message = first.next().await.unwrap().unwrap();
     pay(&mut message.tx()).await.unwrap();
     message.done();
-    assert_eq!(process(&inbox, &["m1", "m2"]).await, [Outcome::InFlight; 2]);
+    assert_eq!(
+        process(&inbox, &["m1", "m2"]).await,
+        [MessageOutcome::InFlight; 2]
+    );
     assert!(matches!(
         deliver(&inbox, "m2").await,
         Ok(Processed::InFlight)
     ));
     first.next().await.unwrap().unwrap().done();
-    assert_eq!(first.finish().await.unwrap(), [Outcome::First; 2]);
+    assert_eq!(first.finish().await.unwrap(), [MessageOutcome::First; 2]);
     assert_eq!(db.payments().await, 1);
 }
 
@@ -143,7 +146,7 @@ async fn a_batch_of_the_inbox_passes_over_what_another_worker_handles() {
 async fn a_batch_of_the_inbox_may_be_large() {
     let (db, inbox) = start().await;
     let ids: Vec<String> = (0..250).map(|number| format!("m{number}")).collect();
-    for expected in [Outcome::First, Outcome::Duplicate] {
+    for expected in [MessageOutcome::First, MessageOutcome::Duplicate] {
         let polled = ids.iter().map(Message::new);
         let mut batch = inbox.process_batch("billing", polled).unwrap();
         while let Some(mut message) = batch.next().await.unwrap() {
@@ -159,7 +162,10 @@ async fn a_batch_of_the_inbox_may_be_large() {
 async fn the_messages_of_a_batch_of_the_inbox_are_forgotten_after_the_retention() {
     let (db, inbox) = start().await;
     for _ in 0..2 {
-        assert_eq!(process(&inbox, &["m1", "m2"]).await, [Outcome::First; 2]);
+        assert_eq!(
+            process(&inbox, &["m1", "m2"]).await,
+            [MessageOutcome::First; 2]
+        );
         age_records(inbox.idempotency().pool()).await;
     }
     assert_eq!(db.payments().await, 4);
@@ -172,7 +178,7 @@ async fn a_batch_of_the_inbox_handles_what_has_expired_beside_what_has_not() {
     age_records(inbox.idempotency().pool()).await;
     process(&inbox, &["live"]).await;
     let ids = ["live", "expired", "new", "expired too"];
-    use Outcome::{Duplicate, First};
+    use MessageOutcome::{Duplicate, First};
     assert_eq!(
         process(&inbox, &ids).await,
         [Duplicate, First, First, First]
@@ -213,9 +219,9 @@ async fn two_workers_of_the_inbox_with_the_same_batches_handle_each_message_once
                 }
                 for (outcome, id) in batch.finish().await.unwrap().into_iter().zip(polled) {
                     match outcome {
-                        Outcome::First => firsts += 1,
-                        Outcome::Duplicate => {}
-                        Outcome::InFlight => left.insert(0, id),
+                        MessageOutcome::First => firsts += 1,
+                        MessageOutcome::Duplicate => {}
+                        MessageOutcome::InFlight => left.insert(0, id),
                         outcome => panic!("{outcome:?}"),
                     }
                 }

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use idem_axum::Tx;
-use idem_axum::core::{Inbox, Message, Outcome, Processed};
+use idem_axum::core::{Inbox, Message, MessageOutcome, Processed};
 use sqlx::{AssertSqlSafe, Pool};
 use tokio::task::yield_now;
 
@@ -150,8 +150,14 @@ async fn a_batch_of_the_inbox_may_be_dropped_at_every_await() {
                 let is_first = settle(&inbox, id).await;
                 if let Some(outcomes) = &outcomes {
                     let told = outcomes[number];
-                    assert!(!(is_first && told == Outcome::First), "{id}: {told:?}");
-                    assert!(!(is_first && told == Outcome::Duplicate), "{id}: {told:?}");
+                    assert!(
+                        !(is_first && told == MessageOutcome::First),
+                        "{id}: {told:?}"
+                    );
+                    assert!(
+                        !(is_first && told == MessageOutcome::Duplicate),
+                        "{id}: {told:?}"
+                    );
                 }
                 assert_eq!(paid(pool, id).await, 1, "{id}");
             }
@@ -173,7 +179,7 @@ async fn a_failure_that_is_not_waited_for_is_no_success() {
         pay_for(&mut message.tx(), "m1").await.unwrap();
         drop(message.fail("no ledger"));
         let outcomes = batch.finish().await.unwrap();
-        assert_eq!(outcomes, [Outcome::InFlight; 2]);
+        assert_eq!(outcomes, [MessageOutcome::InFlight; 2]);
         assert_eq!(db.payments().await, 0);
     }
 }

@@ -1,12 +1,12 @@
 //! What a message is known by holds on every way through the inbox, and for every character.
 
 use idem_axum::Scope;
-use idem_axum::core::{Inbox, Message, Outcome, Processed};
+use idem_axum::core::{Inbox, Message, MessageOutcome, Processed};
 
 use super::inbox::{deliver, pay, start};
 use super::{Db, RECORD};
 
-pub async fn handle(inbox: &Inbox<Db>, messages: Vec<Message<'_>>) -> Vec<Outcome> {
+pub async fn handle(inbox: &Inbox<Db>, messages: Vec<Message<'_>>) -> Vec<MessageOutcome> {
     let mut batch = inbox.process_batch("billing", messages).unwrap();
     while let Some(mut message) = batch.next().await.unwrap() {
         pay(&mut message.tx()).await.unwrap();
@@ -23,7 +23,7 @@ async fn a_batch_of_the_inbox_takes_no_other_payload_for_a_copy() {
         message.fingerprint(payload.as_bytes())
     };
     let polled = vec![of("a"), of("b"), Message::new("m2"), of("a")];
-    use Outcome::{Duplicate, First, Reused};
+    use MessageOutcome::{Duplicate, First, Reused};
     let reused = Reused { is_parked: true };
     assert_eq!(
         handle(&inbox, polled).await,
@@ -73,11 +73,11 @@ async fn the_inbox_tells_odd_ids_and_scopes_apart() {
     let count = ODD.len() * (ODD.len() + 1);
     assert_eq!(
         handle(&inbox, all().collect()).await,
-        vec![Outcome::First; count]
+        vec![MessageOutcome::First; count]
     );
     assert_eq!(
         handle(&inbox, all().collect()).await,
-        vec![Outcome::Duplicate; count]
+        vec![MessageOutcome::Duplicate; count]
     );
     for message in all().take(20) {
         let again = deliver(&inbox, message.delivery(2)).await;
@@ -91,7 +91,7 @@ async fn a_batch_of_the_inbox_leaves_what_a_newer_build_has_stored() {
     let (db, inbox) = start().await;
     assert_eq!(
         handle(&inbox, vec![Message::new("m1"), Message::new("m2")]).await,
-        [Outcome::First; 2]
+        [MessageOutcome::First; 2]
     );
     let newer = sqlx::AssertSqlSafe(format!("update {RECORD} set format = 99"));
     sqlx::raw_sql(newer)
@@ -102,7 +102,7 @@ async fn a_batch_of_the_inbox_leaves_what_a_newer_build_has_stored() {
         let ids = ["m1", "m2"].map(|id| Message::new(id).delivery(delivery));
         assert_eq!(
             handle(&inbox, ids.to_vec()).await,
-            [Outcome::InFlight; 2],
+            [MessageOutcome::InFlight; 2],
             "{delivery}"
         );
     }

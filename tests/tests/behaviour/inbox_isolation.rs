@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Message, Outcome};
+use idem_axum::core::{Inbox, Message, MessageOutcome};
 use idem_tests::proxy::{Action, Proxy};
 use tokio::time::timeout;
 
@@ -16,7 +16,7 @@ async fn node(db: &TestDb, level: &str) -> Inbox<Db> {
     Inbox::new(Idempotency::new(pool(db, level).await))
 }
 
-async fn handle(inbox: &Inbox<Db>, ids: &[&'static str]) -> Vec<Outcome> {
+async fn handle(inbox: &Inbox<Db>, ids: &[&'static str]) -> Vec<MessageOutcome> {
     let messages = ids.iter().map(|id| Message::new(*id));
     let mut batch = inbox.process_batch("billing", messages).unwrap();
     while let Some(mut message) = batch.next().await.unwrap() {
@@ -37,9 +37,9 @@ async fn a_batch_of_the_inbox_does_not_wait_for_a_neighbour_that_runs() {
         running.next().await.unwrap().unwrap().done();
         let all = handle(&other, &["a", "c", "l", "n", "z"]);
         let all = timeout(Duration::from_secs(20), all).await.unwrap();
-        assert_eq!(all, [Outcome::First; 5], "{level}");
+        assert_eq!(all, [MessageOutcome::First; 5], "{level}");
         running.next().await.unwrap().unwrap().done();
-        assert_eq!(running.finish().await.unwrap(), [Outcome::First; 2]);
+        assert_eq!(running.finish().await.unwrap(), [MessageOutcome::First; 2]);
         assert_eq!(db.payments().await, 5);
     }
 }
@@ -55,16 +55,19 @@ async fn no_message_of_the_inbox_is_a_duplicate_of_one_that_never_commits() {
         let commit = proxy.on(COMMIT, Action::Hold);
         let lost = tokio::spawn(async move { handle(&one, &["m1", "m2"]).await });
         commit.reached().await;
-        assert_eq!(handle(&other, &["m1", "m2"]).await, [Outcome::InFlight; 2]);
+        assert_eq!(
+            handle(&other, &["m1", "m2"]).await,
+            [MessageOutcome::InFlight; 2]
+        );
         proxy.go_down();
         assert_eq!(db.payments().await, 0);
         drop(lost);
         loop {
             let all = handle(&other, &["m1", "m2"]).await;
-            if all == [Outcome::First; 2] {
+            if all == [MessageOutcome::First; 2] {
                 break;
             }
-            assert_eq!(all, [Outcome::InFlight; 2], "{level}");
+            assert_eq!(all, [MessageOutcome::InFlight; 2], "{level}");
         }
         assert_eq!(db.payments().await, 2);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, Outcome, Processed, Settlement};
+use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed, Settlement};
 use idem_axum::{Idempotency, Tx};
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::{AssertSqlSafe, Pool};
@@ -51,7 +51,7 @@ async fn handle(
     ids: &[String],
     delivery: u64,
     fails: usize,
-) -> Option<Vec<Outcome>> {
+) -> Option<Vec<MessageOutcome>> {
     let messages = ids.iter().map(|id| Message::new(id).delivery(delivery));
     let mut batch = inbox.process_batch("billing", messages).unwrap();
     while let Ok(Some(mut message)) = batch.next().await {
@@ -129,7 +129,7 @@ async fn the_inbox_handles_each_message_once_while_its_connections_are_killed() 
                 } else {
                     let told = handle(&inbox, &ids, delivery, round % 11).await;
                     let told = told.into_iter().flatten();
-                    firsts += told.filter(|told| *told == Outcome::First).count();
+                    firsts += told.filter(|told| *told == MessageOutcome::First).count();
                 }
                 if (round + number) % 10 == 0 {
                     kill(&pool).await;

@@ -2,7 +2,7 @@
 
 use idem_axum::Idempotency;
 use idem_axum::core::{
-    ConsumerPolicy, Inbox, Message, Outcome, ProcessError, Processed, Settlement,
+    ConsumerPolicy, Inbox, Message, MessageOutcome, ProcessError, Processed, Settlement,
 };
 use idem_tests::proxy::{Action, Proxy};
 
@@ -94,9 +94,12 @@ async fn a_batch_of_the_inbox_finds_out_whether_its_effects_were_committed() {
         for (id, told) in ids.iter().zip(told) {
             let now = settle(&inbox, id).await;
             match told {
-                Outcome::First => assert_eq!(now, Processed::Duplicate),
-                Outcome::Failed { attempts: 1, .. } => assert_eq!(now, Processed::First(())),
-                told => assert_eq!((told, now), (Outcome::InFlight, Processed::First(()))),
+                MessageOutcome::First => assert_eq!(now, Processed::Duplicate),
+                MessageOutcome::Failed { attempts: 1, .. } => assert_eq!(now, Processed::First(())),
+                told => assert_eq!(
+                    (told, now),
+                    (MessageOutcome::InFlight, Processed::First(()))
+                ),
             }
         }
         assert!((3..=ways).contains(&handed), "{handed}");

@@ -1,7 +1,7 @@
 //! Two nodes with the same messages at once. SQLite lets one of them write at a time.
 
 use idem_axum::Tx;
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, Outcome, ProcessError, Processed};
+use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome, ProcessError, Processed};
 
 use sqlx::AssertSqlSafe;
 
@@ -38,7 +38,14 @@ async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
     let Ok(Processed::First(told)) = told else {
         panic!("{told:?}")
     };
-    assert_eq!(told, [Outcome::First, Outcome::InFlight, Outcome::First]);
+    assert_eq!(
+        told,
+        [
+            MessageOutcome::First,
+            MessageOutcome::InFlight,
+            MessageOutcome::First
+        ]
+    );
 }
 
 /// Whatever keeps two workers apart, the record of the other one is in the way of this one's.
@@ -58,7 +65,7 @@ async fn a_batch_of_the_inbox_gives_way_to_a_record_that_came_before_its_own() {
         }
     }
     let outcomes = batch.finish().await.unwrap();
-    assert_eq!(outcomes, [Outcome::Duplicate, Outcome::First]);
+    assert_eq!(outcomes, [MessageOutcome::Duplicate, MessageOutcome::First]);
     assert_eq!(db.payments().await, 2);
 }
 

@@ -1,7 +1,7 @@
 //! What a handler sets for its transaction is not there for the next message of the batch.
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Message, Outcome};
+use idem_axum::core::{Inbox, Message, MessageOutcome};
 
 use super::TestDb;
 use super::app::engine;
@@ -54,7 +54,7 @@ async fn what_one_message_of_a_batch_sets_is_undone_before_the_next() {
             }
         }
         let outcomes = batch.finish().await.unwrap();
-        let are_first = outcomes.iter().all(|one| *one == Outcome::First);
+        let are_first = outcomes.iter().all(|one| *one == MessageOutcome::First);
         assert_eq!(are_first, !fails, "{outcomes:?}");
         assert_eq!(settings().await.unwrap(), before);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, Outcome};
+use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome};
 use tokio::time::{Instant, timeout};
 
 use super::app::engine;
@@ -26,17 +26,20 @@ async fn of_a_batch_of_the_inbox_a_statement_without_an_end_is_stopped_and_count
         let handled = handle(&inbox, [&others[0], "endless", &others[1]]);
         let outcomes = timeout(Duration::from_secs(60), handled).await.unwrap();
         let is_parked = attempts == 2;
-        let failed = Outcome::Failed {
+        let failed = MessageOutcome::Failed {
             attempts,
             is_parked,
         };
-        assert_eq!(outcomes, [Outcome::First, failed, Outcome::First]);
+        assert_eq!(
+            outcomes,
+            [MessageOutcome::First, failed, MessageOutcome::First]
+        );
     }
     assert_eq!(db.payments().await, 4);
 }
 
 /// Handles messages, one of which runs a statement that does not end.
-async fn handle(inbox: &Inbox<Db>, ids: [&str; 3]) -> Vec<Outcome> {
+async fn handle(inbox: &Inbox<Db>, ids: [&str; 3]) -> Vec<MessageOutcome> {
     let mut batch = inbox
         .process_batch("billing", ids.map(Message::new))
         .unwrap();
@@ -71,6 +74,6 @@ async fn a_batch_of_the_inbox_whose_time_is_over_is_handled_one_by_one() {
         message.done();
     }
     assert_eq!(handed, [0, 1, 0, 1, 2]);
-    assert_eq!(batch.finish().await.unwrap(), [Outcome::First; 3]);
+    assert_eq!(batch.finish().await.unwrap(), [MessageOutcome::First; 3]);
     assert_eq!(db.payments().await, 3);
 }

@@ -1,7 +1,7 @@
 //! What a handler leaves set in its session: it was told the truth, and the next attempt is well.
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Claim, Inbox, Outcome, RecordFilter};
+use idem_axum::core::{Claim, Inbox, MessageOutcome, RecordFilter};
 
 use super::app::{engine, has_paid, payment, problem};
 use super::cancellation::attempt;
@@ -28,7 +28,7 @@ async fn what_a_handler_leaves_set_harms_no_attempt_after_it() {
         let inbox = Inbox::new(idem.clone());
         deliver(&inbox, "m1").await.unwrap();
         let outcomes = process(&inbox, &["m1", "m2", "m3"]).await;
-        use Outcome::{Duplicate, First};
+        use MessageOutcome::{Duplicate, First};
         assert_eq!(outcomes, [Duplicate, First, First], "{sql}");
         reads_all(&idem, sql).await;
         assert_eq!(db.payments().await, 5, "{sql}");

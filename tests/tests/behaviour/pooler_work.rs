@@ -1,7 +1,7 @@
 //! What is done beside attempts, round after round. Each says how many payments it leaves.
 
 use idem_axum::core::{
-    ConsumerPolicy, Idempotency, IdempotencyKey, Inbox, Invalidated, Outcome, ProcessError,
+    ConsumerPolicy, Idempotency, IdempotencyKey, Inbox, Invalidated, MessageOutcome, ProcessError,
     Processed, RecordFilter, RolloutMode, Scope,
 };
 use idem_tests::http::{self, Attempt};
@@ -79,7 +79,7 @@ pub async fn handle_messages(idem: Idem, round: usize) -> i64 {
     assert!(matches!(again, Ok(Processed::Duplicate)), "{again:?}");
 
     let ids = ["a", "b", "c"].map(|id| format!("{id} {round}"));
-    for expected in [Outcome::First, Outcome::Duplicate] {
+    for expected in [MessageOutcome::First, MessageOutcome::Duplicate] {
         let messages = ids.iter().map(|id| id.into());
         let mut batch = inbox.process_batch("receipts", messages).unwrap();
         while let Some(mut message) = batch.next().await.unwrap() {

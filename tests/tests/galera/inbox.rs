@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Message, Outcome, ProcessError, Processed};
+use idem_axum::core::{Inbox, Message, MessageOutcome, ProcessError, Processed};
 use idem_tests::galera::{Cluster, NODES};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{MySql, MySqlPool};
@@ -40,9 +40,9 @@ async fn in_batches(inbox: Inbox<MySql>, start: Arc<Barrier>) -> usize {
         }
         for (outcome, id) in batch.finish().await.unwrap().into_iter().zip(polled) {
             match outcome {
-                Outcome::First => firsts += 1,
-                Outcome::Duplicate => {}
-                Outcome::InFlight => left.push(id),
+                MessageOutcome::First => firsts += 1,
+                MessageOutcome::Duplicate => {}
+                MessageOutcome::InFlight => left.push(id),
                 outcome => panic!("{outcome:?}"),
             }
         }

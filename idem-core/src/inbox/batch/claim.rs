@@ -6,30 +6,33 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::chunk::{Chunk, Entry, Held};
-use super::commit::{Ended, park};
-use super::outcome::Outcome;
-use crate::attempt::claim::{Claim, replay};
-use crate::attempt::session::{END, Session};
-use crate::idempotency::Admission;
+use super::chunk::Chunk;
+use super::commit::park;
+use super::open_chunk::{ChunkEnd, ChunkEntry, OpenChunk};
+use super::outcome::MessageOutcome;
+use crate::attempt::Claim;
+use crate::attempt::session::{END_LIMIT, Session};
+use crate::drop_guard::EndOnDrop;
+use crate::inbox::context::MessageContext;
 use crate::inbox::delivery::Delivery;
-use crate::inbox::failure::MessageContext;
+use crate::node::Node;
+use crate::node::admission::Admission;
 use crate::node::in_flight::Arrival;
 use crate::store::{Backend, Opening, Seen, StoredRecord};
-use crate::{Error, Idempotency, Policy};
+use crate::{Error, Policy};
 
 /// What claiming messages has come to.
-pub(in crate::inbox) struct Claimed<DB: Backend> {
+pub(in crate::inbox) struct ClaimedMessages<DB: Backend> {
     /// Those that may be handled, if any.
     pub(in crate::inbox) chunk: Option<Chunk<DB>>,
-    pub(in crate::inbox) told: Vec<(usize, Outcome)>,
+    pub(in crate::inbox) told: Vec<(usize, MessageOutcome)>,
 }
 
 impl<DB: Backend> Chunk<DB> {
     /// Claims the messages, on a task of its own.
     pub(in crate::inbox) async fn claim<'d>(
         deliveries: impl Iterator<Item = (usize, &'d Delivery<DB>)>,
-    ) -> Result<Claimed<DB>, Error> {
+    ) -> Result<ClaimedMessages<DB>, Error> {
         let mut claiming: Option<Claiming<DB>> = None;
         for (index, delivery) in deliveries {
             let claiming = match &mut claiming {
@@ -40,7 +43,7 @@ impl<DB: Backend> Chunk<DB> {
         }
         let Some(claiming) = claiming else {
             let (chunk, told) = (None, Vec::new());
-            return Ok(Claimed { chunk, told });
+            return Ok(ClaimedMessages { chunk, told });
         };
         let claimed = tokio::spawn(claiming.claim()).await;
         claimed.unwrap_or(Err(Error::TryAgain(None)))
@@ -49,11 +52,11 @@ impl<DB: Backend> Chunk<DB> {
 
 /// Messages of which it is being found out whether they may be handled.
 struct Claiming<DB: Backend> {
-    idem: Idempotency<DB>,
+    node: Arc<Node<DB>>,
     policy: Policy,
     deadline: Instant,
-    entries: Vec<Entry<DB>>,
-    told: Vec<(usize, Outcome)>,
+    entries: Vec<ChunkEntry<DB>>,
+    told: Vec<(usize, MessageOutcome)>,
     reused: Vec<(usize, MessageContext<DB>)>,
     admission: Admission,
 }
@@ -62,8 +65,8 @@ impl<DB: Backend> Claiming<DB> {
     fn begin(delivery: &Delivery<DB>) -> Result<Self, Error> {
         let policy = delivery.policy();
         Ok(Self {
-            admission: delivery.idem().admit()?,
-            idem: delivery.idem().clone(),
+            admission: delivery.node().admissions.admit()?,
+            node: Arc::clone(delivery.node()),
             policy,
             deadline: Instant::now() + policy.timeout,
             entries: Vec::new(),
@@ -75,29 +78,32 @@ impl<DB: Backend> Claiming<DB> {
     /// Takes the message's place on this node.
     fn arrive(&mut self, index: usize, delivery: &Delivery<DB>) {
         let fingerprint = delivery.fingerprint().clone();
-        let in_flight = self.idem.in_flight();
-        match in_flight.arrive(delivery.name(), &fingerprint, false) {
-            Arrival::First(place) => self.entries.push(Entry {
+        match self
+            .node
+            .in_flight
+            .arrive(delivery.name(), &fingerprint, false)
+        {
+            Arrival::First(place) => self.entries.push(ChunkEntry {
                 index,
                 attempt: Uuid::new_v4(),
-                failing: delivery.failing().clone(),
+                context: delivery.context().clone(),
                 fingerprint,
                 place,
                 has_failed: false,
                 reference: None,
             }),
-            Arrival::Mismatch => self.reused.push((index, delivery.failing().clone())),
+            Arrival::Mismatch => self.reused.push((index, delivery.context().clone())),
             Arrival::Duplicate | Arrival::Queued(..) | Arrival::Full => {
-                self.told.push((index, Outcome::InFlight));
+                self.told.push((index, MessageOutcome::InFlight));
             }
         }
     }
 
-    async fn claim(mut self) -> Result<Claimed<DB>, Error> {
+    async fn claim(mut self) -> Result<ClaimedMessages<DB>, Error> {
         if self.entries.is_empty() {
             return Ok(self.leave().await);
         }
-        let mut retries = 0..self.idem.settings().claim_retries;
+        let mut retries = 0..self.node.settings.claim_retries;
         let (session, seen) = loop {
             let asked = timeout_at(self.deadline, self.ask()).await;
             match asked.unwrap_or(Err(Error::TimedOut)) {
@@ -109,7 +115,7 @@ impl<DB: Backend> Claiming<DB> {
         for (mut entry, seen) in std::mem::take(&mut self.entries).into_iter().zip(seen) {
             match seen.found.filter(|record| !record.expired) {
                 Some(record) => self.tell(entry, &Arc::new(record)),
-                None if !seen.is_free => self.told.push((entry.index, Outcome::InFlight)),
+                None if !seen.is_free => self.told.push((entry.index, MessageOutcome::InFlight)),
                 None => {
                     entry.has_failed = seen.has_failed;
                     entry.place.runs();
@@ -118,11 +124,11 @@ impl<DB: Backend> Claiming<DB> {
             }
         }
         if waiting.is_empty() {
-            session.leave_untouched(END).await;
+            session.leave_untouched(END_LIMIT).await;
             return Ok(self.leave().await);
         }
-        let held = Held {
-            idem: self.idem,
+        let open = OpenChunk {
+            node: self.node,
             session,
             policy: self.policy,
             deadline: self.deadline,
@@ -133,46 +139,48 @@ impl<DB: Backend> Claiming<DB> {
             reused: self.reused,
             _admission: self.admission,
         };
-        let held = scopeguard::guard(held, Held::abandon as fn(Held<DB>));
-        Ok(Claimed {
-            chunk: Some(Chunk { held }),
+        Ok(ClaimedMessages {
+            chunk: Some(Chunk {
+                open: open.guarded(),
+            }),
             told: self.told,
         })
     }
 
     /// None of them may be handled.
-    async fn leave(mut self) -> Claimed<DB> {
-        let mut ended = Ended::default();
+    async fn leave(mut self) -> ClaimedMessages<DB> {
+        let mut ended = ChunkEnd::default();
         park(self.reused, &mut ended).await;
         self.told.extend(ended.outcomes);
         let (chunk, told) = (None, self.told);
-        Claimed { chunk, told }
+        ClaimedMessages { chunk, told }
     }
 
     async fn ask(&self) -> Result<(Session<DB>, Vec<Seen>), Error> {
         let opening = Opening::new(None, Uuid::new_v4(), &self.policy);
-        let (mut session, _) = Session::open(&self.idem, &opening, self.deadline).await?;
+        let (mut session, _) =
+            Session::open(&self.node.connections, &opening, self.deadline).await?;
         let names: Vec<_> = self
             .entries
             .iter()
-            .map(|entry| entry.failing.name())
+            .map(|entry| entry.context.name())
             .collect();
         let seen = session.claim_all(&names).await?;
         Ok((session, seen))
     }
 
     /// Answers a message that has a record.
-    fn tell(&mut self, entry: Entry<DB>, record: &Arc<StoredRecord>) {
+    fn tell(&mut self, entry: ChunkEntry<DB>, record: &Arc<StoredRecord>) {
         entry.place.completed(record);
-        let told = match replay::<()>(record, &entry.fingerprint) {
-            Ok(Claim::Replay(completion)) if completion.is_parked() => Outcome::Parked,
-            Ok(Claim::Replay(_)) => Outcome::Duplicate,
+        let told = match Claim::<()>::of_record(record, &entry.fingerprint) {
+            Ok(Claim::Replay(completion)) if completion.is_parked() => MessageOutcome::Parked,
+            Ok(Claim::Replay(_)) => MessageOutcome::Duplicate,
             Ok(Claim::Mismatch) => {
-                self.reused.push((entry.index, entry.failing));
+                self.reused.push((entry.index, entry.context));
                 return;
             }
             // Of a newer build, which may handle it.
-            Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => Outcome::InFlight,
+            Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => MessageOutcome::InFlight,
         };
         self.told.push((entry.index, told));
     }

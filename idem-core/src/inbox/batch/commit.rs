@@ -4,55 +4,46 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
-use super::chunk::{Entry, Held, Lost};
-use super::outcome::Outcome;
-use crate::attempt::complete;
-use crate::attempt::session::{END, Effects, RolledBack, claim_error};
-use crate::inbox::counting::ParkWhen;
-use crate::inbox::failure::MessageContext;
+use super::open_chunk::{ChunkEnd, ChunkEntry, ChunkLoss, OpenChunk};
+use super::outcome::MessageOutcome;
+use crate::attempt::commit::{CommittedRecord, commit};
+use crate::attempt::session::{END_LIMIT, Effects, RolledBack};
+use crate::drop_guard::EndOnDrop;
+use crate::error::claim_error;
+use crate::inbox::context::MessageContext;
+use crate::inbox::failure::ParkWhen;
 use crate::store::{Backend, NewRecord};
 use crate::{Completion, Error};
 
-/// How a chunk has ended.
-#[derive(Default)]
-pub(in crate::inbox) struct Ended {
-    pub(in crate::inbox) outcomes: Vec<(usize, Outcome)>,
-    /// Nothing of these is kept, and each can be tried in a transaction of its own.
-    pub(in crate::inbox) again: Vec<usize>,
-    pub(in crate::inbox) error: Option<Error>,
-}
-
-impl<DB: Backend> Held<DB> {
-    pub(super) async fn commit(mut self) -> Ended {
+impl<DB: Backend> OpenChunk<DB> {
+    pub(super) async fn commit(mut self) -> ChunkEnd {
         let limit = self.deadline.max(Instant::now() + LONGEST_END);
         let stored = timeout_at(limit, self.store()).await;
         match stored.unwrap_or(Err(Error::TimedOut)) {
             Ok(true) => {}
-            Ok(false) => return self.lose(Lost::Spoilt).await,
-            Err(Error::TimedOut) => return self.lose(Lost::Store(Error::TimedOut)).await,
-            Err(_) => return self.lose(Lost::Spoilt).await,
+            Ok(false) => return self.lose(ChunkLoss::Spoilt).await,
+            Err(Error::TimedOut) => return self.lose(ChunkLoss::Store(Error::TimedOut)).await,
+            Err(_) => return self.lose(ChunkLoss::Spoilt).await,
         }
         let Self {
-            idem,
+            node,
             session,
             kept,
             undone,
             reused,
             ..
         } = self;
-        let first = kept
-            .first()
-            .map(|entry| (entry.failing.name(), entry.attempt));
-        let name = first.map(|(name, _)| name);
-        let attempt = first.map_or_else(Uuid::new_v4, |(_, attempt)| attempt);
-        let committed = complete::commit(&idem, session, name, attempt, limit).await;
-        let mut ended = Ended::default();
+        let first = kept.first().map(|entry| CommittedRecord {
+            name: entry.context.name(),
+            attempt: entry.attempt,
+        });
+        let committed = commit(&node.connections, session, first, limit).await;
+        let mut ended = ChunkEnd::default();
         match committed {
             Ok(()) => {
                 let kept = kept.into_iter();
-                let first = kept.map(|entry| (entry.index, Outcome::First));
+                let first = kept.map(|entry| (entry.index, MessageOutcome::First));
                 ended.outcomes.extend(first);
             }
             Err(Error::TryAgain(_) | Error::NotCommitted { .. }) => {
@@ -65,7 +56,7 @@ impl<DB: Backend> Held<DB> {
         }
         for (entry, error) in undone {
             let counted = entry
-                .failing
+                .context
                 .count_or_log(true, &error, ParkWhen::AtLimit)
                 .await;
             ended.outcomes.push((entry.index, counted.into()));
@@ -77,11 +68,11 @@ impl<DB: Backend> Held<DB> {
     /// Leaves the guard and inserts the records. `false`: another worker was faster with one.
     async fn store(&mut self) -> Result<bool, Error> {
         self.session.leave_guard(Effects::Keep).await?;
-        let completions: Vec<_> = self.kept.iter().map(Entry::completion).collect();
+        let completions: Vec<_> = self.kept.iter().map(ChunkEntry::completion).collect();
         let records = self.kept.iter().zip(&completions);
         let records: Vec<_> = records
             .map(|(entry, completion)| NewRecord {
-                name: entry.failing.name(),
+                name: entry.context.name(),
                 attempt: entry.attempt,
                 fingerprint: &entry.fingerprint,
                 completion,
@@ -92,33 +83,35 @@ impl<DB: Backend> Held<DB> {
             return Ok(false);
         }
         for entry in self.kept.iter().filter(|entry| entry.has_failed) {
-            let settled = DB::settle(self.session.conn(), entry.failing.name()).await;
+            let settled = DB::settle(self.session.conn(), entry.context.name()).await;
             settled.map_err(claim_error::<DB>)?;
         }
         Ok(true)
     }
 
-    pub(super) async fn lose(mut self, lost: Lost) -> Ended {
-        let mut ended = Ended::default();
+    pub(super) async fn lose(mut self, lost: ChunkLoss) -> ChunkEnd {
+        let mut ended = ChunkEnd::default();
         let again: Vec<_> = self.all().map(|entry| entry.index).collect();
         self.session.distrust();
-        if matches!(lost, Lost::TimeOver) {
-            self.session.cancel(&self.idem).await;
+        if matches!(lost, ChunkLoss::TimeOver) {
+            self.session.cancel(&self.node.connections).await;
         }
         let rolled_back = match lost {
-            Lost::RolledBack => {
-                self.session.leave_untouched(END).await;
+            ChunkLoss::RolledBack => {
+                self.session.leave_untouched(END_LIMIT).await;
                 RolledBack::All
             }
-            Lost::Spoilt | Lost::TimeOver | Lost::Store(_) => self.session.roll_back(END).await,
+            ChunkLoss::Spoilt | ChunkLoss::TimeOver | ChunkLoss::Store(_) => {
+                self.session.roll_back(END_LIMIT).await
+            }
         };
         match (rolled_back, lost) {
-            (RolledBack::All, Lost::Store(error)) => ended.error = Some(error),
+            (RolledBack::All, ChunkLoss::Store(error)) => ended.error = Some(error),
             (RolledBack::All, _) => ended.again = again,
             (RolledBack::GuardLost, _) => {
                 for entry in self.kept.into_iter().chain(self.current) {
                     let text = Error::TransactionBroken.to_string();
-                    let counted = entry.failing.count_or_log(true, &text, ParkWhen::Now).await;
+                    let counted = entry.context.count_or_log(true, &text, ParkWhen::Now).await;
                     ended.outcomes.push((entry.index, counted.into()));
                 }
                 let undone = self.undone.into_iter().map(|(entry, _)| entry);
@@ -129,17 +122,19 @@ impl<DB: Backend> Held<DB> {
         park(self.reused, &mut ended).await;
         ended
     }
+}
 
-    /// Nobody waits for the messages any more. It may have been stopped within a statement.
-    pub(super) fn abandon(self) {
+impl<DB: Backend> EndOnDrop for OpenChunk<DB> {
+    /// Nobody waits for the messages any more. One may have been stopped within a statement.
+    fn end_on_drop(self) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        runtime.spawn(async move { self.lose(Lost::TimeOver).await });
+        runtime.spawn(async move { self.lose(ChunkLoss::TimeOver).await });
     }
 }
 
-impl<DB: Backend> Entry<DB> {
+impl<DB: Backend> ChunkEntry<DB> {
     fn completion(&self) -> Completion {
         Completion {
             reference: self.reference.clone(),
@@ -148,10 +143,15 @@ impl<DB: Backend> Entry<DB> {
     }
 }
 
-pub(super) async fn park<DB: Backend>(reused: Vec<(usize, MessageContext<DB>)>, ended: &mut Ended) {
-    for (index, failing) in reused {
-        let is_parked = failing.park_reused().await;
-        ended.outcomes.push((index, Outcome::Reused { is_parked }));
+pub(super) async fn park<DB: Backend>(
+    reused: Vec<(usize, MessageContext<DB>)>,
+    ended: &mut ChunkEnd,
+) {
+    for (index, context) in reused {
+        let is_parked = context.park_reused().await;
+        ended
+            .outcomes
+            .push((index, MessageOutcome::Reused { is_parked }));
     }
 }
 

@@ -4,33 +4,41 @@ use std::fmt;
 
 use scopeguard::ScopeGuard;
 
-use super::{Batch, Open};
+use super::progress::{BatchProgress, OpenTransaction};
+use crate::Error;
+use crate::attempt::tx::Tx;
+use crate::drop_guard::{DropGuard, EndOnDrop};
 use crate::store::Backend;
-use crate::{Error, Tx};
 
-/// One message of a [`Batch`], to be handled.
+/// One message of a [`Batch`](crate::Batch), to be handled.
 ///
 /// Say [`done`](Self::done) or [`fail`](Self::fail). Dropped without either it has failed.
 #[must_use = "it fails unless it is done"]
 pub struct BatchMessage<'b, DB: Backend> {
-    held: ScopeGuard<Lent<'b, DB>, fn(Lent<'b, DB>)>,
+    open: DropGuard<MessageTransaction<'b, DB>>,
     index: usize,
 }
 
-/// What is open goes back to its batch when the message is dropped.
-struct Lent<'b, DB: Backend> {
-    open: Open<DB>,
-    batch: &'b mut Batch<DB>,
+/// The transaction of a message, which goes back to its batch when the message is dropped.
+struct MessageTransaction<'b, DB: Backend> {
+    open: OpenTransaction<DB>,
+    batch: &'b mut BatchProgress<DB>,
 }
 
-fn give_back<DB: Backend>(lent: Lent<'_, DB>) {
-    lent.batch.open = Some(lent.open);
+impl<DB: Backend> EndOnDrop for MessageTransaction<'_, DB> {
+    fn end_on_drop(self) {
+        self.batch.open = Some(self.open);
+    }
 }
 
 impl<'b, DB: Backend> BatchMessage<'b, DB> {
-    pub(super) fn lend(batch: &'b mut Batch<DB>, open: Open<DB>, index: usize) -> Self {
-        let held = scopeguard::guard(Lent { open, batch }, give_back as _);
-        Self { held, index }
+    pub(super) fn lend(
+        batch: &'b mut BatchProgress<DB>,
+        open: OpenTransaction<DB>,
+        index: usize,
+    ) -> Self {
+        let open = MessageTransaction { open, batch }.guarded();
+        Self { open, index }
     }
 
     /// Which of the messages it is, counted from 0 in the order they came in.
@@ -40,17 +48,17 @@ impl<'b, DB: Backend> BatchMessage<'b, DB> {
 
     /// The transaction, to write the message's effect in.
     pub fn tx(&mut self) -> Tx<'_, DB> {
-        match &mut self.held.open {
-            Open::Alone(_, attempt) => attempt.tx(),
-            Open::Together(chunk) => chunk.tx(),
+        match &mut self.open.open {
+            OpenTransaction::Alone(_, attempt) => attempt.tx(),
+            OpenTransaction::Together(chunk) => chunk.tx(),
         }
     }
 
     /// It has been handled: what was written for it commits with the batch.
     pub fn done(self) {
-        let lent = ScopeGuard::into_inner(self.held);
-        lent.batch.is_undecided = false;
-        give_back(lent);
+        let transaction = ScopeGuard::into_inner(self.open);
+        transaction.batch.is_undecided = false;
+        transaction.end_on_drop();
     }
 
     /// Rolls back what was written for it, and counts the attempt.
@@ -65,7 +73,7 @@ impl<'b, DB: Backend> BatchMessage<'b, DB> {
     pub fn fail(self, error: impl fmt::Display) -> impl Future<Output = Result<(), Error>> + Send {
         // Here and not in the future: one that is never polled must not leave it to be handled.
         let text = error.to_string();
-        let Lent { open, batch } = ScopeGuard::into_inner(self.held);
+        let MessageTransaction { open, batch } = ScopeGuard::into_inner(self.open);
         batch.fail(open, text)
     }
 }

@@ -1,16 +1,13 @@
 //! Many messages of one poll, handled in as few transactions as can be.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 
-use self::chunk::Chunk;
-use self::claim::Claimed;
-use self::commit::Ended;
 pub use self::message::BatchMessage;
-pub use self::outcome::Outcome;
-use super::attempt::RunningAttempt;
+pub use self::outcome::MessageOutcome;
+use self::progress::BatchProgress;
 use super::delivery::Delivery;
-use super::{Failure, Inbox, Message};
+use super::{Inbox, Message};
 use crate::store::Backend;
 use crate::{Error, InvalidOperation, Operation, RecordName, metrics};
 
@@ -18,7 +15,9 @@ mod chunk;
 mod claim;
 mod commit;
 mod message;
+mod open_chunk;
 mod outcome;
+mod progress;
 
 /// Messages that are being handled together.
 ///
@@ -32,19 +31,9 @@ mod outcome;
 #[must_use = "dropping a batch rolls it back"]
 pub struct Batch<DB: Backend> {
     consumer: Box<str>,
-    deliveries: Vec<Option<Delivery<DB>>>,
-    outcomes: Vec<Outcome>,
+    progress: BatchProgress<DB>,
     /// Messages with the name of one before them in the batch.
     copies: Vec<(usize, usize)>,
-    waiting: VecDeque<Vec<usize>>,
-    open: Option<Open<DB>>,
-    /// The message that was handed out last is neither done nor failed.
-    is_undecided: bool,
-}
-
-enum Open<DB: Backend> {
-    Together(Chunk<DB>),
-    Alone(usize, RunningAttempt<DB>),
 }
 
 /// How many share a transaction: what a server keeps locks for is bounded.
@@ -105,12 +94,12 @@ impl<DB: Backend> Inbox<DB> {
 impl<DB: Backend> Batch<DB> {
     /// Sorts out which messages go together, which alone, and which are copies of others.
     fn of(consumer: &str, deliveries: Vec<Option<Delivery<DB>>>) -> Self {
-        let mut outcomes = vec![Outcome::InFlight; deliveries.len()];
+        let mut outcomes = vec![MessageOutcome::InFlight; deliveries.len()];
         let mut firsts: HashMap<&RecordName, usize> = HashMap::new();
         let (mut copies, mut together, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         for (index, delivery) in deliveries.iter().enumerate() {
             let Some(delivery) = delivery else {
-                outcomes[index] = Outcome::Unknowable;
+                outcomes[index] = MessageOutcome::Unknowable;
                 continue;
             };
             let first = *firsts.entry(delivery.name()).or_insert(index);
@@ -125,14 +114,17 @@ impl<DB: Backend> Batch<DB> {
         }
         let chunks = together.chunks(LARGEST_CHUNK).map(<[usize]>::to_vec);
         let waiting = chunks.chain(alone.into_iter().map(|one| vec![one]));
-        Self {
-            consumer: consumer.into(),
+        let progress = BatchProgress {
             waiting: waiting.collect(),
             deliveries,
             outcomes,
-            copies,
             open: None,
             is_undecided: false,
+        };
+        Self {
+            consumer: consumer.into(),
+            progress,
+            copies,
         }
     }
 
@@ -147,17 +139,17 @@ impl<DB: Backend> Batch<DB> {
     ///
     /// Dropped halfway, it rolls back the transaction that is open, as an error does.
     pub async fn next(&mut self) -> Result<Option<BatchMessage<'_, DB>>, Error> {
-        let Some(index) = self.advance().await? else {
+        let Some(index) = self.progress.advance().await? else {
             return Ok(None);
         };
-        self.is_undecided = true;
-        let open = self.open.take();
-        Ok(open.map(|open| BatchMessage::lend(self, open, index)))
+        self.progress.is_undecided = true;
+        let open = self.progress.open.take();
+        Ok(open.map(|open| BatchMessage::lend(&mut self.progress, open, index)))
     }
 
     /// Settles the last message and commits. Says what became of each, in the order they came in.
     ///
-    /// Messages that were not handed out are [in flight](Outcome::InFlight): ask for them again.
+    /// Messages that were not handed out are [in flight](MessageOutcome::InFlight): ask for them again.
     ///
     /// # Errors
     ///
@@ -166,141 +158,29 @@ impl<DB: Backend> Batch<DB> {
     /// # Cancellation
     ///
     /// A commit that has begun goes on; else everything that is open is rolled back.
-    pub async fn finish(mut self) -> Result<Vec<Outcome>, Error> {
-        self.end_open().await?;
+    pub async fn finish(mut self) -> Result<Vec<MessageOutcome>, Error> {
+        self.progress.end_open().await?;
+        let mut outcomes = self.progress.outcomes;
         for (copy, first) in &self.copies {
-            self.outcomes[*copy] = match self.outcomes[*first] {
-                Outcome::First => Outcome::Duplicate,
-                told @ (Outcome::Duplicate | Outcome::Parked) => told,
+            outcomes[*copy] = match outcomes[*first] {
+                MessageOutcome::First => MessageOutcome::Duplicate,
+                told @ (MessageOutcome::Duplicate | MessageOutcome::Parked) => told,
                 // It is the next attempt at the message, when it comes again.
-                _ => Outcome::InFlight,
+                _ => MessageOutcome::InFlight,
             };
         }
-        for outcome in &self.outcomes {
+        for outcome in &outcomes {
             metrics::count(&metrics::DELIVERIES, &[&self.consumer, outcome.as_str()], 1);
         }
-        Ok(self.outcomes)
-    }
-
-    async fn advance(&mut self) -> Result<Option<usize>, Error> {
-        self.decide().await?;
-        loop {
-            match self.open.take() {
-                Some(Open::Alone(index, attempt)) => self.end_alone(index, attempt).await?,
-                Some(Open::Together(mut chunk)) => match chunk.next().await {
-                    Ok(Some(index)) => {
-                        self.open = Some(Open::Together(chunk));
-                        return Ok(Some(index));
-                    }
-                    Ok(None) => self.end_together(chunk).await?,
-                    Err(lost) => self.note(chunk.lose(lost).await)?,
-                },
-                None => match self.waiting.pop_front() {
-                    None => return Ok(None),
-                    Some(indices) => {
-                        if let Some(index) = self.claim(indices).await? {
-                            return Ok(Some(index));
-                        }
-                    }
-                },
-            }
-        }
-    }
-
-    /// Claims messages. One that goes alone is handed out at once.
-    async fn claim(&mut self, indices: Vec<usize>) -> Result<Option<usize>, Error> {
-        if let [index] = indices[..] {
-            let Some(delivery) = self.deliveries[index].take() else {
-                return Ok(None);
-            };
-            match delivery.restarted().claim::<(), Error>().await {
-                Ok(Ok(attempt)) => {
-                    self.open = Some(Open::Alone(index, attempt));
-                    return Ok(Some(index));
-                }
-                Ok(Err(told)) => self.outcomes[index] = told.into(),
-                Err(error) => self.outcomes[index] = Outcome::of_error(error)?,
-            }
-            return Ok(None);
-        }
-        let deliveries = &self.deliveries;
-        let of = |index: usize| Some((index, deliveries[index].as_ref()?));
-        let Claimed { chunk, told } = Chunk::claim(indices.into_iter().filter_map(of)).await?;
-        for (index, outcome) in told {
-            self.outcomes[index] = outcome;
-        }
-        self.open = chunk.map(Open::Together);
-        Ok(None)
-    }
-
-    async fn end_open(&mut self) -> Result<(), Error> {
-        self.decide().await?;
-        match self.open.take() {
-            Some(Open::Alone(index, attempt)) => self.end_alone(index, attempt).await,
-            Some(Open::Together(chunk)) => self.end_together(chunk).await,
-            None => Ok(()),
-        }
-    }
-
-    /// A message that nobody has called done has failed: an early `continue`, a panic that was
-    /// caught.
-    async fn decide(&mut self) -> Result<(), Error> {
-        match self.open.take_if(|_| self.is_undecided) {
-            Some(open) => self.fail(open, LEFT.to_owned()).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn fail(&mut self, open: Open<DB>, error: String) -> Result<(), Error> {
-        self.is_undecided = false;
-        match open {
-            Open::Alone(index, attempt) => {
-                let failed = attempt.fail(Failure::Returned(error)).await;
-                self.outcomes[index] = Outcome::of_error(failed)?;
-                Ok(())
-            }
-            Open::Together(mut chunk) => match chunk.undo(error).await {
-                Ok(()) => {
-                    self.open = Some(Open::Together(chunk));
-                    Ok(())
-                }
-                Err(lost) => self.note(chunk.lose(lost).await),
-            },
-        }
-    }
-
-    async fn end_alone(&mut self, index: usize, attempt: RunningAttempt<DB>) -> Result<(), Error> {
-        self.outcomes[index] = match attempt.complete::<(), Error>(()).await {
-            Ok(processed) => processed.into(),
-            Err(error) => Outcome::of_error(error)?,
-        };
-        Ok(())
-    }
-
-    async fn end_together(&mut self, chunk: Chunk<DB>) -> Result<(), Error> {
-        let ended = chunk.commit().await;
-        self.note(ended)
-    }
-
-    fn note(&mut self, ended: Ended) -> Result<(), Error> {
-        for (index, outcome) in ended.outcomes {
-            self.outcomes[index] = outcome;
-        }
-        // Whatever has spoilt the transaction spoils one of its own alone.
-        self.waiting
-            .extend(ended.again.into_iter().map(|index| vec![index]));
-        ended.error.map_or(Ok(()), Err)
+        Ok(outcomes)
     }
 }
-
-/// What a message failed with that was dropped.
-const LEFT: &str = "the handler left the message neither done nor failed";
 
 impl<DB: Backend> fmt::Debug for Batch<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
-            .field("messages", &self.deliveries.len())
-            .field("outcomes", &self.outcomes)
+            .field("messages", &self.progress.deliveries.len())
+            .field("outcomes", &self.progress.outcomes)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,8 @@
 //! What became of one message of a batch.
 
 use crate::Error;
-use crate::inbox::{ProcessError, Processed, Settlement};
+use crate::inbox::failure::Counted;
+use crate::inbox::outcome::{Failure, ProcessError, Processed, Settlement};
 
 /// What became of one message of a [`Batch`](crate::Batch).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -9,7 +10,7 @@ use crate::inbox::{ProcessError, Processed, Settlement};
     clippy::exhaustive_enums,
     reason = "a consumer must treat each of the seven"
 )]
-pub enum Outcome {
+pub enum MessageOutcome {
     /// It has been handled for the first time, and is committed.
     First,
     /// It had been handled before, or is a copy of one in the batch.
@@ -34,7 +35,16 @@ pub enum Outcome {
     Unknowable,
 }
 
-impl Outcome {
+impl From<Counted> for MessageOutcome {
+    fn from(counted: Counted) -> Self {
+        Self::Failed {
+            attempts: counted.attempts,
+            is_parked: counted.is_parked,
+        }
+    }
+}
+
+impl MessageOutcome {
     /// What to tell the broker.
     pub fn settlement(self) -> Settlement {
         Settlement::of(&match self {
@@ -46,7 +56,7 @@ impl Outcome {
                 attempts,
                 is_parked,
             } => Err(ProcessError::Failed {
-                failure: super::Failure::Returned(()),
+                failure: Failure::Returned(()),
                 attempts,
                 is_parked,
             }),
@@ -90,7 +100,7 @@ impl Outcome {
     }
 }
 
-impl From<Processed<()>> for Outcome {
+impl From<Processed<()>> for MessageOutcome {
     fn from(processed: Processed<()>) -> Self {
         match processed {
             Processed::First(()) => Self::First,

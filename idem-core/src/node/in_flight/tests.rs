@@ -179,8 +179,8 @@ fn who_does_not_queue_is_told_whose_request_has_the_place() {
     let all = some();
     let try_arrive = |body| all.try_arrive(&name(), &print(body));
     let place = first(&all);
-    assert!(matches!(try_arrive(b"a"), Err(Taken::BySame)));
-    assert!(matches!(try_arrive(b"b"), Err(Taken::ByOther)));
+    assert!(matches!(try_arrive(b"a"), Err(PlaceTaken::BySame)));
+    assert!(matches!(try_arrive(b"b"), Err(PlaceTaken::ByOther)));
     drop(place);
     assert!(try_arrive(b"b").is_ok());
 }

@@ -1,0 +1,88 @@
+//! An attempt that may run: what it holds from its claim to its end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::commit::CommittedRecord;
+use super::lock_keeper::RecordLock;
+use super::session::Session;
+use crate::node::Node;
+use crate::node::admission::Admission;
+use crate::node::in_flight::Place;
+use crate::store::{Backend, Opening, StoredRecord};
+use crate::{Completion, Error, Fingerprint, Policy, RecordName};
+
+/// An attempt that may run: its place on this node, its terms, and its record if it has a key.
+pub(crate) struct ClaimedAttempt<DB: Backend> {
+    pub(crate) node: Arc<Node<DB>>,
+    /// Keeps other processes out. Dropped before the place, whose next one asks for it.
+    pub(crate) _process_lock: Option<DB::ProcessLock>,
+    /// None for an attempt without a key.
+    pub(crate) record: Option<ClaimedRecord>,
+    pub(crate) id: Uuid,
+    pub(crate) policy: Policy,
+    pub(crate) deadline: Instant,
+    pub(crate) _admission: Admission,
+}
+
+/// The record that an attempt has claimed.
+#[derive(Debug)]
+pub(crate) struct ClaimedRecord {
+    pub(crate) name: RecordName,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) place: Place,
+}
+
+impl<DB: Backend> ClaimedAttempt<DB> {
+    pub(crate) fn name(&self) -> Option<&RecordName> {
+        self.record.as_ref().map(|record| &record.name)
+    }
+
+    /// By which its COMMIT is looked up.
+    pub(crate) fn committed_record(&self) -> Option<CommittedRecord<'_>> {
+        let attempt = self.id;
+        self.name().map(|name| CommittedRecord { name, attempt })
+    }
+
+    /// Opens a session for it: its first, or another one where that was lost.
+    pub(crate) async fn open(&self, limit: Instant) -> Result<Session<DB>, Error> {
+        let opening = Opening::new(self.name(), self.id, &self.policy);
+        let opened = Session::open(&self.node.connections, &opening, limit);
+        Ok(opened.await?.0)
+    }
+
+    /// With what its lock is taken again.
+    pub(crate) fn lock(&self) -> Option<RecordLock<DB>> {
+        Some(RecordLock {
+            node: Arc::clone(&self.node),
+            name: self.name()?.clone(),
+            attempt: self.id,
+            policy: self.policy,
+        })
+    }
+
+    /// A handler that ends just in time still gets its writes committed.
+    pub(crate) fn end_of_completion(&self) -> Instant {
+        self.deadline.max(Instant::now() + Duration::from_secs(5))
+    }
+
+    /// Gives the waiting duplicates the stored answer.
+    pub(crate) fn answer_waiters(self, completion: Completion) {
+        let Some(record) = self.record else { return };
+        let stored = StoredRecord::new(&record.fingerprint, completion);
+        record.place.completed(&Arc::new(stored));
+    }
+}
+
+impl<DB: Backend> fmt::Debug for ClaimedAttempt<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimedAttempt")
+            .field("record", &self.record)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! The one way a session's COMMIT is sent, and looked up where nobody acknowledges it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use super::session::Session;
+use crate::error::commit_error;
+use crate::node::connections::Connections;
+use crate::store::{Backend, CommitOutcome};
+use crate::{Error, RecordName};
+
+/// The record by which a lost COMMIT is looked up: it is in the transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommittedRecord<'a> {
+    pub(crate) name: &'a RecordName,
+    pub(crate) attempt: Uuid,
+}
+
+/// Commits by `limit`. A COMMIT that is not acknowledged is looked up by its record.
+///
+/// # Errors
+///
+/// [`Error::OutcomeUnknown`] where a COMMIT without a record is not acknowledged, or its record
+/// cannot be looked up in time. After any other error the transaction is rolled back.
+pub(crate) async fn commit<DB: Backend>(
+    connections: &Connections<DB>,
+    session: Session<DB>,
+    record: Option<CommittedRecord<'_>>,
+    limit: Instant,
+) -> Result<(), Error> {
+    match timeout_at(limit, session.commit()).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => {
+            let text = error.to_string();
+            match commit_error::<DB>(error) {
+                Error::OutcomeUnknown => {
+                    tracing::warn!(error = text, "COMMIT was not acknowledged");
+                }
+                refused => return Err(refused),
+            }
+        }
+        Err(_) => tracing::warn!("COMMIT was not acknowledged in time"),
+    }
+    let outcome = match record {
+        Some(record) => look_up(connections, record).await,
+        None => CommitOutcome::Running,
+    };
+    match outcome {
+        CommitOutcome::Committed => Ok(()),
+        CommitOutcome::RolledBack => Err(Error::TryAgain(None)),
+        CommitOutcome::Running => Err(Error::OutcomeUnknown),
+    }
+}
+
+/// Looks on other connections for the outcome of a COMMIT that nobody has acknowledged.
+async fn look_up<DB: Backend>(
+    connections: &Connections<DB>,
+    record: CommittedRecord<'_>,
+) -> CommitOutcome {
+    let limit = Instant::now() + LONGEST_LOOKUP;
+    let look = async {
+        loop {
+            match record.outcome(connections, limit).await {
+                Ok(CommitOutcome::Running) => {}
+                Ok(outcome) => return outcome,
+                Err(error) => tracing::debug!(%error, "the COMMIT cannot be looked up yet"),
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let outcome = timeout_at(limit, look).await;
+    outcome.unwrap_or(CommitOutcome::Running)
+}
+
+impl CommittedRecord<'_> {
+    /// Asks once what became of the attempt.
+    pub(crate) async fn outcome<DB: Backend>(
+        self,
+        connections: &Connections<DB>,
+        limit: Instant,
+    ) -> Result<CommitOutcome, Error> {
+        let mut conn = connections.for_reading(limit).await?;
+        let outcome = DB::outcome(&mut conn.conn, self.name, self.attempt);
+        let outcome = timeout_at(limit, outcome).await;
+        let outcome = conn.settle(outcome.map_err(|_| Error::TimedOut)?);
+        outcome.map_err(crate::error::claim_error::<DB>)
+    }
+}
+
+const LONGEST_LOOKUP: Duration = Duration::from_secs(5);

@@ -1,0 +1,17 @@
+//! What must be ended in order when its owner is dropped, at any await.
+
+use scopeguard::ScopeGuard;
+
+/// A value that may not simply disappear, such as an open transaction.
+pub(crate) trait EndOnDrop: Sized {
+    /// Ends it; nobody waits for that.
+    fn end_on_drop(self);
+
+    /// Ends the value when the guard is dropped, unless it is [taken out](ScopeGuard::into_inner).
+    fn guarded(self) -> DropGuard<Self> {
+        scopeguard::guard(self, Self::end_on_drop as fn(Self))
+    }
+}
+
+/// Holds a value and ends it when dropped.
+pub(crate) type DropGuard<T> = ScopeGuard<T, fn(T)>;

@@ -1,0 +1,152 @@
+//! How far a batch has come: which message is handled, which wait, and what became of each.
+
+use std::collections::VecDeque;
+
+use super::chunk::Chunk;
+use super::claim::ClaimedMessages;
+use super::open_chunk::ChunkEnd;
+use super::outcome::MessageOutcome;
+use crate::Error;
+use crate::inbox::attempt::RunningAttempt;
+use crate::inbox::delivery::Delivery;
+use crate::inbox::outcome::Failure;
+use crate::store::Backend;
+
+/// The messages of a batch, from the first to the last.
+pub(super) struct BatchProgress<DB: Backend> {
+    pub(super) deliveries: Vec<Option<Delivery<DB>>>,
+    pub(super) outcomes: Vec<MessageOutcome>,
+    /// By the transaction that they are going to share.
+    pub(super) waiting: VecDeque<Vec<usize>>,
+    pub(super) open: Option<OpenTransaction<DB>>,
+    /// The message that was handed out last is neither done nor failed.
+    pub(super) is_undecided: bool,
+}
+
+/// The transaction in which a message is handled.
+pub(super) enum OpenTransaction<DB: Backend> {
+    Together(Chunk<DB>),
+    Alone(usize, RunningAttempt<DB>),
+}
+
+impl<DB: Backend> BatchProgress<DB> {
+    pub(super) async fn advance(&mut self) -> Result<Option<usize>, Error> {
+        self.decide().await?;
+        loop {
+            match self.open.take() {
+                Some(OpenTransaction::Alone(index, attempt)) => {
+                    self.end_alone(index, attempt).await?;
+                }
+                Some(OpenTransaction::Together(mut chunk)) => match chunk.next().await {
+                    Ok(Some(index)) => {
+                        self.open = Some(OpenTransaction::Together(chunk));
+                        return Ok(Some(index));
+                    }
+                    Ok(None) => self.end_together(chunk).await?,
+                    Err(lost) => self.note(chunk.lose(lost).await)?,
+                },
+                None => match self.waiting.pop_front() {
+                    None => return Ok(None),
+                    Some(indices) => {
+                        if let Some(index) = self.claim(indices).await? {
+                            return Ok(Some(index));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Claims messages. One that goes alone is handed out at once.
+    async fn claim(&mut self, indices: Vec<usize>) -> Result<Option<usize>, Error> {
+        if let [index] = indices[..] {
+            let Some(delivery) = self.deliveries[index].take() else {
+                return Ok(None);
+            };
+            match delivery.restarted().claim::<(), Error>().await {
+                Ok(Ok(attempt)) => {
+                    self.open = Some(OpenTransaction::Alone(index, attempt));
+                    return Ok(Some(index));
+                }
+                Ok(Err(told)) => self.outcomes[index] = told.into(),
+                Err(error) => self.outcomes[index] = MessageOutcome::of_error(error)?,
+            }
+            return Ok(None);
+        }
+        let deliveries = &self.deliveries;
+        let of = |index: usize| Some((index, deliveries[index].as_ref()?));
+        let ClaimedMessages { chunk, told } =
+            Chunk::claim(indices.into_iter().filter_map(of)).await?;
+        for (index, outcome) in told {
+            self.outcomes[index] = outcome;
+        }
+        self.open = chunk.map(OpenTransaction::Together);
+        Ok(None)
+    }
+
+    pub(super) async fn end_open(&mut self) -> Result<(), Error> {
+        self.decide().await?;
+        match self.open.take() {
+            Some(OpenTransaction::Alone(index, attempt)) => self.end_alone(index, attempt).await,
+            Some(OpenTransaction::Together(chunk)) => self.end_together(chunk).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A message that nobody has called done has failed: an early `continue`, a panic that was
+    /// caught.
+    async fn decide(&mut self) -> Result<(), Error> {
+        match self.open.take_if(|_| self.is_undecided) {
+            Some(open) => self.fail(open, LEFT.to_owned()).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn fail(
+        &mut self,
+        open: OpenTransaction<DB>,
+        error: String,
+    ) -> Result<(), Error> {
+        self.is_undecided = false;
+        match open {
+            OpenTransaction::Alone(index, attempt) => {
+                let failed = attempt.fail(Failure::Returned(error)).await;
+                self.outcomes[index] = MessageOutcome::of_error(failed)?;
+                Ok(())
+            }
+            OpenTransaction::Together(mut chunk) => match chunk.undo(error).await {
+                Ok(()) => {
+                    self.open = Some(OpenTransaction::Together(chunk));
+                    Ok(())
+                }
+                Err(lost) => self.note(chunk.lose(lost).await),
+            },
+        }
+    }
+
+    async fn end_alone(&mut self, index: usize, attempt: RunningAttempt<DB>) -> Result<(), Error> {
+        self.outcomes[index] = match attempt.complete::<(), Error>(()).await {
+            Ok(processed) => processed.into(),
+            Err(error) => MessageOutcome::of_error(error)?,
+        };
+        Ok(())
+    }
+
+    async fn end_together(&mut self, chunk: Chunk<DB>) -> Result<(), Error> {
+        let ended = chunk.commit().await;
+        self.note(ended)
+    }
+
+    fn note(&mut self, ended: ChunkEnd) -> Result<(), Error> {
+        for (index, outcome) in ended.outcomes {
+            self.outcomes[index] = outcome;
+        }
+        // Whatever has spoilt the transaction spoils one of its own alone.
+        self.waiting
+            .extend(ended.again.into_iter().map(|index| vec![index]));
+        ended.error.map_or(Ok(()), Err)
+    }
+}
+
+/// What a message failed with that was dropped.
+const LEFT: &str = "the handler left the message neither done nor failed";

@@ -1,0 +1,93 @@
+//! An observed attempt whose handler takes no transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::forecast::{Forecast, Observation, not_observed};
+use crate::attempt::Attempt;
+use crate::attempt::commit::commit;
+use crate::attempt::session::{END_LIMIT, Effects, Session};
+use crate::node::Node;
+use crate::store::{Backend, Opening};
+use crate::{Completion, Error};
+
+/// An attempt in a mode that does not enforce, whose handler always runs and takes no transaction.
+#[derive(Debug)]
+pub struct ObservedWithoutTx<DB: Backend> {
+    observation: Observation<DB>,
+    _running: TaskTrackerToken,
+}
+
+impl<DB: Backend> ObservedWithoutTx<DB> {
+    pub(crate) async fn begin(node: &Arc<Node<DB>>, attempt: Attempt) -> Self {
+        let running = node.running_token();
+        let mut observation = Observation::arrive(node, attempt);
+        if node.may_observe() {
+            let looked = timeout(LONGEST_LOOK, observation.look()).await;
+            if let Err(error) = looked.unwrap_or(Err(Error::TimedOut)) {
+                not_observed(&error);
+                node.rest_from_observing();
+            }
+        }
+        Self {
+            observation,
+            _running: running,
+        }
+    }
+
+    /// What enforcement would have made of it.
+    pub fn forecast(&self) -> &Forecast {
+        &self.observation.forecast
+    }
+
+    /// Stores the record that enforcement would have stored, where nothing stands in its way.
+    /// `true`: it is there.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop; the record may be there all the same.
+    pub async fn end(self, answer: Option<Completion>) -> bool {
+        let Some(completion) = answer.filter(|_| self.observation.may_store()) else {
+            return false;
+        };
+        let stored = timeout(LONGEST_LOOK, self.store(&completion)).await;
+        match stored.unwrap_or(Err(Error::TimedOut)) {
+            Ok(true) => {
+                self.observation.stored(completion);
+                true
+            }
+            Ok(false) => false,
+            Err(error) => {
+                not_observed(&error);
+                self.observation.node.rest_from_observing();
+                false
+            }
+        }
+    }
+
+    async fn store(&self, completion: &Completion) -> Result<bool, Error> {
+        let Observation {
+            node, attempt, id, ..
+        } = &self.observation;
+        let limit = Instant::now() + LONGEST_LOOK;
+        let mut policy = attempt.policy;
+        policy.isolation = DB::WITHOUT_TX;
+        let opening = Opening::new(Some(&attempt.name), *id, &policy);
+        let (mut session, _) = Session::open(&node.connections, &opening, limit).await?;
+        session.leave_guard(Effects::Keep).await?;
+        let record = self.observation.record(completion);
+        if !session.insert(&record).await? {
+            session.roll_back(END_LIMIT).await;
+            return Ok(false);
+        }
+        // Not looked up: the request must not wait for it.
+        commit(&node.connections, session, None, limit).await?;
+        Ok(true)
+    }
+}
+
+/// For what the request must not wait long.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
