@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
+#[path = "tidy/links.rs"]
+mod links;
 #[path = "tidy/named_tests.rs"]
 mod named_tests;
 #[path = "tidy/problems.rs"]
