@@ -1,4 +1,4 @@
-//! What an operator may change while the API runs.
+//! The rollout, which an operator may change while the API runs.
 
 use axum::Router;
 use axum::extract::{FromRequestParts, State};
@@ -18,7 +18,7 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/admin/rollout", rollout)
 }
 
-/// Who knows the key that the API was started with. Without one there is no operator.
+/// A caller with the key that the API was started with. Without a key there is no operator.
 struct Operator;
 
 impl FromRequestParts<AppState> for Operator {
@@ -32,7 +32,7 @@ impl FromRequestParts<AppState> for Operator {
     }
 }
 
-/// What is to hold for an operation, or for all others where it is `*`.
+/// The new rule of an operation, or of all others with `*`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
@@ -40,7 +40,7 @@ struct Change {
     rule: String,
 }
 
-/// Whose rule is to go: each node goes by its own then.
+/// The operation whose rule is removed: then each node applies its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Withdrawal {
@@ -51,7 +51,7 @@ async fn show(_: Operator, State(app): State<AppState>) -> String {
     app.idem.rollout().plan().to_string()
 }
 
-/// Moves all nodes: each follows the table.
+/// Changes the rule on all nodes: each follows the table.
 async fn change(
     _: Operator,
     State(app): State<AppState>,

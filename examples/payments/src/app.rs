@@ -18,7 +18,7 @@ use crate::database::{self, Db};
 use crate::program;
 use crate::{admin, headers, health, payments, problem_pages, records, refunds, telemetry};
 
-/// What the command line and the environment say.
+/// The options from the command line and the environment.
 #[derive(Debug, Parser)]
 #[command(about = "A payments API whose writes are safe to retry")]
 struct Options {
@@ -31,16 +31,16 @@ struct Options {
     /// How many connections the pool holds at most.
     #[arg(long, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pool_size: u32,
-    /// For how long a connection is waited for, and the database's answer to a read, as `5s`.
+    /// How long to wait for a connection, and for the database's answer to a read, such as `5s`.
     #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::time)]
     acquire_timeout: Duration,
-    /// What the types of Idem's problems begin with: the address of `/problems/`, as clients reach it.
+    /// The prefix of Idem's problem types: the address of `/problems/` for clients.
     #[arg(long, env = "PAYMENTS_PROBLEM_BASE")]
     problem_base: Option<String>,
-    /// How much of its work the attribute does, as in `*=observe; POST /payments=enforce`.
+    /// The rollout plan of the attribute, such as `*=observe; POST /payments=enforce`.
     #[arg(long, env = "PAYMENTS_ROLLOUT", default_value = "enforce")]
     rollout: RolloutPlan,
-    /// After what time the rollout of all nodes is looked for again, as `5s`.
+    /// How often to read the rollout table, such as `5s`.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     rollout_every: Duration,
     /// The key of the operator, who may change the rollout of all nodes at /admin/rollout.
@@ -52,12 +52,12 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Shows the records, and lets keys run again.
+    /// Shows the records, and deletes them so that keys run again.
     #[command(subcommand)]
     Idem(records::Command),
 }
 
-/// What handlers share. A handler's `scope = "tenant"` is the extractor [`Tenant`].
+/// The state that handlers share. A handler's `scope = "tenant"` is the extractor [`Tenant`].
 #[derive(Clone, HasIdempotency)]
 #[scopes(tenant = Tenant)]
 pub(crate) struct AppState {
@@ -96,7 +96,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let idem = idem.build();
     idem.migrate().await?;
     idem.check().await?;
-    // Before the first request: the table may know better than the command line.
+    // Before the first request: the table overrides the command line.
     idem.read_rollout().await?;
     let listener = program::listen(&options.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -131,12 +131,12 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
 /// How long requests, and then attempts, may take to end after the signal.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Serves until Ctrl-C or SIGTERM, and a grace period for the open requests.
+/// Serves until Ctrl-C or SIGTERM, then lets open requests end within a grace period.
 async fn serve(listener: TcpListener, app: Router) -> Result<(), Box<dyn Error + Send + Sync>> {
     let signalled = program::stop_signal()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-        // The sender goes when the signal has come.
+        // The sender is dropped when the signal arrives.
         drop(stopped.await);
     });
     let mut server = tokio::spawn(server.into_future());
@@ -147,7 +147,7 @@ async fn serve(listener: TcpListener, app: Router) -> Result<(), Box<dyn Error +
     tracing::info!("finishing the requests that are running");
     drop(stop);
     if timeout(GRACE, &mut server).await.is_err() {
-        tracing::warn!("some requests were still open and are cut");
+        tracing::warn!("some requests were still open and are cut off");
     }
     Ok(())
 }

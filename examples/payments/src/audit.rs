@@ -1,4 +1,4 @@
-//! The command that counts: what was paid, what came of it, and what came of it twice.
+//! The command that counts payments, their events, and what those events did twice.
 
 use std::error::Error;
 
@@ -7,7 +7,10 @@ use sqlx::Pool;
 use crate::database::Db;
 
 /// Prints a line for each count.
-#[expect(clippy::print_stdout, reason = "the counts are what was asked for")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the counts are the output of the command"
+)]
 pub(crate) async fn print(pool: &Pool<Db>) -> Result<(), Box<dyn Error + Send + Sync>> {
     for (name, count) in COUNTS {
         let count: i64 = sqlx::query_scalar(count).fetch_one(pool).await?;

@@ -1,4 +1,4 @@
-//! Who is asking: the tenant behind a demo key.
+//! The authenticated tenant of a demo key.
 
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ impl<S: Sync> FromRequestParts<S> for Tenant {
     }
 }
 
-/// The key behind `Bearer`, a name that is written in any case (RFC 9110, section 11.1).
+/// The key after `Bearer`, which may be in any case (RFC 9110, section 11.1).
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let credentials = headers.get(AUTHORIZATION)?.as_bytes();
     let (scheme, key) = credentials.split_at_checked(b"Bearer".len())?;

@@ -1,11 +1,11 @@
-//! Pauses between attempts at what is away: a broker, a database.
+//! Pauses between attempts to reach a broker or a database that is away.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// Pauses that grow until something has worked.
+/// Pauses that grow until an attempt succeeds.
 #[derive(Debug)]
 pub(crate) struct BackOff(Duration);
 
@@ -14,13 +14,13 @@ impl BackOff {
         Self(SHORTEST)
     }
 
-    /// Waits, but not beyond the stop, and longer the next time.
+    /// Waits, at most until the stop, and longer the next time.
     pub(crate) async fn pause(&mut self, stop: &CancellationToken) {
         stop.run_until_cancelled(sleep(self.0)).await;
         self.0 = LONGEST.min(self.0 * 2);
     }
 
-    /// It has worked.
+    /// Resets the pause after a success.
     pub(crate) fn reset(&mut self) {
         self.0 = SHORTEST;
     }

@@ -1,4 +1,4 @@
-//! What the worker asks of a broker: to take events, and to deliver each until it is acknowledged.
+//! What the worker needs from a broker: it accepts events, and delivers each until it is acknowledged.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,20 +12,20 @@ pub(crate) mod nats;
 #[cfg(feature = "rabbitmq")]
 pub(crate) mod rabbitmq;
 
-/// Anything that keeps the worker from the broker; it is tried again.
+/// A failure to reach the broker; the worker tries again.
 pub(crate) type BrokerError = Box<dyn Error + Send + Sync>;
 
 /// A broker by its address.
 ///
-/// Both ways to it make what they need there: streams, exchanges, queues. After an error they are
-/// dropped and made anew.
+/// Publisher and queue create what they need there: streams, exchanges, queues. After an error the
+/// worker drops and recreates them.
 pub(crate) trait Broker: Clone + Send + Sync + 'static {
     type Publisher: Publisher;
     type Queue: Queue;
 
     fn publisher(&self) -> impl Future<Output = Result<Self::Publisher, BrokerError>> + Send;
 
-    /// Opens a consumer's queue; at most `unacknowledged` of its messages are here at once.
+    /// Opens a consumer's queue; at most `unacknowledged` of its messages are here at the same time.
     fn queue(
         &self,
         consumer: Consumer,
@@ -33,14 +33,14 @@ pub(crate) trait Broker: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Queue, BrokerError>> + Send;
 }
 
-/// The way of events to all consumers.
+/// Publishes events to all consumers.
 pub(crate) trait Publisher: Send {
     /// Publishes events, and waits until the broker has confirmed or refused each.
     ///
-    /// Dropped in the middle, some may be published; they are published again.
+    /// If it is dropped before its end, some may be published; they are published again.
     fn publish(&mut self, events: &[Outgoing]) -> impl Future<Output = Published> + Send;
 
-    /// Hands a message to one consumer once more.
+    /// Publishes a message to one consumer again.
     fn hand_to(
         &mut self,
         consumer: &str,
@@ -49,7 +49,7 @@ pub(crate) trait Publisher: Send {
     ) -> impl Future<Output = Result<(), BrokerError>> + Send;
 }
 
-/// Which events the broker has.
+/// The events that the broker has.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     pub(crate) confirmed: Vec<i64>,
@@ -73,15 +73,15 @@ impl FromIterator<(i64, Result<(), BrokerError>)> for Published {
 pub(crate) trait Queue: Send + 'static {
     type Receipt: Receipt;
 
-    /// Waits a moment for messages, and takes at most `most` of those that are there.
+    /// Waits briefly for messages, and takes at most `most` of the available ones.
     ///
-    /// Not to be dropped in the middle: what is on its way then comes again, but late.
+    /// Do not drop it before its end: messages on their way are then redelivered late.
     fn receive(
         &mut self,
         most: u16,
     ) -> impl Future<Output = Result<Vec<Delivery<Self::Receipt>>, BrokerError>> + Send;
 
-    /// Sends what is still to be sent, such as the last acknowledgements.
+    /// Sends what is still pending, such as the last acknowledgements.
     fn close(self) -> impl Future<Output = Result<(), BrokerError>> + Send;
 }
 
@@ -91,14 +91,14 @@ pub(crate) struct Delivery<R> {
     /// The same on every delivery of one message.
     pub(crate) message_id: Vec<u8>,
     pub(crate) payload: Vec<u8>,
-    /// How often the broker has delivered it, this time included.
+    /// The broker's delivery count; 1 is the first.
     pub(crate) count: u32,
-    /// Where the broker keeps it.
+    /// Its place at the broker.
     pub(crate) reference: String,
     pub(crate) receipt: R,
 }
 
-/// The answer to a delivery. Dropped without one, the message is delivered again in time.
+/// The answer to a delivery. Without an answer the message is redelivered later.
 pub(crate) trait Receipt: Send + Sync + 'static {
     fn ack(self) -> impl Future<Output = Result<(), BrokerError>> + Send;
 

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::object::Object;
 use crate::{ledger, receipts};
 
-/// Who handles each event once, each for itself.
+/// The consumers; each handles every event once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Consumer {
     Ledger,
@@ -26,7 +26,7 @@ impl Consumer {
         }
     }
 
-    /// Does what the message asks for. An error undoes it.
+    /// Handles the message. An error rolls back.
     pub(crate) async fn handle(
         self,
         conn: &mut Connection,

@@ -20,10 +20,10 @@ compile_error!(
     "choose a database: `--features sqlite`, `--features postgres` or `--features mysql`"
 );
 
-/// What a handler's `Tx` lends to statements.
+/// The connection behind a handler's `Tx`.
 pub(crate) type Connection = <Db as sqlx::Database>::Connection;
 
-/// Waits for a server, which may be silent for ever.
+/// Limits the wait for a server that may never answer.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 async fn in_time(
     limit: Duration,
@@ -58,7 +58,7 @@ mod sqlite {
         Ok(pool)
     }
 
-    /// Opens the file as it is.
+    /// Opens the file without a migration.
     pub(crate) async fn open(
         url: &str,
         size: u32,
@@ -77,9 +77,9 @@ mod sqlite {
             .parse::<SqliteConnectOptions>()?
             .create_if_missing(may_create)
             .foreign_keys(true)
-            // Readers and replays are not held up by the one writer.
+            // The one writer does not block readers and replays.
             .journal_mode(SqliteJournalMode::Wal)
-            // How long the writes of other processes are waited for.
+            // How long to wait for the writes of other processes.
             .busy_timeout(Duration::from_secs(5));
         let pool = SqlitePoolOptions::new()
             .max_connections(size)
@@ -132,7 +132,7 @@ mod postgres {
         Ok(pool)
     }
 
-    /// Begins a transaction that locks the rows it reads for update, and nothing else.
+    /// Begins a transaction that locks only the rows it reads for update.
     pub(crate) async fn begin(conn: &mut PgConnection) -> sqlx::Result<PgTransaction<'_>> {
         conn.begin().await
     }
@@ -182,19 +182,19 @@ mod mysql {
         Ok(pool)
     }
 
-    /// Begins a transaction that locks the rows it reads for update, and nothing else.
+    /// Begins a transaction that locks only the rows it reads for update.
     pub(crate) async fn begin(conn: &mut MySqlConnection) -> sqlx::Result<MySqlTransaction<'_>> {
-        // Else the gaps too, and whoever wants to insert there waits.
+        // At a higher level it would also lock the gaps, and inserts there would wait.
         sqlx::query("set transaction isolation level read committed")
             .execute(&mut *conn)
             .await?;
         conn.begin().await
     }
 
-    /// Of nodes that start at once the one that is first to insert its mark makes the tables.
+    /// Of nodes that start together, the first to insert its mark creates the tables.
     ///
-    /// The others fail until it is done: the lock of sqlx (0.9) locks nobody out on MariaDB, and
-    /// no lock spans the servers of a Galera cluster.
+    /// The others fail until it is done: the migration lock of sqlx (0.9) excludes nobody on MariaDB,
+    /// and no lock spans the servers of a Galera cluster.
     async fn migrate(pool: &MySqlPool) -> Result<(), MigrateError> {
         let mut attempts_left = 50;
         loop {

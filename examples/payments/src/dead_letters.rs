@@ -9,7 +9,7 @@ use crate::consumer::Consumer;
 use crate::database::Db;
 
 /// Prints a line for each: consumer, message id, attempts, error.
-#[expect(clippy::print_stdout, reason = "the list is what was asked for")]
+#[expect(clippy::print_stdout, reason = "the list is the output of the command")]
 pub(crate) async fn list(inbox: &Inbox<Db>) -> Result<(), Box<dyn Error + Send + Sync>> {
     for consumer in Consumer::ALL {
         let mut last: Option<DeadLetter> = None;
@@ -33,9 +33,9 @@ pub(crate) async fn list(inbox: &Inbox<Db>) -> Result<(), Box<dyn Error + Send +
     Ok(())
 }
 
-/// Lets a message be handled again, and hands it to its consumer once more.
+/// Redrives a message, and publishes it to its consumer again.
 ///
-/// The letter stays listed until that has succeeded, so this can be repeated if it breaks off.
+/// The dead letter stays listed until the message is handled, so an interrupted call can be repeated.
 pub(crate) async fn redrive<B: Broker>(
     inbox: &Inbox<Db>,
     broker: &B,

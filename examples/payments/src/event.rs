@@ -1,4 +1,4 @@
-//! What the app tells its consumers about a payment.
+//! The events of a payment for the consumers.
 
 use std::fmt;
 

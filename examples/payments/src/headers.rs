@@ -1,11 +1,11 @@
-//! Headers that every answer of the API has.
+//! Headers of every response of the API.
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
-/// Says that an answer is for its caller alone, and is what its content type says.
+/// Forbids caching and content sniffing.
 ///
-/// A layer around all handlers sets them: they stand in no record, and on replays and refusals too.
+/// A layer around all handlers sets them: records do not contain them, replays and refusals have them.
 pub(crate) async fn set(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(

@@ -17,7 +17,7 @@ async fn health(State(app): State<AppState>) -> Result<StatusCode, Problem> {
     let ping = sqlx::query("select 1");
     match read(app.idem.pool(), |conn| Box::pin(ping.execute(conn))).await {
         Ok(_) => Ok(StatusCode::OK),
-        // Whatever it says, it is not well.
+        // Any other answer means that it is not healthy.
         Err(Problem::Failed(error)) => Err(Problem::Unavailable(error)),
         Err(problem) => Err(problem),
     }

@@ -1,4 +1,4 @@
-//! The inbox in use: a message takes effect once, handled alone or with what else one poll gave.
+//! The inbox in use: a message takes effect once, handled alone or with the others of its poll.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::broker::Delivery;
 use crate::consumer::Consumer;
 use crate::database::Db;
 
-/// An inbox in which both consumers have the same terms.
+/// An inbox whose two consumers have the same policy.
 pub(crate) fn build(
     idem: Idempotency<Db>,
     policy: ConsumerPolicy,
@@ -21,9 +21,9 @@ pub(crate) fn build(
     Ok(inbox.build()?)
 }
 
-/// Handles one message, and says what to answer the broker.
+/// Handles one message, and returns what to tell the broker.
 ///
-/// What the consumer writes commits in one transaction with the record that it was handled.
+/// The consumer's writes commit in one transaction with the record of the message.
 pub(crate) async fn handle<R>(
     inbox: &Inbox<Db>,
     consumer: Consumer,
@@ -39,10 +39,10 @@ pub(crate) async fn handle<R>(
     Settlement::of(&done)
 }
 
-/// Handles what one poll gave together, and says what to answer for each message.
+/// Handles the messages of one poll together, and returns what to tell the broker for each.
 ///
-/// One that fails is undone alone, the others commit in one transaction. On an error the store
-/// has failed, and no message: none is to be acknowledged then, and each is delivered again.
+/// A failed message is rolled back alone; the others commit in one transaction. An error means that
+/// the store failed and no message did: acknowledge none, and each is redelivered.
 pub(crate) async fn handle_batch<R>(
     inbox: &Inbox<Db>,
     consumer: Consumer,
@@ -66,7 +66,7 @@ pub(crate) async fn handle_batch<R>(
     Ok(outcomes.map(|outcome| outcome.settlement()).collect())
 }
 
-/// What the inbox should know of a delivery.
+/// The delivery as the inbox takes it.
 fn message<R>(delivery: &Delivery<R>) -> Message<'_> {
     Message::new(&delivery.message_id)
         .payload(&delivery.payload)

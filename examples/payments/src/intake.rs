@@ -14,23 +14,23 @@ use crate::consumer::Consumer;
 use crate::database::Db;
 use crate::inbox;
 
-/// How one consumer takes its messages.
+/// One consumer's intake.
 #[derive(Clone, Debug)]
 pub(crate) struct Intake {
     pub(crate) inbox: Inbox<Db>,
     pub(crate) consumer: Consumer,
     /// How many messages are handled in one transaction.
     pub(crate) batch: u16,
-    /// One for each message or batch that may be handled at once.
+    /// One for each message or batch that may be handled concurrently.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) running: TaskTracker,
     pub(crate) stop: CancellationToken,
-    /// Becomes true when it takes messages for the first time.
+    /// Becomes true when it first takes messages.
     pub(crate) is_ready: watch::Sender<bool>,
 }
 
 impl Intake {
-    /// Runs until the stop, whatever goes away meanwhile, and until the last message is answered.
+    /// Runs until the stop and the last answer, even if the broker or the database goes away.
     pub(crate) async fn run<B: Broker>(self, broker: B) {
         let mut back_off = BackOff::new();
         while !self.stop.is_cancelled() {
@@ -48,7 +48,7 @@ impl Intake {
         self.running.wait().await;
     }
 
-    /// More than are handled at once: those that wait to be retried are among them.
+    /// More than are handled concurrently: messages that wait for a retry count too.
     fn unacknowledged(&self) -> u16 {
         self.batch.saturating_mul(64)
     }
@@ -72,13 +72,13 @@ impl Intake {
         queue.close().await
     }
 
-    /// Waits until something may be handled; none after the stop.
+    /// Waits for a free slot; returns none after the stop.
     async fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
         let free = Arc::clone(&self.slots).acquire_owned();
         self.stop.run_until_cancelled(free).await?.ok()
     }
 
-    /// Handles messages on tasks of their own, each with a slot, or a batch with one.
+    /// Handles messages on tasks: each message has a slot, or a batch has one.
     fn handle<R: Receipt>(&self, deliveries: Vec<Delivery<R>>, slot: OwnedSemaphorePermit) {
         if self.batch > 1 {
             let intake = self.clone();
@@ -90,7 +90,7 @@ impl Intake {
         }
         let mut slot = Some(slot);
         for delivery in deliveries {
-            // Nobody else takes slots, so there are as many as were counted.
+            // Nobody else takes slots, so the counted ones are still free.
             let slot = slot
                 .take()
                 .or_else(|| Arc::clone(&self.slots).try_acquire_owned().ok());
@@ -109,7 +109,7 @@ impl Intake {
         }
         let settlements = inbox::handle_batch(&self.inbox, self.consumer, &deliveries).await;
         let settlements = settlements.unwrap_or_else(|error| {
-            tracing::warn!(consumer = %self.consumer, error, "a batch has to come again");
+            tracing::warn!(consumer = %self.consumer, error, "a batch will be redelivered");
             vec![Settlement::Retry { after: A_MOMENT }; deliveries.len()]
         });
         for (delivery, settlement) in deliveries.into_iter().zip(settlements) {
@@ -118,17 +118,14 @@ impl Intake {
     }
 }
 
-/// Tells the broker how it ended. If that is lost the message comes again, as a duplicate.
+/// Tells the broker the result. If that is lost, the message is redelivered as a duplicate.
 async fn answer(receipt: impl Receipt, settlement: Settlement) {
     let answered = match settlement {
         Settlement::Ack => receipt.ack().await,
         Settlement::Retry { after } => receipt.retry(after).await,
     };
     if let Err(error) = answered {
-        tracing::warn!(
-            error,
-            "the broker could not be answered, and delivers again"
-        );
+        tracing::warn!(error, "the broker got no answer and will redeliver");
     }
 }
 

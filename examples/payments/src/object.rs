@@ -1,4 +1,4 @@
-//! A JSON object, and nothing else in its place.
+//! A JSON object, and no other JSON value.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// What is read from an object. By itself a struct is read from an array too, its fields in order.
+/// A value read from an object only; by default serde also accepts an array of the fields.
 #[derive(Debug)]
 pub(crate) struct Object<T>(pub(crate) T);
 

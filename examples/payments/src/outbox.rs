@@ -1,4 +1,4 @@
-//! The outbox: events that commit with their payment, and leave when the broker has them.
+//! The outbox: events that commit with their payment, and are deleted once the broker has them.
 
 use idem_axum::Tx;
 use sqlx::{Pool, QueryBuilder};
@@ -15,10 +15,10 @@ pub(crate) struct Outgoing {
     pub(crate) payload: String,
 }
 
-/// Writes an event in the transaction of what it tells, so that neither is there alone.
+/// Writes an event in its payment's transaction, so that neither exists without the other.
 ///
-/// It is named by the attempt, and not by the client's key: a key may be used again after its
-/// ttl, for another payment. The name is in the record too, and no retry makes another one.
+/// Its id is the attempt's, not the client's key: after its ttl a key may name another payment.
+/// The record contains the id too, and no retry makes another one.
 pub(crate) async fn write(tx: &mut Tx<'_, Db>, event: &Event) -> sqlx::Result<()> {
     let payload =
         serde_json::to_string(event).map_err(|error| sqlx::Error::Encode(error.into()))?;
@@ -36,7 +36,7 @@ pub(crate) async fn write(tx: &mut Tx<'_, Db>, event: &Event) -> sqlx::Result<()
     Ok(())
 }
 
-/// Whether there is nothing to hand over; a look takes no lock.
+/// Whether the outbox is empty; checking takes no lock.
 pub(crate) async fn is_empty(pool: &Pool<Db>) -> sqlx::Result<bool> {
     let found: Option<i64> = sqlx::query_scalar("select id from event limit 1")
         .fetch_optional(pool)
@@ -44,12 +44,12 @@ pub(crate) async fn is_empty(pool: &Pool<Db>) -> sqlx::Result<bool> {
     Ok(found.is_none())
 }
 
-/// The oldest events. Where rows can be locked, those that another relay holds are passed over.
+/// The oldest events. With row locks, events that another relay holds are skipped.
 pub(crate) async fn oldest(conn: &mut Connection) -> sqlx::Result<Vec<Outgoing>> {
     sqlx::query_as(OLDEST).fetch_all(conn).await
 }
 
-/// Forgets events that the broker has.
+/// Deletes events that the broker has.
 pub(crate) async fn delete(conn: &mut Connection, ids: &[i64]) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());

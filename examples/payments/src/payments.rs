@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/payments/{id}", get(show))
 }
 
-/// What a client asks for.
+/// The payment that a client requests.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewPayment {
     pub(crate) amount: i64,
@@ -84,7 +84,7 @@ impl NewPayment {
     }
 }
 
-/// The databases differ in whether they keep it; the API does not.
+/// Only some databases can store it; the API refuses it on all.
 fn without_nul(reference: Option<&str>) -> Result<(), Problem> {
     if reference.is_some_and(|text| text.contains('\0')) {
         return Err(Problem::Invalid(
@@ -106,7 +106,7 @@ impl Payment {
     }
 }
 
-/// Stands for a card network; the token says how it behaves.
+/// Simulates a card network; the token selects its behaviour.
 async fn charge(source: Option<&str>) -> Result<(), Problem> {
     const LONGEST: u64 = 10_000;
     match source {
@@ -124,7 +124,7 @@ async fn charge(source: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-/// Which payments to list.
+/// The payments to list.
 #[derive(Debug, Deserialize)]
 struct Wanted {
     reference: Option<String>,
@@ -132,7 +132,7 @@ struct Wanted {
     limit: Limit,
 }
 
-/// How many payments one list has at most. A larger number is no mistake, it just gives no more.
+/// The maximum length of a list. A larger number is valid and gives the maximum.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Limit(u32);

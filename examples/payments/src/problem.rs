@@ -1,4 +1,4 @@
-//! What a client is told when a request fails, as RFC 9457 problems.
+//! The RFC 9457 problems of failed requests.
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -18,7 +18,7 @@ pub(crate) enum Problem {
     Declined,
     NotFound,
     RefundTooLarge,
-    /// The database asks to try again.
+    /// The database rolled back for another transaction: try again.
     Busy(sqlx::Error),
     /// The database cannot be reached, or does not answer in time.
     Unavailable(Option<sqlx::Error>),
@@ -29,7 +29,7 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
         let code = code.unwrap_or_default().into_owned();
-        // SQLSTATE: rolled back for another transaction.
+        // SQLSTATE: rolled back because of another transaction.
         if code.starts_with("40") {
             return Self::Busy(error);
         }
@@ -38,7 +38,7 @@ impl From<sqlx::Error> for Problem {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => true,
-            // SQLSTATE: connection exceptions, shutdowns, connections that were ended.
+            // SQLSTATE: connection exceptions, shutdowns, terminated connections.
             _ => ["08", "57P", "70100"]
                 .iter()
                 .any(|class| code.starts_with(class)),
@@ -79,7 +79,7 @@ impl IntoResponse for Problem {
                 (StatusCode::CONFLICT, "The refund is too large", detail)
             }
             Self::Busy(error) => {
-                tracing::warn!(?error, "a request has to be sent again");
+                tracing::warn!(?error, "a request must be sent again");
                 let detail = "Nothing was changed. Send the same request again.".to_owned();
                 (
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -124,7 +124,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A body that is a JSON object; one that does not fit is answered with 400.
+/// A body that is a JSON object; any other body gets 400.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -139,7 +139,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// A query; one that does not fit is answered with 400.
+/// A query; an invalid one gets 400.
 #[derive(Debug)]
 pub(crate) struct Filter<T>(pub(crate) T);
 

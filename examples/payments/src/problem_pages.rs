@@ -1,4 +1,4 @@
-//! Where the types of Idem's problems lead: a page for each, from the table of `docs/PROBLEMS.md`.
+//! A page for each of Idem's problem types, from the table of `docs/PROBLEMS.md`.
 
 use axum::Router;
 use axum::extract::Path;

@@ -1,4 +1,4 @@
-//! What both programs do at their start and at their end.
+//! Start and end of both programs.
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::database::{self, Db};
 
-/// Sends the log to standard error, as much as `RUST_LOG` says.
+/// Logs to standard error, filtered by `RUST_LOG`.
 pub(crate) fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -22,7 +22,7 @@ pub(crate) fn log() {
         .init();
 }
 
-/// Reads a time in which something can happen, as `5s` or `500ms`.
+/// Reads a duration above zero, such as `5s` or `500ms`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("nothing happens in no time".to_owned()),
@@ -41,7 +41,7 @@ pub(crate) async fn connect(
     connected.map_err(|error| unusable(&*error))
 }
 
-/// Opens the database as it is, for commands that only look.
+/// Opens the database without a migration, for commands that only read.
 pub(crate) async fn open(
     url: &str,
     size: u32,
@@ -75,10 +75,10 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Box<dyn Error + 
     })
 }
 
-/// Says in one line what is unusable: an address, a database.
+/// Prints in one line what cannot be used: an address, a database.
 #[expect(
     clippy::print_stderr,
-    reason = "the last words are for who started the program"
+    reason = "the message is for whoever started the program"
 )]
 pub(crate) fn end(name: &str, ended: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
     match ended {
@@ -90,13 +90,13 @@ pub(crate) fn end(name: &str, ended: Result<(), Box<dyn Error + Send + Sync>>) -
     }
 }
 
-/// An error with its causes, which say what to mend.
+/// An error with its causes, which say what to fix.
 pub(crate) fn on_one_line(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        // Some errors repeat their cause's words in their own.
+        // Some errors repeat their cause in their own text.
         if !text.contains(&more) {
             text.push_str(": ");
             text.push_str(&more);

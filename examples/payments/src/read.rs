@@ -1,4 +1,4 @@
-//! Reads that answer within the time in which the pool gives a connection.
+//! Reads that are limited by the pool's acquire timeout.
 
 use futures_util::future::BoxFuture;
 use sqlx::Pool;
@@ -11,7 +11,7 @@ use crate::problem::Problem;
 ///
 /// # Errors
 ///
-/// [`Problem::Unavailable`] when there is no connection, or no answer, in the pool's acquire timeout.
+/// [`Problem::Unavailable`] if no connection or no answer arrives within the pool's acquire timeout.
 pub(crate) async fn read<T>(
     pool: &Pool<Db>,
     statement: impl for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, sqlx::Result<T>>,
@@ -22,7 +22,7 @@ pub(crate) async fn read<T>(
     match timeout_at(until, statement(&mut conn)).await {
         Ok(read) => Ok(read?),
         Err(_) => {
-            // Back in the pool it would still wait for this answer.
+            // In the pool the connection would still wait for this answer.
             conn.close_on_drop();
             Err(Problem::Unavailable(Some(sqlx::Error::PoolTimedOut)))
         }

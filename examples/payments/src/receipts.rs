@@ -1,4 +1,4 @@
-//! The receipts: what the payer is told of each event.
+//! The receipts: one text for the payer per event.
 
 use sqlx::QueryBuilder;
 
@@ -15,7 +15,7 @@ pub(crate) async fn write(
         Kind::Captured => "charged",
         Kind::Refunded => "refunded",
     };
-    // Enough of the currencies have a hundredth.
+    // Good enough: most currencies have hundredths.
     let (whole, rest) = (event.amount / 100, event.amount % 100);
     let text = format!("{done} {whole}.{rest:02} {}", event.currency);
     QueryBuilder::<Db>::new("insert into receipt (message_id, tenant, payment_id, text) ")

@@ -17,13 +17,13 @@ pub(crate) enum Command {
     List {
         #[arg(long)]
         tenant: Option<String>,
-        /// As `POST /payments`, or `inbox:ledger`.
+        /// Such as `POST /payments` or `inbox:ledger`.
         #[arg(long)]
         operation: Option<String>,
-        /// The key as the client has sent it.
+        /// The key as the client sent it.
         #[arg(long)]
         key: Option<String>,
-        /// The digest of the key, as it stands in the log; all that is asked for is read through.
+        /// The digest of the key, as in the log; this scans all records that the other options select.
         #[arg(long)]
         digest: Option<String>,
         #[arg(long, value_parser = ["completed", "expired", "broken", "parked"])]
@@ -31,28 +31,28 @@ pub(crate) enum Command {
     },
     /// Counts records by operation, state and age. It reads them all.
     Count,
-    /// Forgets a record, so that its key runs again.
+    /// Deletes a record, so that its key runs again.
     Invalidate {
         #[arg(long)]
         tenant: String,
         #[arg(long)]
         operation: String,
-        /// The key as the client has sent it.
+        /// The key as the client sent it.
         #[arg(long, required_unless_present = "digest", conflicts_with = "digest")]
         key: Option<String>,
-        /// The digest of the key, as `list` and the log have it.
+        /// The digest of the key, as in `list` and in the log.
         #[arg(long)]
         digest: Option<String>,
-        /// Who wants it so, and why: it stands in the log.
+        /// Who requests it and why; the audit log contains it.
         #[arg(long)]
         by: String,
     },
-    /// Deletes all records of a tenant's requests, so that all of its keys run again. Those of the
-    /// worker's messages are no tenant's.
+    /// Deletes all records of a tenant's requests, so that all of its keys run again. The records of
+    /// the worker's messages belong to no tenant.
     Erase {
         #[arg(long)]
         tenant: String,
-        /// Who wants it so, and why: it stands in the log.
+        /// Who requests it and why; the audit log contains it.
         #[arg(long)]
         by: String,
     },
@@ -113,7 +113,7 @@ fn filter(
     Ok(filter)
 }
 
-/// Shows each record that the filter lets through.
+/// Prints each record that the filter selects.
 async fn each<T>(
     idem: &Idempotency<Db>,
     filter: &RecordFilter,
@@ -161,7 +161,7 @@ async fn count(idem: &Idempotency<Db>) -> Done {
     Ok(())
 }
 
-/// One alone: whoever means all may erase a tenant.
+/// Exactly one record; `erase` deletes all of a tenant.
 async fn invalidate(
     idem: &Idempotency<Db>,
     filter: &RecordFilter,
@@ -186,7 +186,7 @@ async fn invalidate(
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "it is what was asked for")]
+#[expect(clippy::print_stdout, reason = "it is the output of the command")]
 fn say(line: &str) {
     println!("{line}");
 }

@@ -20,7 +20,7 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/payments/{id}/refunds", post(create))
 }
 
-/// What a client asks for.
+/// The refund that a client requests.
 #[derive(Debug, Deserialize)]
 struct NewRefund {
     amount: i64,
@@ -35,7 +35,7 @@ pub(crate) struct Refund {
     created_at: String,
 }
 
-/// Pays a part of a payment back.
+/// Refunds a part of a payment.
 #[idempotent(scope = "tenant", ttl = "24h")]
 async fn create(
     State(_): State<AppState>,
@@ -55,7 +55,7 @@ async fn create(
         .fetch_optional(&mut *tx)
         .await?;
     let currency = found.ok_or(Problem::NotFound)?;
-    // One statement both checks and counts, so two refunds at once cannot exceed the payment.
+    // One statement checks and counts, so two concurrent refunds cannot exceed the payment.
     let counted = sqlx::query(sql::COUNT_REFUND)
         .bind(new.amount)
         .bind(id)

@@ -1,4 +1,4 @@
-//! The relay: hands the events of the outbox to the broker, each at least once.
+//! The relay: publishes the events of the outbox, each at least once.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::broker::{Broker, BrokerError, Published, Publisher};
 use crate::database::Db;
 use crate::outbox::{self, Outgoing};
 
-/// Runs until the stop, whatever goes away meanwhile.
+/// Runs until the stop, even if the broker or the database goes away.
 pub(crate) async fn run<B: Broker>(broker: B, pool: Pool<Db>, stop: CancellationToken) {
     let mut back_off = BackOff::new();
     while !stop.is_cancelled() {
@@ -45,8 +45,8 @@ async fn relay<B: Broker>(
 
 /// Publishes the oldest events, and deletes those that the broker has confirmed.
 ///
-/// Relays that do so at once take different events: each holds the rows it has read until its
-/// transaction ends. The rows of a relay that dies are free again, published or not.
+/// Concurrent relays take different events: each locks the rows it has read until its
+/// transaction ends. If a relay dies, its rows are unlocked, published or not.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 async fn forward(
     pool: &Pool<Db>,
@@ -63,8 +63,8 @@ async fn forward(
 
 /// Publishes the oldest events, and deletes those that the broker has confirmed.
 ///
-/// SQLite locks no rows, and the lock on the file must not be held while a broker is waited for.
-/// So relays that do this at once publish events twice, and the inbox tells them apart.
+/// SQLite has no row locks, and the file lock must not be held while waiting for a broker.
+/// So concurrent relays publish some events twice, and the inbox recognises the duplicates.
 #[cfg(not(any(feature = "postgres", feature = "mysql")))]
 async fn forward(
     pool: &Pool<Db>,
@@ -92,5 +92,5 @@ async fn publish(
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// How long a broker's confirmations are waited for.
+/// How long to wait for a broker's confirmations.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! What the programs tell Prometheus.
+//! The programs' metrics for Prometheus.
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::database::Db;
 
 /// From a tenth of a millisecond: a claim takes little more than a round trip.
-/// Up to beyond the `timeout` of an attempt, so that it is seen who comes near it.
+/// Up to beyond the `timeout` of an attempt, so that attempts close to it are visible.
 const DURATIONS: [f64; 17] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
     10.0, 30.0, 60.0,
@@ -24,10 +24,10 @@ const AGES: [f64; 10] = [
     0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 600.0, 3_600.0, 86_400.0, 604_800.0,
 ];
 
-/// Samples are kept one by one until the exporter sorts them into buckets, scraped or not.
+/// The exporter keeps single samples until it sorts them into buckets, scraped or not.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Counts from now on.
+/// Installs the recorder.
 pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn Error + Send + Sync>> {
     let durations = Matcher::Suffix("_duration_seconds".to_owned());
     let ages = Matcher::Suffix("_age_seconds".to_owned());
@@ -46,7 +46,7 @@ pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn Error + Send + Sync>
     Ok(handle)
 }
 
-/// `GET /metrics`. No key, tenant or path is in it, so that it needs no authentication.
+/// `GET /metrics`. It contains no key, tenant or path, so it needs no authentication.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
     metrics: PrometheusHandle,
     idem: Idempotency<Db>,

@@ -1,4 +1,4 @@
-//! The worker: what it runs, how it stops.
+//! The worker: its tasks and its shutdown.
 
 use std::error::Error;
 use std::future;
@@ -28,7 +28,7 @@ use crate::{audit, dead_letters, inbox, program, relay, telemetry};
 
 mod options;
 
-/// Handles messages until it is told to stop, or does what the command says.
+/// Handles messages until the stop signal, or runs the command.
 pub async fn main() -> ExitCode {
     program::log();
     program::end("worker", run(Options::parse()).await)
@@ -111,7 +111,7 @@ impl Worker {
 
     #[expect(
         clippy::print_stdout,
-        reason = "that it is ready is the program's one line of output"
+        reason = "readiness is the program's one line of output"
     )]
     async fn work(
         self,
@@ -155,7 +155,7 @@ impl Worker {
         sweep.abort();
         tasks.close();
         if timeout(GRACE, tasks.wait()).await.is_err() {
-            tracing::warn!("some messages were still being handled, and will be delivered again");
+            tracing::warn!("some messages were still being handled and will be redelivered");
         }
         self.idem.shutdown(GRACE).await?;
         self.pool.close().await;
@@ -179,8 +179,8 @@ impl Worker {
     }
 }
 
-/// How many messages or batches of one consumer are handled at once.
+/// How many messages or batches of one consumer are handled concurrently.
 const MOST: usize = 8;
 
-/// How long the messages that are being handled may take to end after the signal.
+/// How long running messages may take to end after the signal.
 const GRACE: Duration = Duration::from_secs(30);

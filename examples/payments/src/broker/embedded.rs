@@ -1,4 +1,4 @@
-//! The broker of those who have none: a table in the same database.
+//! The embedded broker: a table in the same database.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl Queue for EmbeddedQueue {
 
     async fn receive(&mut self, most: u16) -> Result<Vec<Delivery<Row>>, BrokerError> {
         let Embedded { pool, ack_wait } = &self.broker;
-        // A look needs no lock: an idle worker is in no writer's way.
+        // Looking needs no lock: an idle worker blocks no writer.
         if !self.has_any().await? {
             sleep(POLL).await;
             return Ok(Vec::new());
@@ -134,7 +134,7 @@ impl EmbeddedQueue {
     }
 }
 
-/// The receipt of a row that was received, for as long as it has not been received again.
+/// The receipt of a received row, valid until the row is received again.
 #[derive(Debug)]
 pub(crate) struct Row {
     pool: Pool<Db>,
@@ -156,7 +156,7 @@ impl Receipt for Row {
 }
 
 impl Row {
-    /// Changes the row, unless it has been received again: it is another's then.
+    /// Changes the row, unless it was received again and belongs to another receipt.
     async fn answer(self, mut statement: QueryBuilder<Db>) -> Result<(), BrokerError> {
         statement
             .push(" where id = ")

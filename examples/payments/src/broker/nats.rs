@@ -14,8 +14,8 @@ use crate::outbox::Outgoing;
 
 mod queue;
 
-/// How long the stream keeps a message, acknowledged or not: the longest way of a redelivery,
-/// since a consumer that is made anew gets all of them.
+/// How long the stream keeps a message, acknowledged or not: the longest redelivery,
+/// since a recreated consumer gets all messages.
 pub(crate) const MAX_AGE: Duration = Duration::from_hours(7 * 24);
 
 /// A server, or a cluster of them.
@@ -26,11 +26,11 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// Connects in the background, again and again, from now on.
+    /// Connects in the background, and reconnects.
     ///
     /// # Errors
     ///
-    /// The address is none.
+    /// The address is invalid.
     pub(crate) async fn connect(url: &str, ack_wait: Duration) -> Result<Self, BrokerError> {
         let client = async_nats::ConnectOptions::new()
             .name("payments worker")
@@ -68,7 +68,7 @@ impl Broker for Nats {
             durable_name: Some(consumer.name().to_owned()),
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.ack_wait,
-            // The inbox says when a message has failed for good.
+            // The inbox decides when a message has finally failed.
             max_deliver: -1,
             ..pull::Config::default()
         };
@@ -87,7 +87,7 @@ impl Publisher for Nats {
         for event in events {
             let message = PublishMessage::build()
                 .header(EVENT_ID, event.message_id.as_str())
-                // The server itself drops what it has seen in the last minutes.
+                // The server drops ids that it has seen in the last minutes.
                 .message_id(&event.message_id)
                 .payload(event.payload.clone().into());
             let subject = event.kind.replacen("payment.", "payments.", 1);
@@ -106,7 +106,7 @@ impl Publisher for Nats {
         message_id: &str,
         payload: &[u8],
     ) -> Result<(), BrokerError> {
-        // Without a message id: the server would drop it as one that it has seen.
+        // Without a message id: the server would drop it as a known one.
         let message = PublishMessage::build()
             .header(EVENT_ID, message_id)
             .header(ONLY_FOR, consumer)
@@ -132,5 +132,5 @@ const STREAM: &str = "PAYMENTS";
 /// The identity of a message for the inbox.
 const EVENT_ID: &str = "Event-Id";
 
-/// The one consumer that a message is for, where it is not for all.
+/// The consumer that a message is for, if it is not for all.
 const ONLY_FOR: &str = "Only-For";

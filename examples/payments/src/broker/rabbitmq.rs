@@ -27,7 +27,7 @@ impl RabbitMq {
         Ok(Self { url: url.parse()? })
     }
 
-    /// A connection of one's own: one that is held up by the server holds up nobody else.
+    /// Opens a separate connection: if the server blocks it, the others continue.
     async fn connect(&self) -> Result<(Connection, Channel), BrokerError> {
         let properties =
             ConnectionProperties::default().with_connection_name("payments worker".into());
@@ -42,7 +42,7 @@ impl RabbitMq {
     }
 }
 
-/// Makes the exchange and all queues, so that no event is published before it has a place.
+/// Creates the exchange and all queues, so that no event is published without a queue.
 async fn declare(channel: &Channel) -> Result<(), BrokerError> {
     let durable = ExchangeDeclareOptions {
         durable: true,

@@ -1,4 +1,4 @@
-//! What the worker's command line and environment say.
+//! The worker's options from the command line and the environment.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) struct Options {
     /// How many connections the pool holds at most.
     #[arg(long, global = true, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub(super) pool_size: u32,
-    /// For how long a connection is waited for, as `5s`.
+    /// How long to wait for a connection, such as `5s`.
     #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::time)]
     pub(super) acquire_timeout: Duration,
     /// `embedded`, `nats://host:port` or `amqp://user:password@host:port/vhost`.
@@ -27,19 +27,19 @@ pub(super) struct Options {
         default_value = "embedded"
     )]
     pub(super) broker: String,
-    /// After what time without an answer a message is delivered again, as `30s` or `500ms`.
+    /// After what time without an answer a message is redelivered, such as `30s` or `500ms`.
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     pub(super) ack_wait: Duration,
-    /// How many messages are handled in one transaction at most.
+    /// The maximum number of messages in one transaction.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) batch: u16,
-    /// How long a handled message is known, as `14d`.
+    /// How long a handled message is remembered, such as `14d`.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(super) retention: Option<Duration>,
     /// After how many failed attempts a message becomes a dead letter.
     #[arg(long)]
     pub(super) max_attempts: Option<u32>,
-    /// Where Prometheus finds the metrics; port 0 takes a free one.
+    /// The address that serves the metrics; port 0 takes a free one.
     #[arg(long, env = "PAYMENTS_METRICS_LISTEN")]
     pub(super) metrics_listen: Option<String>,
     #[command(subcommand)]
@@ -50,11 +50,11 @@ pub(super) struct Options {
 pub(super) enum Command {
     /// Lists messages that failed too often: consumer, message id, attempts, error.
     DeadLetters,
-    /// Hands such a message to its consumer again.
+    /// Redrives such a message to its consumer.
     Redrive {
         consumer: String,
         message_id: String,
     },
-    /// Counts payments, and what has come of their events.
+    /// Counts payments and the effects of their events.
     Audit,
 }

@@ -1,4 +1,4 @@
-//! How visible rows are received: MySQL updates no rows and returns them at once.
+//! How visible rows are received: MySQL cannot update rows and return them in one statement.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sqlx::{Pool, QueryBuilder};
 
 use crate::database::Db;
 
-/// A row, and how often it has been received by now.
+/// A row, and how often it has been received.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Received {
     pub(super) id: i64,
@@ -19,7 +19,7 @@ pub(super) fn millis(duration: Duration) -> i64 {
     duration.as_millis().try_into().unwrap_or(i64::MAX / 2)
 }
 
-/// Takes visible rows, and hides them for as long as their acknowledgement is waited for.
+/// Takes visible rows, and hides them while their acknowledgement is pending.
 #[cfg(not(all(feature = "mysql", not(feature = "postgres"))))]
 pub(super) async fn receive(
     pool: &Pool<Db>,
@@ -44,7 +44,7 @@ pub(super) async fn receive(
         .await
 }
 
-/// Takes visible rows, and hides them for as long as their acknowledgement is waited for.
+/// Takes visible rows, and hides them while their acknowledgement is pending.
 #[cfg(all(feature = "mysql", not(feature = "postgres")))]
 pub(super) async fn receive(
     pool: &Pool<Db>,
@@ -110,6 +110,6 @@ pub(super) const NOW: &str = "cast(unixepoch('subsec') * 1000 as integer)";
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 const PASSING_OVER_LOCKED: &str = " for update skip locked";
 
-// The one writer of SQLite is alone.
+// SQLite admits one writer.
 #[cfg(not(any(feature = "postgres", feature = "mysql")))]
 const PASSING_OVER_LOCKED: &str = "";

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{EVENT_ID, ONLY_FOR};
 use crate::broker::{BrokerError, Delivery, Queue, Receipt};
 
-/// A durable consumer, and what it was last asked for.
+/// A durable consumer, and its last pull.
 pub(crate) struct NatsQueue {
     source: PullConsumer,
     client: Client,
@@ -44,8 +44,8 @@ impl Queue for NatsQueue {
                 self.asked.insert(asked.messages().await?)
             }
         };
-        // A server answers every pull in time, with a message or without. One that has lost the
-        // consumer says nothing, and neither does one that is away.
+        // A server answers every pull in time, with a message or without. If it has lost the
+        // consumer or is away, it does not answer.
         let first = timeout(2 * POLL, batch.next()).await;
         let Some(first) = first.map_err(|_| "the server does not answer a pull")? else {
             self.asked = None;
@@ -87,7 +87,7 @@ fn delivery(message: Message) -> Result<Delivery<Acker>, BrokerError> {
     let info = message.info()?;
     let reference = format!("{}:{}", info.stream, info.stream_sequence);
     let count = info.delivered.try_into().unwrap_or(u32::MAX);
-    // What others publish may have no such header, but always has its place in the stream.
+    // Messages of other publishers may lack this header, but always have a place in the stream.
     let message_id = header(&message, EVENT_ID).map_or(reference.clone(), str::to_owned);
     let (message, receipt) = message.split();
     Ok(Delivery {

@@ -1,4 +1,4 @@
-//! The way of events into RabbitMQ.
+//! Publishes events to RabbitMQ.
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
@@ -11,7 +11,7 @@ use crate::outbox::Outgoing;
 #[derive(Debug)]
 pub(crate) struct RabbitPublisher {
     channel: Channel,
-    // Dropped, it would close.
+    // Dropping it would close it.
     _connection: Connection,
 }
 
@@ -49,7 +49,7 @@ impl Publisher for RabbitPublisher {
         message_id: &str,
         payload: &[u8],
     ) -> Result<(), BrokerError> {
-        // The exchange without a name leads to the queue of that name.
+        // The default exchange routes to the queue of that name.
         let sent = self.send("", consumer, message_id, payload).await;
         confirmed(sent).await
     }
@@ -68,7 +68,7 @@ impl RabbitPublisher {
             .with_delivery_mode(on_disk)
             .with_content_type("application/json".into())
             .with_message_id(message_id.into());
-        // A message that no queue takes comes back, and is not taken for published.
+        // A message that no queue accepts is returned, and does not count as published.
         let options = BasicPublishOptions {
             mandatory: true,
             ..BasicPublishOptions::default()

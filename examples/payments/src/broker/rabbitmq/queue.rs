@@ -67,13 +67,13 @@ impl RabbitQueue {
     fn delivery(&self, delivered: Delivered) -> Delivery<Acker> {
         let message_id = delivered.properties.message_id().as_ref();
         Delivery {
-            // What others publish may have no id; the same bytes are then the same message.
+            // Messages of other publishers may have no id; then the same bytes are the same message.
             message_id: message_id.map_or_else(
                 || delivered.data.clone(),
                 |id| id.as_str().as_bytes().to_vec(),
             ),
             count: earlier_deliveries(&delivered).saturating_add(1),
-            // A queue has no places to name: what is acknowledged is nowhere any more.
+            // A queue has no stable positions: an acknowledged message is gone.
             reference: format!("queue {}", self.messages.queue()),
             payload: delivered.data,
             receipt: delivered.acker,
@@ -81,7 +81,7 @@ impl RabbitQueue {
     }
 }
 
-/// A quorum queue counts how often a message came back.
+/// A quorum queue counts how often a message was returned.
 fn earlier_deliveries(delivered: &Delivered) -> u32 {
     let headers = delivered.properties.headers().as_ref();
     let count = headers.and_then(|headers| headers.inner().get("x-delivery-count"));
@@ -99,8 +99,8 @@ impl Receipt for Acker {
         }
     }
 
-    /// RabbitMQ knows no delay, so the message waits here. Where the worker or its connection ends
-    /// before that, it is delivered again at once.
+    /// RabbitMQ has no delayed redelivery, so the message waits here. If the worker or its connection
+    /// ends before that, it is redelivered immediately.
     async fn retry(self, after: Duration) -> Result<(), BrokerError> {
         tokio::spawn(async move {
             sleep(after).await;
