@@ -8,6 +8,17 @@ mod links;
 mod named_tests;
 #[path = "tidy/problems.rs"]
 mod problems;
+#[path = "tidy/readme.rs"]
+mod readme;
+/// The README's handler without Idem, which compiles.
+#[cfg(feature = "sqlite")]
+#[path = "tidy/readme_before.rs"]
+#[expect(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "a handler that does not use Idem"
+)]
+mod readme_before;
 #[path = "tidy/source.rs"]
 mod source;
 
