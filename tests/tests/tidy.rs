@@ -4,6 +4,8 @@
 
 #[path = "tidy/links.rs"]
 mod links;
+#[path = "tidy/modules.rs"]
+mod modules;
 #[path = "tidy/named_tests.rs"]
 mod named_tests;
 #[path = "tidy/problems.rs"]
@@ -32,37 +34,17 @@ use syn::visit::Visit;
 #[test]
 fn each_file_beside_a_test_is_listed_in_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let folder = folder.canonicalize().unwrap();
+    let all: BTreeSet<_> = source::files(&folder).into_iter().collect();
+    let is_root = |file: &&PathBuf| file.parent() == Some(&folder);
     let mut listed = BTreeSet::new();
-    for file in source::files(&folder) {
-        strings_in(source::tokens_of(&file), &mut listed);
+    for root in all.iter().filter(is_root) {
+        modules::list(root, &mut listed);
     }
-    let unlisted: Vec<_> = source::files(&folder)
-        .into_iter()
-        .map(|file| file.strip_prefix(&folder).unwrap().to_owned())
-        .filter(|file| !is_compiled(file, &listed))
-        .collect();
-    assert_eq!(unlisted, Vec::<PathBuf>::new());
-}
-
-/// Cargo finds what lies in `tests`, and the test of the messages all that is in `ui`.
-fn is_compiled(file: &Path, listed: &BTreeSet<String>) -> bool {
-    file.components().count() == 1
-        || file.starts_with("ui")
-        || listed.contains(file.to_str().unwrap())
-}
-
-/// Paths of modules are strings, those among a macro's arguments too.
-fn strings_in(tokens: TokenStream, found: &mut BTreeSet<String>) {
-    for token in tokens {
-        match token {
-            TokenTree::Group(group) => strings_in(group.stream(), found),
-            TokenTree::Literal(literal) => {
-                let text = literal.to_string();
-                found.insert(text.trim_matches('"').to_owned());
-            }
-            _ => {}
-        }
-    }
+    // The test of the compiler's messages takes all that is in its folder.
+    let is_unlisted = |file: &&PathBuf| !file.starts_with(folder.join("ui"));
+    let unlisted: Vec<_> = all.difference(&listed).filter(is_unlisted).collect();
+    assert_eq!(unlisted, Vec::<&PathBuf>::new());
 }
 
 /// One that returns early counts as passed though it has tried nothing: list it where it can be

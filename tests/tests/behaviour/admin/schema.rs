@@ -1,0 +1,92 @@
+//! Idem's tables: made once, beside the application's own, and missed with a clear word.
+
+use std::time::Duration;
+
+use idem_axum::{CheckError, Idempotency};
+use sqlx::AssertSqlSafe;
+use tokio::time::timeout;
+
+use super::support::app::{app, engine, payment};
+use super::{COPIED_SQL, OBSTACLE, RECORD, TestDb};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_nodes_migrate_at_once() {
+    let db = TestDb::new().await;
+    let mut nodes = Vec::new();
+    for _ in 0..8 {
+        let idem = Idempotency::new(db.pool_of(1).await);
+        nodes.push(tokio::spawn(async move {
+            idem.migrate().await?;
+            // Again, as a node does that restarts.
+            idem.migrate().await
+        }));
+    }
+    for node in nodes {
+        node.await.unwrap().unwrap();
+    }
+    Idempotency::new(db.pool().await).check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_locks_nobody_out() {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    let [obstacle, removal] = OBSTACLE;
+    let forget = format!("delete from {}", RECORD.replace("record", "migration"));
+    let forget = sqlx::query(AssertSqlSafe(forget));
+    forget.execute(idem.pool()).await.unwrap();
+    // On one connection: on SQLite another one would still take the view for the table it was.
+    let by_hand = db.pool_of(1).await;
+    sqlx::raw_sql(obstacle).execute(&by_hand).await.unwrap();
+    idem.migrate().await.unwrap_err();
+    sqlx::raw_sql(removal).execute(&by_hand).await.unwrap();
+    // The pool of the failed one stays open.
+    let next = Idempotency::new(db.pool().await);
+    let migrated = timeout(Duration::from_secs(20), next.migrate()).await;
+    migrated.unwrap().unwrap();
+    next.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_sql_can_be_run_by_hand() {
+    let db = TestDb::new().await;
+    let idem = Idempotency::new(db.pool().await);
+    sqlx::raw_sql(COPIED_SQL)
+        .execute(idem.pool())
+        .await
+        .unwrap();
+    idem.check().await.unwrap();
+    let pay = payment("/payments").key("k");
+    assert_eq!(pay.send(&app(idem.clone())).await.status, 201);
+    // Whoever changes over to `migrate` later keeps the records.
+    idem.migrate().await.unwrap();
+    assert!(pay.send(&app(idem)).await.is_replay());
+}
+
+#[tokio::test]
+async fn the_applications_own_migrations_are_not_touched() {
+    let db = TestDb::new().await;
+    let idem = Idempotency::new(db.pool().await);
+    let own = sqlx::migrate::Migrator::with_migrations(Vec::new());
+    own.run(idem.pool()).await.unwrap();
+    idem.migrate().await.unwrap();
+    own.run(idem.pool()).await.unwrap();
+    let counted: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations")
+        .fetch_one(idem.pool())
+        .await
+        .unwrap();
+    assert_eq!(counted, 0);
+}
+
+#[tokio::test]
+async fn a_missing_table_is_named_with_its_cure() {
+    let db = TestDb::new().await;
+    let idem = Idempotency::new(db.pool().await);
+    let error = idem.check().await.unwrap_err();
+    assert!(matches!(error, CheckError::NotReady(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.contains(RECORD) && text.contains("idem.migrate()"),
+        "{text}"
+    );
+}

@@ -1,0 +1,106 @@
+//! Sweeping beside attempts and beside other nodes.
+
+use std::time::Duration;
+
+use idem_axum::Idempotency;
+use sqlx::Pool;
+
+use super::support::app::{engine, has_paid, payment};
+use super::support::scripted_app::{Node, all, send};
+use super::{Db, KEY, RECORD, TEXT, TestDb, age_records};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_sweep_while_expired_records_are_replaced_delete_no_live_one() {
+    let db = TestDb::new().await;
+    let nodes = [
+        Node::start(&db).await,
+        Node::on(db.pool().await),
+        Node::on(db.pool().await),
+    ];
+    let apps: Vec<_> = nodes.iter().map(Node::app).collect();
+    let pay = |key: usize| payment("/wait").key(&key.to_string());
+    for round in 1..=5 {
+        let sweeps = nodes.iter().map(|node| {
+            let idem = node.idem.clone();
+            tokio::spawn(async move { while idem.sweep().await.unwrap() > 0 {} })
+        });
+        let sweeps: Vec<_> = sweeps.collect();
+        let paid = (0..20).map(|key| send(&apps[key % 3], pay(key)));
+        for answer in all(paid.collect()).await {
+            assert!(has_paid(&answer), "{answer:?}");
+        }
+        for sweep in sweeps {
+            sweep.await.unwrap();
+        }
+        for key in 0..20 {
+            let retry = pay(key).send(&apps[(key + 1) % 3]).await;
+            assert!(retry.is_replay(), "{retry:?}");
+        }
+        assert_eq!(db.payments().await, round * 20);
+        age_records(nodes[0].idem.pool()).await;
+    }
+}
+
+#[tokio::test]
+async fn more_expired_records_than_a_batch_are_all_deleted_and_a_live_one_stays() {
+    let db = TestDb::new().await;
+    let node = Node::start(&db).await;
+    let pool = node.idem.pool();
+    expire_copies(pool, &node, 2_500).await;
+    let live = payment("/wait").key("live");
+    assert!(has_paid(&live.send(&node.app()).await));
+    assert_eq!(node.idem.sweep().await.unwrap(), 2_500);
+    assert!(live.send(&node.app()).await.is_replay());
+}
+
+#[tokio::test]
+async fn sweeping_again_and_again_ends_when_the_node_shuts_down() {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    let sweeping = tokio::spawn({
+        let idem = idem.clone();
+        async move { idem.sweep_every(Duration::from_secs(3600)).await }
+    });
+    idem.shutdown(Duration::from_secs(30)).await.unwrap();
+    sweeping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sweep_that_fails_does_not_end_sweeping_again_and_again() {
+    let db = TestDb::new().await;
+    // Its tables are not there yet.
+    let idem = Idempotency::new(db.pool().await);
+    assert!(idem.sweep().await.is_err());
+    let sweeping = tokio::spawn({
+        let idem = idem.clone();
+        async move { idem.sweep_every(Duration::from_millis(1)).await }
+    });
+    let node = Node::start(&db).await;
+    assert!(has_paid(&payment("/wait").key("k").send(&node.app()).await));
+    age_records(node.idem.pool()).await;
+    while records(node.idem.pool()).await > 0 {}
+    idem.shutdown(Duration::from_secs(30)).await.unwrap();
+    sweeping.await.unwrap();
+}
+
+/// Stores one record, copies it so that there are `count`, and lets all of them expire.
+async fn expire_copies(pool: &Pool<Db>, node: &Node, count: u32) {
+    assert!(has_paid(&payment("/wait").key("0").send(&node.app()).await));
+    let columns = "scope, operation, attempt, format, fingerprint_version, fingerprint, status, \
+                   headers, body, created_at, expires_at";
+    let copy = format!(
+        "insert into {RECORD} ({KEY}, {columns}) \
+         with recursive digits(n) as (select 0 union all select n + 1 from digits where n < 99), \
+           copy(n) as (select a.n * 100 + b.n + 1 from digits as a, digits as b) \
+         select cast(n as {TEXT}), {columns} from {RECORD}, copy where n <= {last}",
+        last = count - 1,
+    );
+    let copy = sqlx::AssertSqlSafe(copy);
+    sqlx::query(copy).execute(pool).await.unwrap();
+    age_records(pool).await;
+}
+
+async fn records(pool: &Pool<Db>) -> i64 {
+    let count = sqlx::AssertSqlSafe(format!("select count(*) from {RECORD}"));
+    sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
+}

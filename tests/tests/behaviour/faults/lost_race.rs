@@ -1,0 +1,92 @@
+//! A record appears while the handler runs, past every lock: the primary key decides.
+
+use std::sync::Arc;
+
+use axum::Router;
+use idem_axum::Idempotency;
+use idem_tests::http::{Answer, Attempt};
+use sqlx::{AssertSqlSafe, Pool};
+
+use super::support::app::{Gate, app_with, engine, payment, problem};
+use super::support::statements;
+use super::{Db, RACED, RECORD, TestDb};
+
+#[tokio::test]
+async fn the_answer_of_a_faster_attempt_is_replayed_and_the_writes_of_this_one_are_undone() {
+    for path in RACED {
+        let race = Race::new(path).await;
+        let paid = race.db.payments().await;
+        let answer = race
+            .run_while_the_record_appears(&payment(path).key("k"))
+            .await;
+        assert!(answer.is_replay(), "{path}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.body),
+            (race.first.status, &race.first.body)
+        );
+        assert_eq!(race.db.payments().await, paid, "{path}");
+        assert!(payment(path).key("k").send(&race.app).await.is_replay());
+    }
+}
+
+#[tokio::test]
+async fn another_request_that_was_faster_makes_this_one_a_mismatch() {
+    for path in RACED {
+        let race = Race::new(path).await;
+        let paid = race.db.payments().await;
+        let other = payment(path).key("k").body(r#"{"amount":6}"#);
+        let answer = race.run_while_the_record_appears(&other).await;
+        // What was done without a `Tx` stays.
+        let expected = match path {
+            "/outside" => (500, "done-not-recorded".to_owned()),
+            _ => (422, "key-reused".to_owned()),
+        };
+        assert_eq!(problem(&answer), expected, "{path}");
+        assert_eq!(race.db.payments().await, paid, "{path}");
+        assert!(payment(path).key("k").send(&race.app).await.is_replay());
+    }
+}
+
+/// A record of the key `k` that has been put aside.
+struct Race {
+    db: TestDb,
+    elsewhere: Pool<Db>,
+    gate: Arc<Gate>,
+    app: Router,
+    first: Answer,
+}
+
+impl Race {
+    async fn new(path: &str) -> Self {
+        let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
+        let idem: Idempotency<Db> = engine(&db).await;
+        let app = app_with(idem.clone(), Arc::clone(&gate));
+        let app = app.merge(statements::app(idem, Arc::clone(&gate)));
+        gate.open.notify_one();
+        let first = payment(path).key("k").send(&app).await;
+        gate.entered.notified().await;
+        let elsewhere = db.pool_of(1).await;
+        let aside = format!("create table aside as select * from {RECORD}; delete from {RECORD}");
+        let aside = sqlx::raw_sql(AssertSqlSafe(aside));
+        aside.execute(&elsewhere).await.unwrap();
+        Self {
+            db,
+            elsewhere,
+            gate,
+            app,
+            first,
+        }
+    }
+
+    async fn run_while_the_record_appears(&self, attempt: &Attempt) -> Answer {
+        let running = tokio::spawn({
+            let (attempt, app) = (attempt.clone(), self.app.clone());
+            async move { attempt.send(&app).await }
+        });
+        self.gate.entered.notified().await;
+        let appear = AssertSqlSafe(format!("insert into {RECORD} select * from aside"));
+        sqlx::query(appear).execute(&self.elsewhere).await.unwrap();
+        self.gate.open.notify_one();
+        running.await.unwrap()
+    }
+}

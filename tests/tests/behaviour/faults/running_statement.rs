@@ -1,0 +1,56 @@
+//! A handler's time is over while the database still works on its statement.
+
+use std::sync::Arc;
+
+use axum::Router;
+use idem_axum::Idempotency;
+
+use super::support::app::{engine, once_it_is_over, payment, problem};
+use super::support::statements::app;
+use super::{ENDLESS, TestDb};
+
+#[tokio::test]
+async fn a_statement_that_outlives_its_attempt_is_stopped() {
+    for endless in ENDLESS {
+        let (db, app) = start().await;
+        let pay = payment("/act-in-time").key("k");
+        let stopped = pay.clone().header("x-sql", endless).send(&app).await;
+        assert_eq!(problem(&stopped), (503, "timeout".to_owned()), "{endless}");
+        assert!(stopped.header("retry-after").is_some());
+        assert_eq!(db.payments().await, 0);
+        let retry = once_it_is_over(&pay, &app).await;
+        assert_eq!((retry.status.as_u16(), retry.is_replay()), (201, false));
+        assert_eq!(db.payments().await, 1);
+    }
+}
+
+#[tokio::test]
+async fn without_a_connection_to_say_so_a_statement_is_stopped_all_the_same() {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let app = app(Idempotency::new(db.pool_of(1).await), Arc::default());
+    let pay = payment("/act-in-time").key("k");
+    let stopped = pay.clone().header("x-sql", ENDLESS[0]).send(&app).await;
+    assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
+    assert_eq!(once_it_is_over(&pay, &app).await.status, 201);
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_commits_and_then_takes_too_long_is_not_run_again() {
+    let (db, app) = start().await;
+    let pay = payment("/act-in-time").key("k");
+    let sql = format!("commit; {}", ENDLESS[0]);
+    let stopped = pay.clone().header("x-sql", &sql).send(&app).await;
+    assert!(stopped.status.is_server_error(), "{stopped:?}");
+    let kept = db.payments().await;
+    let retry = once_it_is_over(&pay, &app).await;
+    assert!(kept == 0 || retry.is_replay(), "{retry:?}");
+    assert!(db.payments().await <= 1);
+}
+
+async fn start() -> (TestDb, Router) {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    (db, app(idem, Arc::default()))
+}

@@ -1,0 +1,27 @@
+//! What the attribute promises to clients: keys, operations, bodies, answers.
+
+// Each file finds its database in `super`.
+use super::*;
+
+mod bodies;
+mod concurrency;
+mod expiry;
+mod fingerprints;
+mod json_fingerprints;
+mod keys;
+mod limits;
+pub mod log;
+mod model;
+mod operations;
+mod order_of_checks;
+mod own_database;
+mod problems;
+mod reference;
+mod replay;
+mod response;
+mod router_states;
+mod stored_responses;
+mod task_hook;
+mod uploads;
+mod waiting;
+pub mod without_tx;

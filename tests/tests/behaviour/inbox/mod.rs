@@ -1,0 +1,15 @@
+//! Messages: each is handled once per consumer.
+
+// Each file finds its database in `super`.
+use super::*;
+
+mod batch_failures;
+pub mod batches;
+pub mod dead_letters;
+pub mod delivery;
+mod dropped;
+pub mod identity;
+mod log;
+mod payloads;
+mod races;
+mod slow;

@@ -1,0 +1,100 @@
+//! MariaDB, or MySQL itself: a database per test.
+
+#[path = "../../admin/mod.rs"]
+mod admin;
+#[path = "../../faults/mod.rs"]
+mod faults;
+#[path = "../../http/mod.rs"]
+mod http;
+#[path = "../../inbox/mod.rs"]
+mod inbox;
+#[path = "../../rollout/mod.rs"]
+mod rollout;
+#[path = "../../support/mod.rs"]
+mod support;
+
+mod autocommit;
+mod deadlock;
+mod dropped_prepare;
+mod error_numbers;
+mod gate;
+mod implicit_commit;
+mod inbox_isolation;
+mod inbox_packets;
+mod isolation_levels;
+mod lasting_settings;
+mod left_open;
+mod left_open_own_statements;
+#[path = "../servers/mod.rs"]
+mod servers;
+mod session;
+mod statement_log;
+
+use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
+
+const RECORD: &str = "idem_record";
+const LETTER: &str = "idem_dead_letter";
+const ROLLOUT: &str = "idem_rollout";
+const KEEPS_NO_RECORD: &str = "alter table idem_record add check (status = 0)";
+const KEEPS_NO_PAYLOAD: &str = "alter table idem_dead_letter add check (payload is null)";
+/// Ends the transaction it is in.
+const COMMITS: &str = "commit";
+const KEY: &str = "`key`";
+const ONE_WRITER: bool = false;
+const IS_NAMED: bool = true;
+
+const SCOPE_AND_KEY: &str = "convert(scope using utf8mb4), convert(`key` using utf8mb4)";
+const OF_SCOPE_AND_KEY: &str = "scope = ? and `key` = ?";
+const TEXT: &str = "char";
+
+const COPIED_SQL: &str = concat!(
+    include_str!("../../../../../idem-core/migrations/mysql/0001_record.sql"),
+    include_str!("../../../../../idem-core/migrations/mysql/0002_dead_letter.sql"),
+    include_str!("../../../../../idem-core/migrations/mysql/0003_rollout.sql")
+);
+
+/// What fails a migration, and what lets it pass again.
+const OBSTACLE: [&str; 2] = [
+    "create trigger obstacle before insert on idem_migration \
+        for each row signal sqlstate '45000'",
+    "drop trigger obstacle",
+];
+
+/// Fails as a deadlock does: the server has rolled everything back.
+const FAILS: &str = "rollback; signal sqlstate '40001' set mysql_errno = 1213";
+
+/// Where another transaction can insert a record while the handler runs.
+const RACED: [&str; 2] = ["/gate", "/outside"];
+
+/// Statements that only end when they are stopped.
+const ENDLESS: [&str; 3] = [
+    "select sleep(600)",
+    "insert into payment (tenant, amount, reference) select 'acme', 5, sleep(600)",
+    "set /*M!100000 max_statement_time *//*!80000 max_execution_time */ = 0; do sleep(600)",
+];
+
+/// A statement, and the setting of a session whose clock is ahead.
+const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) =
+    ("do 0", ("timestamp", "unix_timestamp() + 25 * 3600"));
+
+/// The longest that a session may be idle, in a time that a handler outlives.
+const SHORT_IDLE: (&str, &str) = ("wait_timeout", "1");
+
+/// In the statement that looks for the answer of an attempt that was faster.
+const FIND: &str = "read committed; select r.format";
+const COMMIT: &str = "commit";
+const ASKS: &str = "get_lock";
+const CANCEL: &str = "kill query";
+/// Lists the connections to this database, and ends one.
+const KILL_OTHERS: [&str; 2] = [
+    "select cast(id as signed) from information_schema.processlist where db = database() \
+        and id <> connection_id()",
+    "kill ?",
+];
+/// A server that has started has logged it; statements that fail are not logged.
+const LOGGED: &str = "ready for connections";
+
+const RECORD_OF_ANOTHER: &str = "insert into idem_record (scope, operation, `key`, attempt, \
+    format, fingerprint_version, fingerprint, status, headers, body, created_at, expires_at) \
+    values ('acme', 'POST /act-in-time', 'k', unhex(replace(uuid(), '-', '')), \
+    1, 1, '', 201, '', '', utc_timestamp(6), utc_timestamp(6) + interval 1 day)";

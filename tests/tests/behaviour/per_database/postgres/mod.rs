@@ -1,0 +1,108 @@
+//! Postgres: a database per test.
+
+#[path = "../../admin/mod.rs"]
+mod admin;
+#[path = "../../faults/mod.rs"]
+mod faults;
+#[path = "../../http/mod.rs"]
+mod http;
+#[path = "../../inbox/mod.rs"]
+mod inbox;
+#[path = "../../rollout/mod.rs"]
+mod rollout;
+#[path = "../../support/mod.rs"]
+mod support;
+
+mod collisions;
+mod deallocated_statements;
+#[path = "../deferred_constraints.rs"]
+mod deferred_constraints;
+mod failover;
+mod gate;
+mod inbox_settings;
+mod isolation;
+mod locks;
+mod partitions;
+mod probe_plan;
+mod reset_all;
+#[path = "../servers/mod.rs"]
+mod servers;
+mod session;
+mod stale_snapshot;
+mod unclear_commit;
+
+use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
+
+const RECORD: &str = "idem.record";
+const LETTER: &str = "idem.dead_letter";
+const ROLLOUT: &str = "idem.rollout";
+const KEEPS_NO_RECORD: &str = "alter table idem.record add check (status = 0)";
+const KEEPS_NO_PAYLOAD: &str = "alter table idem.dead_letter add check (payload is null)";
+/// Ends the transaction it is in.
+const COMMITS: &str = "commit";
+const KEY: &str = "key";
+const ONE_WRITER: bool = false;
+const IS_NAMED: bool = true;
+
+const SCOPE_AND_KEY: &str = "scope, key";
+const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
+const TEXT: &str = "text";
+
+/// What fails a migration, and what lets it pass again.
+const OBSTACLE: [&str; 2] = [
+    "alter table idem.record rename to kept; create view idem.record as select 1 as expires_at",
+    "drop view idem.record",
+];
+
+const COPIED_SQL: &str = concat!(
+    include_str!("../../../../../idem-core/migrations/postgres/0001_record.sql"),
+    include_str!("../../../../../idem-core/migrations/postgres/0002_dead_letter.sql"),
+    include_str!("../../../../../idem-core/migrations/postgres/0003_rollout.sql")
+);
+
+/// Fails and spoils the transaction, though not for those who look away.
+const FAILS: &str = "insert into payment (tenant) values (null)";
+
+/// Where another transaction can insert a record while the handler runs.
+const RACED: [&str; 2] = ["/gate", "/outside"];
+
+/// Statements that only end when they are stopped.
+const ENDLESS: [&str; 3] = [
+    "select pg_sleep(600)",
+    "insert into payment (tenant, amount, reference) select 'acme', 5, pg_sleep(600)",
+    "set local statement_timeout = 0; select pg_sleep(600)",
+];
+
+/// A schema that hides the clock, and the setting of a session for which it does.
+const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) = (
+    "create schema later;
+    create function later.now() returns timestamptz language sql stable as
+        $$ select pg_catalog.now() + interval '25 hours' $$;
+    create function later.statement_timestamp() returns timestamptz language sql stable as
+        $$ select pg_catalog.statement_timestamp() + interval '25 hours' $$;
+    create function later.clock_timestamp() returns timestamptz language sql volatile as
+        $$ select pg_catalog.clock_timestamp() + interval '25 hours' $$",
+    ("search_path", "later,pg_catalog,public"),
+);
+
+/// The longest that a transaction may be idle, in a time that a handler outlives.
+const SHORT_IDLE: (&str, &str) = ("idle_in_transaction_session_timeout", "1s");
+
+/// In the statement that looks for the answer of an attempt that was faster.
+const FIND: &str = "from idem.record where scope";
+const COMMIT: &str = "commit";
+const ASKS: &str = "pg_try_advisory_xact_lock";
+const CANCEL: &str = "pg_cancel_backend";
+/// Lists the connections to this database, and ends one.
+const KILL_OTHERS: [&str; 2] = [
+    "select pid::bigint from pg_stat_activity where datname = current_database() \
+        and pid <> pg_backend_pid()",
+    "select pg_terminate_backend(?)",
+];
+/// What a broken transaction leaves in the server's log.
+const LOGGED: &str = "ERROR";
+
+const RECORD_OF_ANOTHER: &str = "insert into idem.record (scope, operation, key, attempt, \
+    format, fingerprint_version, fingerprint, status, headers, body, expires_at) \
+    values ('acme', 'POST /act-in-time', 'k', gen_random_uuid(), \
+    1, 1, '', 201, '', '', now() + interval '1 day')";

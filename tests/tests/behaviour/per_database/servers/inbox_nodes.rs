@@ -1,0 +1,101 @@
+//! Two nodes with the same messages at once. SQLite lets one of them write at a time.
+
+use idem_axum::Tx;
+use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome, ProcessError, Processed};
+
+use sqlx::AssertSqlSafe;
+
+use super::inbox::dead_letters::start_with;
+use super::inbox::delivery::{deliver, pay, start};
+use super::inbox::identity::handle;
+use super::support::app::engine;
+use super::{Db, KEY, RECORD};
+
+#[tokio::test]
+async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
+    let (db, inbox) = start().await;
+    let other = Inbox::new(engine(&db).await);
+    let ids = ["m1", "m2"];
+    let mut batch = inbox
+        .process_batch("billing", ids.map(Message::new))
+        .unwrap();
+    drop(batch.next().await.unwrap());
+    for id in ids {
+        for delivery in 1..9 {
+            let told = deliver(&other, Message::new(id).delivery(delivery)).await;
+            assert!(matches!(told, Ok(Processed::InFlight)), "{told:?}");
+        }
+    }
+    let inner = async |_: &mut Tx<'_, Db>| {
+        let polled = vec![Message::new("m1"), Message::new("m2"), Message::new("m3")];
+        Ok::<_, sqlx::Error>(handle(&inbox, polled).await)
+    };
+    drop(batch);
+    while inbox.idempotency().running() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let told = other.process("billing", "m2", inner).await;
+    let Ok(Processed::First(told)) = told else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        told,
+        [
+            MessageOutcome::First,
+            MessageOutcome::InFlight,
+            MessageOutcome::First
+        ]
+    );
+}
+
+/// Whatever keeps two workers apart, the record of the other one is in the way of this one's.
+#[tokio::test]
+async fn a_batch_of_the_inbox_gives_way_to_a_record_that_came_before_its_own() {
+    let (db, inbox) = start().await;
+    deliver(&inbox, "other").await.unwrap();
+    let polled = ["m1", "m2"].map(Message::new);
+    let mut batch = inbox.process_batch("billing", polled).unwrap();
+    let mut handled = 0;
+    while let Some(mut message) = batch.next().await.unwrap() {
+        pay(&mut message.tx()).await.unwrap();
+        message.done();
+        handled += 1;
+        if handled == 2 {
+            is_handled_by_another(&inbox, "m1").await;
+        }
+    }
+    let outcomes = batch.finish().await.unwrap();
+    assert_eq!(outcomes, [MessageOutcome::Duplicate, MessageOutcome::First]);
+    assert_eq!(db.payments().await, 2);
+}
+
+#[tokio::test]
+async fn the_inbox_parks_no_message_that_is_handled_while_its_last_attempt_fails() {
+    let (_db, inbox) = start_with(ConsumerPolicy::default().max_attempts(1)).await;
+    deliver(&inbox, "other").await.unwrap();
+    let handle = async |_: &mut Tx<'_, Db>| {
+        is_handled_by_another(&inbox, "m1").await;
+        Err::<(), _>("no ledger")
+    };
+    let failed = inbox.process("billing", "m1", handle).await;
+    let is_parked = !matches!(
+        failed,
+        Err(ProcessError::Failed {
+            is_parked: false,
+            ..
+        })
+    );
+    assert!(!is_parked, "{failed:?}");
+    let letter = inbox.dead_letter("billing", "m1").await.unwrap();
+    assert!(letter.is_none(), "{letter:?}");
+    let again = deliver(&inbox, "m1").await;
+    assert!(matches!(again, Ok(Processed::Duplicate)), "{again:?}");
+}
+
+/// Gives the message the record of the one that is called `other`.
+async fn is_handled_by_another(inbox: &Inbox<Db>, id: &str) {
+    let rename = format!("update {RECORD} set {KEY} = '{id}' where {KEY} = 'other'");
+    let renamed = sqlx::raw_sql(AssertSqlSafe(rename));
+    let renamed = renamed.execute(inbox.idempotency().pool()).await.unwrap();
+    assert_eq!(renamed.rows_affected(), 1);
+}

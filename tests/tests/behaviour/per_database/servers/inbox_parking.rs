@@ -1,0 +1,49 @@
+//! The connection is lost while a message is parked that must not run again. SQLite has none to
+//! lose.
+
+use idem_axum::Tx;
+use idem_axum::core::{ProcessError, Processed};
+use idem_tests::proxy::Action;
+use tokio::time::{Duration, timeout};
+
+use super::inbox::delivery::{Done, deliver, pay};
+use super::inbox_lost_commit::start;
+use super::{COMMIT, COMMITS, Db, LETTER};
+
+#[tokio::test]
+async fn a_message_that_must_not_run_again_is_parked_though_the_connection_is_lost() {
+    let (db, proxy, inbox) = start().await;
+    let park = format!("update {LETTER} set parked_at");
+    let mut paid = 0;
+    for statement in [park.as_str(), COMMIT] {
+        for action in [Action::Cut, Action::CutAnswer] {
+            let id = format!("{statement} {action:?}");
+            let mut trap = None;
+            // What the handler has committed itself is there, so it must not do so twice.
+            let handle = async |tx: &mut Tx<'_, Db>| {
+                let paid = pay(tx).await?;
+                sqlx::raw_sql(COMMITS).execute(&mut **tx).await?;
+                trap = Some(proxy.on(statement, action));
+                Ok(paid)
+            };
+            let parking = inbox.process("billing", id.as_str(), handle);
+            let parked: Done = timeout(Duration::from_secs(60), parking).await.unwrap();
+            assert!(trap.unwrap().is_reached(), "{id}");
+            assert!(
+                matches!(
+                    parked,
+                    Err(ProcessError::Failed {
+                        is_parked: true,
+                        ..
+                    })
+                ),
+                "{id}: {parked:?}"
+            );
+            paid += 1;
+            let again = deliver(&inbox, id.as_str()).await;
+            assert!(matches!(again, Ok(Processed::Parked)), "{id}: {again:?}");
+            assert!(inbox.dead_letter("billing", &id).await.unwrap().is_some());
+            assert_eq!(db.payments().await, paid, "{id}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The connection is lost while the attempt commits. SQLite has no connection to lose.
+
+use axum::Router;
+use idem_axum::Idempotency;
+use idem_tests::proxy::{Action, Proxy};
+use serde_json::Value;
+
+use super::http::without_tx;
+use super::support::app::{app, engine, has_paid, payment, problem};
+use super::{COMMIT, TestDb, age_records, pool_at};
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
+    let (db, proxy, app) = start().await;
+    let commit = proxy.on(COMMIT, Action::CutAnswer);
+    let pay = payment("/payments").key("k");
+    let paid = pay.send(&app).await;
+    assert!(commit.is_reached());
+    assert!(has_paid(&paid), "{paid:?}");
+    assert_eq!(db.payments().await, 1);
+    let retry = pay.send(&app).await;
+    assert!(retry.is_replay(), "{retry:?}");
+    assert_eq!(retry.body, paid.body);
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_did_not_arrive_asks_to_try_again() {
+    let (db, proxy, app) = start().await;
+    let commit = proxy.on(COMMIT, Action::Cut);
+    let pay = payment("/payments").key("k");
+    let lost = pay.send(&app).await;
+    assert!(commit.is_reached());
+    assert_eq!(problem(&lost), (503, "try-again".to_owned()));
+    assert!(lost.header("retry-after").is_some());
+    assert_eq!(db.payments().await, 0);
+    assert!(has_paid(&pay.send(&app).await));
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_did_not_arrive_is_not_taken_for_one_before_it() {
+    let (db, proxy, app) = start().await;
+    let pay = payment("/payments").key("k");
+    assert!(has_paid(&pay.send(&app).await));
+    age_records(&db.pool_of(1).await).await;
+    let commit = proxy.on(COMMIT, Action::Cut);
+    let lost = pay.send(&app).await;
+    assert!(commit.is_reached());
+    assert_eq!(problem(&lost), (503, "try-again".to_owned()));
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn without_a_key_a_commit_whose_answer_is_lost_is_not_to_be_sent_again() {
+    for (action, payments) in [(Action::CutAnswer, 1), (Action::Cut, 0)] {
+        let (db, proxy, app) = start().await;
+        let commit = proxy.on(COMMIT, action);
+        let unclear = payment("/optional").send(&app).await;
+        assert!(commit.is_reached());
+        assert_eq!(problem(&unclear), (500, "commit-unclear".to_owned()));
+        assert_eq!(unclear.json::<Value>()["retryable"], false);
+        assert_eq!(unclear.header("retry-after"), None);
+        assert_eq!(db.payments().await, payments);
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_work_without_a_tx_whose_commit_is_lost_is_stored_once() {
+    for action in [Action::CutAnswer, Action::Cut] {
+        let (db, proxy, _) = start().await;
+        let (app, _) = without_tx::app(Idempotency::new(pool_at(proxy.url(), 10).await));
+        let commit = proxy.on(COMMIT, action);
+        let pay = payment("/pool").key("k");
+        let paid = pay.send(&app).await;
+        assert!(commit.is_reached());
+        assert!(has_paid(&paid), "{paid:?}");
+        let retry = pay.send(&app).await;
+        assert!(retry.is_replay(), "{retry:?}");
+        assert_eq!(retry.body, paid.body);
+        assert_eq!(db.payments().await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_lost_while_the_handler_runs_leaves_nothing() {
+    let (db, proxy, app) = start().await;
+    let insert = proxy.on("insert into payment", Action::CutAnswer);
+    let pay = payment("/payments").key("k");
+    let lost = pay.send(&app).await;
+    assert!(insert.is_reached());
+    assert!(lost.status.is_server_error(), "{lost:?}");
+    assert_eq!(db.payments().await, 0);
+    assert!(has_paid(&pay.send(&app).await));
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn without_the_database_nothing_runs() {
+    let (db, proxy, app) = start().await;
+    proxy.go_down();
+    let pay = payment("/payments").key("k");
+    let refused = pay.send(&app).await;
+    assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
+    assert!(refused.header("retry-after").is_some());
+    proxy.come_up();
+    assert_eq!(db.payments().await, 0);
+    assert!(has_paid(&pay.send(&app).await));
+    assert_eq!(db.payments().await, 1);
+}
+
+/// The application reaches its database through the proxy.
+pub async fn start() -> (TestDb, Proxy, Router) {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let pool = pool_at(proxy.url(), 10).await;
+    (db, proxy, app(Idempotency::new(pool)))
+}

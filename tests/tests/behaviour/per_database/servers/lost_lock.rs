@@ -1,0 +1,122 @@
+//! Work without a `Tx` outlives the session that keeps its duplicates out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use idem_axum::Idempotency;
+use idem_tests::http::Answer;
+use idem_tests::proxy::{Action, Proxy};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::faults::recording::end_sessions;
+use super::http::without_tx::{app, then};
+use super::support::app::{Gate, engine, has_paid, payment, problem};
+use super::{ASKS, SHORT_IDLE, TestDb, pool_at};
+
+#[tokio::test]
+async fn work_that_outlives_the_servers_limit_for_idle_sessions_is_recorded_and_keeps_duplicates_out()
+ {
+    let nodes = Nodes::start(&[SHORT_IDLE]).await;
+    // As long as the server takes to end a session that is idle.
+    sleep(Duration::from_millis(2500)).await;
+    let duplicate = then("gate").send(&nodes.other).await;
+    assert_eq!(problem(&duplicate), (409, "in-flight".to_owned()));
+    nodes.ends_recorded_once().await;
+}
+
+#[tokio::test]
+async fn work_whose_session_is_lost_is_recorded() {
+    let nodes = Nodes::start(&[]).await;
+    end_sessions(&nodes.db).await;
+    nodes.ends_recorded_once().await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_lost_while_work_goes_on_is_taken_again() {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let (mine, gate) = app(Idempotency::new(pool_at(proxy.url(), 4).await));
+    let (other, _) = app(Idempotency::new(db.pool_of(2).await));
+    let running = tokio::spawn(async move { then("gate").send(&mine).await });
+    gate.entered.notified().await;
+    let asked = proxy.on(ASKS, Action::HoldAnswer);
+    proxy.cut();
+    asked.reached().await;
+    asked.resume();
+    let duplicate = then("gate").send(&other).await;
+    assert_eq!(problem(&duplicate), (409, "in-flight".to_owned()));
+    gate.open.notify_one();
+    let first = running.await.unwrap();
+    assert!(has_paid(&first), "{first:?}");
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn dead_connections_in_the_pool_cost_no_request_an_error() {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let pool = db.untested_pool(3).await;
+    for path in ["/payments", "/without/pool"] {
+        let idem = Idempotency::new(pool.clone());
+        let all = [
+            pool.acquire().await,
+            pool.acquire().await,
+            pool.acquire().await,
+        ];
+        assert!(all.iter().all(Result::is_ok));
+        drop(all);
+        end_sessions(&db).await;
+        let app = super::support::app::app(idem.clone()).nest("/without", app(idem).0);
+        let paid = payment(path).key("k").send(&app).await;
+        assert!(has_paid(&paid), "{path}: {paid:?}");
+    }
+}
+
+/// Two nodes, and a payment by pool on one of them whose handler has not returned yet.
+struct Nodes {
+    db: TestDb,
+    mine: Router,
+    other: Router,
+    gate: Arc<Gate>,
+    running: JoinHandle<Answer>,
+}
+
+impl Nodes {
+    async fn start(settings: &[(&str, &str)]) -> Self {
+        let db = TestDb::new().await;
+        engine(&db).await.pool().close().await;
+        let (mine, gate) = app(Idempotency::new(db.pool_with(4, settings).await));
+        let (other, _) = app(Idempotency::new(db.pool_of(2).await));
+        let mut running = tokio::spawn({
+            let mine = mine.clone();
+            async move { then("gate").send(&mine).await }
+        });
+        tokio::select! {
+            () = gate.entered.notified() => {}
+            answer = &mut running => panic!("it did not get to the gate: {answer:?}"),
+        }
+        Self {
+            db,
+            mine,
+            other,
+            gate,
+            running,
+        }
+    }
+
+    async fn ends_recorded_once(self) {
+        self.gate.open.notify_one();
+        let first = timeout(Duration::from_secs(30), self.running).await;
+        let first = first.unwrap().unwrap();
+        assert!(has_paid(&first), "{first:?}");
+        for node in [&self.mine, &self.other] {
+            let retry = then("gate").send(node).await;
+            assert!(retry.is_replay(), "{retry:?}");
+            assert_eq!(retry.body, first.body);
+        }
+        assert_eq!(self.db.payments().await, 1);
+    }
+}

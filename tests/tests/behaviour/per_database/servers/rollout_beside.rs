@@ -1,0 +1,36 @@
+//! Observed and enforced attempts that write beside each other, which SQLite lets none do.
+
+use std::sync::Arc;
+
+use super::rollout::modes::records;
+use super::rollout::moves::begin_at_gate;
+use super::support::app::{Gate, app_with, engine_in, has_paid, payment};
+
+#[tokio::test]
+async fn an_observed_duplicate_of_a_running_attempt_waits_for_nobody() {
+    let (db, idem, _, gate, running) = begin_at_gate("observe").await;
+    let (other, observing) = (Arc::<Gate>::default(), idem.clone());
+    for node in [idem, engine_in(&db, "observe").await] {
+        other.open.notify_one();
+        let app = app_with(node, Arc::clone(&other));
+        assert!(has_paid(&payment("/gate").key("k").send(&app).await));
+    }
+    gate.open.notify_one();
+    assert!(has_paid(&running.await.unwrap()));
+    assert_eq!((db.payments().await, records(&observing).await), (3, 1));
+}
+
+#[tokio::test]
+async fn an_enforced_attempt_gives_way_to_an_observed_one_that_was_done_before_it() {
+    let (db, _idem, _, gate, running) = begin_at_gate("enforce").await;
+    let other = Arc::<Gate>::default();
+    other.open.notify_one();
+    let observing = app_with(engine_in(&db, "observe").await, other);
+    let observed = payment("/gate").key("k").send(&observing).await;
+    assert!(has_paid(&observed));
+    gate.open.notify_one();
+    let enforced = running.await.unwrap();
+    assert!(enforced.is_replay(), "{enforced:?}");
+    assert_eq!(enforced.body, observed.body);
+    assert_eq!(db.payments().await, 1);
+}

@@ -1,0 +1,76 @@
+//! The database falls silent after the handler has run, as behind a network that lost its route.
+
+use std::time::Duration;
+
+use axum::Router;
+use idem_axum::Idempotency;
+use idem_tests::http::Answer;
+use idem_tests::proxy::{Action, Proxy};
+use sqlx::Executor;
+use tokio::time::timeout;
+
+use super::gate::{Gate, WAIT, until_somebody_waits};
+use super::support::app::{engine, payment, problem};
+use super::support::statements::app;
+use super::{CANCEL, FIND, RECORD, RECORD_OF_ANOTHER, TestDb, pool_at};
+
+#[tokio::test]
+async fn an_attempt_that_lost_its_race_waits_for_the_winners_answer_within_limits() {
+    let (db, proxy, app) = start().await;
+    let find = proxy.on(FIND, Action::Hold);
+    let refused = act(&app, RECORD_OF_ANOTHER).await;
+    assert!(find.is_reached());
+    assert_eq!(problem(&refused), (503, "try-again".to_owned()));
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(db.payments().await, 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_broke_its_transaction_stores_the_terminal_answer_within_limits() {
+    let (_db, proxy, app) = start().await;
+    let insert = proxy.on(&format!("insert into {RECORD}"), Action::HoldAnswer);
+    let broken = act(&app, "commit").await;
+    assert!(insert.is_reached());
+    assert_eq!(problem(&broken), (500, "transaction-broken".to_owned()));
+}
+
+#[tokio::test]
+async fn word_to_stop_a_statement_that_comes_late_stops_nobody_elses() {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let pool = pool_at(proxy.url(), 2).await;
+    let app = super::support::app::app(Idempotency::new(pool.clone()));
+    let cancel = proxy.on(CANCEL, Action::Hold);
+    let stopped = payment("/in-time").key("k").send(&app).await;
+    assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
+    assert!(cancel.is_reached());
+
+    let direct = db.pool().await;
+    let mut gate = Gate::shut(&direct).await;
+    let mut next = pool.acquire().await.unwrap();
+    let statement = tokio::spawn(async move { next.execute(WAIT).await.map(|_| ()) });
+    until_somebody_waits(&direct).await;
+    cancel.resume();
+    // The other connection comes back when the database has acted.
+    drop(pool.acquire().await.unwrap());
+    gate.open().await;
+    statement.await.unwrap().unwrap();
+}
+
+/// The application reaches its database through the proxy.
+async fn start() -> (TestDb, Proxy, Router) {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let pool = pool_at(proxy.url(), 10).await;
+    let app = app(Idempotency::new(pool), std::sync::Arc::default());
+    (db, proxy, app)
+}
+
+/// The answer of a handler that runs this statement.
+async fn act(app: &Router, sql: &str) -> Answer {
+    let act = payment("/act-in-time").key("k").header("x-sql", sql);
+    let answered = timeout(Duration::from_secs(30), act.send(app)).await;
+    answered.unwrap()
+}

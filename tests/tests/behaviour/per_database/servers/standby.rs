@@ -1,0 +1,22 @@
+//! A node that takes no writes may lag behind the one that does. SQLite has one file.
+
+use idem_axum::Idempotency;
+use idem_tests::log::Log;
+
+use super::TestDb;
+use super::support::app::{app, engine, payment, problem};
+
+#[tokio::test]
+async fn a_standby_replays_nothing() {
+    let db = TestDb::new().await;
+    let primary = app(engine(&db).await);
+    let standby = app(Idempotency::new(db.read_only_pool().await));
+    let log = Log::shared();
+    let pay = payment("/payments").key("k");
+    assert_eq!(pay.send(&primary).await.status, 201);
+    let refused = pay.send(&standby).await;
+    assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
+    assert!(refused.header("retry-after").is_some());
+    assert!(log.text().contains("the idempotency store is read-only"));
+    assert!(pay.send(&primary).await.is_replay());
+}

@@ -1,0 +1,70 @@
+//! SQLite: a file per test.
+
+#[path = "../../admin/mod.rs"]
+mod admin;
+#[path = "../../faults/mod.rs"]
+mod faults;
+#[path = "../../http/mod.rs"]
+mod http;
+#[path = "../../inbox/mod.rs"]
+mod inbox;
+#[path = "../../rollout/mod.rs"]
+mod rollout;
+#[path = "../../support/mod.rs"]
+mod support;
+
+#[path = "../deferred_constraints.rs"]
+mod deferred_constraints;
+mod file_locks;
+mod processes;
+mod writer_queue;
+
+use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
+
+const RECORD: &str = "idem_record";
+const LETTER: &str = "idem_dead_letter";
+const ROLLOUT: &str = "idem_rollout";
+const KEEPS_NO_RECORD: &str = "create trigger keeps_no_record before insert on idem_record \
+    begin select raise(abort, 'refused'); end";
+const KEEPS_NO_PAYLOAD: &str = "create trigger keeps_no_payload before insert \
+    on idem_dead_letter when new.payload is not null \
+    begin select raise(abort, 'too large'); end";
+/// Ends the transaction it is in.
+const COMMITS: &str = "commit";
+const KEY: &str = "key";
+const ONE_WRITER: bool = true;
+/// Whether handlers let sqlx name their statements, as it does unless it is told otherwise.
+const IS_NAMED: bool = true;
+
+const SCOPE_AND_KEY: &str = "scope, key";
+const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
+const TEXT: &str = "text";
+
+/// What fails a migration, and what lets it pass again.
+const OBSTACLE: [&str; 2] = [
+    "alter table idem_record rename to kept; create view idem_record as select 1 as expires_at",
+    "drop view idem_record",
+];
+
+const COPIED_SQL: &str = concat!(
+    include_str!("../../../../../idem-core/migrations/sqlite/0001_record.sql"),
+    include_str!("../../../../../idem-core/migrations/sqlite/0002_dead_letter.sql"),
+    include_str!("../../../../../idem-core/migrations/sqlite/0003_rollout.sql")
+);
+
+/// Fails and ends the transaction, though not for those who look away.
+const FAILS: &str = "insert or rollback into payment (id) values (2)";
+
+/// There are no connections to end.
+const KILL_OTHERS: [&str; 2] = ["select 1 where false", ""];
+
+/// A handler with a `Tx` keeps every other writer out until it is done.
+const RACED: [&str; 1] = ["/outside"];
+
+/// Statements that only end when they are stopped.
+const ENDLESS: [&str; 2] = [
+    "with recursive n (n) as (select 1 union all select n + 1 from n) select max(n) from n",
+    "insert into payment (tenant, amount, reference) \
+        with recursive n (n) as (select 1 union all select n + 1 from n) \
+        select 'acme', max(n), '-' from n",
+];

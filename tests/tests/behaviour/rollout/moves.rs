@@ -1,0 +1,181 @@
+//! Modes change while attempts run, on one node before the other.
+
+use std::sync::Arc;
+
+use axum::Router;
+use idem_axum::RolloutMode::{Enforce, Observe, Off};
+use idem_axum::RolloutRule;
+use idem_axum::core::Idempotency;
+use idem_tests::http::Answer;
+use sqlx::AssertSqlSafe;
+use tokio::task::JoinHandle;
+
+use super::modes::{records, start_in};
+use super::support::app::{Gate, app, app_with, engine_in, has_paid, payment, problem};
+use super::{Db, ONE_WRITER, ROLLOUT, TestDb};
+
+/// An attempt that waits at the gate, in its transaction.
+pub async fn begin_at_gate(
+    plan: &str,
+) -> (
+    TestDb,
+    Idempotency<Db>,
+    Router,
+    Arc<Gate>,
+    JoinHandle<Answer>,
+) {
+    let (db, idem, _) = start_in(plan).await;
+    let gate = Arc::<Gate>::default();
+    let app = app_with(idem.clone(), Arc::clone(&gate));
+    let running = tokio::spawn({
+        let app = app.clone();
+        async move { payment("/gate").key("k").send(&app).await }
+    });
+    gate.entered.notified().await;
+    (db, idem, app, gate, running)
+}
+
+#[tokio::test]
+async fn an_observed_attempt_that_runs_keeps_an_enforced_one_out() {
+    let (db, idem, _, gate, running) = begin_at_gate("observe").await;
+    idem.rollout().set("*", Enforce);
+    let other = app(Idempotency::new(db.pool().await));
+    if !ONE_WRITER {
+        let elsewhere = payment("/gate").key("k").send(&other).await;
+        assert_eq!(problem(&elsewhere), (409, "in-flight".to_owned()));
+    }
+    gate.open.notify_one();
+    let first = running.await.unwrap();
+    assert!(has_paid(&first));
+    let retry = payment("/gate").key("k").send(&other).await;
+    assert!(retry.is_replay());
+    assert_eq!(retry.body, first.body);
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn who_waits_for_an_observed_attempt_gets_its_answer() {
+    let (db, idem, app, gate, running) = begin_at_gate("observe").await;
+    idem.rollout().set("*", Enforce);
+    let waiting = tokio::spawn(async move { payment("/gate").key("k").send(&app).await });
+    // It has queued when the node counts two attempts.
+    while idem.running() < 2 {
+        tokio::task::yield_now().await;
+    }
+    gate.open.notify_one();
+    let first = running.await.unwrap();
+    let waited = waiting.await.unwrap();
+    assert!(waited.is_replay(), "{waited:?}");
+    assert_eq!(waited.body, first.body);
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn an_attempt_ends_in_the_mode_it_began_in() {
+    let (db, idem, app, gate, running) = begin_at_gate("enforce").await;
+    idem.rollout().set("*", Off);
+    gate.open.notify_one();
+    assert!(has_paid(&running.await.unwrap()));
+    assert_eq!(records(&idem).await, 1);
+    idem.rollout().set("*", Enforce);
+    assert!(payment("/gate").key("k").send(&app).await.is_replay());
+    assert_eq!(db.payments().await, 1);
+}
+
+#[tokio::test]
+async fn a_node_that_only_observes_keeps_the_records_for_one_that_enforces() {
+    let (db, idem, observing) = start_in("observe").await;
+    let enforcing = app(engine_in(&db, "enforce").await);
+    let off = app(engine_in(&db, "off").await);
+    let pay = |key: &str| payment("/payments").key(key);
+    assert!(has_paid(&pay("observed").send(&observing).await));
+    assert!(pay("observed").send(&enforcing).await.is_replay());
+    // The two ways in which it is paid twice: whoever does not enforce comes second, or has left
+    // nothing behind.
+    assert!(has_paid(&pay("enforced").send(&enforcing).await));
+    assert!(has_paid(&pay("enforced").send(&observing).await));
+    assert!(has_paid(&pay("off").send(&off).await));
+    assert!(has_paid(&pay("off").send(&enforcing).await));
+    assert!(pay("off").send(&enforcing).await.is_replay());
+    assert_eq!((db.payments().await, records(&idem).await), (5, 3));
+}
+
+#[tokio::test]
+async fn a_table_moves_all_nodes() {
+    let (db, one, _) = start_in("observe").await;
+    let other = engine_in(&db, "observe; POST /refunds=off").await;
+    let rule: RolloutRule = "observe>enforce@25%".parse().unwrap();
+    one.publish_rollout("POST /payments", Some(rule))
+        .await
+        .unwrap();
+    assert_eq!(one.rollout().rule("POST /payments"), rule);
+    assert!(other.read_rollout().await.unwrap());
+    assert!(!other.read_rollout().await.unwrap());
+    let plan = "*=observe; POST /payments=observe>enforce@25%; POST /refunds=off";
+    assert_eq!(other.rollout().plan().to_string(), plan);
+
+    one.publish_rollout("*", Some(Enforce.into()))
+        .await
+        .unwrap();
+    one.publish_rollout("POST /payments", Some(Off.into()))
+        .await
+        .unwrap();
+    assert!(other.read_rollout().await.unwrap());
+    let plan = "*=enforce; POST /payments=off; POST /refunds=off";
+    assert_eq!(other.rollout().plan().to_string(), plan);
+    // A rule that is none stays what it was, and the others hold.
+    let spoil = format!("update {ROLLOUT} set rule = 'on' where rule = 'off'");
+    sqlx::raw_sql(AssertSqlSafe(spoil))
+        .execute(one.pool())
+        .await
+        .unwrap();
+    assert!(!other.read_rollout().await.unwrap());
+    assert_eq!(other.rollout().plan().to_string(), plan);
+
+    for operation in ["*", "POST /payments"] {
+        one.publish_rollout(operation, None).await.unwrap();
+    }
+    other.read_rollout().await.unwrap();
+    assert_eq!(
+        other.rollout().plan().to_string(),
+        "*=observe; POST /refunds=off"
+    );
+    assert_eq!(other.rollout().rule("POST /payments"), Observe.into());
+    // While it cannot be read the rules stay as they are.
+    one.publish_rollout("*", Some(Enforce.into()))
+        .await
+        .unwrap();
+    other.read_rollout().await.unwrap();
+    let drop = format!("drop table {ROLLOUT}");
+    sqlx::raw_sql(AssertSqlSafe(drop))
+        .execute(one.pool())
+        .await
+        .unwrap();
+    other.read_rollout().await.unwrap_err();
+    assert_eq!(other.rollout().rule("POST /payments"), Enforce.into());
+}
+
+#[tokio::test]
+async fn who_follows_the_table_is_moved_until_the_shutdown() {
+    let (db, one, _) = start_in("off").await;
+    let other = engine_in(&db, "off").await;
+    let following = tokio::spawn({
+        let other = other.clone();
+        async move {
+            other
+                .follow_rollout(std::time::Duration::from_millis(5))
+                .await;
+        }
+    });
+    one.publish_rollout("*", Some(Enforce.into()))
+        .await
+        .unwrap();
+    while other.rollout().rule("any") != Enforce.into() {
+        tokio::task::yield_now().await;
+    }
+    other
+        .shutdown(std::time::Duration::from_secs(10))
+        .await
+        .unwrap();
+    following.await.unwrap();
+}
