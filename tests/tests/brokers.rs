@@ -31,8 +31,8 @@ macro_rules! inbox {
     };
 }
 
-/// What can be tried where the ways to the broker and the database can be broken.
-macro_rules! broken_ways {
+/// What needs a network that fails between the worker and the database or the broker.
+macro_rules! network_faults {
     () => {
         #[path = "brokers/inbox_acknowledgements.rs"]
         mod inbox_acknowledgements;
@@ -44,8 +44,8 @@ macro_rules! broken_ways {
         mod inbox_redelivery;
         #[path = "brokers/inbox_relay.rs"]
         mod inbox_relay;
-        #[path = "brokers/ways.rs"]
-        mod ways;
+        #[path = "brokers/network_faults.rs"]
+        mod network_faults;
     };
 }
 
@@ -60,7 +60,7 @@ macro_rules! on_each_server {
             use idem_tests::postgres::{Db, FEATURE, TestDb, age_records};
 
             inbox!();
-            broken_ways!();
+            network_faults!();
             #[path = $queue]
             mod queue;
             $($item)*
@@ -74,7 +74,7 @@ macro_rules! on_each_server {
             use idem_tests::mysql::{Db, FEATURE, TestDb, age_records};
 
             inbox!();
-            broken_ways!();
+            network_faults!();
             #[path = $queue]
             mod queue;
             $($item)*

@@ -1,16 +1,16 @@
 //! Acknowledgements get lost on their way to the broker.
 
+use super::network_faults::NetworkFaults;
 use super::shop::Shop;
-use super::ways::Ways;
 
 #[tokio::test]
 async fn a_message_whose_acknowledgement_is_cut_off_is_redelivered_without_effect() {
     let shop = Shop::open().await;
-    let ways = Ways::of(&shop).await;
-    let _worker = ways.worker(&["--ack-wait", "500ms"]).await;
+    let faults = NetworkFaults::of(&shop).await;
+    let _worker = faults.worker(&["--ack-wait", "500ms"]).await;
     let mut all = Vec::new();
     for number in 0..10 {
-        let cut = ways.cut_acknowledgement();
+        let cut = faults.cut_acknowledgement();
         all.extend(shop.pay(number * 5..number * 5 + 5).await);
         cut.reached().await;
     }

@@ -31,7 +31,7 @@ async fn a_poison_message_does_not_take_its_batch_with_it() {
     })
     .await;
     until("it is a dead letter", async || {
-        let letters = shop.told(&["dead-letters"]).await.unwrap();
+        let letters = shop.command(&["dead-letters"]).await.unwrap();
         letters.starts_with("ledger m13 2 ")
     })
     .await;

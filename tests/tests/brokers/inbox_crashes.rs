@@ -2,8 +2,8 @@
 
 use idem_tests::proxy::Action;
 
+use super::network_faults::NetworkFaults;
 use super::shop::{CONSUMERS, Shop, until};
-use super::ways::Ways;
 
 #[tokio::test]
 async fn of_100_messages_with_effects_whose_worker_is_killed_before_it_acknowledges_none_has_two() {
@@ -15,10 +15,10 @@ async fn of_100_messages_with_effects_whose_worker_is_killed_before_it_acknowled
         all.extend(ids.clone());
         let awaited = all.len() * CONSUMERS.len();
         while shop.effects().await.count() < awaited {
-            let ways = Ways::of(&shop).await;
-            let more = ways.lose_acknowledgements();
+            let faults = NetworkFaults::of(&shop).await;
+            let more = faults.lose_acknowledgements();
             let goal = awaited.min(shop.effects().await.count() + more);
-            let mut victim = ways
+            let mut victim = faults
                 .worker(&["--ack-wait", "1s", "--max-attempts", "1000"])
                 .await;
             until("more messages have effects", async || {
@@ -46,12 +46,12 @@ async fn a_worker_that_is_killed_before_it_hears_of_its_commits_leaves_each_effe
     let shop = Shop::open().await;
     let mut all = Vec::new();
     for number in 0..20 {
-        let ways = Ways::of(&shop).await;
-        let mut victim = ways
+        let faults = NetworkFaults::of(&shop).await;
+        let mut victim = faults
             .worker(&["--ack-wait", "500ms", "--max-attempts", "1000"])
             .await;
         let action = [Action::HoldAnswer, Action::Hold][number % 2];
-        let commit = ways.db.on_nth(number / 2 + 1, "commit", action);
+        let commit = faults.db.on_nth(number / 2 + 1, "commit", action);
         let first = u32::try_from(number).unwrap() * 10;
         all.extend(shop.pay(first..first + 10).await);
         commit.reached().await;

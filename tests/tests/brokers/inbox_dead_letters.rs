@@ -11,7 +11,7 @@ async fn a_message_that_is_redriven_after_its_cause_has_gone_takes_effect_once()
     let _worker = shop.worker(&["--max-attempts", "2"]).await;
     let all = shop.pay(10..15).await;
     until("it is a dead letter", async || {
-        let letters = shop.told(&["dead-letters"]).await.unwrap();
+        let letters = shop.command(&["dead-letters"]).await.unwrap();
         letters.starts_with("ledger m13 2 ")
     })
     .await;
@@ -22,11 +22,13 @@ async fn a_message_that_is_redriven_after_its_cause_has_gone_takes_effect_once()
     assert_eq!(shop.effects().await.of("m13"), (0, 1));
 
     sqlx::raw_sql(accept).execute(&shop.pool).await.unwrap();
-    shop.told(&["redrive", "ledger", "m13"]).await.unwrap();
+    shop.command(&["redrive", "ledger", "m13"]).await.unwrap();
     shop.each_takes_effect_once(&all).await;
-    assert_eq!(shop.told(&["dead-letters"]).await.unwrap(), "");
+    assert_eq!(shop.command(&["dead-letters"]).await.unwrap(), "");
 
-    shop.told(&["redrive", "ledger", "m13"]).await.unwrap_err();
+    shop.command(&["redrive", "ledger", "m13"])
+        .await
+        .unwrap_err();
     shop.redeliver(13).await;
     shop.each_takes_effect_once(&all).await;
 }
@@ -44,10 +46,10 @@ async fn a_redriven_message_that_fails_again_is_a_dead_letter_again() {
             worker.log().matches(parked).count() == times
         })
         .await;
-        let letters = shop.told(&["dead-letters"]).await.unwrap();
+        let letters = shop.command(&["dead-letters"]).await.unwrap();
         assert!(letters.starts_with("ledger m13 2 "), "{letters}");
         if times == 1 {
-            shop.told(&["redrive", "ledger", "m13"]).await.unwrap();
+            shop.command(&["redrive", "ledger", "m13"]).await.unwrap();
         }
     }
 }
@@ -58,7 +60,7 @@ async fn a_message_that_cannot_be_read_is_a_dead_letter_of_every_consumer() {
     let _worker = shop.worker(&["--max-attempts", "2"]).await;
     shop.publish("unreadable", "no event").await;
     until("both have given up", async || {
-        let letters = shop.told(&["dead-letters"]).await.unwrap();
+        let letters = shop.command(&["dead-letters"]).await.unwrap();
         let mut lines = letters.lines();
         lines
             .next()

@@ -2,22 +2,22 @@
 
 use idem_tests::proxy::Action;
 
+use super::network_faults::NetworkFaults;
 use super::shop::Shop;
-use super::ways::Ways;
 
 #[tokio::test]
 async fn while_the_database_is_away_no_message_is_lost() {
     let shop = Shop::open().await;
-    let ways = Ways::of(&shop).await;
-    let _worker = ways.worker(&["--ack-wait", "500ms"]).await;
+    let faults = NetworkFaults::of(&shop).await;
+    let _worker = faults.worker(&["--ack-wait", "500ms"]).await;
     let mut all = Vec::new();
     for number in 0..3 {
-        let commit = ways.db.on_nth(2, "commit", Action::CutAnswer);
+        let commit = faults.db.on_nth(2, "commit", Action::CutAnswer);
         all.extend(shop.pay(number * 10..number * 10 + 10).await);
         commit.reached().await;
-        ways.db.go_down();
+        faults.db.go_down();
         all.extend(shop.pay(number * 10 + 100..number * 10 + 110).await);
-        ways.db.come_up();
+        faults.db.come_up();
     }
     shop.each_takes_effect_once(&all).await;
 }

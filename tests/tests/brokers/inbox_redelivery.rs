@@ -2,18 +2,18 @@
 
 use idem_tests::proxy::Action;
 
+use super::network_faults::NetworkFaults;
 use super::shop::{Shop, until};
-use super::ways::Ways;
 
 #[tokio::test]
 async fn a_message_that_is_redelivered_while_its_first_worker_handles_it_takes_effect_once() {
     let shop = Shop::open().await;
-    let ways = Ways::of(&shop).await;
-    let insert = ways.db.on("insert into ledger_entry", Action::Hold);
-    let first = ways.worker(&["--ack-wait", "500ms"]).await;
+    let faults = NetworkFaults::of(&shop).await;
+    let insert = faults.db.on("insert into ledger_entry", Action::Hold);
+    let first = faults.worker(&["--ack-wait", "500ms"]).await;
     let ids = shop.pay([1]).await;
     insert.reached().await;
-    ways.lose_broker();
+    faults.lose_broker();
     let second = shop.worker(&["--ack-wait", "500ms"]).await;
     until("the second is told that the first handles it", async || {
         second
@@ -34,13 +34,13 @@ async fn a_message_that_is_redelivered_while_its_first_worker_handles_it_takes_e
 #[tokio::test]
 async fn a_message_whose_first_worker_dies_while_it_handles_it_is_handled_by_the_next() {
     let shop = Shop::open().await;
-    let ways = Ways::of(&shop).await;
-    let insert = ways.db.on("insert into ledger_entry", Action::Hold);
-    let mut first = ways.worker(&["--ack-wait", "500ms"]).await;
+    let faults = NetworkFaults::of(&shop).await;
+    let insert = faults.db.on("insert into ledger_entry", Action::Hold);
+    let mut first = faults.worker(&["--ack-wait", "500ms"]).await;
     let ids = shop.pay([1]).await;
     insert.reached().await;
     let _second = shop.worker(&["--ack-wait", "500ms"]).await;
     first.kill().await;
-    drop(ways);
+    drop(faults);
     shop.each_takes_effect_once(&ids).await;
 }

@@ -2,18 +2,18 @@
 
 use idem_tests::proxy::Action;
 
+use super::network_faults::NetworkFaults;
 use super::shop::Shop;
-use super::ways::Ways;
 
 #[tokio::test]
 async fn an_event_that_is_published_and_not_forgotten_is_published_again_without_effect() {
     let shop = Shop::open().await;
     let mut all = Vec::new();
     for number in 0..10 {
-        let ways = Ways::of(&shop).await;
+        let faults = NetworkFaults::of(&shop).await;
         let action = [Action::Hold, Action::HoldAnswer][usize::try_from(number).unwrap() % 2];
-        let delete = ways.db.on("delete from event", action);
-        let mut victim = ways.worker(OPTIONS).await;
+        let delete = faults.db.on("delete from event", action);
+        let mut victim = faults.worker(OPTIONS).await;
         all.extend(shop.pay(number * 5..number * 5 + 5).await);
         delete.reached().await;
         victim.kill().await;

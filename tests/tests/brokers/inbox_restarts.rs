@@ -19,5 +19,5 @@ async fn a_message_that_waits_while_its_worker_starts_anew_ten_times_is_no_dead_
     }
     let _worker = shop.worker(&["--ack-wait", "500ms"]).await;
     shop.each_takes_effect_once(&all).await;
-    assert_eq!(shop.told(&["dead-letters"]).await.unwrap(), "");
+    assert_eq!(shop.command(&["dead-letters"]).await.unwrap(), "");
 }

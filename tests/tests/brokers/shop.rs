@@ -35,8 +35,8 @@ impl Shop {
         start_worker(FEATURE, &self.db.url(), &self.broker.url(), options).await
     }
 
-    /// What the worker prints when it is told this; an error is what it prints on standard error.
-    pub async fn told(&self, command: &[&str]) -> Result<String, String> {
+    /// Runs a command of the worker: what it prints, or what it prints on standard error where it fails.
+    pub async fn command(&self, command: &[&str]) -> Result<String, String> {
         let mut worker = worker(FEATURE, &self.db.url(), &self.broker.url());
         let output = worker.args(command).output().await.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

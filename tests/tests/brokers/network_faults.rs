@@ -1,4 +1,4 @@
-//! The ways of a worker to its database and its broker, which can be broken.
+//! Faults of the network between a worker and its database or its broker.
 
 use idem_tests::process::{Process, start_worker};
 use idem_tests::proxy::{Action, Proxy, Trap};
@@ -7,12 +7,12 @@ use super::shop::Shop;
 use super::{ACK, FEATURE};
 
 /// A proxy before the database, and one before the broker if that is elsewhere.
-pub struct Ways {
+pub struct NetworkFaults {
     pub db: Proxy,
     broker: Option<Proxy>,
 }
 
-impl Ways {
+impl NetworkFaults {
     pub async fn of(shop: &Shop) -> Self {
         let url = shop.broker.url();
         Self {
@@ -24,7 +24,7 @@ impl Ways {
         }
     }
 
-    /// Starts a worker that has no other ways.
+    /// Starts a worker that reaches both through the proxies.
     pub async fn worker(&self, options: &[&str]) -> Process {
         let broker = self.broker.as_ref().map_or("embedded", Proxy::url);
         start_worker(FEATURE, self.db.url(), broker, options).await
