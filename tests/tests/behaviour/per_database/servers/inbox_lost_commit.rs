@@ -2,7 +2,7 @@
 
 use idem_axum::Idempotency;
 use idem_axum::core::{
-    ConsumerPolicy, Inbox, Message, MessageOutcome, ProcessError, Processed, Settlement,
+    ConsumerPolicy, Error, Inbox, Message, MessageOutcome, ProcessError, Processed, Settlement,
 };
 use idem_tests::proxy::{Action, Proxy};
 
@@ -162,4 +162,38 @@ async fn no_message_of_the_inbox_is_parked_without_its_letter() {
         .unwrap();
     assert_eq!(records, kept);
     assert!(letters(&inbox).await > 0);
+}
+
+/// Nothing that an operator changes is called unchanged where that is not known.
+#[tokio::test]
+async fn a_lost_commit_of_a_re_drive_or_a_discard_is_an_unknown_outcome() {
+    let (_db, proxy, inbox) = start().await;
+    for (action, takes_effect) in [(Action::CutAnswer, true), (Action::Cut, false)] {
+        let id = format!("{action:?}");
+        for delivery in [1, 2] {
+            let failed = fail(&inbox, &id, delivery).await;
+            assert!(failed.is_err(), "{failed:?}");
+        }
+        let parked = inbox.dead_letter("billing", &id).await.unwrap().unwrap();
+
+        let commit = proxy.on(COMMIT, action);
+        let redriven = inbox.redrive(&parked).await;
+        assert!(commit.is_reached());
+        assert!(
+            matches!(redriven, Err(Error::OutcomeUnknown)),
+            "{redriven:?}"
+        );
+        let letter = inbox.dead_letter("billing", &id).await.unwrap().unwrap();
+        assert_eq!(letter.redriven_at.is_some(), takes_effect, "{id}");
+
+        let commit = proxy.on(COMMIT, action);
+        let discarded = inbox.discard(&letter).await;
+        assert!(commit.is_reached());
+        assert!(
+            matches!(discarded, Err(Error::OutcomeUnknown)),
+            "{discarded:?}"
+        );
+        let letter = inbox.dead_letter("billing", &id).await.unwrap();
+        assert_eq!(letter.is_none(), takes_effect, "{id}");
+    }
 }
