@@ -9,7 +9,7 @@
 
 #![cfg_attr(
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    expect(dead_code, unused_imports, reason = "no database is chosen")
+    expect(dead_code, reason = "no database is chosen")
 )]
 
 mod admin;
@@ -34,7 +34,7 @@ mod rollout;
 mod store;
 
 pub use admin::records::Invalidated;
-pub use admin::view::{RecordCount, RecordFilter, RecordState, RecordView};
+pub use admin::view::{RecordCount, RecordState, RecordView};
 pub use attempt::fresh::Fresh;
 pub use attempt::session::Effects;
 pub use attempt::tx::Tx;
@@ -53,6 +53,7 @@ pub use model::fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
 pub use model::key::{IdempotencyKey, InvalidKey};
 pub use model::policy::{Isolation, Policy, WhileRunning};
 pub use model::record::{Completion, InvalidOperation, Operation, RecordName};
+pub use model::record_filter::RecordFilter;
 pub use model::scope::{InvalidScope, Scope};
 pub use node::admission::Admission;
 pub use observe::ObservedAttempt;

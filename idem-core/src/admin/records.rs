@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::view::{RecordCount, RecordFilter, RecordView, merge};
+use super::view::{RecordCount, RecordView, merge};
 use crate::attempt::commit::commit;
 use crate::attempt::session::{END_LIMIT, Effects, Session};
 use crate::error::claim_error;
 use crate::node::Node;
 use crate::store::{Backend, Opening};
-use crate::{Error, Fingerprint, Idempotency, Policy, RecordName};
+use crate::{Error, Fingerprint, Idempotency, Policy, RecordFilter, RecordName};
 
 /// What has become of an invalidation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,4 +5,5 @@ pub(crate) mod fingerprint;
 pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod record;
+pub(crate) mod record_filter;
 pub(crate) mod scope;
