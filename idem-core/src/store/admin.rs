@@ -1,15 +1,21 @@
-//! What operators ask of the records.
+//! The statements behind an operator's view of the records.
 
 use futures_util::future::BoxFuture;
-use sqlx::Database;
 
-use super::sealed;
-use crate::{RecordFilter, RecordName};
+use super::sealed::Sealed;
+use crate::model::record::RecordName;
+use crate::model::record_filter::RecordFilter;
 
-/// The records as operators see them: their names and their state, never their answers.
+/// Lists, counts and deletes records. It never reads a stored answer.
 #[doc(hidden)]
-pub trait Records: sealed::Sealed + Database {
-    /// Lists records behind a name in the order of the primary key.
+pub trait Records: Sealed {
+    /// Lists up to `limit` records in the order of the primary key, after the name `after`.
+    ///
+    /// It reads what is committed, live or expired, and holds nothing afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
     fn records<'a>(
         conn: &'a mut Self::Connection,
         filter: &'a RecordFilter,
@@ -17,17 +23,25 @@ pub trait Records: sealed::Sealed + Database {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>>;
 
-    /// Counts records by operation, state and age.
+    /// Counts all records by operation, status, expiry and age. It reads the whole table.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
     fn count(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<StoredCount>>>;
 
-    /// Deletes a record. `false`: there was none.
+    /// Deletes a record, in the transaction of an attempt. `false`: it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
     fn invalidate<'a>(
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 }
 
-/// A record without its answer.
+/// A record without its stored answer.
 #[derive(Debug)]
 pub struct StoredView {
     pub(crate) scope: String,
@@ -37,18 +51,20 @@ pub struct StoredView {
     pub(crate) reference: Option<String>,
     /// Milliseconds since 1970.
     pub(crate) created_at: i64,
+    /// Milliseconds since 1970.
     pub(crate) expires_at: i64,
     pub(crate) expired: bool,
+    /// The length of the stored headers and body.
     pub(crate) bytes: i64,
 }
 
-/// Records of one operation, status and age.
+/// The number of records of one operation, status, expiry and age.
 #[derive(Debug)]
 pub struct StoredCount {
     pub(crate) operation: String,
     pub(crate) status: i16,
     pub(crate) expired: bool,
-    /// 0: of the last hour, 1: of the last day, 2: older.
+    /// 0: stored in the last hour, 1: in the last day, 2: before.
     pub(crate) age: i32,
     pub(crate) records: i64,
 }

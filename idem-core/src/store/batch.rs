@@ -1,62 +1,79 @@
-//! What the inbox asks of a database about many messages in one transaction.
+//! The statements for many messages in one transaction.
 
 use futures_util::future::BoxFuture;
-use sqlx::Database;
 
-use super::{Backend, NewRecord, StoredRecord};
-use crate::RecordName;
+use super::records::{NewRecord, StoredRecord};
+use super::sealed::Sealed;
+use crate::model::record::RecordName;
 
-/// Claims and completions of many messages at once, in a transaction without a name of its own.
+/// Claims and completes many messages in one transaction, opened without a name of its own.
 #[doc(hidden)]
-pub trait Batches: Database {
-    /// Probes for running attempts of these names, then reads their records: one of each, in
-    /// this order.
+pub trait Batches: Sealed {
+    /// Takes the locks of these names that are free, then reads their records: one result for each
+    /// name, in this order.
+    ///
+    /// It waits for no other attempt. The connection holds the locks until the transaction ends.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The caller must roll back then.
     fn claim_all<'a>(
         conn: &'a mut Self::Connection,
-        opened: &'a mut <Self as Backend>::Opened,
+        opened: &'a mut Self::Opened,
         names: &'a [&'a RecordName],
-    ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>>
-    where
-        Self: Backend;
+    ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>>;
 
-    /// Inserts the records, or replaces expired ones. `false`: a live one stands in the place of
-    /// one of them. They share their status, their ttl and empty parts of a completion.
+    /// Inserts records, or replaces expired ones. `false`: a live record exists for one of them, and
+    /// the caller must roll back.
+    ///
+    /// The records must have the same status and ttl, and no headers and body.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The caller must roll back then.
     fn insert_all<'a>(
         conn: &'a mut Self::Connection,
         records: &'a [NewRecord<'a>],
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 
-    /// Leaves the savepoint of one message and sets that of the next. What a handler has set for the
-    /// transaction is undone in between, where the database can.
+    /// Releases the savepoint of one message and sets that of the next. Settings that the handler has
+    /// changed for the transaction are restored in between, where the database can.
+    ///
+    /// # Errors
+    ///
+    /// As for [`savepoint`](Self::savepoint).
     fn next_savepoint<'a>(
         conn: &'a mut Self::Connection,
-        _: &'a <Self as Backend>::Opened,
-    ) -> BoxFuture<'a, sqlx::Result<bool>>
-    where
-        Self: Backend,
-    {
+        _: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Self::savepoint(conn, NEXT)
     }
 
-    /// Sets, leaves or goes back to savepoints. `false`: the database had rolled the whole
-    /// transaction back by itself, and nothing of it has been committed.
+    /// Runs statements about savepoints. `false`: the database has rolled the whole transaction back by
+    /// itself, so nothing of it is committed.
+    ///
+    /// # Errors
+    ///
+    /// A fault `GuardLost` if the savepoint does not exist: a handler has ended the transaction.
     fn savepoint<'a>(
         conn: &'a mut Self::Connection,
         text: &'static str,
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 }
 
+/// Sets the savepoint of a message.
 pub(crate) const SET: &str = "savepoint idem_message";
+/// Releases the savepoint of a message.
 pub(crate) const LEAVE: &str = "release savepoint idem_message";
 const NEXT: &str = "release savepoint idem_message; savepoint idem_message";
 
-/// What was found of one message.
+/// What the database said of one message when it was claimed.
 #[derive(Debug)]
 pub struct Seen {
     /// No other attempt at it runs, as far as the database can tell.
     pub(crate) is_free: bool,
-    /// Its record, live or expired.
+    /// Its stored record, live or expired.
     pub(crate) found: Option<StoredRecord>,
-    /// Its handling has failed before.
+    /// It has failed before, and its attempts are counted.
     pub(crate) has_failed: bool,
 }

@@ -1,35 +1,55 @@
-//! What the inbox asks of a database about messages whose handling has failed.
+//! The statements about messages that have failed: attempts are counted, and dead letters kept.
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::Database;
 
-use super::sealed;
-use crate::RecordName;
+use super::sealed::Sealed;
+use crate::model::record::RecordName;
 
-/// The table of messages whose handling has failed: counted, parked, handed back.
+/// The table of messages that have failed: each row is a count of attempts, and a dead letter once it
+/// is parked.
 #[doc(hidden)]
-pub trait Letters: sealed::Sealed + Database {
-    /// Counts an attempt at a message, and says how many there were with it.
+pub trait Letters: Sealed {
+    /// Counts an attempt at a message, and returns the number of attempts with this one.
+    ///
+    /// A count that has expired begins at 1 again. The row stays locked until the transaction ends.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The caller must roll back then.
     fn count_attempt<'a>(
         conn: &'a mut Self::Connection,
         attempt: &'a NewAttempt<'a>,
     ) -> BoxFuture<'a, sqlx::Result<i32>>;
 
-    /// Makes a counted message a dead letter.
+    /// Makes a counted message a dead letter, in the transaction that stores its record.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The caller must roll back then.
     fn park<'a>(
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
-    /// Forgets a message that is handled at last.
+    /// Deletes the count of a message that was handled, in the transaction that stores its record.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The caller must roll back then.
     fn settle<'a>(
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
-    /// Lists dead letters with larger ids than `after`; those of one message, if it is given.
+    /// Lists up to `limit` dead letters of an operation with ids above `after`, or those of one message.
+    ///
+    /// It reads what is committed, and holds nothing afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
     fn letters<'a>(
         conn: &'a mut Self::Connection,
         operation: &'a str,
@@ -38,8 +58,12 @@ pub trait Letters: sealed::Sealed + Database {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>>;
 
-    /// Lets a dead letter be handled again: deletes the record of status `parked` in its way.
-    /// `false`: there is no such letter.
+    /// Lets a dead letter be handled again: sets its count to 0 and deletes its record, if the record
+    /// has the status `parked`. `false`: no such dead letter exists.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The caller must roll back then.
     fn redrive<'a>(
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
@@ -47,16 +71,35 @@ pub trait Letters: sealed::Sealed + Database {
         parked: u16,
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 
-    /// Forgets a dead letter. `false`: there is no such letter.
+    /// Deletes a dead letter. `false`: no such dead letter exists. Its record stays.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
     fn discard(conn: &mut Self::Connection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>>;
 
     /// Counts the dead letters of all consumers.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
     fn count_letters(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<i64>>;
 
-    /// Deletes up to `limit` counts that have expired.
+    /// Deletes up to `limit` counts that have expired, and commits. Dead letters and rows that others
+    /// have locked are left out.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database; nothing is deleted then.
     fn sweep_letters(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
 
-    /// Deletes up to `limit` letters of a scope, parked or not.
+    /// Deletes up to `limit` counts and dead letters of a scope, and commits.
+    ///
+    /// It waits for rows that others have locked.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database; nothing is deleted then.
     fn erase_letters<'a>(
         conn: &'a mut Self::Connection,
         scope: &'a str,
@@ -64,12 +107,12 @@ pub trait Letters: sealed::Sealed + Database {
     ) -> BoxFuture<'a, sqlx::Result<u64>>;
 }
 
-/// An attempt at a message that has failed, or may fail without anybody left to say so.
+/// An attempt to count: one that has failed, or one that begins and may crash its worker.
 #[derive(Clone, Copy, Debug)]
 pub struct NewAttempt<'a> {
     pub(crate) name: &'a RecordName,
     pub(crate) message_id: &'a [u8],
-    /// It was not counted before it began.
+    /// It was not counted when it began.
     pub(crate) is_new: bool,
     pub(crate) error: Option<&'a str>,
     pub(crate) reference: Option<&'a str>,
@@ -78,7 +121,7 @@ pub struct NewAttempt<'a> {
     pub(crate) retention: Duration,
 }
 
-/// A dead letter as it stands in its row.
+/// A dead letter as it was read from its row.
 #[derive(Debug)]
 pub struct StoredLetter {
     pub(crate) id: i64,
@@ -91,5 +134,6 @@ pub struct StoredLetter {
     pub(crate) payload: Option<Vec<u8>>,
     /// Milliseconds since 1970.
     pub(crate) parked_at: i64,
+    /// Milliseconds since 1970, if it was redriven since.
     pub(crate) redriven_at: Option<i64>,
 }

@@ -1,24 +1,37 @@
-//! The table in which all nodes find how much of its work the attribute does.
+//! The statements about the table of rollout rules, which all nodes read.
 
 use futures_util::future::BoxFuture;
-use sqlx::Database;
 
-use super::sealed;
+use super::sealed::Sealed;
 
 /// The rules of a rollout, by operation.
 #[doc(hidden)]
-pub trait Rollouts: sealed::Sealed + Database {
-    /// All rules, as they were written.
+pub trait Rollouts: Sealed {
+    /// Reads all rules: pairs of operation and rule, as they were written.
+    ///
+    /// It reads what is committed, and holds nothing afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
     fn rollout(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>>;
 
-    /// Sets the rule of an operation.
+    /// Sets the rule of an operation, and commits.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database; the rule is as it was then.
     fn set_rollout<'a>(
         conn: &'a mut Self::Connection,
         operation: &'a str,
         rule: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
-    /// Deletes the rule of an operation.
+    /// Deletes the rule of an operation, if there is one, and commits.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database; the rule is as it was then.
     fn clear_rollout<'a>(
         conn: &'a mut Self::Connection,
         operation: &'a str,

@@ -2,12 +2,12 @@
 
 use futures_util::future::BoxFuture;
 use sqlx::mysql::MySqlConnection;
-use sqlx::{MySql, Row};
+use sqlx::{FromRow, MySql};
 
-use super::flag;
-use super::statement::{afresh, leave};
-use crate::store::{Records, StoredCount, StoredView};
-use crate::{RecordFilter, RecordName};
+use super::statement::{afresh, leave, named};
+use crate::model::record::RecordName;
+use crate::model::record_filter::RecordFilter;
+use crate::store::admin::{Records, StoredCount, StoredView};
 
 impl Records for MySql {
     fn records<'a>(
@@ -40,21 +40,7 @@ impl Records for MySql {
             afresh(conn).await?;
             let rows = rows.bind(limit).fetch_all(&mut *conn).await?;
             leave(conn).await?;
-            rows.iter()
-                .map(|row| {
-                    Ok(StoredView {
-                        scope: row.try_get("scope")?,
-                        operation: row.try_get("operation")?,
-                        key: row.try_get("key")?,
-                        status: row.try_get("status")?,
-                        reference: row.try_get("reference")?,
-                        created_at: row.try_get("created_at")?,
-                        expires_at: row.try_get("expires_at")?,
-                        expired: flag(row, "expired")?,
-                        bytes: row.try_get("bytes")?,
-                    })
-                })
-                .collect()
+            rows.iter().map(StoredView::from_row).collect()
         })
     }
 
@@ -72,18 +58,7 @@ impl Records for MySql {
             afresh(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
             leave(conn).await?;
-            rows.iter()
-                .map(|row| {
-                    let age: i64 = row.try_get("age")?;
-                    Ok(StoredCount {
-                        operation: row.try_get("operation")?,
-                        status: row.try_get("status")?,
-                        expired: flag(row, "expired")?,
-                        age: i32::try_from(age).unwrap_or(2),
-                        records: row.try_get("records")?,
-                    })
-                })
-                .collect()
+            rows.iter().map(StoredCount::from_row).collect()
         })
     }
 
@@ -95,10 +70,7 @@ impl Records for MySql {
             let delete = sqlx::query(
                 "delete from idem_record where scope = ? and operation = ? and `key` = ?",
             );
-            let delete = delete
-                .bind(name.scope.as_str().as_bytes())
-                .bind(name.operation.as_str().as_bytes())
-                .bind(name.key.as_str().as_bytes());
+            let delete = named(delete, name);
             Ok(delete.execute(conn).await?.rows_affected() > 0)
         })
     }

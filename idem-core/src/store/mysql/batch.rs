@@ -4,20 +4,26 @@ use futures_util::future::BoxFuture;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, MySql, QueryBuilder, Row};
 
-use super::error::{DUPLICATE_KEY, Ran, number, run_unless_rolled_back};
-use super::{Opened, flag, message, stored};
-use crate::RecordName;
-use crate::store::{Batches, FORMAT, NewRecord, Seen};
+use super::begin::begin_text;
+use super::error::{DUPLICATE_KEY, number};
+use super::name::{lock_of, table};
+use super::open_attempt::OpenAttempt;
+use super::savepoint::{SavepointOutcome, run_unless_rolled_back};
+use super::statement::{AFRESH, COMMITTED, run};
+use crate::model::record::RecordName;
+use crate::store::batch::{Batches, Seen};
+use crate::store::records::{FORMAT, NewRecord, micros};
+use crate::store::row::joined_record;
 
 impl Batches for MySql {
     fn claim_all<'a>(
         conn: &'a mut MySqlConnection,
-        opened: &'a mut Opened,
+        opened: &'a mut OpenAttempt,
         names: &'a [&'a RecordName],
     ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
         Box::pin(async move {
             opened.locks = names.iter().map(|name| name.lock_id()).collect();
-            let text = message::claim_all(opened, names);
+            let text = claim_text(opened, names);
             // The rows of the locks, then as many of the records.
             let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
             let (free, found) = rows
@@ -28,11 +34,10 @@ impl Batches for MySql {
             }
             let mut seen = Vec::with_capacity(names.len());
             for (is_free, row) in in_order(free)?.into_iter().zip(in_order(found)?) {
-                let format = row.try_get::<Option<i16>, _>("format")?;
                 seen.push(Seen {
-                    is_free: flag(is_free, "free")?,
-                    found: format.map(|_| stored(row)).transpose()?,
-                    has_failed: flag(row, "has_failed")?,
+                    is_free: is_free.try_get("free")?,
+                    found: joined_record(row)?,
+                    has_failed: row.try_get("has_failed")?,
                 });
             }
             Ok(seen)
@@ -53,7 +58,7 @@ impl Batches for MySql {
             }
             // What has expired is in the way, or what another node has committed.
             let names: Vec<_> = records.iter().map(|record| record.name).collect();
-            super::run(conn, message::delete_expired(&names)).await?;
+            run(conn, delete_expired_text(&names)).await?;
             match insert(conn, records).await {
                 Err(error) if number(&error) == Some(DUPLICATE_KEY) => Ok(false),
                 inserted => inserted.map(|()| true),
@@ -67,14 +72,40 @@ impl Batches for MySql {
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
             match run_unless_rolled_back(conn, text).await? {
-                Ran::Done => Ok(true),
-                Ran::RolledBackBefore => Ok(false),
+                SavepointOutcome::Done => Ok(true),
+                SavepointOutcome::RolledBackBefore => Ok(false),
             }
         })
     }
 }
 
-/// The server may join them in another order.
+/// Tries the locks of many messages, then reads their records: rows for the one, then the other.
+///
+/// As for one, the records are read before the transaction that the handlers see: in one that may
+/// read what never commits, or locks the gaps that others insert into, nothing is read of them.
+fn claim_text(opened: &OpenAttempt, names: &[&RecordName]) -> String {
+    let numbered = opened.locks.iter().enumerate();
+    let tried = numbered.map(|(number, lock)| format!("select {number} as number, '{lock}' as id"));
+    format!(
+        "select l.number, coalesce(get_lock({}, 0), 0) as free from ({}) as l limit {}; \
+         {AFRESH}; {COMMITTED}select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
+           and d.operation = n.operation and d.`key` = n.`key`) as has_failed, \
+         r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
+         r.reference, r.expires_at <= utc_timestamp(6) as expired, \
+         timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
+         from ({}) as n left join idem_record as r \
+         on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key` limit {}; \
+         {AFRESH}; {}",
+        lock_of("l.id"),
+        tried.collect::<Vec<_>>().join(" union all "),
+        names.len(),
+        table(names),
+        names.len(),
+        begin_text(opened.isolation, &opened.guard)
+    )
+}
+
+/// The rows by their number: the server may join them in another order.
 fn in_order(rows: &[MySqlRow]) -> sqlx::Result<Vec<&MySqlRow>> {
     let mut numbered = Vec::with_capacity(rows.len());
     for row in rows {
@@ -99,14 +130,24 @@ async fn insert(conn: &mut MySqlConnection, records: &[NewRecord<'_>]) -> sqlx::
             .push_bind(FORMAT)
             .push_bind(version)
             .push_bind(digest)
-            .push_bind(i16::try_from(record.completion.status).unwrap_or(i16::MAX))
+            .push_bind(record.status())
             .push("''")
             .push("''")
             .push_bind(record.reference())
             .push("utc_timestamp(6)")
             .push("utc_timestamp(6) + interval ")
-            .push_bind_unseparated(i64::try_from(record.ttl.as_micros()).unwrap_or(i64::MAX))
+            .push_bind_unseparated(micros(record.ttl))
             .push_unseparated(" microsecond");
     });
     insert.build().execute(conn).await.map(|_| ())
+}
+
+/// Of these names alone, and without a lock on what is not there.
+fn delete_expired_text(names: &[&RecordName]) -> String {
+    format!(
+        "/*M!100000 set statement sql_safe_updates = 0 for */ delete r from ({}) as n \
+         straight_join idem_record as r on r.scope = n.scope and r.operation = n.operation \
+         and r.`key` = n.`key` where r.expires_at <= utc_timestamp(6)",
+        table(names)
+    )
 }

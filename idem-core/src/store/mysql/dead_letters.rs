@@ -1,13 +1,14 @@
 //! Messages of MariaDB or MySQL whose handling has failed.
 
 use futures_util::future::BoxFuture;
-use sqlx::mysql::{MySqlConnection, MySqlRow};
-use sqlx::{MySql, Row};
+use sqlx::mysql::MySqlConnection;
+use sqlx::{FromRow, MySql, Row};
 
 use super::name::hex;
-use super::statement::{afresh, leave, write};
-use crate::RecordName;
-use crate::store::{Letters, NewAttempt, StoredLetter};
+use super::statement::{afresh, leave, named, write};
+use crate::model::record::RecordName;
+use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
+use crate::store::records::{micros, status_column};
 
 impl Letters for MySql {
     fn count_attempt<'a>(
@@ -34,7 +35,7 @@ impl Letters for MySql {
                 .bind(attempt.error)
                 .bind(attempt.reference)
                 .bind(attempt.payload)
-                .bind(i64::try_from(attempt.retention.as_micros()).unwrap_or(i64::MAX))
+                .bind(micros(attempt.retention))
                 .bind(i32::from(attempt.is_new))
                 .execute(&mut *conn)
                 .await?;
@@ -98,7 +99,7 @@ impl Letters for MySql {
             afresh(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
             leave(conn).await?;
-            rows.iter().map(letter).collect()
+            rows.iter().map(StoredLetter::from_row).collect()
         })
     }
 
@@ -120,7 +121,7 @@ impl Letters for MySql {
                 "delete from idem_record \
                  where scope = ? and operation = ? and `key` = ? and status = ?",
             );
-            let free = named(free, name).bind(i16::try_from(parked).unwrap_or(i16::MAX));
+            let free = named(free, name).bind(status_column(parked));
             free.execute(conn).await?;
             Ok(true)
         })
@@ -168,28 +169,4 @@ impl Letters for MySql {
             write(conn, &erase).await
         })
     }
-}
-
-type Query<'q> = sqlx::query::Query<'q, MySql, sqlx::mysql::MySqlArguments>;
-
-fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
-    query
-        .bind(name.scope.as_str().as_bytes())
-        .bind(name.operation.as_str().as_bytes())
-        .bind(name.key.as_str().as_bytes())
-}
-
-fn letter(row: &MySqlRow) -> sqlx::Result<StoredLetter> {
-    Ok(StoredLetter {
-        id: row.try_get("id")?,
-        scope: row.try_get("scope")?,
-        key: row.try_get("key")?,
-        message_id: row.try_get("message_id")?,
-        attempts: row.try_get("attempts")?,
-        error: row.try_get("error")?,
-        reference: row.try_get("reference")?,
-        payload: row.try_get("payload")?,
-        parked_at: row.try_get("parked_at")?,
-        redriven_at: row.try_get("redriven_at")?,
-    })
 }

@@ -1,6 +1,6 @@
 //! How the names of records and of their locks stand in statements of MariaDB and MySQL.
 
-use crate::RecordName;
+use crate::model::record::RecordName;
 
 /// Whether a row `r` is of this name.
 pub(super) fn is(name: &RecordName) -> String {
@@ -25,6 +25,7 @@ pub(super) fn table(names: &[&RecordName]) -> String {
     rows.collect::<Vec<_>>().join(" union all ")
 }
 
+/// The expression for the name of a record's lock.
 pub(super) fn lock(name: &RecordName) -> String {
     lock_of(&format!("'{}'", name.lock_id()))
 }
@@ -37,6 +38,7 @@ pub(super) fn lock_of(id: &str) -> String {
     format!("convert(concat('idem:', sha2({text}, 224)) using utf8mb4)")
 }
 
+/// A hexadecimal literal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2 + 3);
     text.push_str("x'");
@@ -46,3 +48,9 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     text.push('\'');
     text
 }
+
+/// Tries the lock that `@idem_lock` names: 1 if it is this session's now, 0 if not.
+pub(super) const TRY_LOCK: &str = "coalesce(get_lock(@idem_lock, 0), 0)";
+
+/// Releases the lock that `@idem_lock` names.
+pub(super) const UNLOCK: &str = "do release_lock(@idem_lock)";

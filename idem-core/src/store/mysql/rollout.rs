@@ -6,7 +6,7 @@ use sqlx::mysql::MySqlConnection;
 
 use super::name::hex;
 use super::statement::{afresh, leave, write};
-use crate::store::Rollouts;
+use crate::store::rollout::Rollouts;
 
 impl Rollouts for MySql {
     fn rollout(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {

@@ -2,12 +2,12 @@
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
-use sqlx::{Postgres, Row};
+use sqlx::{FromRow, Postgres};
 
-use super::named;
-use super::statement::{Own, rows, unnamed};
-use crate::store::{Records, StoredCount, StoredView};
-use crate::{RecordFilter, RecordName};
+use super::statement::{OwnTransaction, named, rows, unnamed};
+use crate::model::record::RecordName;
+use crate::model::record_filter::RecordFilter;
+use crate::store::admin::{Records, StoredCount, StoredView};
 
 impl Records for Postgres {
     fn records<'a>(
@@ -18,7 +18,7 @@ impl Records for Postgres {
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>> {
         Box::pin(async move {
             let [scope, operation, key] = after;
-            let own = Own::begin(conn).await?;
+            let own = OwnTransaction::begin(conn).await?;
             let rows = unnamed(
                 "select scope, operation, key, status, reference, \
                    (extract(epoch from created_at) * 1000)::bigint as created_at, \
@@ -36,21 +36,7 @@ impl Records for Postgres {
             let rows = rows.bind(scope).bind(operation).bind(key).bind(limit);
             let rows = rows.fetch_all(&mut *conn).await;
             let rows = own.end(conn, rows).await?;
-            rows.iter()
-                .map(|row| {
-                    Ok(StoredView {
-                        scope: row.try_get("scope")?,
-                        operation: row.try_get("operation")?,
-                        key: row.try_get("key")?,
-                        status: row.try_get("status")?,
-                        reference: row.try_get("reference")?,
-                        created_at: row.try_get("created_at")?,
-                        expires_at: row.try_get("expires_at")?,
-                        expired: row.try_get("expired")?,
-                        bytes: row.try_get("bytes")?,
-                    })
-                })
-                .collect()
+            rows.iter().map(StoredView::from_row).collect()
         })
     }
 
@@ -65,17 +51,7 @@ impl Records for Postgres {
                  from idem.record group by 1, 2, 3, 4 order by 1, 2, 3, 4",
             );
             let rows = rows.await?;
-            rows.iter()
-                .map(|row| {
-                    Ok(StoredCount {
-                        operation: row.try_get("operation")?,
-                        status: row.try_get("status")?,
-                        expired: row.try_get("expired")?,
-                        age: row.try_get("age")?,
-                        records: row.try_get("records")?,
-                    })
-                })
-                .collect()
+            rows.iter().map(StoredCount::from_row).collect()
         })
     }
 

@@ -4,15 +4,18 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row};
 
-use super::statement::{frequent, is_about_names, run, store_without_names};
-use super::{Opened, interval, stored};
-use crate::RecordName;
-use crate::store::{Batches, FORMAT, LEAVE, NewRecord, SET, Seen};
+use super::error::is_about_names;
+use super::open_attempt::OpenAttempt;
+use super::statement::{frequent, interval, run, store_without_names};
+use crate::model::record::RecordName;
+use crate::store::batch::{Batches, LEAVE, SET, Seen};
+use crate::store::records::{FORMAT, NewRecord};
+use crate::store::row::joined_record;
 
 impl Batches for Postgres {
     fn claim_all<'a>(
         conn: &'a mut PgConnection,
-        opened: &'a mut Opened,
+        opened: &'a mut OpenAttempt,
         names: &'a [&'a RecordName],
     ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
         Box::pin(async move {
@@ -51,11 +54,9 @@ impl Batches for Postgres {
             free.into_iter()
                 .zip(&rows)
                 .map(|(is_free, row)| {
-                    let is_free = is_free.try_get(0)?;
-                    let format = row.try_get::<Option<i16>, _>("format")?;
                     Ok(Seen {
-                        is_free,
-                        found: format.map(|_| stored(row)).transpose()?,
+                        is_free: is_free.try_get(0)?,
+                        found: joined_record(row)?,
                         has_failed: row.try_get("has_failed")?,
                     })
                 })
@@ -80,7 +81,7 @@ impl Batches for Postgres {
 
     fn next_savepoint<'a>(
         conn: &'a mut PgConnection,
-        opened: &'a Opened,
+        opened: &'a OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         let text = format!("{LEAVE}; {}; {SET}", opened.between);
         Box::pin(async move { run(conn, text).await.map(|_| true) })
@@ -132,7 +133,7 @@ async fn insert_all(conn: &mut PgConnection, records: &[NewRecord<'_>]) -> sqlx:
     .bind(digests)
     .bind(references.collect::<Vec<_>>())
     .bind(FORMAT)
-    .bind(i16::try_from(first.completion.status).unwrap_or(i16::MAX))
+    .bind(first.status())
     .bind(interval(first.ttl))
     .execute(conn)
     .await?;

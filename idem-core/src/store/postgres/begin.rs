@@ -1,12 +1,75 @@
-//! The message that begins an attempt on PostgreSQL.
+//! The messages that begin an attempt on PostgreSQL.
 
-use crate::Isolation;
-use crate::store::{Opening, millis};
+use sqlx::postgres::{PgConnection, PgTransactionManager};
+use sqlx::{AssertSqlSafe, Connection, Row, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
+
+use super::error::is_about_names;
+use super::open_attempt::OpenAttempt;
+use super::statement::frequent;
+use crate::model::policy::Isolation;
+use crate::store::records::{Opening, Probe, millis};
+use crate::store::row::joined_record;
+
+/// Begins a transaction as an application does.
+pub(super) fn plain(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Default => "begin",
+        Isolation::ReadCommitted => "begin isolation level read committed",
+        Isolation::Serializable => "begin isolation level serializable",
+    }
+}
+
+/// Begins an attempt, a second time without names if they do not hold.
+pub(super) async fn open(
+    conn: &mut PgConnection,
+    opening: &Opening<'_>,
+) -> sqlx::Result<(OpenAttempt, Probe)> {
+    match begin_and_probe(conn, opening).await {
+        Err(error) if is_about_names(&error) => {
+            PgTransactionManager::rollback(conn).await?;
+            conn.clear_cached_statements().await?;
+            begin_and_probe(conn, opening).await
+        }
+        opened => opened,
+    }
+}
+
+async fn begin_and_probe(
+    conn: &mut PgConnection,
+    opening: &Opening<'_>,
+) -> sqlx::Result<(OpenAttempt, Probe)> {
+    let guard = format!("idem_{}", opening.attempt.simple());
+    let begin = AssertSqlSafe(begin(opening, &guard)).into_sql_str();
+    PgTransactionManager::begin(conn, Some(begin)).await?;
+    // A second statement has a second snapshot: it sees what the last holder of the
+    // lock committed, which the statement that took the lock would not.
+    let row = frequent(conn, probe(opening))
+        .bind(opening.name.map(|name| name.scope.as_str()))
+        .bind(opening.name.map(|name| name.operation.as_str()))
+        .bind(opening.name.map(|name| name.key.as_str()))
+        .fetch_one(&mut *conn)
+        .await?;
+    let probe = Probe {
+        free: row.try_get("free")?,
+        writable: row.try_get("writable")?,
+        found: joined_record(&row)?,
+        has_failed: row.try_get("has_failed")?,
+    };
+    let opened = OpenAttempt {
+        guard,
+        users: users(row.try_get("session_user")?, row.try_get("role")?),
+        statement_timeout: row.try_get("statement_timeout")?,
+        backend: row.try_get("backend")?,
+        between: String::new(),
+    };
+    Ok((opened, probe))
+}
 
 /// One message: begin, bound the time, try the lock, remember whether it was free, set the guard.
 ///
 /// The isolation stands first, the lock before the guard: rolling back to the guard keeps it.
-pub(super) fn begin(opening: &Opening<'_>, guard: &str) -> String {
+fn begin(opening: &Opening<'_>, guard: &str) -> String {
     let isolation = match opening.isolation {
         Isolation::Default => "",
         Isolation::ReadCommitted => " isolation level read committed",
@@ -63,7 +126,7 @@ macro_rules! probe_with {
 }
 
 /// The second message: what the session is set to, and the record. Bind scope, operation and key.
-pub(super) fn probe(opening: &Opening<'_>) -> &'static str {
+fn probe(opening: &Opening<'_>) -> &'static str {
     let is_message = opening
         .name
         .is_some_and(|name| name.operation.is_of_consumer());
@@ -75,4 +138,17 @@ pub(super) fn probe(opening: &Opening<'_>) -> &'static str {
     } else {
         probe_with!("false")
     }
+}
+
+/// Sets both for the session: a handler's own `SET ROLE` would outlive the COMMIT and meet the next
+/// attempt. Whoever may do nothing else may go back to who has logged in.
+fn users(session_user: &str, role: &str) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let role = match role {
+        "none" => "none".to_owned(),
+        name => quoted(name),
+    };
+    let session_user = quoted(session_user);
+    // In this order: the first takes the role away.
+    format!("set session authorization {session_user}; set role {role}")
 }

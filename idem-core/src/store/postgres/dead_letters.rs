@@ -1,13 +1,13 @@
 //! Messages of PostgreSQL whose handling has failed.
 
 use futures_util::future::BoxFuture;
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Postgres, Row};
+use sqlx::postgres::PgConnection;
+use sqlx::{FromRow, Postgres, Row};
 
-use super::statement::{Own, run, unnamed, value};
-use super::{interval, named};
-use crate::RecordName;
-use crate::store::{Letters, NewAttempt, StoredLetter};
+use super::statement::{OwnTransaction, interval, named, run, unnamed, value};
+use crate::model::record::RecordName;
+use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
+use crate::store::records::status_column;
 
 impl Letters for Postgres {
     fn count_attempt<'a>(
@@ -74,7 +74,7 @@ impl Letters for Postgres {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
         Box::pin(async move {
-            let own = Own::begin(conn).await?;
+            let own = OwnTransaction::begin(conn).await?;
             let rows = unnamed(
                 "select id, scope, key, message_id, attempts, error, reference, payload, \
                    (extract(epoch from parked_at) * 1000)::bigint as parked_at, \
@@ -89,7 +89,11 @@ impl Letters for Postgres {
                 .bind(after)
                 .bind(limit);
             let rows = rows.fetch_all(&mut *conn).await;
-            own.end(conn, rows).await?.iter().map(letter).collect()
+            own.end(conn, rows)
+                .await?
+                .iter()
+                .map(StoredLetter::from_row)
+                .collect()
         })
     }
 
@@ -111,7 +115,7 @@ impl Letters for Postgres {
                 "delete from idem.record \
                  where scope = $1 and operation = $2 and key = $3 and status = $4",
             );
-            let free = named(free, name).bind(i16::try_from(parked).unwrap_or(i16::MAX));
+            let free = named(free, name).bind(status_column(parked));
             free.execute(conn).await?;
             Ok(true)
         })
@@ -150,7 +154,7 @@ impl Letters for Postgres {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
         Box::pin(async move {
-            let own = Own::begin(conn).await?;
+            let own = OwnTransaction::begin(conn).await?;
             let delete = unnamed(
                 "delete from idem.dead_letter where id = any(array( \
                    select id from idem.dead_letter where scope = $1 limit $2 for update))",
@@ -159,19 +163,4 @@ impl Letters for Postgres {
             Ok(own.end(conn, done).await?.rows_affected())
         })
     }
-}
-
-fn letter(row: &PgRow) -> sqlx::Result<StoredLetter> {
-    Ok(StoredLetter {
-        id: row.try_get("id")?,
-        scope: row.try_get("scope")?,
-        key: row.try_get("key")?,
-        message_id: row.try_get("message_id")?,
-        attempts: row.try_get("attempts")?,
-        error: row.try_get("error")?,
-        reference: row.try_get("reference")?,
-        payload: row.try_get("payload")?,
-        parked_at: row.try_get("parked_at")?,
-        redriven_at: row.try_get("redriven_at")?,
-    })
 }

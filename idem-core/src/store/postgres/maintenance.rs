@@ -1,12 +1,13 @@
 //! Deleting records of PostgreSQL, checking its tables and making them.
 
 use futures_util::future::BoxFuture;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnection;
 use sqlx::{PgPool, Postgres, Row};
 
 use super::migrate;
-use super::statement::{Own, rows, run, unnamed};
-use crate::store::Upkeep;
+use super::statement::{OwnTransaction, rows, run, unnamed};
+use crate::store::maintenance::Upkeep;
 
 impl Upkeep for Postgres {
     fn sweep_lag(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
@@ -41,7 +42,7 @@ impl Upkeep for Postgres {
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
         Box::pin(async move {
-            let own = Own::begin(conn).await?;
+            let own = OwnTransaction::begin(conn).await?;
             let delete = unnamed(
                 "delete from idem.record where ctid = any(array( \
                    select ctid from idem.record where scope = $1 limit $2 for update)) \
@@ -77,13 +78,8 @@ impl Upkeep for Postgres {
         })
     }
 
-    fn migrate(pool: &PgPool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
-        Box::pin(async move {
-            // Dropped halfway it leaves a transaction that nobody may be lent.
-            let mut conn = pool.acquire().await?;
-            conn.close_on_drop();
-            migrate::run(&mut conn).await
-        })
+    fn migrate(pool: &PgPool) -> BoxFuture<'_, Result<(), MigrateError>> {
+        Box::pin(migrate::run(pool))
     }
 }
 

@@ -8,42 +8,28 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migration};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, PgPool, Row};
 use tokio::time::Instant;
 
-use super::statement::{Own, rows, run as run_text};
-
-const MIGRATIONS: [(i64, &str, &str); 3] = [
-    (
-        1,
-        "record",
-        include_str!("../../../migrations/postgres/0001_record.sql"),
-    ),
-    (
-        2,
-        "dead_letter",
-        include_str!("../../../migrations/postgres/0002_dead_letter.sql"),
-    ),
-    (
-        3,
-        "rollout",
-        include_str!("../../../migrations/postgres/0003_rollout.sql"),
-    ),
-];
+use super::statement::{OwnTransaction, rows, run as run_text};
+use crate::store::migrations::{migrations_in, migrator};
 
 /// Nodes that migrate at once come one after the other.
 const LOCK: i64 = i64::from_be_bytes(*b"idem-sql");
 
-/// Runs what is missing of the migrations. The connection is not to be used again.
-pub(super) async fn run(conn: &mut PgConnection) -> Result<(), MigrateError> {
-    let mut migrator = crate::store::maintenance::migrator("idem.migration", &MIGRATIONS);
+/// Runs the missing migrations.
+pub(super) async fn run(pool: &PgPool) -> Result<(), MigrateError> {
+    // Dropped halfway, the connection has a transaction open that nobody may be lent.
+    let mut conn = pool.acquire().await?;
+    conn.close_on_drop();
+    let mut migrator = migrator("idem.migration", &migrations_in!("postgres"));
     migrator.create_schema("idem");
-    let own = Own::begin(conn).await?;
+    let own = OwnTransaction::begin(&mut conn).await?;
     // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
     migrator
-        .run_direct(None, &mut InTransaction(conn), false)
+        .run_direct(None, &mut InTransaction(&mut conn), false)
         .await?;
-    Ok(own.end(conn, Ok(())).await?)
+    Ok(own.end(&mut conn, Ok(())).await?)
 }
 
 struct InTransaction<'c>(&'c mut PgConnection);

@@ -4,8 +4,8 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row};
 
-use super::statement::{Own, rows, unnamed};
-use crate::store::Rollouts;
+use super::statement::{OwnTransaction, rows, unnamed};
+use crate::store::rollout::Rollouts;
 
 impl Rollouts for Postgres {
     fn rollout(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
@@ -23,7 +23,7 @@ impl Rollouts for Postgres {
         rule: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let own = Own::begin(conn).await?;
+            let own = OwnTransaction::begin(conn).await?;
             let set = unnamed(
                 "insert into idem.rollout (operation, rule) values ($1, $2) \
                  on conflict (operation) do update set \
@@ -39,7 +39,7 @@ impl Rollouts for Postgres {
         operation: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            let own = Own::begin(conn).await?;
+            let own = OwnTransaction::begin(conn).await?;
             let clear = unnamed("delete from idem.rollout where operation = $1");
             let done = clear.bind(operation).execute(&mut *conn).await;
             own.end(conn, done).await.map(|_| ())

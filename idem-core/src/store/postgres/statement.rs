@@ -9,13 +9,17 @@
 //! attempts have names on a connection on which the application's own have; all others never do. Where
 //! names do not hold they are given up, and the statement is sent again.
 
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use std::time::Duration;
+
+use sqlx::postgres::types::PgInterval;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, PgTransactionManager};
 use sqlx::{AssertSqlSafe, Connection, Decode, Postgres, Row, SqlSafeStr, Type};
 use sqlx_core::transaction::TransactionManager;
 
-use super::Manager;
+use crate::model::record::RecordName;
+use crate::store::records::micros;
 
-pub(super) type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 /// A statement with parameters. Run it inside of a transaction.
 pub(super) fn unnamed<'q>(sql: &'static str) -> Query<'q> {
@@ -27,21 +31,27 @@ pub(super) fn frequent<'q>(conn: &PgConnection, sql: &'static str) -> Query<'q> 
     sqlx::query(sql).persistent(has_names(conn))
 }
 
+/// Binds a name to the next three parameters: scope, operation and key.
+pub(super) fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
+    query
+        .bind(name.scope.as_str())
+        .bind(name.operation.as_str())
+        .bind(name.key.as_str())
+}
+
+/// A duration as statements take it.
+pub(super) fn interval(duration: Duration) -> PgInterval {
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: micros(duration),
+    }
+}
+
 /// Whether the application's statements have names here: sqlx keeps none without a cache, nor any of
 /// those that are not to persist.
 pub(super) fn has_names(conn: &PgConnection) -> bool {
     conn.cached_statements_size() > 0
-}
-
-/// A name that the server does not know, or knows already: its connection is another one than before, or
-/// a handler has told it to forget them (`deallocate all`).
-pub(super) fn is_about_names(error: &sqlx::Error) -> bool {
-    let code = match error {
-        sqlx::Error::Database(error) => error.code().unwrap_or_default(),
-        _ => return false,
-    };
-    // The last one: another statement of that name has other parameters.
-    matches!(code.as_ref(), "26000" | "42P05" | "08P01")
 }
 
 /// Set before what stores a record, where the connection has names.
@@ -92,18 +102,18 @@ where
 /// Dropped or failed halfway, the connection must be closed: a cancelled BEGIN leaves the
 /// transaction open.
 #[must_use = "it is to be ended"]
-pub(super) struct Own {
+pub(super) struct OwnTransaction {
     is_own: bool,
 }
 
-impl Own {
+impl OwnTransaction {
     /// Begins one, unless the connection is in one.
     pub(super) async fn begin(conn: &mut PgConnection) -> sqlx::Result<Self> {
-        let is_own = Manager::get_transaction_depth(conn) == 0;
+        let is_own = PgTransactionManager::get_transaction_depth(conn) == 0;
         if is_own {
             // Each statement is to see what was committed before it.
             let begin = "begin isolation level read committed".into_sql_str();
-            Manager::begin(conn, Some(begin)).await?;
+            PgTransactionManager::begin(conn, Some(begin)).await?;
         }
         Ok(Self { is_own })
     }
@@ -115,8 +125,8 @@ impl Own {
         done: sqlx::Result<T>,
     ) -> sqlx::Result<T> {
         match (self.is_own, &done) {
-            (true, Ok(_)) => Manager::commit(conn).await?,
-            (true, Err(_)) => drop(Manager::rollback(conn).await),
+            (true, Ok(_)) => PgTransactionManager::commit(conn).await?,
+            (true, Err(_)) => drop(PgTransactionManager::rollback(conn).await),
             (false, _) => {}
         }
         done

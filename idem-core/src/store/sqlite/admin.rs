@@ -2,10 +2,12 @@
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Row, Sqlite};
+use sqlx::{FromRow, Sqlite};
 
-use crate::store::{Records, StoredCount, StoredView};
-use crate::{RecordFilter, RecordName};
+use super::statement::named;
+use crate::model::record::RecordName;
+use crate::model::record_filter::RecordFilter;
+use crate::store::admin::{Records, StoredCount, StoredView};
 
 impl Records for Sqlite {
     fn records<'a>(
@@ -29,21 +31,7 @@ impl Records for Sqlite {
             let rows = rows.bind(in_scope).bind(of_operation).bind(with_key);
             let rows = rows.bind(scope).bind(operation).bind(key).bind(limit);
             let rows = rows.fetch_all(conn).await?;
-            rows.iter()
-                .map(|row| {
-                    Ok(StoredView {
-                        scope: row.try_get("scope")?,
-                        operation: row.try_get("operation")?,
-                        key: row.try_get("key")?,
-                        status: row.try_get("status")?,
-                        reference: row.try_get("reference")?,
-                        created_at: row.try_get("created_at")?,
-                        expires_at: row.try_get("expires_at")?,
-                        expired: row.try_get("expired")?,
-                        bytes: row.try_get("bytes")?,
-                    })
-                })
-                .collect()
+            rows.iter().map(StoredView::from_row).collect()
         })
     }
 
@@ -58,17 +46,7 @@ impl Records for Sqlite {
                  group by 1, 2, 3, 4 order by 1, 2, 3, 4",
             );
             let rows = rows.fetch_all(conn).await?;
-            rows.iter()
-                .map(|row| {
-                    Ok(StoredCount {
-                        operation: row.try_get("operation")?,
-                        status: row.try_get("status")?,
-                        expired: row.try_get("expired")?,
-                        age: row.try_get("age")?,
-                        records: row.try_get("records")?,
-                    })
-                })
-                .collect()
+            rows.iter().map(StoredCount::from_row).collect()
         })
     }
 
@@ -80,10 +58,7 @@ impl Records for Sqlite {
             let delete = sqlx::query(
                 "delete from idem_record where scope = ? and operation = ? and key = ?",
             );
-            let delete = delete
-                .bind(name.scope.as_str())
-                .bind(name.operation.as_str())
-                .bind(name.key.as_str());
+            let delete = named(delete, name);
             Ok(delete.execute(conn).await?.rows_affected() > 0)
         })
     }

@@ -5,14 +5,18 @@ use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Row, Sqlite};
 
-use super::{Opened, stored};
-use crate::RecordName;
-use crate::store::{Backend, Batches, FORMAT, Fault, NewRecord, Seen, millis};
+use super::error::fault;
+use super::open_attempt::OpenAttempt;
+use crate::model::record::RecordName;
+use crate::store::batch::{Batches, Seen};
+use crate::store::fault::Fault;
+use crate::store::records::{FORMAT, NewRecord, millis};
+use crate::store::row::joined_record;
 
 impl Batches for Sqlite {
     fn claim_all<'a>(
         conn: &'a mut SqliteConnection,
-        _: &'a mut Opened,
+        _: &'a mut OpenAttempt,
         names: &'a [&'a RecordName],
     ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
         Box::pin(async move {
@@ -32,10 +36,9 @@ impl Batches for Sqlite {
             let rows = rows.bind(json!(names).to_string()).fetch_all(conn).await?;
             rows.iter()
                 .map(|row| {
-                    let format = row.try_get::<Option<i16>, _>("format")?;
                     Ok(Seen {
                         is_free: true,
-                        found: format.map(|_| stored(row)).transpose()?,
+                        found: joined_record(row)?,
                         has_failed: row.try_get("has_failed")?,
                     })
                 })
@@ -87,7 +90,7 @@ impl Batches for Sqlite {
             let done = done
                 .bind(rows.collect::<serde_json::Value>().to_string())
                 .bind(FORMAT)
-                .bind(i64::from(first.completion.status))
+                .bind(first.status())
                 .bind(millis(first.ttl))
                 .execute(conn)
                 .await?;
@@ -102,7 +105,7 @@ impl Batches for Sqlite {
         Box::pin(async move {
             match sqlx::raw_sql(text).execute(conn).await {
                 // The hooks let no handler commit.
-                Err(error) if Self::fault(&error) == Fault::GuardLost => Ok(false),
+                Err(error) if fault(&error) == Fault::GuardLost => Ok(false),
                 done => done.map(|_| true),
             }
         })

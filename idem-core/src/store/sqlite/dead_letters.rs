@@ -1,11 +1,13 @@
 //! Messages of SQLite whose handling has failed.
 
 use futures_util::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Row, Sqlite};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{FromRow, Sqlite};
 
-use crate::RecordName;
-use crate::store::{Letters, NewAttempt, StoredLetter, millis};
+use super::statement::named;
+use crate::model::record::RecordName;
+use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
+use crate::store::records::{millis, status_column};
 
 impl Letters for Sqlite {
     fn count_attempt<'a>(
@@ -88,7 +90,11 @@ impl Letters for Sqlite {
                 .bind(message_id)
                 .bind(after)
                 .bind(limit);
-            rows.fetch_all(conn).await?.iter().map(letter).collect()
+            rows.fetch_all(conn)
+                .await?
+                .iter()
+                .map(StoredLetter::from_row)
+                .collect()
         })
     }
 
@@ -111,7 +117,7 @@ impl Letters for Sqlite {
                 "delete from idem_record \
                  where scope = ? and operation = ? and key = ? and status = ?",
             );
-            let free = named(free, name).bind(i64::from(parked));
+            let free = named(free, name).bind(status_column(parked));
             free.execute(conn).await?;
             Ok(true)
         })
@@ -159,6 +165,7 @@ impl Letters for Sqlite {
     }
 }
 
+/// Whether a message has a row here: its attempts are counted.
 pub(super) async fn is_counted(
     conn: &mut SqliteConnection,
     name: &RecordName,
@@ -173,28 +180,4 @@ pub(super) async fn is_counted(
         .bind(name.key.as_str())
         .fetch_one(conn)
         .await
-}
-
-type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
-
-fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
-    query
-        .bind(name.scope.as_str())
-        .bind(name.operation.as_str())
-        .bind(name.key.as_str())
-}
-
-fn letter(row: &SqliteRow) -> sqlx::Result<StoredLetter> {
-    Ok(StoredLetter {
-        id: row.try_get("id")?,
-        scope: row.try_get("scope")?,
-        key: row.try_get("key")?,
-        message_id: row.try_get("message_id")?,
-        attempts: row.try_get("attempts")?,
-        error: row.try_get("error")?,
-        reference: row.try_get("reference")?,
-        payload: row.try_get("payload")?,
-        parked_at: row.try_get("parked_at")?,
-        redriven_at: row.try_get("redriven_at")?,
-    })
 }

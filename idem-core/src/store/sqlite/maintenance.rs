@@ -1,10 +1,12 @@
 //! Deleting records of SQLite, checking its tables and making them.
 
 use futures_util::future::BoxFuture;
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Sqlite, SqlitePool};
 
-use crate::store::Upkeep;
+use super::migrate;
+use crate::store::maintenance::Upkeep;
 
 impl Upkeep for Sqlite {
     fn sweep_lag(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
@@ -67,31 +69,7 @@ impl Upkeep for Sqlite {
         })
     }
 
-    fn migrate(pool: &SqlitePool) -> BoxFuture<'_, Result<(), sqlx::migrate::MigrateError>> {
-        Box::pin(async move {
-            let migrations = [
-                (
-                    1,
-                    "record",
-                    include_str!("../../../migrations/sqlite/0001_record.sql"),
-                ),
-                (
-                    2,
-                    "dead_letter",
-                    include_str!("../../../migrations/sqlite/0002_dead_letter.sql"),
-                ),
-                (
-                    3,
-                    "rollout",
-                    include_str!("../../../migrations/sqlite/0003_rollout.sql"),
-                ),
-            ];
-            let migrator = crate::store::maintenance::migrator("idem_migration", &migrations);
-            // The migrator has no lock of its own here; the one writer's turn is one.
-            let mut tx = pool.begin_with("begin immediate").await?;
-            // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
-            migrator.run_direct(None, &mut *tx, false).await?;
-            Ok(tx.commit().await?)
-        })
+    fn migrate(pool: &SqlitePool) -> BoxFuture<'_, Result<(), MigrateError>> {
+        Box::pin(migrate::run(pool))
     }
 }

@@ -11,7 +11,7 @@ use same_file::Handle;
 use sqlx::sqlite::SqliteConnection;
 use tokio::task::spawn_blocking;
 
-use crate::RecordName;
+use crate::model::record::RecordName;
 
 /// Dropped, the next process may have it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use sqlx::Sqlite;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::store::Rollouts;
+use crate::store::rollout::Rollouts;
 
 impl Rollouts for Sqlite {
     fn rollout(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {

@@ -1,0 +1,235 @@
+//! The trait `Backend`: the statements of one attempt, from BEGIN to COMMIT.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use sqlx::Pool;
+use uuid::Uuid;
+
+use super::admin::Records;
+use super::batch::Batches;
+use super::dead_letters::Letters;
+use super::fault::Fault;
+use super::maintenance::Upkeep;
+use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoredRecord};
+use super::rollout::Rollouts;
+use crate::model::policy::Isolation;
+use crate::model::record::RecordName;
+
+/// A database that Idem keeps its records in: `Postgres`, `MySql` (MariaDB too) or `Sqlite`, behind their
+/// features.
+///
+/// Sealed: the functions are not part of the public API.
+// The functions return boxed futures, so that no caller's future contains theirs: that keeps the time to
+// compile an application short.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a database of Idem, or its feature is off",
+    label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
+    note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
+)]
+pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
+    /// Whether the database has one writer at a time. Idem then queues writers in the process.
+    #[doc(hidden)]
+    const SINGLE_WRITER: bool;
+
+    /// Whether the connection can be used again when a query on it was dropped before it ended.
+    #[doc(hidden)]
+    const KEEPS_STEP: bool = true;
+
+    /// Whether statements outside of an attempt begin a transaction of their own. It stays open when
+    /// the future is dropped, so the connection must be closed then.
+    #[doc(hidden)]
+    const BRINGS_TRANSACTION: bool = false;
+
+    /// Whether [`put_back`](Self::put_back) must run after a COMMIT, before the connection goes back
+    /// to the pool.
+    #[doc(hidden)]
+    const CHANGES_SESSION: bool = false;
+
+    /// The isolation of a transaction that stores nothing but a record.
+    #[doc(hidden)]
+    const WITHOUT_TX: Isolation = Isolation::ReadCommitted;
+
+    /// Keeps other processes away from a record, where the database has no lock that outlives the
+    /// attempt's transaction. `()` where it has one.
+    #[doc(hidden)]
+    type ProcessLock: Send + Sync + fmt::Debug;
+
+    /// The statements that begin a transaction without a record, as an application begins its own.
+    #[doc(hidden)]
+    fn plain_begin(isolation: Isolation) -> &'static str;
+
+    /// Begins the transaction of an attempt and reads its record.
+    ///
+    /// The database begins at SQLx's depth 1, takes the lock of the name if it is free, sets the guard
+    /// savepoint and reads the record. It never waits for another attempt of the same name.
+    ///
+    /// After `Ok` the transaction is open and the connection holds the lock, both until
+    /// [`commit`](Self::commit) or [`roll_back`](Self::roll_back). With
+    /// [`Opening::if_it_may_run`] MySQL may have begun no transaction.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The state of the connection is unknown then: close it.
+    #[doc(hidden)]
+    fn open<'a>(
+        conn: &'a mut Self::Connection,
+        opening: &'a Opening<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<(Self::Opened, Probe)>>;
+
+    /// Takes the process lock of a record, in an open attempt. `None`: another process has it.
+    ///
+    /// The lock is held until it is dropped, longer than the transaction if need be.
+    ///
+    /// # Errors
+    ///
+    /// An error of the database, or of the file system that the lock is a file of.
+    #[doc(hidden)]
+    fn keep_processes_out<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<Self::ProcessLock>>>;
+
+    /// Reads a record, live or expired, in a transaction or outside of one.
+    ///
+    /// Outside of one it reads what is committed, and no transaction is open afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
+    #[doc(hidden)]
+    fn find<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>>;
+
+    /// Releases the guard savepoint and restores the settings that storing a record depends on: the
+    /// role, the database, the time limits.
+    ///
+    /// `around` is sent before and after that, in the same message: statements that end in `;`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::GuardLost`] if the savepoint does not exist: the handler has ended the transaction that
+    /// Idem began.
+    #[doc(hidden)]
+    fn release_guard<'a>(
+        conn: &'a mut Self::Connection,
+        opened: &'a Self::Opened,
+        around: &'static str,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Undoes every write since the guard savepoint. The savepoint and the lock stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::GuardLost`] as for [`release_guard`](Self::release_guard). Where the server itself has
+    /// rolled the transaction back, as MySQL does after a deadlock, another one is begun and the result
+    /// is `Ok`.
+    #[doc(hidden)]
+    fn roll_back_to_guard<'a>(
+        conn: &'a mut Self::Connection,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Inserts a record, or replaces an expired one. `false`: a live record exists, and nothing is
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The caller must roll back then.
+    #[doc(hidden)]
+    fn insert<'a>(
+        conn: &'a mut Self::Connection,
+        record: &'a NewRecord<'a>,
+    ) -> BoxFuture<'a, sqlx::Result<bool>>;
+
+    /// Limits the waits for locks in this transaction to a few seconds, or removes that limit.
+    ///
+    /// A database with a single writer has no such waits, and does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
+    #[doc(hidden)]
+    fn limit_lock_waits(
+        _: &mut Self::Connection,
+        _is_limited: bool,
+    ) -> BoxFuture<'_, sqlx::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Commits the attempt's transaction.
+    ///
+    /// After `Ok` it is durable, and its locks are released unless
+    /// [`put_back`](Self::put_back) releases them.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Unknown`] leaves open whether it has committed: ask [`outcome`](Self::outcome) on
+    /// another connection. With any other fault it has not.
+    #[doc(hidden)]
+    fn commit<'a>(
+        conn: &'a mut Self::Connection,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Restores the session after a COMMIT and releases the session's locks.
+    ///
+    /// The client does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The connection must be closed then.
+    #[doc(hidden)]
+    fn put_back<'a>(
+        _: &'a mut Self::Connection,
+        _: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Rolls the attempt's transaction back, restores the session and releases the locks.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The connection must be closed then, which rolls back too.
+    #[doc(hidden)]
+    fn roll_back<'a>(
+        conn: &'a mut Self::Connection,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Asks the database to stop the statement that the attempt's connection is running.
+    ///
+    /// It takes another connection of the pool. The request may arrive late: after `Ok` it may still
+    /// stop the next statement on the attempt's connection.
+    ///
+    /// # Errors
+    ///
+    /// An error of the other connection. The statement then runs on.
+    #[doc(hidden)]
+    fn cancel<'a>(
+        pool: &'a Pool<Self>,
+        opened: &'a Self::Opened,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// Finds out what became of an attempt whose COMMIT was not acknowledged.
+    ///
+    /// `conn` is another connection. It tries the lock of the name, which the lost transaction holds
+    /// until it ends, and holds nothing afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The outcome stays unknown.
+    #[doc(hidden)]
+    fn outcome<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+        attempt: Uuid,
+    ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>>;
+
+    /// Classifies an error by its SQLSTATE or number, never by its text.
+    #[doc(hidden)]
+    fn fault(error: &sqlx::Error) -> Fault;
+}

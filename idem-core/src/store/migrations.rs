@@ -1,0 +1,51 @@
+//! The lists of migrations, and the migrator that runs them.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+/// The migrations in a folder of `migrations/`: version, description and SQL of each.
+macro_rules! migrations_in {
+    ($folder:literal) => {
+        [
+            (1, "record", migrations_in!($folder, "0001_record.sql")),
+            (
+                2,
+                "dead_letter",
+                migrations_in!($folder, "0002_dead_letter.sql"),
+            ),
+            (3, "rollout", migrations_in!($folder, "0003_rollout.sql")),
+        ]
+    };
+    ($folder:literal, $file:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/migrations/",
+            $folder,
+            "/",
+            $file
+        ))
+    };
+}
+pub(super) use migrations_in;
+
+/// A migrator with a table of its own, apart from that of the application's migrations.
+pub(super) fn migrator(
+    table: &'static str,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> Migrator {
+    let migrations = migrations.iter().map(|(version, description, sql)| {
+        let description = (*description).into();
+        Migration::new(
+            *version,
+            description,
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.dangerous_set_table_name(table);
+    // A newer node of a rolling deploy may have migrated further; its schema stays readable.
+    migrator.set_ignore_missing(true);
+    migrator
+}

@@ -1,0 +1,115 @@
+//! An open attempt on MariaDB or MySQL: its guard savepoint, its session and how it ends.
+
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
+use sqlx::{AssertSqlSafe, MySqlPool};
+use sqlx_core::transaction::TransactionManager;
+
+use super::limits::{SAVED, limits};
+use super::name::lock_of;
+use super::savepoint::{SavepointOutcome, run_unless_rolled_back};
+use super::statement::{AFRESH, run};
+use crate::model::policy::Isolation;
+
+/// The guard's name, and what of the session is restored or told to stop.
+#[derive(Debug)]
+pub struct OpenAttempt {
+    pub(super) guard: String,
+    /// The database that the session was in.
+    pub(super) database: Option<String>,
+    /// The number of the connection that runs the attempt's statements.
+    pub(super) connection: u64,
+    pub(super) timeout: Duration,
+    pub(super) isolation: Isolation,
+    /// Whether `@idem_lock` names a lock of the session.
+    pub(super) locked: bool,
+    /// The ids of the locks of a batch of messages.
+    pub(super) locks: Vec<i64>,
+}
+
+impl OpenAttempt {
+    /// Releases the guard and restores the database and the time limits.
+    pub(super) async fn release_guard(
+        &self,
+        conn: &mut MySqlConnection,
+        around: &str,
+    ) -> sqlx::Result<()> {
+        run(conn, self.release_guard_text(around)).await
+    }
+
+    /// A handler may have changed the database or set itself shorter limits.
+    ///
+    /// The server rejects an empty statement, so nothing follows the last one.
+    fn release_guard_text(&self, around: &str) -> String {
+        let text = format!(
+            "{around} {}set {}; release savepoint {}; {around}",
+            self.use_database(),
+            limits(self.timeout, &SAVED),
+            self.guard
+        );
+        text.trim().trim_end_matches(';').to_owned()
+    }
+
+    /// Undoes every write since the guard. A transaction that the server has rolled back is begun again.
+    pub(super) async fn roll_back_to_guard(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
+        let text = format!("rollback to savepoint {}", self.guard);
+        match run_unless_rolled_back(conn, &text).await? {
+            SavepointOutcome::Done => Ok(()),
+            SavepointOutcome::RolledBackBefore => run(conn, self.begin_again_text()).await,
+        }
+    }
+
+    fn begin_again_text(&self) -> String {
+        format!("{AFRESH}; start transaction; savepoint {}", self.guard)
+    }
+
+    /// Releases the locks and restores the session.
+    pub(super) async fn put_back(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
+        run(conn, self.put_back_text()).await
+    }
+
+    fn put_back_text(&self) -> String {
+        let unlock = if self.locked {
+            "@idem_lock = release_lock(@idem_lock), "
+        } else {
+            ""
+        };
+        let unlock_all = match self.locks.as_slice() {
+            [] => String::new(),
+            locks => {
+                let locks = locks.iter().map(|lock| lock_of(&format!("'{lock}'")));
+                let unlock = locks.map(|lock| format!("release_lock({lock})"));
+                format!("do {}; ", unlock.collect::<Vec<_>>().join(", "))
+            }
+        };
+        format!(
+            "{unlock_all}set {unlock}autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
+             max_error_count = @idem_errors, lock_wait_timeout = @idem_metadata_wait, \
+             innodb_lock_wait_timeout = @idem_row_wait, \
+             /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement"
+        )
+    }
+
+    /// Rolls back, releases the locks and restores the session, in one message.
+    pub(super) async fn roll_back(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
+        let text = format!("{AFRESH}; {}{}", self.use_database(), self.put_back_text());
+        run(conn, text).await?;
+        // Only a ROLLBACK lowers sqlx's depth; this one goes with the pool's ping.
+        MySqlTransactionManager::start_rollback(conn);
+        Ok(())
+    }
+
+    /// Asks the server to stop the attempt's statement.
+    pub(super) async fn cancel(&self, pool: &MySqlPool) -> sqlx::Result<()> {
+        let kill = AssertSqlSafe(format!("kill query {}", self.connection));
+        sqlx::raw_sql(kill).execute(pool).await.map(|_| ())
+    }
+
+    fn use_database(&self) -> String {
+        match &self.database {
+            Some(name) => format!("use `{}`; ", name.replace('`', "``")),
+            None => String::new(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The records of MariaDB and MySQL: finding one, storing one, and what became of a lost COMMIT.
+
+use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
+use sqlx::{AssertSqlSafe, FromRow, Row};
+use sqlx_core::transaction::TransactionManager;
+use uuid::Uuid;
+
+use super::error::{DUPLICATE_KEY, number};
+use super::name::{TRY_LOCK, UNLOCK, hex, is, lock};
+use super::statement::{AFRESH, COMMITTED, named, run};
+use crate::model::record::RecordName;
+use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord, micros};
+
+/// Reads a record, in the open transaction or as it is committed.
+pub(super) async fn find(
+    conn: &mut MySqlConnection,
+    name: &RecordName,
+) -> sqlx::Result<Option<StoredRecord>> {
+    let text = match MySqlTransactionManager::get_transaction_depth(conn) {
+        0 => find_text(name),
+        _ => select(name),
+    };
+    // To the end, so that no transaction is open when the connection goes back.
+    let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
+    rows.first().map(StoredRecord::from_row).transpose()
+}
+
+/// The same record, by a session whose isolation shows what may never commit.
+pub(super) fn find_committed(name: &RecordName) -> String {
+    format!("{COMMITTED}{}", select(name))
+}
+
+/// As it is now, on a connection whose state is not known, which is left without a snapshot.
+fn find_text(name: &RecordName) -> String {
+    format!("{AFRESH}; {COMMITTED}{}; {AFRESH}", select(name))
+}
+
+/// As a transaction sees it that is open.
+///
+/// A session may be set to give fewer rows to whoever does not say how many.
+pub(super) fn select(name: &RecordName) -> String {
+    format!(
+        "select r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
+         r.reference, r.expires_at <= utc_timestamp(6) as expired, \
+         timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
+         from idem_record as r where {} limit 1",
+        is(name)
+    )
+}
+
+/// Inserts a record, or replaces one that has expired.
+pub(super) async fn insert(
+    conn: &mut MySqlConnection,
+    record: &NewRecord<'_>,
+) -> sqlx::Result<bool> {
+    let (version, digest) = record.fingerprint.stored();
+    // `insert ignore` would cut what is too long, `on duplicate key update` cannot ask
+    // whether the row has expired (CLIENT_FOUND_ROWS counts it either way).
+    let inserted = sqlx::query(
+        "insert into idem_record (attempt, format, fingerprint_version, fingerprint, \
+           status, headers, `body`, reference, created_at, expires_at, \
+           scope, operation, `key`) \
+         values (?, ?, ?, ?, ?, ?, ?, ?, \
+           utc_timestamp(6), utc_timestamp(6) + interval ? microsecond, ?, ?, ?)",
+    );
+    let replaced = sqlx::query(
+        "update idem_record set attempt = ?, format = ?, fingerprint_version = ?, \
+           fingerprint = ?, status = ?, headers = ?, `body` = ?, reference = ?, \
+           created_at = utc_timestamp(6), \
+           expires_at = utc_timestamp(6) + interval ? microsecond \
+         where scope = ? and operation = ? and `key` = ? \
+           and expires_at <= utc_timestamp(6)",
+    );
+    for statement in [inserted, replaced] {
+        let stored = statement
+            .bind(record.attempt)
+            .bind(FORMAT)
+            .bind(version)
+            .bind(digest)
+            .bind(record.status())
+            .bind(&record.completion.headers)
+            .bind(&record.completion.body)
+            .bind(record.reference())
+            .bind(micros(record.ttl));
+        let done = named(stored, record.name).execute(&mut *conn).await;
+        match done {
+            Err(error) if number(&error) == Some(DUPLICATE_KEY) => {}
+            done => return Ok(done?.rows_affected() == 1),
+        }
+    }
+    Ok(false)
+}
+
+/// What became of an attempt, by its record and its session's lock.
+pub(super) async fn outcome(
+    conn: &mut MySqlConnection,
+    name: &RecordName,
+    attempt: Uuid,
+) -> sqlx::Result<CommitOutcome> {
+    let text = AssertSqlSafe(outcome_text(name, attempt));
+    let rows = sqlx::raw_sql(text).fetch_all(&mut *conn).await;
+    if rows.is_err() {
+        // What comes behind a statement that fails does not run, and the lock would stay.
+        run(conn, format!("{UNLOCK}; {AFRESH}")).await?;
+    }
+    let rows = rows?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    // The lost transaction's session holds its lock to its end.
+    let (over, committed): (bool, bool) = (row.try_get("free")?, row.try_get("committed")?);
+    Ok(match (committed, over) {
+        (true, _) => CommitOutcome::Committed,
+        (false, true) => CommitOutcome::RolledBack,
+        (false, false) => CommitOutcome::Running,
+    })
+}
+
+/// Whether the attempt's record is there, and whether its session is gone.
+///
+/// The lock is taken before the record is read, and given back in the same message. As
+/// [`find_text`], it leaves no snapshot.
+fn outcome_text(name: &RecordName, attempt: Uuid) -> String {
+    format!(
+        "{AFRESH}; set @idem_lock = {}; set @idem_free = {TRY_LOCK}; \
+         {COMMITTED}select @idem_free as free, exists(select 1 from idem_record as r \
+         where {} and r.attempt = {}) as committed limit 1; {UNLOCK}; {AFRESH}",
+        lock(name),
+        is(name),
+        hex(attempt.as_bytes())
+    )
+}

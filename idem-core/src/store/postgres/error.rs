@@ -1,0 +1,45 @@
+//! The meaning of PostgreSQL's error codes.
+//!
+//! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+
+use crate::store::fault::Fault;
+
+/// Classifies an error by its SQLSTATE.
+pub(super) fn fault(error: &sqlx::Error) -> Fault {
+    let code = match error {
+        sqlx::Error::Database(error) => error.code().unwrap_or_default(),
+        _ => return Fault::Unknown,
+    };
+    match code.as_ref() {
+        // A serialization failure, a deadlock, a wait for a lock or a statement that was stopped.
+        "40001" | "40P01" | "55P03" | "57014" => Fault::Collision,
+        // A statement's name does not hold, and is not used again.
+        "26000" | "42P05" => Fault::Collision,
+        "25P02" => Fault::Aborted,
+        // No such savepoint; no transaction at all.
+        "3B001" | "25P01" => Fault::GuardLost,
+        // Completion unknown, connection exceptions, shutdowns: a COMMIT may have succeeded.
+        "40003" => Fault::Unknown,
+        code if code.starts_with("08") || code.starts_with("57P") => Fault::Unknown,
+        // The statement is at fault: its data, a constraint, a view's check, an exception that a
+        // function raised, a missing privilege, a limit.
+        code if ["22", "23", "27", "42", "44", "54", "P0"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Fault::Refused
+        }
+        _ => Fault::Failed,
+    }
+}
+
+/// Whether the server does not know a statement's name, or knows it already: the server connection is
+/// another one than before, or a handler has run `deallocate all`.
+pub(super) fn is_about_names(error: &sqlx::Error) -> bool {
+    let code = match error {
+        sqlx::Error::Database(error) => error.code().unwrap_or_default(),
+        _ => return false,
+    };
+    // The last one: another statement of that name has other parameters.
+    matches!(code.as_ref(), "26000" | "42P05" | "08P01")
+}

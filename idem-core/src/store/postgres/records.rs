@@ -1,0 +1,113 @@
+//! The records of PostgreSQL: finding one, storing one, and what became of a lost COMMIT.
+
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use super::error::is_about_names;
+use super::statement::{
+    OwnTransaction, frequent, interval, named, store_without_names, unnamed, value,
+};
+use crate::model::record::RecordName;
+use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord};
+
+/// Reads a record, in a transaction of its own unless one is open.
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    name: &RecordName,
+) -> sqlx::Result<Option<StoredRecord>> {
+    let own = OwnTransaction::begin(conn).await?;
+    let find = unnamed(
+        "select format, fingerprint_version, fingerprint, status, headers, body, \
+                reference, expires_at <= statement_timestamp() as expired, \
+                (extract(epoch from statement_timestamp() - created_at) * 1000)::bigint as age \
+         from idem.record where scope = $1 and operation = $2 and key = $3",
+    );
+    let row = named(find, name).fetch_optional(&mut *conn).await;
+    let row = own.end(conn, row).await?;
+    row.as_ref().map(StoredRecord::from_row).transpose()
+}
+
+/// Inserts a record or replaces an expired one, a second time without names if they do not hold.
+pub(super) async fn insert(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::Result<bool> {
+    match insert_once(conn, record).await {
+        Err(error) if is_about_names(&error) => {
+            store_without_names(conn).await.map_err(|_| error)?;
+            insert_once(conn, record).await
+        }
+        inserted => inserted,
+    }
+}
+
+async fn insert_once(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::Result<bool> {
+    let (version, digest) = record.fingerprint.stored();
+    let insert = frequent(
+        conn,
+        "insert into idem.record as r (scope, operation, key, attempt, format, \
+           fingerprint_version, fingerprint, status, headers, body, reference, expires_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp() + $12) \
+         on conflict (scope, operation, key) do update set \
+           attempt = excluded.attempt, format = excluded.format, \
+           fingerprint_version = excluded.fingerprint_version, \
+           fingerprint = excluded.fingerprint, status = excluded.status, \
+           headers = excluded.headers, body = excluded.body, \
+           reference = excluded.reference, created_at = excluded.created_at, \
+           expires_at = excluded.expires_at \
+         where r.expires_at <= statement_timestamp()",
+    );
+    let done = named(insert, record.name)
+        .bind(record.attempt)
+        .bind(FORMAT)
+        .bind(version)
+        .bind(digest)
+        .bind(record.status())
+        .bind(&record.completion.headers)
+        .bind(&record.completion.body)
+        .bind(record.reference())
+        .bind(interval(record.ttl))
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What became of an attempt, in a transaction of its own unless one is open.
+pub(super) async fn outcome(
+    conn: &mut PgConnection,
+    name: &RecordName,
+    attempt: Uuid,
+) -> sqlx::Result<CommitOutcome> {
+    let own = OwnTransaction::begin(conn).await?;
+    let outcome = look_up(conn, name, attempt).await;
+    own.end(conn, outcome).await
+}
+
+async fn look_up(
+    conn: &mut PgConnection,
+    name: &RecordName,
+    attempt: Uuid,
+) -> sqlx::Result<CommitOutcome> {
+    if committed(conn, name, attempt).await? {
+        return Ok(CommitOutcome::Committed);
+    }
+    // The lost transaction held this lock to its end; whoever gets it knows it is over.
+    let lock = format!("select pg_try_advisory_xact_lock({})", name.lock_id());
+    let is_over: bool = value(conn, lock).await?;
+    match is_over {
+        false => Ok(CommitOutcome::Running),
+        true if committed(conn, name, attempt).await? => Ok(CommitOutcome::Committed),
+        true => Ok(CommitOutcome::RolledBack),
+    }
+}
+
+async fn committed(
+    conn: &mut PgConnection,
+    name: &RecordName,
+    attempt: Uuid,
+) -> sqlx::Result<bool> {
+    let find = unnamed(
+        "select true from idem.record \
+         where scope = $1 and operation = $2 and key = $3 and attempt = $4",
+    );
+    let found = named(find, name).bind(attempt).fetch_optional(conn);
+    Ok(found.await?.is_some())
+}

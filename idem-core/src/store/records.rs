@@ -1,0 +1,158 @@
+//! What the store takes and returns when an attempt begins, stores its record and ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::model::fingerprint::Fingerprint;
+use crate::model::policy::{Isolation, Policy};
+use crate::model::record::{Completion, RecordName};
+
+/// The options with which `Backend::open` begins an attempt.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// The record to claim; `None` for an attempt without a key.
+    pub(crate) name: Option<&'a RecordName>,
+    /// The attempt's id, which names the guard savepoint.
+    pub(crate) attempt: Uuid,
+    /// The transaction is needed only if the attempt may run. A database that can probe before it
+    /// begins one then saves it for replays and duplicates.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        expect(dead_code, reason = "the others begin before they probe")
+    )]
+    pub(crate) if_it_may_run: bool,
+    /// The isolation of the transaction.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(dead_code, reason = "SQLite knows one isolation")
+    )]
+    pub(crate) isolation: Isolation,
+    /// The handler may commit the transaction by itself. Only SQLite can prevent it.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "the others cannot prevent it")
+    )]
+    pub(crate) may_commit: bool,
+    /// The longest time for a statement, and for an idle moment between two.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(dead_code, reason = "SQLite needs no such limit")
+    )]
+    pub(crate) timeout: Duration,
+}
+
+impl<'a> Opening<'a> {
+    pub(crate) fn new(name: Option<&'a RecordName>, attempt: Uuid, policy: &Policy) -> Self {
+        Self {
+            name,
+            attempt,
+            if_it_may_run: false,
+            may_commit: false,
+            isolation: policy.isolation,
+            timeout: policy.timeout,
+        }
+    }
+}
+
+/// What the database said when an attempt was opened.
+#[derive(Debug)]
+pub struct Probe {
+    /// No other attempt with this name runs, as far as the database can tell.
+    pub(crate) free: bool,
+    /// The database takes writes: it is no replica, and the session is not read-only.
+    pub(crate) writable: bool,
+    /// The stored record, live or expired.
+    pub(crate) found: Option<StoredRecord>,
+    /// The message has failed before, and its attempts are counted.
+    pub(crate) has_failed: bool,
+}
+
+#[cfg(feature = "mysql")]
+impl Probe {
+    /// Whether the attempt may run: nobody else does, and no live record exists.
+    pub(super) fn may_run(&self) -> bool {
+        self.free && self.writable && self.found.as_ref().is_none_or(|record| record.expired)
+    }
+}
+
+/// A record to insert.
+#[derive(Debug)]
+pub struct NewRecord<'a> {
+    pub(crate) name: &'a RecordName,
+    pub(crate) attempt: Uuid,
+    pub(crate) fingerprint: &'a Fingerprint,
+    pub(crate) completion: &'a Completion,
+    pub(crate) ttl: Duration,
+}
+
+impl NewRecord<'_> {
+    /// The status as its column takes it.
+    pub(super) fn status(&self) -> i16 {
+        status_column(self.completion.status)
+    }
+
+    pub(super) fn reference(&self) -> Option<&str> {
+        self.completion.reference.as_deref()
+    }
+}
+
+/// A record as it was read from its row.
+#[derive(Clone, Debug)]
+pub struct StoredRecord {
+    /// The format of the record: this build reads [`FORMAT`] alone.
+    pub(crate) format: i16,
+    pub(crate) fingerprint_version: i16,
+    pub(crate) fingerprint: Vec<u8>,
+    pub(crate) completion: Arc<Completion>,
+    /// The ttl is over, by the database's clock.
+    pub(crate) expired: bool,
+    /// The time since it was stored, by the database's clock.
+    pub(crate) age: Duration,
+}
+
+impl StoredRecord {
+    /// The record of an attempt that has committed just now.
+    pub(crate) fn new(fingerprint: &Fingerprint, completion: Completion) -> Self {
+        let (fingerprint_version, digest) = fingerprint.stored();
+        Self {
+            format: FORMAT,
+            fingerprint_version,
+            fingerprint: digest.to_vec(),
+            completion: Arc::new(completion),
+            expired: false,
+            age: Duration::ZERO,
+        }
+    }
+}
+
+/// What became of an attempt whose COMMIT was not acknowledged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CommitOutcome {
+    /// Its record is stored.
+    Committed,
+    /// Its transaction has ended without a record.
+    RolledBack,
+    /// Its transaction may still be running.
+    Running,
+}
+
+/// The format in which this build writes records, and the only one that it reads.
+pub(crate) const FORMAT: i16 = 1;
+
+/// A status as its column takes it.
+pub(super) fn status_column(status: u16) -> i16 {
+    i16::try_from(status).unwrap_or(i16::MAX)
+}
+
+/// A duration in whole milliseconds, as statements take it.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A duration in whole microseconds, as statements take it.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,44 @@
+//! The statements that begin an attempt on SQLite.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteConnection, SqliteTransactionManager};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
+
+use super::dead_letters::is_counted;
+use super::hooks::Hooks;
+use super::open_attempt::OpenAttempt;
+use super::records::find;
+use crate::store::records::{Opening, Probe};
+
+/// Begins the transaction as the one writer, sets the hooks and reads the record.
+pub(super) async fn open(
+    conn: &mut SqliteConnection,
+    opening: &Opening<'_>,
+) -> sqlx::Result<(OpenAttempt, Probe)> {
+    let guard = format!("idem_{}", opening.attempt.simple());
+    // BEGIN IMMEDIATE succeeds on a read-only file; a statement that could write fails.
+    let begin = format!("begin immediate; savepoint {guard}; delete from idem_record where false");
+    let begin = AssertSqlSafe(begin);
+    SqliteTransactionManager::begin(conn, Some(begin.into_sql_str())).await?;
+    let hooks = match opening.may_commit {
+        false => Hooks::set(conn).await?,
+        true => Arc::default(),
+    };
+    let found = match opening.name {
+        Some(name) => find(conn, name).await?,
+        None => None,
+    };
+    let has_failed = match opening.name {
+        Some(name) if name.operation.is_of_consumer() => is_counted(conn, name).await?,
+        _ => false,
+    };
+    let probe = Probe {
+        free: true,
+        writable: true,
+        found,
+        has_failed,
+    };
+    Ok((OpenAttempt { guard, hooks }, probe))
+}

@@ -1,0 +1,54 @@
+//! An open attempt on SQLite: its guard savepoint, its hooks and how it ends.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteConnection, SqliteTransactionManager};
+use sqlx_core::transaction::TransactionManager;
+
+use super::error::fault;
+use super::hooks::Hooks;
+use super::statement::run;
+use crate::store::fault::Fault;
+
+/// The guard's name, and the switches of the connection's hooks.
+#[derive(Debug)]
+pub struct OpenAttempt {
+    pub(super) guard: String,
+    pub(super) hooks: Arc<Hooks>,
+}
+
+impl OpenAttempt {
+    /// Releases the guard. A handler has no settings that storing a record depends on.
+    pub(super) async fn release_guard(
+        &self,
+        conn: &mut SqliteConnection,
+        around: &str,
+    ) -> sqlx::Result<()> {
+        let guard = &self.guard;
+        let text = format!("{around} release savepoint {guard}; {around}");
+        run(conn, text).await
+    }
+
+    /// Undoes every write since the guard, after the handler's statement has stopped.
+    pub(super) async fn roll_back_to_guard(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
+        let text = format!("rollback to savepoint {}", self.guard);
+        if !self.hooks.stops_statements() {
+            return run(conn, text).await;
+        }
+        // Answered only when the statement has stopped; what follows must not stop.
+        drop(conn.lock_handle().await?);
+        self.hooks.allow_statements();
+        match run(conn, text).await {
+            // A write that is stopped takes the whole transaction with it.
+            Err(error) if fault(&error) == Fault::GuardLost => Ok(()),
+            undone => undone,
+        }
+    }
+
+    /// Rolls back, and lets the hooks pass everything.
+    pub(super) async fn roll_back(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
+        SqliteTransactionManager::rollback(conn).await?;
+        self.hooks.end_attempt();
+        Ok(())
+    }
+}

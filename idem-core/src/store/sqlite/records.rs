@@ -1,0 +1,85 @@
+//! The records of SQLite: finding one, storing one, and what became of a lost COMMIT.
+
+use sqlx::FromRow;
+use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
+
+use super::statement::named;
+use crate::model::record::RecordName;
+use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord, millis};
+
+/// Reads a record.
+pub(super) async fn find(
+    conn: &mut SqliteConnection,
+    name: &RecordName,
+) -> sqlx::Result<Option<StoredRecord>> {
+    let find = sqlx::query(
+        "select format, fingerprint_version, fingerprint, status, headers, body, \
+                reference, expires_at <= unixepoch('subsec') * 1000 as expired, \
+                cast(unixepoch('subsec') * 1000 as integer) - created_at as age \
+         from idem_record where scope = ? and operation = ? and key = ?",
+    );
+    let row = named(find, name).fetch_optional(conn).await?;
+    row.as_ref().map(StoredRecord::from_row).transpose()
+}
+
+/// Inserts a record, or replaces one that has expired.
+pub(super) async fn insert(
+    conn: &mut SqliteConnection,
+    record: &NewRecord<'_>,
+) -> sqlx::Result<bool> {
+    let (version, digest) = record.fingerprint.stored();
+    let insert = sqlx::query(
+        "insert into idem_record (scope, operation, key, attempt, format, \
+           fingerprint_version, fingerprint, status, headers, body, reference, \
+           created_at, expires_at) \
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+           cast(unixepoch('subsec') * 1000 as integer), \
+           cast(unixepoch('subsec') * 1000 as integer) + ?) \
+         on conflict (scope, operation, key) do update set \
+           attempt = excluded.attempt, format = excluded.format, \
+           fingerprint_version = excluded.fingerprint_version, \
+           fingerprint = excluded.fingerprint, status = excluded.status, \
+           headers = excluded.headers, body = excluded.body, \
+           reference = excluded.reference, created_at = excluded.created_at, \
+           expires_at = excluded.expires_at \
+         where idem_record.expires_at <= unixepoch('subsec') * 1000",
+    );
+    let done = named(insert, record.name)
+        .bind(record.attempt)
+        .bind(FORMAT)
+        .bind(version)
+        .bind(digest)
+        .bind(record.status())
+        .bind(&record.completion.headers)
+        .bind(&record.completion.body)
+        .bind(record.reference())
+        .bind(millis(record.ttl))
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What became of an attempt, by its record.
+pub(super) async fn outcome(
+    conn: &mut SqliteConnection,
+    name: &RecordName,
+    attempt: Uuid,
+) -> sqlx::Result<CommitOutcome> {
+    let committed: bool = sqlx::query_scalar(
+        "select exists(select 1 from idem_record \
+           where scope = ? and operation = ? and key = ? and attempt = ?)",
+    )
+    .bind(name.scope.as_str())
+    .bind(name.operation.as_str())
+    .bind(name.key.as_str())
+    .bind(attempt)
+    .fetch_one(conn)
+    .await?;
+    // The connection of the unclear COMMIT is closed by now, and so is its transaction.
+    Ok(if committed {
+        CommitOutcome::Committed
+    } else {
+        CommitOutcome::RolledBack
+    })
+}
