@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{FromRow, MySql};
 
-use super::statement::{afresh, leave, named};
+use super::statement::{after_reading, before_reading, bind_name};
 use crate::model::record::RecordName;
 use crate::model::record_filter::RecordFilter;
 use crate::store::admin::{Records, StoredCount, StoredView};
@@ -37,9 +37,9 @@ impl Records for MySql {
             for part in after {
                 rows = rows.bind(part.as_bytes());
             }
-            afresh(conn).await?;
+            before_reading(conn).await?;
             let rows = rows.bind(limit).fetch_all(&mut *conn).await?;
-            leave(conn).await?;
+            after_reading(conn).await?;
             rows.iter().map(StoredView::from_row).collect()
         })
     }
@@ -55,9 +55,9 @@ impl Records for MySql {
                  from idem_record group by 1, 2, 3, 4 order by 1, 2, 3, 4 \
                  limit 18446744073709551615",
             );
-            afresh(conn).await?;
+            before_reading(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
-            leave(conn).await?;
+            after_reading(conn).await?;
             rows.iter().map(StoredCount::from_row).collect()
         })
     }
@@ -70,7 +70,7 @@ impl Records for MySql {
             let delete = sqlx::query(
                 "delete from idem_record where scope = ? and operation = ? and `key` = ?",
             );
-            let delete = named(delete, name);
+            let delete = bind_name(delete, name);
             Ok(delete.execute(conn).await?.rows_affected() > 0)
         })
     }

@@ -9,7 +9,7 @@ use super::error::{DUPLICATE_KEY, number};
 use super::name::{lock_of, table};
 use super::open_attempt::OpenAttempt;
 use super::savepoint::{SavepointOutcome, run_unless_rolled_back};
-use super::statement::{AFRESH, COMMITTED, run};
+use super::statement::{READ_COMMITTED, ROLLBACK, run};
 use crate::model::record::RecordName;
 use crate::store::batch::{Batches, Seen};
 use crate::store::records::{FORMAT, NewRecord, micros};
@@ -24,7 +24,7 @@ impl Batches for MySql {
         Box::pin(async move {
             opened.locks = names.iter().map(|name| name.lock_id()).collect();
             let text = claim_text(opened, names);
-            // The rows of the locks, then as many of the records.
+            // First the rows of the locks, then as many rows of records.
             let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
             let (free, found) = rows
                 .split_at_checked(names.len())
@@ -56,7 +56,7 @@ impl Batches for MySql {
                 Err(error) if number(&error) == Some(DUPLICATE_KEY) => {}
                 inserted => return inserted.map(|()| true),
             }
-            // What has expired is in the way, or what another node has committed.
+            // A row is in the way: one that has expired, or one that another node has committed.
             let names: Vec<_> = records.iter().map(|record| record.name).collect();
             run(conn, delete_expired_text(&names)).await?;
             match insert(conn, records).await {
@@ -79,23 +79,23 @@ impl Batches for MySql {
     }
 }
 
-/// Tries the locks of many messages, then reads their records: rows for the one, then the other.
+/// Tries the locks of many messages, then reads their records, then begins the transaction.
 ///
-/// As for one, the records are read before the transaction that the handlers see: in one that may
-/// read what never commits, or locks the gaps that others insert into, nothing is read of them.
+/// As for one message, the records are read before the transaction that the handlers see: its
+/// isolation may read what never commits, or lock the gaps that others insert into.
 fn claim_text(opened: &OpenAttempt, names: &[&RecordName]) -> String {
     let numbered = opened.locks.iter().enumerate();
     let tried = numbered.map(|(number, lock)| format!("select {number} as number, '{lock}' as id"));
     format!(
         "select l.number, coalesce(get_lock({}, 0), 0) as free from ({}) as l limit {}; \
-         {AFRESH}; {COMMITTED}select n.number, exists(select 1 from idem_dead_letter as d where d.scope = n.scope \
-           and d.operation = n.operation and d.`key` = n.`key`) as has_failed, \
+         {ROLLBACK}; {READ_COMMITTED}select n.number, exists(select 1 from idem_dead_letter as d \
+           where d.scope = n.scope and d.operation = n.operation and d.`key` = n.`key`) as has_failed, \
          r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
          r.reference, r.expires_at <= utc_timestamp(6) as expired, \
          timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
          from ({}) as n left join idem_record as r \
          on r.scope = n.scope and r.operation = n.operation and r.`key` = n.`key` limit {}; \
-         {AFRESH}; {}",
+         {ROLLBACK}; {}",
         lock_of("l.id"),
         tried.collect::<Vec<_>>().join(" union all "),
         names.len(),
@@ -142,7 +142,7 @@ async fn insert(conn: &mut MySqlConnection, records: &[NewRecord<'_>]) -> sqlx::
     insert.build().execute(conn).await.map(|_| ())
 }
 
-/// Of these names alone, and without a lock on what is not there.
+/// Deletes the expired records of these names. It takes no lock on a gap where a record is missing.
 fn delete_expired_text(names: &[&RecordName]) -> String {
     format!(
         "/*M!100000 set statement sql_safe_updates = 0 for */ delete r from ({}) as n \

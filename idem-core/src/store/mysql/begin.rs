@@ -4,11 +4,11 @@ use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
 use sqlx::{AssertSqlSafe, FromRow, Row, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
-use super::limits::{OF_SESSION, STATEMENT_LIMIT, limits, seconds};
+use super::limits::{SESSION_LIMITS, STATEMENT_LIMIT, limits, seconds};
 use super::name::{TRY_LOCK, is, lock};
 use super::open_attempt::OpenAttempt;
 use super::records::{find_committed, select};
-use super::statement::{AFRESH, COMMITTED};
+use super::statement::{READ_COMMITTED, ROLLBACK};
 use crate::model::policy::Isolation;
 use crate::store::records::{Opening, Probe, StoredRecord};
 
@@ -36,7 +36,7 @@ pub(super) async fn open(
     let rows = sqlx::raw_sql(AssertSqlSafe(probe_text(opening)))
         .fetch_all(&mut *conn)
         .await?;
-    // One of the session, and one of the record if there is one.
+    // One row of the session, and one of the record if it exists.
     let session = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let mut probe = Probe {
         free: session.try_get("free")?,
@@ -66,23 +66,23 @@ pub(super) async fn open(
     Ok((opened, probe))
 }
 
-/// Bounds the session's time, tries the lock and reads the record, before any transaction.
+/// Limits the session's time, tries the lock and reads the record, before any transaction.
 ///
-/// A statement of its own that begins after the lock is taken sees what the lock's last holder
-/// has committed. Inside of a transaction it would fix the handler's snapshot, and where that is
-/// serializable lock the gap that others insert into.
+/// The record is read by a statement of its own, after the lock is taken: so it sees what the lock's
+/// last holder has committed. Inside the transaction it would fix the handler's snapshot and, where
+/// that is serializable, lock the gap that others insert into.
 ///
-/// The session may come from its last user with a transaction open, perhaps a snapshot alone, or
-/// with `set transaction` for the next one. All of that ends first: nothing of it was committed,
-/// and a record that has been committed since is not seen in it.
+/// The session may come from the pool with a transaction open, if only for its snapshot, or with
+/// `set transaction` for the next one. A rollback ends both first: nothing of it was committed, and
+/// its snapshot does not show what others have committed since.
 ///
-/// It is to remember errors: `show errors` is what tells a deadlock's victim. What a handler sets
-/// itself stays, and hides it.
+/// `max_error_count` makes the session remember errors: `show errors` tells that a deadlock has rolled
+/// the transaction back. A handler that sets it to 0 hides that.
 ///
-/// As few statements as can be: the server sends the result of each by itself.
+/// The message has few statements, because the server sends each result in a packet of its own.
 fn probe_text(opening: &Opening<'_>) -> String {
-    let limits = limits(opening.timeout, &OF_SESSION);
-    // The handler may be idle for its whole time; this is for clients that are gone.
+    let limits = limits(opening.timeout, &SESSION_LIMITS);
+    // The handler may leave the session idle for its whole time. This limit is for clients that are gone.
     let idle = seconds(opening.timeout).saturating_add(5);
     let (lock, free, record) = match opening.name {
         None => ("null".to_owned(), "1", String::new()),
@@ -98,32 +98,35 @@ fn probe_text(opening: &Opening<'_>) -> String {
         _ => "0".to_owned(),
     };
     format!(
-        "{AFRESH}; set @idem_lock = {lock}, @idem_autocommit = @@autocommit, \
+        "{ROLLBACK}; set @idem_lock = {lock}, @idem_autocommit = @@autocommit, \
          @idem_idle = @@wait_timeout, @idem_metadata_wait = @@lock_wait_timeout, \
          @idem_row_wait = @@innodb_lock_wait_timeout, @idem_statement = {STATEMENT_LIMIT}, \
          @idem_errors = @@max_error_count, autocommit = 1, \
          max_error_count = cast(greatest(@@max_error_count, 64) as unsigned), \
          {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
-         select {free} as free, {WRITABLE} as writable, {DIRTY} as dirty, database() as db, \
+         select {free} as free, {WRITABLE} as writable, {READS_UNCOMMITTED} as dirty, database() as db, \
          connection_id() as connection, {has_failed} as has_failed limit 1{record}"
     )
 }
 
-/// With `autocommit` off, what follows a transaction that the server has rolled back is not kept
-/// either. None is open before.
+/// Begins the transaction, where none is open.
+///
+/// `autocommit` is off: so what a handler writes after the server has rolled the transaction back is
+/// not committed either.
 pub(super) fn begin_text(isolation: Isolation, guard: &str) -> String {
     let isolation = match isolation {
         Isolation::Default => "",
-        Isolation::ReadCommitted => COMMITTED,
+        Isolation::ReadCommitted => READ_COMMITTED,
         Isolation::Serializable => "set transaction isolation level serializable; ",
     };
     format!("set autocommit = 0; {isolation}start transaction; savepoint {guard}")
 }
 
-const DIRTY: &str =
+/// Whether the session's isolation shows what may never commit.
+const READS_UNCOMMITTED: &str =
     "/*M!100000 @@tx_isolation *//*!80000 @@transaction_isolation */ = 'READ-UNCOMMITTED'";
 
-/// Neither a replica nor a session that may only read. MariaDB and MySQL write flags differently.
+/// Whether neither the server nor the session is read-only. The servers write flags differently.
 const WRITABLE: &str = "cast(@@global.read_only as char) in ('0', 'OFF') \
     and @@innodb_read_only = 0 \
     and /*M!100000 @@tx_read_only *//*!80000 @@transaction_read_only */ = 0";

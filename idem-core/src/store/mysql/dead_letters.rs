@@ -1,11 +1,11 @@
-//! Messages of MariaDB or MySQL whose handling has failed.
+//! Messages of MariaDB or MySQL that have failed.
 
 use futures_util::future::BoxFuture;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{FromRow, MySql, Row};
 
 use super::name::hex;
-use super::statement::{afresh, leave, named, write};
+use super::statement::{after_reading, before_reading, bind_name, write};
 use crate::model::record::RecordName;
 use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
 use crate::store::records::{micros, status_column};
@@ -16,7 +16,7 @@ impl Letters for MySql {
         attempt: &'a NewAttempt<'a>,
     ) -> BoxFuture<'a, sqlx::Result<i32>> {
         Box::pin(async move {
-            // Columns are set from left to right, and read as they are set.
+            // The server sets columns from left to right, and an expression reads what is set already.
             let count = sqlx::query(
                 "insert into idem_dead_letter (scope, operation, `key`, message_id, attempts, \
                    error, reference, payload, first_attempt_at, last_attempt_at, expires_at) \
@@ -30,7 +30,7 @@ impl Letters for MySql {
                    payload = coalesce(values(payload), payload), \
                    last_attempt_at = values(last_attempt_at), expires_at = values(expires_at)",
             );
-            named(count, attempt.name)
+            bind_name(count, attempt.name)
                 .bind(attempt.message_id)
                 .bind(attempt.error)
                 .bind(attempt.reference)
@@ -43,7 +43,7 @@ impl Letters for MySql {
                 "select attempts from idem_dead_letter \
                  where scope = ? and operation = ? and `key` = ? limit 1",
             );
-            let row = named(read, attempt.name).fetch_one(conn).await?;
+            let row = bind_name(read, attempt.name).fetch_one(conn).await?;
             row.try_get("attempts")
         })
     }
@@ -57,7 +57,7 @@ impl Letters for MySql {
                 "update idem_dead_letter set parked_at = utc_timestamp(6), redriven_at = null \
                  where scope = ? and operation = ? and `key` = ?",
             );
-            named(park, name).execute(conn).await.map(|_| ())
+            bind_name(park, name).execute(conn).await.map(|_| ())
         })
     }
 
@@ -69,7 +69,7 @@ impl Letters for MySql {
             let delete = sqlx::query(
                 "delete from idem_dead_letter where scope = ? and operation = ? and `key` = ?",
             );
-            named(delete, name).execute(conn).await.map(|_| ())
+            bind_name(delete, name).execute(conn).await.map(|_| ())
         })
     }
 
@@ -96,9 +96,9 @@ impl Letters for MySql {
                 .bind(message_id)
                 .bind(message_id);
             let rows = rows.bind(after).bind(limit);
-            afresh(conn).await?;
+            before_reading(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
-            leave(conn).await?;
+            after_reading(conn).await?;
             rows.iter().map(StoredLetter::from_row).collect()
         })
     }
@@ -121,7 +121,7 @@ impl Letters for MySql {
                 "delete from idem_record \
                  where scope = ? and operation = ? and `key` = ? and status = ?",
             );
-            let free = named(free, name).bind(status_column(parked));
+            let free = bind_name(free, name).bind(status_column(parked));
             free.execute(conn).await?;
             Ok(true)
         })
@@ -138,9 +138,9 @@ impl Letters for MySql {
     fn count_letters(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
         Box::pin(async move {
             let count = "select count(*) from idem_dead_letter where parked_at is not null limit 1";
-            afresh(conn).await?;
+            before_reading(conn).await?;
             let letters = sqlx::query_scalar(count).fetch_one(&mut *conn).await?;
-            leave(conn).await?;
+            after_reading(conn).await?;
             Ok(letters)
         })
     }

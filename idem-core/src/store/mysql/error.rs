@@ -23,14 +23,14 @@ pub(super) fn fault(error: &sqlx::Error) -> Fault {
         return Fault::Unknown;
     };
     match number {
-        // Deadlock, lock wait and statement timeouts, a killed statement, a conflict between
+        // A deadlock, a timeout of a lock wait or of a statement, a killed statement, a conflict between
         // nodes (Galera, Group Replication), a node that is cut off from its cluster.
         1205 | 1206 | 1213 | 1020 | 1317 | 1969 | 3024 | 3101 | 1047 => Fault::Collision,
         // No such savepoint.
         1305 => Fault::GuardLost,
         // An error during COMMIT, a shutdown, a killed or broken connection.
         1180 | 1053 | 1927 | 3169 | 4031 | 1152 | 1154..=1161 | 1184 => Fault::Unknown,
-        // No memory, no disk, a full table, a server that may not write, too many of something.
+        // No memory, no disk space, a full table, a read-only server, an exceeded limit.
         1021 | 1030 | 1037 | 1038 | 1041 | 1040 | 1114 | 1203 | 1226 | 1290 | 1792 | 1836 => {
             Fault::Failed
         }

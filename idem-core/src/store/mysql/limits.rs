@@ -10,7 +10,7 @@ use crate::store::records::millis;
 ///
 /// MySQL needs a cast to take the least of two integers for an integer.
 pub(super) fn limits(timeout: Duration, [metadata, row, mariadb, mysql]: &[&str; 4]) -> String {
-    // Idem stops a handler's statement itself; this is for when its word does not arrive.
+    // Idem itself stops a handler's statement. This limit is for when its request does not arrive.
     let limit = seconds(timeout).saturating_add(1);
     let milliseconds = millis(Duration::from_secs(limit));
     format!(
@@ -23,7 +23,7 @@ pub(super) fn limits(timeout: Duration, [metadata, row, mariadb, mysql]: &[&str;
 }
 
 /// The limits that the session has.
-pub(super) const OF_SESSION: [&str; 4] = [
+pub(super) const SESSION_LIMITS: [&str; 4] = [
     "@@lock_wait_timeout",
     "@@innodb_lock_wait_timeout",
     "@@max_statement_time",
@@ -31,7 +31,7 @@ pub(super) const OF_SESSION: [&str; 4] = [
 ];
 
 /// The limits that the session had before the attempt.
-pub(super) const SAVED: [&str; 4] = [
+pub(super) const SAVED_LIMITS: [&str; 4] = [
     "@idem_metadata_wait",
     "@idem_row_wait",
     "@idem_statement",
@@ -53,7 +53,7 @@ pub(super) async fn limit_lock_waits(
     sqlx::raw_sql(text).execute(conn).await.map(|_| ())
 }
 
-/// Rounded up: none at all would be no limit.
+/// Whole seconds, rounded up: 0 would mean no limit.
 pub(super) fn seconds(timeout: Duration) -> u64 {
     timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0)
 }

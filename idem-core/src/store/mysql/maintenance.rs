@@ -1,4 +1,4 @@
-//! Deleting records of MariaDB or MySQL, checking their table and making it.
+//! Deletes records of MariaDB or MySQL, checks the tables and creates them.
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 use super::error::number;
 use super::migrate;
 use super::name::hex;
-use super::statement::{afresh, leave, write};
+use super::statement::{after_reading, before_reading, write};
 use crate::store::maintenance::Upkeep;
 
 impl Upkeep for MySql {
@@ -19,9 +19,9 @@ impl Upkeep for MySql {
                  from idem_record where expires_at <= utc_timestamp(6) \
                  order by expires_at limit 1",
             );
-            afresh(conn).await?;
+            before_reading(conn).await?;
             let lag = lag.fetch_optional(&mut *conn).await?;
-            leave(conn).await?;
+            after_reading(conn).await?;
             Ok(lag)
         })
     }
@@ -54,7 +54,7 @@ impl Upkeep for MySql {
     fn check(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
         Box::pin(async move {
             let mut missing = Vec::new();
-            afresh(conn).await?;
+            before_reading(conn).await?;
             for (table, column) in [
                 ("idem_record", "status"),
                 ("idem_dead_letter", "attempts"),
@@ -62,7 +62,7 @@ impl Upkeep for MySql {
             ] {
                 missing.extend(what_lacks(conn, table, column).await?);
             }
-            leave(conn).await?;
+            after_reading(conn).await?;
             Ok(missing)
         })
     }
@@ -72,7 +72,9 @@ impl Upkeep for MySql {
     }
 }
 
-/// Whether a table is there, knows transactions and may be used; the column is one of its own.
+/// Checks that a table exists, that its engine has transactions and that the account may use it.
+///
+/// `column` is a column of the table, for an UPDATE of no row.
 async fn what_lacks(
     conn: &mut MySqlConnection,
     table: &str,

@@ -13,10 +13,9 @@ use crate::store::migrations::{migrations_in, migrator};
 /// Runs the missing migrations, again where another node of a cluster has run some meanwhile.
 pub(super) async fn run(pool: &MySqlPool) -> Result<(), MigrateError> {
     let mut migrator = migrator("idem_migration", &migrations_in!("mysql"));
-    // sqlx waits without end for its lock, which MariaDB takes for an error and answers
-    // with NULL.
+    // SQLx waits for its lock without a limit. MariaDB rejects that and returns NULL.
     migrator.set_locking(false);
-    // The lock belongs to the session, and is gone with it whatever happens.
+    // The session owns the lock: closed, it releases it whatever happens.
     let mut conn = pool.acquire().await?;
     conn.close_on_drop();
     lock(&mut conn).await?;
@@ -50,7 +49,7 @@ async fn lock(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The lock is the server's: nodes of a Galera cluster migrate at once, and find each other's marks.
+/// Whether another server of a Galera cluster migrates at the same time: the lock is one server's.
 fn has_collided(error: &MigrateError) -> bool {
     let number = match error {
         MigrateError::Dirty(_) => return true,
@@ -60,7 +59,7 @@ fn has_collided(error: &MigrateError) -> bool {
     matches!(number, Some(DUPLICATE_KEY | NO_SUCH_TABLE | 1205 | 1213))
 }
 
-/// The mark of another node may have come in meanwhile, and its table not yet.
+/// Another server's mark may have arrived, and its table not yet.
 async fn is_finished(conn: &mut MySqlConnection) -> Result<(), MigrateError> {
     let begun = sqlx::query_scalar("select version from idem_migration where success = false");
     match begun.fetch_optional(conn).await? {
@@ -69,8 +68,10 @@ async fn is_finished(conn: &mut MySqlConnection) -> Result<(), MigrateError> {
     }
 }
 
-/// A statement that makes a table commits by itself. A migration that was interrupted behind it
-/// stays marked as unfinished, and ours can be run again.
+/// Deletes the marks of unfinished migrations.
+///
+/// A statement that creates a table commits implicitly, so a migration that was interrupted after it
+/// stays marked as unfinished. Idem's migrations can run again.
 async fn clear_interrupted(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     let delete = sqlx::query("delete from idem_migration where success = false");
     match delete.execute(conn).await {

@@ -1,8 +1,8 @@
 //! The statements for MariaDB and MySQL.
 //!
-//! `GET_LOCK` is the probe: it answers at once on both servers, and no row or gap is locked while
-//! the handler runs. It belongs to the session, so it is released after the transaction has ended,
-//! and a connection that cannot do that is closed. The primary key decides in the end.
+//! `GET_LOCK` is the probe: both servers answer at once, and no row or gap is locked while the handler
+//! runs. The lock belongs to the session. Idem releases it after the transaction has ended, and closes a
+//! connection on which it cannot. In the end the primary key decides.
 //!
 //! Names of records are written into the statements as hexadecimal literals where a message has more
 //! than one statement. Comments that begin with `/*M!` are read by MariaDB alone, those with `/*!80000`

@@ -1,8 +1,8 @@
-//! How the names of records and of their locks stand in statements of MariaDB and MySQL.
+//! The names of records and of their locks, written into statements of MariaDB and MySQL.
 
 use crate::model::record::RecordName;
 
-/// Whether a row `r` is of this name.
+/// The condition that a row `r` has this name.
 pub(super) fn is(name: &RecordName) -> String {
     format!(
         "r.scope = {} and r.operation = {} and r.`key` = {}",
@@ -12,7 +12,7 @@ pub(super) fn is(name: &RecordName) -> String {
     )
 }
 
-/// Names as the rows of a table, numbered.
+/// A table of these names, with a number for each.
 pub(super) fn table(names: &[&RecordName]) -> String {
     let rows = names.iter().enumerate().map(|(number, name)| {
         format!(
@@ -30,9 +30,10 @@ pub(super) fn lock(name: &RecordName) -> String {
     lock_of(&format!("'{}'", name.lock_id()))
 }
 
-/// User-level locks span the server, so the database is part of their name.
+/// The expression for the name of a lock with this id.
 ///
-/// The bytes of a literal depend on the session's character set, and those of the name must not.
+/// User-level locks are the server's, so the database is part of the name. The conversions keep the name
+/// the same in sessions of any character set.
 pub(super) fn lock_of(id: &str) -> String {
     let text = format!("convert(concat(ifnull(database(), ''), '/', {id}) using utf8mb4)");
     format!("convert(concat('idem:', sha2({text}, 224)) using utf8mb4)")

@@ -6,13 +6,13 @@ use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
 use sqlx::{AssertSqlSafe, MySqlPool};
 use sqlx_core::transaction::TransactionManager;
 
-use super::limits::{SAVED, limits};
+use super::limits::{SAVED_LIMITS, limits};
 use super::name::lock_of;
 use super::savepoint::{SavepointOutcome, run_unless_rolled_back};
-use super::statement::{AFRESH, run};
+use super::statement::{ROLLBACK, run};
 use crate::model::policy::Isolation;
 
-/// The guard's name, and what of the session is restored or told to stop.
+/// The guard's name, what of the session is restored, and the connection whose statement is stopped.
 #[derive(Debug)]
 pub struct OpenAttempt {
     pub(super) guard: String,
@@ -38,14 +38,14 @@ impl OpenAttempt {
         run(conn, self.release_guard_text(around)).await
     }
 
-    /// A handler may have changed the database or set itself shorter limits.
+    /// A handler may have changed the database, or set shorter limits for itself.
     ///
-    /// The server rejects an empty statement, so nothing follows the last one.
+    /// The server rejects an empty statement, so no `;` follows the last one.
     fn release_guard_text(&self, around: &str) -> String {
         let text = format!(
             "{around} {}set {}; release savepoint {}; {around}",
             self.use_database(),
-            limits(self.timeout, &SAVED),
+            limits(self.timeout, &SAVED_LIMITS),
             self.guard
         );
         text.trim().trim_end_matches(';').to_owned()
@@ -61,7 +61,7 @@ impl OpenAttempt {
     }
 
     fn begin_again_text(&self) -> String {
-        format!("{AFRESH}; start transaction; savepoint {}", self.guard)
+        format!("{ROLLBACK}; start transaction; savepoint {}", self.guard)
     }
 
     /// Releases the locks and restores the session.
@@ -93,9 +93,13 @@ impl OpenAttempt {
 
     /// Rolls back, releases the locks and restores the session, in one message.
     pub(super) async fn roll_back(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
-        let text = format!("{AFRESH}; {}{}", self.use_database(), self.put_back_text());
+        let text = format!(
+            "{ROLLBACK}; {}{}",
+            self.use_database(),
+            self.put_back_text()
+        );
         run(conn, text).await?;
-        // Only a ROLLBACK lowers sqlx's depth; this one goes with the pool's ping.
+        // SQLx lowers its depth by a ROLLBACK alone. This one is sent with the pool's ping.
         MySqlTransactionManager::start_rollback(conn);
         Ok(())
     }

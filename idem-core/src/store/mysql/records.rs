@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::error::{DUPLICATE_KEY, number};
 use super::name::{TRY_LOCK, UNLOCK, hex, is, lock};
-use super::statement::{AFRESH, COMMITTED, named, run};
+use super::statement::{READ_COMMITTED, ROLLBACK, bind_name, run};
 use crate::model::record::RecordName;
 use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord, micros};
 
@@ -20,24 +20,25 @@ pub(super) async fn find(
         0 => find_text(name),
         _ => select(name),
     };
-    // To the end, so that no transaction is open when the connection goes back.
+    // All results, so that the last ROLLBACK has run when the connection goes back.
     let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
     rows.first().map(StoredRecord::from_row).transpose()
 }
 
-/// The same record, by a session whose isolation shows what may never commit.
+/// Reads a record as it is committed, on a session whose isolation shows what may never commit.
 pub(super) fn find_committed(name: &RecordName) -> String {
-    format!("{COMMITTED}{}", select(name))
+    format!("{READ_COMMITTED}{}", select(name))
 }
 
-/// As it is now, on a connection whose state is not known, which is left without a snapshot.
+/// Reads a record as it is committed now, on a session that may have a transaction open. None is open
+/// afterwards.
 fn find_text(name: &RecordName) -> String {
-    format!("{AFRESH}; {COMMITTED}{}; {AFRESH}", select(name))
+    format!("{ROLLBACK}; {READ_COMMITTED}{}; {ROLLBACK}", select(name))
 }
 
-/// As a transaction sees it that is open.
+/// Reads a record as the open transaction sees it.
 ///
-/// A session may be set to give fewer rows to whoever does not say how many.
+/// The limit is for sessions with a `sql_select_limit`, which an explicit one overrides.
 pub(super) fn select(name: &RecordName) -> String {
     format!(
         "select r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
@@ -54,8 +55,8 @@ pub(super) async fn insert(
     record: &NewRecord<'_>,
 ) -> sqlx::Result<bool> {
     let (version, digest) = record.fingerprint.stored();
-    // `insert ignore` would cut what is too long, `on duplicate key update` cannot ask
-    // whether the row has expired (CLIENT_FOUND_ROWS counts it either way).
+    // `insert ignore` would truncate values, and with `on duplicate key update` the number of rows
+    // does not tell whether the row had expired (because of CLIENT_FOUND_ROWS).
     let inserted = sqlx::query(
         "insert into idem_record (attempt, format, fingerprint_version, fingerprint, \
            status, headers, `body`, reference, created_at, expires_at, \
@@ -82,7 +83,7 @@ pub(super) async fn insert(
             .bind(&record.completion.body)
             .bind(record.reference())
             .bind(micros(record.ttl));
-        let done = named(stored, record.name).execute(&mut *conn).await;
+        let done = bind_name(stored, record.name).execute(&mut *conn).await;
         match done {
             Err(error) if number(&error) == Some(DUPLICATE_KEY) => {}
             done => return Ok(done?.rows_affected() == 1),
@@ -91,7 +92,7 @@ pub(super) async fn insert(
     Ok(false)
 }
 
-/// What became of an attempt, by its record and its session's lock.
+/// Finds out what became of an attempt: by its record, and by the lock that its session holds.
 pub(super) async fn outcome(
     conn: &mut MySqlConnection,
     name: &RecordName,
@@ -100,12 +101,12 @@ pub(super) async fn outcome(
     let text = AssertSqlSafe(outcome_text(name, attempt));
     let rows = sqlx::raw_sql(text).fetch_all(&mut *conn).await;
     if rows.is_err() {
-        // What comes behind a statement that fails does not run, and the lock would stay.
-        run(conn, format!("{UNLOCK}; {AFRESH}")).await?;
+        // The server does not run what follows a failed statement, so the lock may be held.
+        run(conn, format!("{UNLOCK}; {ROLLBACK}")).await?;
     }
     let rows = rows?;
     let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    // The lost transaction's session holds its lock to its end.
+    // The session of the lost transaction holds the lock until it ends.
     let (over, committed): (bool, bool) = (row.try_get("free")?, row.try_get("committed")?);
     Ok(match (committed, over) {
         (true, _) => CommitOutcome::Committed,
@@ -114,15 +115,15 @@ pub(super) async fn outcome(
     })
 }
 
-/// Whether the attempt's record is there, and whether its session is gone.
+/// Asks whether the attempt's record exists and whether the lock is free.
 ///
-/// The lock is taken before the record is read, and given back in the same message. As
-/// [`find_text`], it leaves no snapshot.
+/// The lock is tried before the record is read, and released by the same message. No transaction is
+/// open afterwards.
 fn outcome_text(name: &RecordName, attempt: Uuid) -> String {
     format!(
-        "{AFRESH}; set @idem_lock = {}; set @idem_free = {TRY_LOCK}; \
-         {COMMITTED}select @idem_free as free, exists(select 1 from idem_record as r \
-         where {} and r.attempt = {}) as committed limit 1; {UNLOCK}; {AFRESH}",
+        "{ROLLBACK}; set @idem_lock = {}; set @idem_free = {TRY_LOCK}; \
+         {READ_COMMITTED}select @idem_free as free, exists(select 1 from idem_record as r \
+         where {} and r.attempt = {}) as committed limit 1; {UNLOCK}; {ROLLBACK}",
         lock(name),
         is(name),
         hex(attempt.as_bytes())

@@ -5,7 +5,7 @@ use sqlx::MySql;
 use sqlx::mysql::MySqlConnection;
 
 use super::name::hex;
-use super::statement::{afresh, leave, write};
+use super::statement::{after_reading, before_reading, write};
 use crate::store::rollout::Rollouts;
 
 impl Rollouts for MySql {
@@ -15,10 +15,10 @@ impl Rollouts for MySql {
                 "select convert(operation using utf8mb4), convert(rule using utf8mb4) \
                  from idem_rollout limit 18446744073709551615",
             );
-            // In what was left open the next look would see the same again.
-            afresh(conn).await?;
+            // In a transaction that was left open, the next read would see the same rules again.
+            before_reading(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
-            leave(conn).await?;
+            after_reading(conn).await?;
             Ok(rows)
         })
     }

@@ -1,4 +1,4 @@
-//! Statements about savepoints, after which the whole transaction may turn out to be rolled back.
+//! Statements about savepoints, which may find that the server has rolled back the whole transaction.
 
 use futures_util::TryStreamExt;
 use sqlx::mysql::MySqlConnection;
@@ -7,15 +7,17 @@ use sqlx::{AssertSqlSafe, Either, Row};
 use super::error::fault;
 use crate::store::fault::Fault;
 
-/// What became of statements about savepoints.
+/// The outcome of statements about savepoints.
 pub(super) enum SavepointOutcome {
     Done,
-    /// The server had rolled the whole transaction back, with its savepoints.
+    /// The server had rolled back the whole transaction before, so the savepoint does not exist.
     RolledBackBefore,
 }
 
-/// The server rolls a deadlock's victim back as a whole, the savepoints with it. Only the error
-/// of the last statement tells that from a handler's own COMMIT.
+/// Runs statements about savepoints.
+///
+/// A deadlock rolls back the whole transaction, with its savepoints. Only the error of the last
+/// statement tells that from a COMMIT by the handler.
 pub(super) async fn run_unless_rolled_back(
     conn: &mut MySqlConnection,
     text: &str,
@@ -43,11 +45,11 @@ pub(super) async fn run_unless_rolled_back(
     }
 }
 
-/// Whether the server rolls back the transaction after this error, and not only the statement.
+/// Whether this error makes the server roll back the transaction, and not only the statement.
 async fn rolls_everything_back(conn: &mut MySqlConnection, number: u32) -> sqlx::Result<bool> {
     match number {
         1206 | 1213 | 1020 | 1180 | 3101 => Ok(true),
-        // Else a statement that commits by itself has waited for a lock after it had committed.
+        // Else a statement that commits implicitly has waited for a lock after it had committed.
         1205 => {
             let set = "select cast(@@innodb_rollback_on_timeout as signed) as everything limit 1";
             let row = sqlx::raw_sql(set).fetch_one(conn).await?;

@@ -1,4 +1,4 @@
-//! Statements of Idem's own, on sessions that may come with a transaction open.
+//! How statements are sent, on sessions that may come from the pool with a transaction open.
 
 use futures_util::future::BoxFuture;
 use sqlx::mysql::{MySqlArguments, MySqlConnection};
@@ -9,14 +9,14 @@ use crate::model::record::RecordName;
 type Query<'q> = sqlx::query::Query<'q, MySql, MySqlArguments>;
 
 /// Binds a name to the next three parameters: scope, operation and key.
-pub(super) fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
+pub(super) fn bind_name<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
     query
         .bind(name.scope.as_str().as_bytes())
         .bind(name.operation.as_str().as_bytes())
         .bind(name.key.as_str().as_bytes())
 }
 
-/// Runs statements that are written out, in one message.
+/// Runs statements without parameters, in one message.
 pub(super) fn run(conn: &mut MySqlConnection, text: String) -> BoxFuture<'_, sqlx::Result<()>> {
     Box::pin(async move {
         sqlx::raw_sql(AssertSqlSafe(text))
@@ -26,35 +26,36 @@ pub(super) fn run(conn: &mut MySqlConnection, text: String) -> BoxFuture<'_, sql
     })
 }
 
-/// Before statements that read: what they see is what has been committed by now.
+/// Ends the transaction that the session may have open, so that a read sees what is committed now.
 ///
-/// Whatever is open was left there by another user of the pool, who has not committed it.
-pub(super) async fn afresh(conn: &mut MySqlConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql(AFRESH).execute(conn).await.map(|_| ())
+/// Another user of the pool left it open, and has not committed it.
+pub(super) async fn before_reading(conn: &mut MySqlConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql(ROLLBACK).execute(conn).await.map(|_| ())
 }
 
-/// Behind them, so that the session's next user sees what is committed until then.
-pub(super) async fn leave(conn: &mut MySqlConnection) -> sqlx::Result<()> {
-    afresh(conn).await
+/// Ends the transaction that a read has begun, so that the session's next user sees what is committed
+/// by then.
+pub(super) async fn after_reading(conn: &mut MySqlConnection) -> sqlx::Result<()> {
+    before_reading(conn).await
 }
 
-/// Runs a statement that writes, and says how many rows it has changed.
+/// Runs a statement that writes, and returns the number of changed rows.
 ///
-/// It is one message with its COMMIT: should its caller be dropped meanwhile, no lock stays behind
-/// on the pooled connection.
+/// The same message commits it: if the caller is dropped meanwhile, no lock stays on the pooled
+/// connection.
 pub(super) async fn write(conn: &mut MySqlConnection, statement: &str) -> sqlx::Result<u64> {
-    let text = format!("{AFRESH}; {statement}; commit and no chain no release");
+    let text = format!("{ROLLBACK}; {statement}; commit and no chain no release");
     let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *conn).await;
     if done.is_err() {
-        // What comes behind a statement that fails does not run.
-        afresh(conn).await?;
+        // The server does not run what follows a failed statement, so the transaction may be open.
+        before_reading(conn).await?;
     }
     done.map(|done| done.rows_affected())
 }
 
-/// Ends whatever is open without keeping it, even where the session would begin anew or be closed
-/// with it (`completion_type`).
-pub(super) const AFRESH: &str = "rollback and no chain no release";
+/// Rolls back what is open, and nothing else: with `completion_type` a plain ROLLBACK may begin a new
+/// transaction or close the session.
+pub(super) const ROLLBACK: &str = "rollback and no chain no release";
 
-/// For the next statement alone: a session's own isolation may read what never commits.
-pub(super) const COMMITTED: &str = "set transaction isolation level read committed; ";
+/// For the next transaction alone: the session's own isolation may read what never commits.
+pub(super) const READ_COMMITTED: &str = "set transaction isolation level read committed; ";

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{FromRow, Postgres};
 
-use super::statement::{OwnTransaction, named, rows, unnamed};
+use super::statement::{OwnTransaction, bind_name, rows, unnamed};
 use crate::model::record::RecordName;
 use crate::model::record_filter::RecordFilter;
 use crate::store::admin::{Records, StoredCount, StoredView};
@@ -62,7 +62,7 @@ impl Records for Postgres {
         Box::pin(async move {
             let delete =
                 unnamed("delete from idem.record where scope = $1 and operation = $2 and key = $3");
-            let done = named(delete, name).execute(conn).await?;
+            let done = bind_name(delete, name).execute(conn).await?;
             Ok(done.rows_affected() > 0)
         })
     }

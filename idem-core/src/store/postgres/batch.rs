@@ -20,8 +20,8 @@ impl Batches for Postgres {
     ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
         Box::pin(async move {
             let locks: Vec<i64> = names.iter().map(|name| name.lock_id()).collect();
-            // As for one name: planned without reading from end to end, and a second statement
-            // sees what the last holders of the locks have committed.
+            // As for one name: planned with sequential scans off, and a second statement sees what the
+            // last holders of the locks have committed.
             let free = frequent(
                 conn,
                 "select pg_try_advisory_xact_lock(lock) from \
@@ -140,8 +140,10 @@ async fn insert_all(conn: &mut PgConnection, records: &[NewRecord<'_>]) -> sqlx:
     Ok(usize::try_from(done.rows_affected()) == Ok(records.len()))
 }
 
-/// What handlers may well set for their transaction. The server lists no settings of an application's
-/// own, such as `app.tenant`; to look for changes of all others takes longer than most messages.
+/// The settings that handlers are likely to change for their transaction.
+///
+/// To compare all settings takes longer than most messages, and the server does not list an
+/// application's own, such as `app.tenant`.
 const SETTINGS: &[&str] = &[
     "search_path",
     "statement_timeout",

@@ -42,8 +42,8 @@ async fn begin_and_probe(
     let guard = format!("idem_{}", opening.attempt.simple());
     let begin = AssertSqlSafe(begin(opening, &guard)).into_sql_str();
     PgTransactionManager::begin(conn, Some(begin)).await?;
-    // A second statement has a second snapshot: it sees what the last holder of the
-    // lock committed, which the statement that took the lock would not.
+    // A second statement has a snapshot of its own: it sees what the lock's last holder has committed,
+    // which the statement that takes the lock does not.
     let row = frequent(conn, probe(opening))
         .bind(opening.name.map(|name| name.scope.as_str()))
         .bind(opening.name.map(|name| name.operation.as_str()))
@@ -66,32 +66,33 @@ async fn begin_and_probe(
     Ok((opened, probe))
 }
 
-/// One message: begin, bound the time, try the lock, remember whether it was free, set the guard.
+/// The first message: begins, limits the time, tries the lock and sets the guard.
 ///
-/// The isolation stands first, the lock before the guard: rolling back to the guard keeps it.
+/// The isolation must be set first. The lock is taken before the guard, so that a rollback to the guard
+/// keeps it.
 fn begin(opening: &Opening<'_>, guard: &str) -> String {
     let isolation = match opening.isolation {
         Isolation::Default => "",
         Isolation::ReadCommitted => " isolation level read committed",
         Isolation::Serializable => " isolation level serializable",
     };
-    // Idem stops a handler's statement itself; this is for when its word does not arrive.
+    // Idem itself stops a handler's statement. This limit is for when its request does not arrive.
     let statement = millis(opening.timeout).saturating_add(1_000);
-    // The handler may be idle for its whole time; this is for clients that are gone.
+    // The handler may leave the session idle for its whole time. This limit is for clients that are gone.
     let idle = millis(opening.timeout).saturating_add(5_000);
     let mut text = format!("begin{isolation};");
     for (setting, limit) in [
         ("statement_timeout", statement),
         ("idle_in_transaction_session_timeout", idle),
     ] {
-        // A shorter limit of the application's own stays.
+        // A shorter limit of the application stays.
         text.push_str(&format!(
             " select set_config('{setting}', '{limit}', true) where extract(epoch from \
              current_setting('{setting}')::interval) * 1000 not between 1 and {limit};"
         ));
     }
-    // The server keeps the probe's plan. One made while the table is empty would read it from end
-    // to end however large it grows, so none is made with such reading on; the probe turns it on.
+    // The server keeps the probe's plan. A plan made while the table is empty would scan it for ever,
+    // however large it grows. So the probe is planned with sequential scans off, and turns them on.
     text.push_str(
         " select set_config('idem.seqscan', current_setting('enable_seqscan'), true), \
          set_config('enable_seqscan', 'off', true)",
@@ -125,7 +126,7 @@ macro_rules! probe_with {
     };
 }
 
-/// The second message: what the session is set to, and the record. Bind scope, operation and key.
+/// The second message: reads the session's settings and the record. It takes scope, operation and key.
 fn probe(opening: &Opening<'_>) -> &'static str {
     let is_message = opening
         .name
@@ -140,8 +141,10 @@ fn probe(opening: &Opening<'_>) -> &'static str {
     }
 }
 
-/// Sets both for the session: a handler's own `SET ROLE` would outlive the COMMIT and meet the next
-/// attempt. Whoever may do nothing else may go back to who has logged in.
+/// The statements that set the session's user and role to those it came with.
+///
+/// They set both for the session, because a handler's `SET ROLE` outlives the COMMIT. Any role may go
+/// back to the user that has logged in.
 fn users(session_user: &str, role: &str) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let role = match role {
@@ -149,6 +152,6 @@ fn users(session_user: &str, role: &str) -> String {
         name => quoted(name),
     };
     let session_user = quoted(session_user);
-    // In this order: the first takes the role away.
+    // In this order: the first statement resets the role.
     format!("set session authorization {session_user}; set role {role}")
 }

@@ -1,10 +1,10 @@
-//! Messages of PostgreSQL whose handling has failed.
+//! Messages of PostgreSQL that have failed.
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{FromRow, Postgres, Row};
 
-use super::statement::{OwnTransaction, interval, named, run, unnamed, value};
+use super::statement::{OwnTransaction, bind_name, interval, run, unnamed, value};
 use crate::model::record::RecordName;
 use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
 use crate::store::records::status_column;
@@ -28,7 +28,7 @@ impl Letters for Postgres {
                    last_attempt_at = clock_timestamp(), expires_at = excluded.expires_at \
                  returning attempts",
             );
-            let row = named(count, attempt.name)
+            let row = bind_name(count, attempt.name)
                 .bind(attempt.message_id)
                 .bind(i32::from(attempt.is_new))
                 .bind(attempt.error)
@@ -50,7 +50,7 @@ impl Letters for Postgres {
                 "update idem.dead_letter set parked_at = clock_timestamp(), redriven_at = null \
                  where scope = $1 and operation = $2 and key = $3",
             );
-            named(park, name).execute(conn).await.map(|_| ())
+            bind_name(park, name).execute(conn).await.map(|_| ())
         })
     }
 
@@ -62,7 +62,7 @@ impl Letters for Postgres {
             let delete = unnamed(
                 "delete from idem.dead_letter where scope = $1 and operation = $2 and key = $3",
             );
-            named(delete, name).execute(conn).await.map(|_| ())
+            bind_name(delete, name).execute(conn).await.map(|_| ())
         })
     }
 
@@ -115,7 +115,7 @@ impl Letters for Postgres {
                 "delete from idem.record \
                  where scope = $1 and operation = $2 and key = $3 and status = $4",
             );
-            let free = named(free, name).bind(status_column(parked));
+            let free = bind_name(free, name).bind(status_column(parked));
             free.execute(conn).await?;
             Ok(true)
         })

@@ -1,4 +1,4 @@
-//! Deleting records of PostgreSQL, checking its tables and making them.
+//! Deletes records of PostgreSQL, checks the tables and creates them.
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;
@@ -25,7 +25,8 @@ impl Upkeep for Postgres {
 
     fn sweep(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
-            // A partition's rows have the numbers of another's, so each is looked at again.
+            // In a partitioned table rows of two partitions may have the same ctid, so the condition is
+            // checked again.
             let delete = format!(
                 "delete from idem.record where ctid = any(array( \
                    select ctid from idem.record where expires_at <= statement_timestamp() \

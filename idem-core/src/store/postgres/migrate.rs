@@ -1,7 +1,7 @@
 //! The migrations of PostgreSQL, all in one transaction.
 //!
-//! sqlx's own way of running them locks the session and names its statements, neither of which works
-//! behind a pooler in transaction mode.
+//! SQLx itself locks the session and names its statements. Neither works behind a pooler in transaction
+//! mode.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use super::statement::{OwnTransaction, rows, run as run_text};
 use crate::store::migrations::{migrations_in, migrator};
 
-/// Nodes that migrate at once come one after the other.
+/// The advisory lock that makes nodes migrate one after the other.
 const LOCK: i64 = i64::from_be_bytes(*b"idem-sql");
 
 /// Runs the missing migrations.
 pub(super) async fn run(pool: &PgPool) -> Result<(), MigrateError> {
-    // Dropped halfway, the connection has a transaction open that nobody may be lent.
+    // If it is dropped halfway, a transaction stays open. No other user may get that connection.
     let mut conn = pool.acquire().await?;
     conn.close_on_drop();
     let mut migrator = migrator("idem.migration", &migrations_in!("postgres"));
@@ -53,7 +53,7 @@ impl Migrate for InTransaction<'_> {
         &'e mut self,
         table: &'e str,
     ) -> BoxFuture<'e, Result<(), MigrateError>> {
-        // As sqlx makes it, so that its own tools can read it.
+        // The same table as SQLx's, so that its tools can read it.
         Box::pin(self.run(format!(
             "create table if not exists {table} ( \
                version bigint primary key, \
@@ -101,7 +101,7 @@ impl Migrate for InTransaction<'_> {
         Box::pin(self.run(format!("select pg_advisory_xact_lock({LOCK})")))
     }
 
-    /// COMMIT and ROLLBACK do.
+    /// The end of the transaction releases the lock.
     fn unlock(&mut self) -> BoxFuture<'_, Result<(), MigrateError>> {
         Box::pin(async { Ok(()) })
     }

@@ -1,7 +1,7 @@
 //! The statements for PostgreSQL.
 //!
-//! Every table is named with its schema, so a handler's `search_path` cannot hide it. Keys and
-//! bodies are bound and no statement fails on a duplicate, so neither reaches the server's log.
+//! Every table is named with its schema, so a handler's `search_path` cannot hide it. Keys and bodies
+//! are parameters and no statement fails on a duplicate, so neither gets into the server's log.
 //!
 //! Every statement works behind a pooler that lends a server connection per transaction: see
 //! [`statement`].

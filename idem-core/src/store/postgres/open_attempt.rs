@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::statement::{BEFORE_STORING, has_names, run, run_and_check_names};
 
-/// The guard's name, and what of the session is restored or told to stop.
+/// The guard's name, what of the session is restored, and the process whose statement is stopped.
 #[derive(Debug)]
 pub struct OpenAttempt {
     pub(super) guard: String,
@@ -36,7 +36,7 @@ impl OpenAttempt {
             true => BEFORE_STORING,
             false => "",
         };
-        // A handler may have taken a weaker role or a shorter limit.
+        // A handler may have set a weaker role or a shorter limit.
         let text = format!(
             "{around} release savepoint {guard}; {users}; \
              set local statement_timeout = '{limit}'; {around} {before}"
@@ -55,7 +55,7 @@ impl OpenAttempt {
 
     /// Asks the server to stop the attempt's statement.
     pub(super) async fn cancel(&self, pool: &PgPool) -> sqlx::Result<()> {
-        // The transaction holds its server connection, so behind a pooler too this is its number.
+        // The transaction keeps its server connection, so the number holds behind a pooler too.
         let cancel = AssertSqlSafe(format!("select pg_cancel_backend({})", self.backend));
         sqlx::raw_sql(cancel).execute(pool).await.map(|_| ())
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::error::is_about_names;
 use super::statement::{
-    OwnTransaction, frequent, interval, named, store_without_names, unnamed, value,
+    OwnTransaction, bind_name, frequent, interval, store_without_names, unnamed, value,
 };
 use crate::model::record::RecordName;
 use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord};
@@ -23,7 +23,7 @@ pub(super) async fn find(
                 (extract(epoch from statement_timestamp() - created_at) * 1000)::bigint as age \
          from idem.record where scope = $1 and operation = $2 and key = $3",
     );
-    let row = named(find, name).fetch_optional(&mut *conn).await;
+    let row = bind_name(find, name).fetch_optional(&mut *conn).await;
     let row = own.end(conn, row).await?;
     row.as_ref().map(StoredRecord::from_row).transpose()
 }
@@ -55,7 +55,7 @@ async fn insert_once(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::R
            expires_at = excluded.expires_at \
          where r.expires_at <= statement_timestamp()",
     );
-    let done = named(insert, record.name)
+    let done = bind_name(insert, record.name)
         .bind(record.attempt)
         .bind(FORMAT)
         .bind(version)
@@ -70,7 +70,7 @@ async fn insert_once(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::R
     Ok(done.rows_affected() == 1)
 }
 
-/// What became of an attempt, in a transaction of its own unless one is open.
+/// Finds out what became of an attempt, in a transaction of its own unless one is open.
 pub(super) async fn outcome(
     conn: &mut PgConnection,
     name: &RecordName,
@@ -89,7 +89,7 @@ async fn look_up(
     if committed(conn, name, attempt).await? {
         return Ok(CommitOutcome::Committed);
     }
-    // The lost transaction held this lock to its end; whoever gets it knows it is over.
+    // The lost transaction holds this lock until it ends.
     let lock = format!("select pg_try_advisory_xact_lock({})", name.lock_id());
     let is_over: bool = value(conn, lock).await?;
     match is_over {
@@ -108,6 +108,6 @@ async fn committed(
         "select true from idem.record \
          where scope = $1 and operation = $2 and key = $3 and attempt = $4",
     );
-    let found = named(find, name).bind(attempt).fetch_optional(conn);
+    let found = bind_name(find, name).bind(attempt).fetch_optional(conn);
     Ok(found.await?.is_some())
 }

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{FromRow, Sqlite};
 
-use super::statement::named;
+use super::statement::bind_name;
 use crate::model::record::RecordName;
 use crate::model::record_filter::RecordFilter;
 use crate::store::admin::{Records, StoredCount, StoredView};
@@ -58,7 +58,7 @@ impl Records for Sqlite {
             let delete = sqlx::query(
                 "delete from idem_record where scope = ? and operation = ? and key = ?",
             );
-            let delete = named(delete, name);
+            let delete = bind_name(delete, name);
             Ok(delete.execute(conn).await?.rows_affected() > 0)
         })
     }

@@ -104,7 +104,7 @@ impl Batches for Sqlite {
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
             match sqlx::raw_sql(text).execute(conn).await {
-                // The hooks let no handler commit.
+                // The hooks reject a handler's COMMIT, so the transaction was rolled back.
                 Err(error) if fault(&error) == Fault::GuardLost => Ok(false),
                 done => done.map(|_| true),
             }

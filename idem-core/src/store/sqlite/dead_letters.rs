@@ -1,10 +1,10 @@
-//! Messages of SQLite whose handling has failed.
+//! Messages of SQLite that have failed.
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{FromRow, Sqlite};
 
-use super::statement::named;
+use super::statement::bind_name;
 use crate::model::record::RecordName;
 use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
 use crate::store::records::{millis, status_column};
@@ -55,7 +55,7 @@ impl Letters for Sqlite {
                    parked_at = cast(unixepoch('subsec') * 1000 as integer) \
                  where scope = ? and operation = ? and key = ?",
             );
-            named(park, name).execute(conn).await.map(|_| ())
+            bind_name(park, name).execute(conn).await.map(|_| ())
         })
     }
 
@@ -67,7 +67,7 @@ impl Letters for Sqlite {
             let delete = sqlx::query(
                 "delete from idem_dead_letter where scope = ? and operation = ? and key = ?",
             );
-            named(delete, name).execute(conn).await.map(|_| ())
+            bind_name(delete, name).execute(conn).await.map(|_| ())
         })
     }
 
@@ -117,7 +117,7 @@ impl Letters for Sqlite {
                 "delete from idem_record \
                  where scope = ? and operation = ? and key = ? and status = ?",
             );
-            let free = named(free, name).bind(status_column(parked));
+            let free = bind_name(free, name).bind(status_column(parked));
             free.execute(conn).await?;
             Ok(true)
         })

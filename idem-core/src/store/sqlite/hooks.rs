@@ -1,4 +1,4 @@
-//! The connection's hooks: they refuse a handler's COMMIT, and stop its statement on request.
+//! The hooks of an attempt's connection: they reject a handler's COMMIT, and stop its statement.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ pub(super) struct Hooks {
 }
 
 impl Hooks {
-    /// Sets the hooks: they refuse commits until the attempt ends, and stop its statement on request.
+    /// Sets the hooks: they reject a COMMIT until the attempt ends, and stop its statement on request.
     pub(super) async fn set(conn: &mut SqliteConnection) -> sqlx::Result<Arc<Self>> {
         const STEPS_BETWEEN_LOOKS: i32 = 10_000;
         let hooks = Arc::new(Self::default());
@@ -27,18 +27,18 @@ impl Hooks {
         Ok(hooks)
     }
 
-    /// From here on the hooks let everything pass, so they may stay on the connection.
+    /// Allows everything from now on, so that the hooks may stay on the connection.
     pub(super) fn end_attempt(&self) {
         self.attempt_is_over.store(true, Ordering::Release);
         self.stop.store(false, Ordering::Release);
     }
 
-    /// Stops the statement that runs, and each that follows.
+    /// Stops the running statement, and each one after it.
     pub(super) fn stop_statement(&self) {
         self.stop.store(true, Ordering::Release);
     }
 
-    /// Lets statements run again.
+    /// Allows statements again.
     pub(super) fn allow_statements(&self) {
         self.stop.store(false, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! Deleting records of SQLite, checking its tables and making them.
+//! Deletes records of SQLite, checks the tables and creates them.
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;

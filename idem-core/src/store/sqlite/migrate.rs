@@ -8,7 +8,7 @@ use crate::store::migrations::{migrations_in, migrator};
 /// Runs the missing migrations.
 pub(super) async fn run(pool: &SqlitePool) -> Result<(), MigrateError> {
     let migrator = migrator("idem_migration", &migrations_in!("sqlite"));
-    // The migrator has no lock of its own here; the one writer's turn is one.
+    // SQLx's migrator has no lock on SQLite. The one writer's transaction is the lock.
     let mut tx = pool.begin_with("begin immediate").await?;
     // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).
     migrator.run_direct(None, &mut *tx, false).await?;

@@ -1,8 +1,7 @@
 //! The statements for SQLite.
 //!
-//! `BEGIN IMMEDIATE` lets one writer in at a time, so there is nothing to probe for. A commit
-//! hook refuses every commit but Idem's own: where a handler commits or loses the transaction,
-//! nothing of its writes survives.
+//! `BEGIN IMMEDIATE` admits one writer at a time, so no other attempt can be running. A commit hook
+//! rejects every COMMIT but Idem's own: if a handler commits, its writes are rolled back.
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnection, SqliteTransactionManager};

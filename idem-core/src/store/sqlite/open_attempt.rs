@@ -10,7 +10,7 @@ use super::hooks::Hooks;
 use super::statement::run;
 use crate::store::fault::Fault;
 
-/// The guard's name, and the switches of the connection's hooks.
+/// The guard's name, and what the connection's hooks look at.
 #[derive(Debug)]
 pub struct OpenAttempt {
     pub(super) guard: String,
@@ -35,17 +35,17 @@ impl OpenAttempt {
         if !self.hooks.stops_statements() {
             return run(conn, text).await;
         }
-        // Answered only when the statement has stopped; what follows must not stop.
+        // The handle is available only when the statement has stopped. The rollback must not be stopped.
         drop(conn.lock_handle().await?);
         self.hooks.allow_statements();
         match run(conn, text).await {
-            // A write that is stopped takes the whole transaction with it.
+            // SQLite rolls back the whole transaction of a write that is stopped.
             Err(error) if fault(&error) == Fault::GuardLost => Ok(()),
             undone => undone,
         }
     }
 
-    /// Rolls back, and lets the hooks pass everything.
+    /// Rolls back, then ends the attempt for the hooks.
     pub(super) async fn roll_back(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
         SqliteTransactionManager::rollback(conn).await?;
         self.hooks.end_attempt();

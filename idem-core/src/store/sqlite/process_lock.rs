@@ -1,7 +1,7 @@
-//! A lock across processes, held while work runs that has no transaction to keep others out.
+//! A lock against other processes, for work outside of a transaction.
 //!
-//! An empty file beside the database, named after the record and locked by the system, which lets
-//! go of it when the process ends, however it ends.
+//! It is an empty file beside the database, named after the record and locked by the operating system,
+//! which releases the lock when the process ends for any reason.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -13,14 +13,14 @@ use tokio::task::spawn_blocking;
 
 use crate::model::record::RecordName;
 
-/// Dropped, the next process may have it.
+/// A process lock that is held. Dropping it releases it.
 #[derive(Debug)]
 pub struct ProcessLock {
-    /// None for a database that no other process can open.
+    /// `None` for a database that no other process can open.
     held: Option<(File, PathBuf)>,
 }
 
-/// `None`: another process, or another handle of this one, has it.
+/// Takes the lock. `None`: another process, or another handle of this process, has it.
 pub(super) async fn take(
     conn: &mut SqliteConnection,
     name: &RecordName,
@@ -29,7 +29,7 @@ pub(super) async fn take(
         sqlx::query_scalar("select file from pragma_database_list where name = 'main'")
             .fetch_one(conn)
             .await?;
-    // In memory, or a temporary file without a name.
+    // The database is in memory, or a temporary file without a name.
     let Some(file) = file.filter(|file| !file.is_empty()) else {
         return Ok(Some(ProcessLock { held: None }));
     };
@@ -54,7 +54,8 @@ fn try_lock(folder: &Path, name: &str) -> io::Result<Option<(File, PathBuf)>> {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // Whoever had it may have removed the file since it was opened here: that one locks nobody out.
+        // The last holder may have removed the file since it was opened here. Then the lock keeps nobody
+        // out.
         let is_there = Handle::from_path(&path);
         if is_there.is_ok_and(|there| is_same(&file, &there)) {
             return Ok(Some((file, path)));
@@ -70,7 +71,7 @@ fn is_same(file: &File, there: &Handle) -> bool {
 impl Drop for ProcessLock {
     fn drop(&mut self) {
         if let Some((file, path)) = self.held.take() {
-            // Removed while it is locked, so that it is never another's that is removed.
+            // Removed while it is locked, so that another process's file is never removed.
             drop(fs::remove_file(path));
             drop(file);
         }

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use super::statement::named;
+use super::statement::bind_name;
 use crate::model::record::RecordName;
 use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord, millis};
 
@@ -19,7 +19,7 @@ pub(super) async fn find(
                 cast(unixepoch('subsec') * 1000 as integer) - created_at as age \
          from idem_record where scope = ? and operation = ? and key = ?",
     );
-    let row = named(find, name).fetch_optional(conn).await?;
+    let row = bind_name(find, name).fetch_optional(conn).await?;
     row.as_ref().map(StoredRecord::from_row).transpose()
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn insert(
            expires_at = excluded.expires_at \
          where idem_record.expires_at <= unixepoch('subsec') * 1000",
     );
-    let done = named(insert, record.name)
+    let done = bind_name(insert, record.name)
         .bind(record.attempt)
         .bind(FORMAT)
         .bind(version)
@@ -76,7 +76,7 @@ pub(super) async fn outcome(
     .bind(attempt)
     .fetch_one(conn)
     .await?;
-    // The connection of the unclear COMMIT is closed by now, and so is its transaction.
+    // The connection of the lost COMMIT is closed by now, so its transaction has ended.
     Ok(if committed {
         CommitOutcome::Committed
     } else {

@@ -8,14 +8,14 @@ use crate::model::record::RecordName;
 type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// Binds a name to the next three parameters: scope, operation and key.
-pub(super) fn named<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
+pub(super) fn bind_name<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
     query
         .bind(name.scope.as_str())
         .bind(name.operation.as_str())
         .bind(name.key.as_str())
 }
 
-/// Runs statements that are written out.
+/// Runs statements without parameters.
 pub(super) async fn run(conn: &mut SqliteConnection, text: String) -> sqlx::Result<()> {
     let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await;
     done.map(|_| ())
