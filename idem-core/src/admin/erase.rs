@@ -31,7 +31,7 @@ impl<DB: Backend> Idempotency<DB> {
         let mut erased = 0;
         loop {
             let mut conn = self.node().connections.for_writing(PATIENCE).await?;
-            let batch = DB::erase(&mut conn.conn, scope.as_str(), BATCH).await;
+            let batch = DB::erase_records(&mut conn.conn, scope.as_str(), BATCH).await;
             let batch = conn.settle(batch).map_err(claim_error::<DB>)?;
             erased += batch;
             if batch < BATCH.unsigned_abs() {
@@ -40,7 +40,7 @@ impl<DB: Backend> Idempotency<DB> {
         }
         loop {
             let mut conn = self.node().connections.for_writing(PATIENCE).await?;
-            let batch = DB::erase_letters(&mut conn.conn, scope.as_str(), BATCH).await;
+            let batch = DB::erase_dead_letters(&mut conn.conn, scope.as_str(), BATCH).await;
             if conn.settle(batch).map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
                 return Ok(erased);
             }

@@ -55,7 +55,7 @@ impl<DB: Backend> Idempotency<DB> {
             .connections
             .for_reading(Instant::now() + LIMIT)
             .await?;
-        let found = DB::records(&mut conn.conn, filter, after, limit.into()).await;
+        let found = DB::list_records(&mut conn.conn, filter, after, limit.into()).await;
         let found = conn.settle(found).map_err(claim_error::<DB>)?;
         Ok(found.into_iter().map(RecordView::of).collect())
     }
@@ -78,7 +78,7 @@ impl<DB: Backend> Idempotency<DB> {
             .connections
             .for_reading(Instant::now() + LIMIT)
             .await?;
-        let counted = DB::count(&mut conn.conn).await;
+        let counted = DB::count_records(&mut conn.conn).await;
         let counted = conn.settle(counted).map_err(claim_error::<DB>)?;
         Ok(merge(counted))
     }
@@ -149,9 +149,9 @@ async fn delete<DB: Backend>(
     let (id, policy) = (Uuid::new_v4(), Policy::default());
     let opening = Opening::new(Some(name), id, &policy);
     let (mut session, probe) = Session::open(&node.connections, &opening, until).await?;
-    if !probe.free || probe.found.is_none() {
+    if !probe.is_free || probe.found.is_none() {
         session.leave_untouched(END_LIMIT).await;
-        return Ok(Deletion::Nothing(match probe.free {
+        return Ok(Deletion::Nothing(match probe.is_free {
             true => Invalidated::Absent,
             false => Invalidated::InFlight,
         }));

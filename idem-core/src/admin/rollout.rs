@@ -54,7 +54,7 @@ impl<DB: Backend> Idempotency<DB> {
             .connections
             .for_reading(Instant::now() + LIMIT)
             .await?;
-        let rows = timeout(LIMIT, DB::rollout(&mut conn.conn)).await;
+        let rows = timeout(LIMIT, DB::rollout_rules(&mut conn.conn)).await;
         let rows = conn.settle(rows.map_err(|_| Error::TimedOut)?);
         let rows = rows.map_err(claim_error::<DB>)?;
         let rules = rows.into_iter().map(|(operation, rule)| {
@@ -94,8 +94,8 @@ impl<DB: Backend> Idempotency<DB> {
     ) -> Result<(), Error> {
         let mut conn = self.node().connections.for_writing(LIMIT).await?;
         let written = match rule {
-            Some(rule) => DB::set_rollout(&mut conn.conn, operation, &rule.to_string()).await,
-            None => DB::clear_rollout(&mut conn.conn, operation).await,
+            Some(rule) => DB::set_rollout_rule(&mut conn.conn, operation, &rule.to_string()).await,
+            None => DB::delete_rollout_rule(&mut conn.conn, operation).await,
         };
         conn.settle(written).map_err(claim_error::<DB>)?;
         drop(conn);

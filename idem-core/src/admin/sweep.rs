@@ -47,7 +47,7 @@ impl<DB: Backend> Idempotency<DB> {
         let lag = conn.settle(lag).map_err(claim_error::<DB>)?;
         let lag = Duration::from_millis(lag.unwrap_or(0).unsigned_abs());
         metrics::set(&metrics::SWEEP_LAG, lag.as_secs_f64());
-        let letters = DB::count_letters(&mut conn.conn).await;
+        let letters = DB::count_dead_letters(&mut conn.conn).await;
         let letters = conn.settle(letters).map_err(claim_error::<DB>)?;
         metrics::set(&metrics::LETTERS, letters as f64);
         drop(conn);
@@ -58,7 +58,7 @@ impl<DB: Backend> Idempotency<DB> {
         let mut swept = 0;
         loop {
             let mut conn = self.node().connections.for_writing(PATIENCE).await?;
-            let batch = DB::sweep(&mut conn.conn, BATCH).await;
+            let batch = DB::sweep_records(&mut conn.conn, BATCH).await;
             let batch = conn.settle(batch).map_err(claim_error::<DB>)?;
             swept += batch;
             metrics::count(&metrics::SWEPT, &[], batch);
@@ -69,7 +69,7 @@ impl<DB: Backend> Idempotency<DB> {
         }
         loop {
             let mut conn = self.node().connections.for_writing(PATIENCE).await?;
-            let batch = DB::sweep_letters(&mut conn.conn, BATCH).await;
+            let batch = DB::sweep_dead_letters(&mut conn.conn, BATCH).await;
             if conn.settle(batch).map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
                 return Ok(swept);
             }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::store::{StoredCount, StoredView};
+use crate::store::{StoredRecordCount, StoredRecordView};
 use crate::{Completion, IdempotencyKey, Operation, RecordName, Scope};
 
 /// A record without its answer, which is its client's alone.
@@ -82,7 +82,7 @@ pub struct RecordCount {
 }
 
 impl RecordView {
-    pub(super) fn of(stored: StoredView) -> Self {
+    pub(super) fn of(stored: StoredRecordView) -> Self {
         let status = u16::try_from(stored.status).unwrap_or(0);
         Self {
             state: RecordState::of(&stored.operation, status, stored.expired),
@@ -101,7 +101,7 @@ impl RecordView {
 }
 
 /// Several statuses are one state.
-pub(super) fn merge(counted: Vec<StoredCount>) -> Vec<RecordCount> {
+pub(super) fn merge(counted: Vec<StoredRecordCount>) -> Vec<RecordCount> {
     let mut merged: Vec<RecordCount> = Vec::new();
     for one in counted {
         let status = u16::try_from(one.status).unwrap_or(0);

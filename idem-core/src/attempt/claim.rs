@@ -42,7 +42,7 @@ impl<DB: Backend> Node<DB> {
         self: &Arc<Self>,
         mut attempt: Attempt,
     ) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
-        attempt.policy.isolation = DB::WITHOUT_TX;
+        attempt.policy.isolation = DB::RECORD_ISOLATION;
         let claim = self.claim_by_deadline(attempt, Work::Outside).await?;
         Ok(match claim {
             Claim::Fresh((claimed, session)) => {

@@ -82,7 +82,7 @@ impl CommittedRecord<'_> {
         limit: Instant,
     ) -> Result<CommitOutcome, Error> {
         let mut conn = connections.for_reading(limit).await?;
-        let outcome = DB::outcome(&mut conn.conn, self.name, self.attempt);
+        let outcome = DB::commit_outcome(&mut conn.conn, self.name, self.attempt);
         let outcome = timeout_at(limit, outcome).await;
         let outcome = conn.settle(outcome.map_err(|_| Error::TimedOut)?);
         outcome.map_err(crate::error::claim_error::<DB>)

@@ -95,9 +95,9 @@ impl<DB: Backend> Node<DB> {
         let (mut session, probe) = opened.await?;
         let asked = match probe.found {
             Some(record) if !record.expired => ClaimDecision::Found(Arc::new(record)),
-            _ if !probe.free => ClaimDecision::Running,
+            _ if !probe.is_free => ClaimDecision::Running,
             _ if work == Work::InTransaction => return Ok(ClaimDecision::Fresh(session, None)),
-            _ => match session.keep_processes_out(&attempt.name).await? {
+            _ => match session.take_process_lock(&attempt.name).await? {
                 Some(lock) => return Ok(ClaimDecision::Fresh(session, Some(lock))),
                 None => ClaimDecision::Running,
             },

@@ -74,7 +74,7 @@ impl<DB: Backend> RecordLock<DB> {
         let opening = Opening::new(Some(&self.name), self.attempt, &self.policy);
         let limit = Instant::now() + LONGEST_BEAT;
         let (session, probe) = Session::open(&self.node.connections, &opening, limit).await?;
-        if probe.free && probe.found.is_none_or(|record| record.expired) {
+        if probe.is_free && probe.found.is_none_or(|record| record.expired) {
             return Ok(Some(session));
         }
         session.leave_untouched(END_LIMIT).await;

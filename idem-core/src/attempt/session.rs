@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::error::{claim_error, guard_error, record_error};
 use crate::node::connection::ConnectionGuard;
 use crate::node::connections::Connections;
-use crate::store::{Backend, Fault, NewRecord, Opening, Probe, Seen};
+use crate::store::{Backend, Fault, MessageProbe, NewRecord, Opening, Probe};
 use crate::{Error, RecordName};
 
 /// A pooled connection inside an attempt's transaction.
@@ -19,7 +19,7 @@ use crate::{Error, RecordName};
 /// Dropped without an end, at any await, its connection is closed.
 pub(crate) struct Session<DB: Backend> {
     connection: ConnectionGuard<DB>,
-    opened: DB::Opened,
+    opened: DB::OpenAttempt,
     /// A message whose earlier failures are counted.
     has_failed: bool,
 }
@@ -79,7 +79,7 @@ impl<DB: Backend> Session<DB> {
         let (opened, probe) = begun
             .map_err(|_| Error::TimedOut)?
             .map_err(claim_error::<DB>)?;
-        if !probe.writable {
+        if !probe.is_writable {
             return Err(Error::ReadOnly);
         }
         connection.state.begin();
@@ -93,11 +93,11 @@ impl<DB: Backend> Session<DB> {
     }
 
     /// Keeps other processes out while work runs outside of the transaction. `None`: one is at it.
-    pub(crate) async fn keep_processes_out(
+    pub(crate) async fn take_process_lock(
         &mut self,
         name: &RecordName,
     ) -> Result<Option<DB::ProcessLock>, Error> {
-        DB::keep_processes_out(&mut self.connection.conn, name)
+        DB::take_process_lock(&mut self.connection.conn, name)
             .await
             .map_err(claim_error::<DB>)
     }
@@ -150,14 +150,17 @@ impl<DB: Backend> Session<DB> {
         let inserted = inserted.map_err(|error| self.refused(error))?;
         // A message that is handled at last is no longer counted among those that have failed.
         if inserted && self.has_failed && !record.completion.is_parked() {
-            let settled = DB::settle(&mut self.connection.conn, record.name).await;
+            let settled = DB::delete_attempt_count(&mut self.connection.conn, record.name).await;
             settled.map_err(record_error::<DB>)?;
         }
         Ok(inserted)
     }
 
     /// Claims many messages in the transaction.
-    pub(crate) async fn claim_all(&mut self, names: &[&RecordName]) -> Result<Vec<Seen>, Error> {
+    pub(crate) async fn claim_all(
+        &mut self,
+        names: &[&RecordName],
+    ) -> Result<Vec<MessageProbe>, Error> {
         DB::claim_all(&mut self.connection.conn, &mut self.opened, names)
             .await
             .map_err(claim_error::<DB>)
@@ -196,7 +199,7 @@ impl<DB: Backend> Session<DB> {
             return Ok(());
         }
         tokio::spawn(async move {
-            let put_back = DB::put_back(&mut connection.conn, &opened);
+            let put_back = DB::restore_session(&mut connection.conn, &opened);
             if matches!(timeout(END_LIMIT, put_back).await, Ok(Ok(()))) {
                 connection.state.end();
             }
@@ -259,7 +262,7 @@ impl<DB: Backend> Session<DB> {
 
     /// A statement of a handler may have been dropped on its way.
     pub(crate) fn distrust(&mut self) {
-        if !DB::KEEPS_STEP {
+        if !DB::CANCEL_SAFE {
             self.connection.state.distrust();
         }
     }

@@ -13,7 +13,7 @@ use crate::attempt::commit::commit;
 use crate::attempt::session::{END_LIMIT, Effects, Session};
 use crate::error::claim_error;
 use crate::node::Node;
-use crate::store::{Backend, NewRecord, Opening, StoredLetter};
+use crate::store::{Backend, NewRecord, Opening, StoredDeadLetter};
 use crate::{Completion, Error, Fingerprint, IdempotencyKey, Operation, Policy, RecordName, Scope};
 
 /// A message that has failed too often, as it was parked.
@@ -98,7 +98,8 @@ impl<DB: Backend> Inbox<DB> {
         let (name, after) = (operation.as_str(), after.map_or(0, |letter| letter.id));
         let connections = &self.idempotency().node().connections;
         let mut conn = connections.for_reading(Instant::now() + LIMIT).await?;
-        let found = DB::letters(&mut conn.conn, name, message_id, after, limit.into()).await;
+        let found =
+            DB::list_dead_letters(&mut conn.conn, name, message_id, after, limit.into()).await;
         let found = conn.settle(found).map_err(claim_error::<DB>)?.into_iter();
         Ok(found
             .map(|letter| DeadLetter::of(letter, &operation))
@@ -207,7 +208,7 @@ async fn write<DB: Backend>(
 const LIMIT: Duration = Duration::from_secs(10);
 
 impl DeadLetter {
-    fn of(letter: StoredLetter, operation: &Operation) -> Self {
+    fn of(letter: StoredDeadLetter, operation: &Operation) -> Self {
         Self {
             id: letter.id,
             name: RecordName {

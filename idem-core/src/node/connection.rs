@@ -39,7 +39,7 @@ impl<DB: Backend> LentConnection<DB> {
         conn: PoolConnection<DB>,
         turn: Option<OwnedSemaphorePermit>,
     ) -> ConnectionGuard<DB> {
-        let state = match DB::BRINGS_TRANSACTION {
+        let state = match DB::BEGINS_OWN_TRANSACTION {
             true => ConnectionState::Busy,
             false => ConnectionState::Idle,
         };

@@ -11,10 +11,10 @@ use crate::{Fingerprint, RecordName};
 
 /// The requests that were watched on this node, by what they ask for.
 #[derive(Debug, Default)]
-pub(crate) struct RecentRequests(Mutex<Seen>);
+pub(crate) struct RecentRequests(Mutex<MessageProbe>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct MessageProbe {
     keys: HashMap<[u8; 32], (Instant, u64)>,
     in_order: VecDeque<(Instant, [u8; 32])>,
 }
@@ -37,7 +37,7 @@ impl RecentRequests {
     }
 }
 
-impl Seen {
+impl MessageProbe {
     /// Lets go of what is too old, and of the oldest where there are too many.
     fn forget(&mut self, now: Instant) {
         while let Some((at, request)) = self.in_order.front().copied()

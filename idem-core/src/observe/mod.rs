@@ -197,7 +197,7 @@ async fn begin_observed<DB: Backend>(
         begun = Session::begin(connections.for_observed().await?, &opening, limit).await;
     }
     let (session, probe) = begun?;
-    observation.see(probe.free, probe.found);
+    observation.see(probe.is_free, probe.found);
     Ok(session)
 }
 

@@ -20,7 +20,7 @@ impl<DB: Backend> PassthroughTransaction<DB> {
         isolation: Isolation,
     ) -> Result<Self, Error> {
         let mut connection = connections.for_observed().await?;
-        let begin = AssertSqlSafe(DB::plain_begin(isolation)).into_sql_str();
+        let begin = AssertSqlSafe(DB::begin_statement(isolation)).into_sql_str();
         let begun = DB::TransactionManager::begin(&mut connection.conn, Some(begin)).await;
         begun.map_err(claim_error::<DB>)?;
         Ok(Self(connection))

@@ -74,7 +74,7 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
         } = &self.observation;
         let limit = Instant::now() + LONGEST_LOOK;
         let mut policy = attempt.policy;
-        policy.isolation = DB::WITHOUT_TX;
+        policy.isolation = DB::RECORD_ISOLATION;
         let opening = Opening::new(Some(&attempt.name), *id, &policy);
         let (mut session, _) = Session::open(&node.connections, &opening, limit).await?;
         session.leave_guard(Effects::Keep).await?;

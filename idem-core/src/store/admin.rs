@@ -8,7 +8,7 @@ use crate::model::record_filter::RecordFilter;
 
 /// Lists, counts and deletes records. It never reads a stored answer.
 #[doc(hidden)]
-pub trait Records: Sealed {
+pub trait AdminStore: Sealed {
     /// Lists up to `limit` records in the order of the primary key, after the name `after`.
     ///
     /// It reads what is committed, live or expired, and holds nothing afterwards.
@@ -16,19 +16,21 @@ pub trait Records: Sealed {
     /// # Errors
     ///
     /// Any error of the database.
-    fn records<'a>(
+    fn list_records<'a>(
         conn: &'a mut Self::Connection,
         filter: &'a RecordFilter,
         after: [&'a str; 3],
         limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>>;
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredRecordView>>>;
 
     /// Counts all records by operation, status, expiry and age. It reads the whole table.
     ///
     /// # Errors
     ///
     /// Any error of the database.
-    fn count(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<StoredCount>>>;
+    fn count_records(
+        conn: &mut Self::Connection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<StoredRecordCount>>>;
 
     /// Deletes a record, in the transaction of an attempt. `false`: it does not exist.
     ///
@@ -43,7 +45,7 @@ pub trait Records: Sealed {
 
 /// A record without its stored answer.
 #[derive(Debug)]
-pub struct StoredView {
+pub struct StoredRecordView {
     pub(crate) scope: String,
     pub(crate) operation: String,
     pub(crate) key: String,
@@ -60,7 +62,7 @@ pub struct StoredView {
 
 /// The number of records of one operation, status, expiry and age.
 #[derive(Debug)]
-pub struct StoredCount {
+pub struct StoredRecordCount {
     pub(crate) operation: String,
     pub(crate) status: i16,
     pub(crate) expired: bool,

@@ -6,13 +6,13 @@ use futures_util::future::BoxFuture;
 use sqlx::Pool;
 use uuid::Uuid;
 
-use super::admin::Records;
-use super::batch::Batches;
-use super::dead_letters::Letters;
+use super::admin::AdminStore;
+use super::batch::BatchStore;
+use super::dead_letters::DeadLetterStore;
 use super::fault::Fault;
-use super::maintenance::Upkeep;
+use super::maintenance::MaintenanceStore;
 use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoredRecord};
-use super::rollout::Rollouts;
+use super::rollout::RolloutStore;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
 
@@ -27,37 +27,39 @@ use crate::model::record::RecordName;
     label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
     note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
 )]
-pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
+pub trait Backend:
+    AdminStore + BatchStore + DeadLetterStore + RolloutStore + MaintenanceStore
+{
     /// Whether the database has one writer at a time. Idem then queues writers in the process.
     #[doc(hidden)]
     const SINGLE_WRITER: bool;
 
     /// Whether the connection can be used again when a query on it was dropped before it ended.
     #[doc(hidden)]
-    const KEEPS_STEP: bool = true;
+    const CANCEL_SAFE: bool = true;
 
     /// Whether statements outside of an attempt begin a transaction of their own. It stays open when
     /// the future is dropped, so the connection must be closed then.
     #[doc(hidden)]
-    const BRINGS_TRANSACTION: bool = false;
+    const BEGINS_OWN_TRANSACTION: bool = false;
 
-    /// Whether [`put_back`](Self::put_back) must run after a COMMIT, before the connection goes back
-    /// to the pool.
+    /// Whether [`restore_session`](Self::restore_session) must run after a COMMIT, before the connection
+    /// goes back to the pool.
     #[doc(hidden)]
     const CHANGES_SESSION: bool = false;
 
     /// The isolation of a transaction that stores nothing but a record.
     #[doc(hidden)]
-    const WITHOUT_TX: Isolation = Isolation::ReadCommitted;
+    const RECORD_ISOLATION: Isolation = Isolation::ReadCommitted;
 
-    /// Keeps other processes away from a record, where the database has no lock that outlives the
-    /// attempt's transaction. `()` where it has one.
+    /// A lock against other processes, for work outside of a transaction. `()` where the database itself
+    /// has such a lock.
     #[doc(hidden)]
     type ProcessLock: Send + Sync + fmt::Debug;
 
     /// The statements that begin a transaction without a record, as an application begins its own.
     #[doc(hidden)]
-    fn plain_begin(isolation: Isolation) -> &'static str;
+    fn begin_statement(isolation: Isolation) -> &'static str;
 
     /// Begins the transaction of an attempt and reads its record.
     ///
@@ -75,7 +77,7 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     fn open<'a>(
         conn: &'a mut Self::Connection,
         opening: &'a Opening<'a>,
-    ) -> BoxFuture<'a, sqlx::Result<(Self::Opened, Probe)>>;
+    ) -> BoxFuture<'a, sqlx::Result<(Self::OpenAttempt, Probe)>>;
 
     /// Takes the process lock of a record, in an open attempt. `None`: another process has it.
     ///
@@ -85,7 +87,7 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     ///
     /// An error of the database, or of the file system that the lock is a file of.
     #[doc(hidden)]
-    fn keep_processes_out<'a>(
+    fn take_process_lock<'a>(
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<Self::ProcessLock>>>;
@@ -115,7 +117,7 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     #[doc(hidden)]
     fn release_guard<'a>(
         conn: &'a mut Self::Connection,
-        opened: &'a Self::Opened,
+        attempt: &'a Self::OpenAttempt,
         around: &'static str,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
@@ -129,7 +131,7 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     #[doc(hidden)]
     fn roll_back_to_guard<'a>(
         conn: &'a mut Self::Connection,
-        opened: &'a Self::Opened,
+        attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Inserts a record, or replaces an expired one. `false`: a live record exists, and nothing is
@@ -162,16 +164,16 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     /// Commits the attempt's transaction.
     ///
     /// After `Ok` it is durable, and its locks are released unless
-    /// [`put_back`](Self::put_back) releases them.
+    /// [`restore_session`](Self::restore_session) releases them.
     ///
     /// # Errors
     ///
-    /// [`Fault::Unknown`] leaves open whether it has committed: ask [`outcome`](Self::outcome) on
-    /// another connection. With any other fault it has not.
+    /// [`Fault::Unknown`] leaves open whether it has committed: ask
+    /// [`commit_outcome`](Self::commit_outcome) on another connection. With any other fault it has not.
     #[doc(hidden)]
     fn commit<'a>(
         conn: &'a mut Self::Connection,
-        opened: &'a Self::Opened,
+        attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Restores the session after a COMMIT and releases the session's locks.
@@ -182,9 +184,9 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     ///
     /// Any error of the database. The connection must be closed then.
     #[doc(hidden)]
-    fn put_back<'a>(
+    fn restore_session<'a>(
         _: &'a mut Self::Connection,
-        _: &'a Self::Opened,
+        _: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async { Ok(()) })
     }
@@ -197,7 +199,7 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     #[doc(hidden)]
     fn roll_back<'a>(
         conn: &'a mut Self::Connection,
-        opened: &'a Self::Opened,
+        attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Asks the database to stop the statement that the attempt's connection is running.
@@ -211,7 +213,7 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     #[doc(hidden)]
     fn cancel<'a>(
         pool: &'a Pool<Self>,
-        opened: &'a Self::Opened,
+        attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Finds out what became of an attempt whose COMMIT was not acknowledged.
@@ -223,7 +225,7 @@ pub trait Backend: Records + Batches + Letters + Rollouts + Upkeep {
     ///
     /// Any error of the database. The outcome stays unknown.
     #[doc(hidden)]
-    fn outcome<'a>(
+    fn commit_outcome<'a>(
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
         attempt: Uuid,

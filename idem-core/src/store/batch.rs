@@ -8,7 +8,7 @@ use crate::model::record::RecordName;
 
 /// Claims and completes many messages in one transaction, opened without a name of its own.
 #[doc(hidden)]
-pub trait Batches: Sealed {
+pub trait BatchStore: Sealed {
     /// Takes the locks of these names that are free, then reads their records: one result for each
     /// name, in this order.
     ///
@@ -19,9 +19,9 @@ pub trait Batches: Sealed {
     /// Any error of the database. The caller must roll back then.
     fn claim_all<'a>(
         conn: &'a mut Self::Connection,
-        opened: &'a mut Self::Opened,
+        attempt: &'a mut Self::OpenAttempt,
         names: &'a [&'a RecordName],
-    ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>>;
+    ) -> BoxFuture<'a, sqlx::Result<Vec<MessageProbe>>>;
 
     /// Inserts records, or replaces expired ones. `false`: a live record exists for one of them, and
     /// the caller must roll back.
@@ -44,7 +44,7 @@ pub trait Batches: Sealed {
     /// As for [`savepoint`](Self::savepoint).
     fn next_savepoint<'a>(
         conn: &'a mut Self::Connection,
-        _: &'a Self::Opened,
+        _: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Self::savepoint(conn, NEXT)
     }
@@ -62,14 +62,14 @@ pub trait Batches: Sealed {
 }
 
 /// Sets the savepoint of a message.
-pub(crate) const SET: &str = "savepoint idem_message";
+pub(crate) const SET_SAVEPOINT: &str = "savepoint idem_message";
 /// Releases the savepoint of a message.
-pub(crate) const LEAVE: &str = "release savepoint idem_message";
+pub(crate) const RELEASE_SAVEPOINT: &str = "release savepoint idem_message";
 const NEXT: &str = "release savepoint idem_message; savepoint idem_message";
 
 /// What the database said of one message when it was claimed.
 #[derive(Debug)]
-pub struct Seen {
+pub struct MessageProbe {
     /// No other attempt at it runs, as far as the database can tell.
     pub(crate) is_free: bool,
     /// Its stored record, live or expired.

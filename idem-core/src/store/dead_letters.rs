@@ -10,7 +10,7 @@ use crate::model::record::RecordName;
 /// The table of messages that have failed: each row is a count of attempts, and a dead letter once it
 /// is parked.
 #[doc(hidden)]
-pub trait Letters: Sealed {
+pub trait DeadLetterStore: Sealed {
     /// Counts an attempt at a message, and returns the number of attempts with this one.
     ///
     /// A count that has expired begins at 1 again. The row stays locked until the transaction ends.
@@ -38,7 +38,7 @@ pub trait Letters: Sealed {
     /// # Errors
     ///
     /// Any error of the database. The caller must roll back then.
-    fn settle<'a>(
+    fn delete_attempt_count<'a>(
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
@@ -50,13 +50,13 @@ pub trait Letters: Sealed {
     /// # Errors
     ///
     /// Any error of the database.
-    fn letters<'a>(
+    fn list_dead_letters<'a>(
         conn: &'a mut Self::Connection,
         operation: &'a str,
         message_id: Option<&'a [u8]>,
         after: i64,
         limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>>;
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredDeadLetter>>>;
 
     /// Lets a dead letter be handled again: sets its count to 0 and deletes its record, if the record
     /// has the status `parked`. `false`: no such dead letter exists.
@@ -83,7 +83,7 @@ pub trait Letters: Sealed {
     /// # Errors
     ///
     /// Any error of the database.
-    fn count_letters(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<i64>>;
+    fn count_dead_letters(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<i64>>;
 
     /// Deletes up to `limit` counts that have expired, and commits. Dead letters and rows that others
     /// have locked are left out.
@@ -91,7 +91,10 @@ pub trait Letters: Sealed {
     /// # Errors
     ///
     /// Any error of the database; nothing is deleted then.
-    fn sweep_letters(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
+    fn sweep_dead_letters(
+        conn: &mut Self::Connection,
+        limit: i64,
+    ) -> BoxFuture<'_, sqlx::Result<u64>>;
 
     /// Deletes up to `limit` counts and dead letters of a scope, and commits.
     ///
@@ -100,7 +103,7 @@ pub trait Letters: Sealed {
     /// # Errors
     ///
     /// Any error of the database; nothing is deleted then.
-    fn erase_letters<'a>(
+    fn erase_dead_letters<'a>(
         conn: &'a mut Self::Connection,
         scope: &'a str,
         limit: i64,
@@ -123,7 +126,7 @@ pub struct NewAttempt<'a> {
 
 /// A dead letter as it was read from its row.
 #[derive(Debug)]
-pub struct StoredLetter {
+pub struct StoredDeadLetter {
     pub(crate) id: i64,
     pub(crate) scope: String,
     pub(crate) key: String,

@@ -8,7 +8,7 @@ use super::sealed::Sealed;
 
 /// Deletes records, checks the tables and creates them.
 #[doc(hidden)]
-pub trait Upkeep: Sealed {
+pub trait MaintenanceStore: Sealed {
     /// Returns how many milliseconds ago the oldest expired record expired. `None`: no record has.
     ///
     /// # Errors
@@ -21,7 +21,7 @@ pub trait Upkeep: Sealed {
     /// # Errors
     ///
     /// Any error of the database; nothing is deleted then.
-    fn sweep(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
+    fn sweep_records(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
 
     /// Deletes up to `limit` records of a scope, live or expired, and commits.
     ///
@@ -30,7 +30,7 @@ pub trait Upkeep: Sealed {
     /// # Errors
     ///
     /// Any error of the database; nothing is deleted then.
-    fn erase<'a>(
+    fn erase_records<'a>(
         conn: &'a mut Self::Connection,
         scope: &'a str,
         limit: i64,

@@ -31,9 +31,9 @@ mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub(crate) use admin::{StoredCount, StoredView};
+pub(crate) use admin::{StoredRecordCount, StoredRecordView};
 pub use backend::Backend;
-pub(crate) use batch::{LEAVE, SET, Seen};
-pub(crate) use dead_letters::{NewAttempt, StoredLetter};
+pub(crate) use batch::{MessageProbe, RELEASE_SAVEPOINT, SET_SAVEPOINT};
+pub(crate) use dead_letters::{NewAttempt, StoredDeadLetter};
 pub(crate) use fault::Fault;
 pub(crate) use records::{CommitOutcome, FORMAT, NewRecord, Opening, Probe, StoredRecord};

@@ -60,9 +60,9 @@ impl<'a> Opening<'a> {
 #[derive(Debug)]
 pub struct Probe {
     /// No other attempt with this name runs, as far as the database can tell.
-    pub(crate) free: bool,
+    pub(crate) is_free: bool,
     /// The database takes writes: it is no replica, and the session is not read-only.
-    pub(crate) writable: bool,
+    pub(crate) is_writable: bool,
     /// The stored record, live or expired.
     pub(crate) found: Option<StoredRecord>,
     /// The message has failed before, and its attempts are counted.
@@ -73,7 +73,7 @@ pub struct Probe {
 impl Probe {
     /// Whether the attempt may run: nobody else does, and no live record exists.
     pub(super) fn may_run(&self) -> bool {
-        self.free && self.writable && self.found.as_ref().is_none_or(|record| record.expired)
+        self.is_free && self.is_writable && self.found.as_ref().is_none_or(|record| record.expired)
     }
 }
 

@@ -6,7 +6,7 @@ use super::sealed::Sealed;
 
 /// The rules of a rollout, by operation.
 #[doc(hidden)]
-pub trait Rollouts: Sealed {
+pub trait RolloutStore: Sealed {
     /// Reads all rules: pairs of operation and rule, as they were written.
     ///
     /// It reads what is committed, and holds nothing afterwards.
@@ -14,14 +14,16 @@ pub trait Rollouts: Sealed {
     /// # Errors
     ///
     /// Any error of the database.
-    fn rollout(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>>;
+    fn rollout_rules(
+        conn: &mut Self::Connection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>>;
 
     /// Sets the rule of an operation, and commits.
     ///
     /// # Errors
     ///
     /// Any error of the database; the rule is as it was then.
-    fn set_rollout<'a>(
+    fn set_rollout_rule<'a>(
         conn: &'a mut Self::Connection,
         operation: &'a str,
         rule: &'a str,
@@ -32,7 +34,7 @@ pub trait Rollouts: Sealed {
     /// # Errors
     ///
     /// Any error of the database; the rule is as it was then.
-    fn clear_rollout<'a>(
+    fn delete_rollout_rule<'a>(
         conn: &'a mut Self::Connection,
         operation: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>>;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
-use super::admin::{StoredCount, StoredView};
-use super::dead_letters::StoredLetter;
+use super::admin::{StoredRecordCount, StoredRecordView};
+use super::dead_letters::StoredDeadLetter;
 use super::records::StoredRecord;
 use crate::model::record::Completion;
 
@@ -35,7 +35,7 @@ macro_rules! read_rows_of {
             }
         }
 
-        impl FromRow<'_, $row> for StoredView {
+        impl FromRow<'_, $row> for StoredRecordView {
             fn from_row(row: &$row) -> sqlx::Result<Self> {
                 Ok(Self {
                     scope: row.try_get("scope")?,
@@ -51,7 +51,7 @@ macro_rules! read_rows_of {
             }
         }
 
-        impl FromRow<'_, $row> for StoredCount {
+        impl FromRow<'_, $row> for StoredRecordCount {
             fn from_row(row: &$row) -> sqlx::Result<Self> {
                 Ok(Self {
                     operation: row.try_get("operation")?,
@@ -63,7 +63,7 @@ macro_rules! read_rows_of {
             }
         }
 
-        impl FromRow<'_, $row> for StoredLetter {
+        impl FromRow<'_, $row> for StoredDeadLetter {
             fn from_row(row: &$row) -> sqlx::Result<Self> {
                 Ok(Self {
                     id: row.try_get("id")?,

@@ -8,5 +8,5 @@ use sqlx::Database;
 pub trait Sealed: Database<Connection: Send> {
     /// The state of an open attempt beside its connection: the name of the guard savepoint, and what
     /// is needed to restore the session or to stop a statement.
-    type Opened: Send + Sync + fmt::Debug;
+    type OpenAttempt: Send + Sync + fmt::Debug;
 }

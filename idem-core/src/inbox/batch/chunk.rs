@@ -13,7 +13,7 @@ use crate::attempt::session::END_LIMIT;
 use crate::attempt::tx::Tx;
 use crate::drop_guard::DropGuard;
 use crate::error::claim_error;
-use crate::store::{Backend, Fault, LEAVE, SET};
+use crate::store::{Backend, Fault, RELEASE_SAVEPOINT, SET_SAVEPOINT};
 
 /// Claimed messages in an open transaction. Dropped, it is stopped and rolled back.
 pub(super) struct Chunk<DB: Backend> {
@@ -44,13 +44,13 @@ impl<DB: Backend> Chunk<DB> {
         }
         let set = match self.open.current {
             Some(_) => self.open.next_savepoint().await,
-            None => self.open.savepoint(SET).await,
+            None => self.open.savepoint(SET_SAVEPOINT).await,
         };
         match set {
             Ok(()) => self.open.keep_current(),
             Err(Trouble::Aborted) => {
                 self.undo(WENT_ON.to_owned()).await?;
-                self.open.savepoint(SET).await?;
+                self.open.savepoint(SET_SAVEPOINT).await?;
             }
             Err(Trouble::ChunkLoss(lost)) => return Err(lost),
         }
@@ -104,7 +104,7 @@ impl<DB: Backend> Chunk<DB> {
         if self.open.current.is_none() {
             return Ok(());
         }
-        match self.open.savepoint(LEAVE).await {
+        match self.open.savepoint(RELEASE_SAVEPOINT).await {
             Ok(()) => self.open.keep_current(),
             Err(Trouble::Aborted) => self.undo(WENT_ON.to_owned()).await?,
             Err(Trouble::ChunkLoss(lost)) => return Err(lost),

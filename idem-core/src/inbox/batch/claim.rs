@@ -18,7 +18,7 @@ use crate::inbox::delivery::Delivery;
 use crate::node::Node;
 use crate::node::admission::Admission;
 use crate::node::in_flight::Arrival;
-use crate::store::{Backend, Opening, Seen, StoredRecord};
+use crate::store::{Backend, MessageProbe, Opening, StoredRecord};
 use crate::{Error, Policy};
 
 /// What claiming messages has come to.
@@ -156,7 +156,7 @@ impl<DB: Backend> Claiming<DB> {
         ClaimedMessages { chunk, told }
     }
 
-    async fn ask(&self) -> Result<(Session<DB>, Vec<Seen>), Error> {
+    async fn ask(&self) -> Result<(Session<DB>, Vec<MessageProbe>), Error> {
         let opening = Opening::new(None, Uuid::new_v4(), &self.policy);
         let (mut session, _) =
             Session::open(&self.node.connections, &opening, self.deadline).await?;

@@ -83,7 +83,7 @@ impl<DB: Backend> OpenChunk<DB> {
             return Ok(false);
         }
         for entry in self.kept.iter().filter(|entry| entry.has_failed) {
-            let settled = DB::settle(self.session.conn(), entry.context.name()).await;
+            let settled = DB::delete_attempt_count(self.session.conn(), entry.context.name()).await;
             settled.map_err(claim_error::<DB>)?;
         }
         Ok(true)

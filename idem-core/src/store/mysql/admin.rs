@@ -7,15 +7,15 @@ use sqlx::{FromRow, MySql};
 use super::statement::{after_reading, before_reading, bind_name};
 use crate::model::record::RecordName;
 use crate::model::record_filter::RecordFilter;
-use crate::store::admin::{Records, StoredCount, StoredView};
+use crate::store::admin::{AdminStore, StoredRecordCount, StoredRecordView};
 
-impl Records for MySql {
-    fn records<'a>(
+impl AdminStore for MySql {
+    fn list_records<'a>(
         conn: &'a mut MySqlConnection,
         filter: &'a RecordFilter,
         after: [&'a str; 3],
         limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredRecordView>>> {
         Box::pin(async move {
             let mut rows = sqlx::query(
                 "select convert(scope using utf8mb4) as scope, \
@@ -40,11 +40,13 @@ impl Records for MySql {
             before_reading(conn).await?;
             let rows = rows.bind(limit).fetch_all(&mut *conn).await?;
             after_reading(conn).await?;
-            rows.iter().map(StoredView::from_row).collect()
+            rows.iter().map(StoredRecordView::from_row).collect()
         })
     }
 
-    fn count(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<StoredCount>>> {
+    fn count_records(
+        conn: &mut MySqlConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<StoredRecordCount>>> {
         Box::pin(async move {
             let rows = sqlx::query(
                 "select convert(operation using utf8mb4) as operation, status, \
@@ -58,7 +60,7 @@ impl Records for MySql {
             before_reading(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
             after_reading(conn).await?;
-            rows.iter().map(StoredCount::from_row).collect()
+            rows.iter().map(StoredRecordCount::from_row).collect()
         })
     }
 

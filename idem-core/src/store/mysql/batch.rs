@@ -11,19 +11,19 @@ use super::open_attempt::OpenAttempt;
 use super::savepoint::{SavepointOutcome, run_unless_rolled_back};
 use super::statement::{READ_COMMITTED, ROLLBACK, run};
 use crate::model::record::RecordName;
-use crate::store::batch::{Batches, Seen};
+use crate::store::batch::{BatchStore, MessageProbe};
 use crate::store::records::{FORMAT, NewRecord, micros};
 use crate::store::row::joined_record;
 
-impl Batches for MySql {
+impl BatchStore for MySql {
     fn claim_all<'a>(
         conn: &'a mut MySqlConnection,
-        opened: &'a mut OpenAttempt,
+        attempt: &'a mut OpenAttempt,
         names: &'a [&'a RecordName],
-    ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<MessageProbe>>> {
         Box::pin(async move {
-            opened.locks = names.iter().map(|name| name.lock_id()).collect();
-            let text = claim_text(opened, names);
+            attempt.locks = names.iter().map(|name| name.lock_id()).collect();
+            let text = claim_text(attempt, names);
             // First the rows of the locks, then as many rows of records.
             let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
             let (free, found) = rows
@@ -34,7 +34,7 @@ impl Batches for MySql {
             }
             let mut seen = Vec::with_capacity(names.len());
             for (is_free, row) in in_order(free)?.into_iter().zip(in_order(found)?) {
-                seen.push(Seen {
+                seen.push(MessageProbe {
                     is_free: is_free.try_get("free")?,
                     found: joined_record(row)?,
                     has_failed: row.try_get("has_failed")?,
@@ -83,8 +83,8 @@ impl Batches for MySql {
 ///
 /// As for one message, the records are read before the transaction that the handlers see: its
 /// isolation may read what never commits, or lock the gaps that others insert into.
-fn claim_text(opened: &OpenAttempt, names: &[&RecordName]) -> String {
-    let numbered = opened.locks.iter().enumerate();
+fn claim_text(attempt: &OpenAttempt, names: &[&RecordName]) -> String {
+    let numbered = attempt.locks.iter().enumerate();
     let tried = numbered.map(|(number, lock)| format!("select {number} as number, '{lock}' as id"));
     format!(
         "select l.number, coalesce(get_lock({}, 0), 0) as free from ({}) as l limit {}; \
@@ -101,7 +101,7 @@ fn claim_text(opened: &OpenAttempt, names: &[&RecordName]) -> String {
         names.len(),
         table(names),
         names.len(),
-        begin_text(opened.isolation, &opened.guard)
+        begin_text(attempt.isolation, &attempt.guard)
     )
 }
 

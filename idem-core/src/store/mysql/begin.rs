@@ -13,7 +13,7 @@ use crate::model::policy::Isolation;
 use crate::store::records::{Opening, Probe, StoredRecord};
 
 /// Begins a transaction as an application does.
-pub(super) fn plain(isolation: Isolation) -> &'static str {
+pub(super) fn begin_statement(isolation: Isolation) -> &'static str {
     match isolation {
         Isolation::Default => "start transaction",
         // Only between two transactions, and a session may come with one that is open.
@@ -39,12 +39,12 @@ pub(super) async fn open(
     // One row of the session, and one of the record if it exists.
     let session = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let mut probe = Probe {
-        free: session.try_get("free")?,
-        writable: session.try_get("writable")?,
+        is_free: session.try_get("free")?,
+        is_writable: session.try_get("writable")?,
         found: rows.get(1).map(StoredRecord::from_row).transpose()?,
         has_failed: session.try_get("has_failed")?,
     };
-    let opened = OpenAttempt {
+    let attempt = OpenAttempt {
         guard: format!("idem_{}", opening.attempt.simple()),
         database: session.try_get("db")?,
         connection: session.try_get("connection")?,
@@ -60,10 +60,10 @@ pub(super) async fn open(
     }
     // A replay or a duplicate needs no transaction.
     if !opening.if_it_may_run || probe.may_run() {
-        let begin = AssertSqlSafe(begin_text(opening.isolation, &opened.guard));
+        let begin = AssertSqlSafe(begin_text(opening.isolation, &attempt.guard));
         MySqlTransactionManager::begin(conn, Some(begin.into_sql_str())).await?;
     }
-    Ok((opened, probe))
+    Ok((attempt, probe))
 }
 
 /// Limits the session's time, tries the lock and reads the record, before any transaction.

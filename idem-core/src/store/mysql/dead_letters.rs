@@ -7,10 +7,10 @@ use sqlx::{FromRow, MySql, Row};
 use super::name::hex;
 use super::statement::{after_reading, before_reading, bind_name, write};
 use crate::model::record::RecordName;
-use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
+use crate::store::dead_letters::{DeadLetterStore, NewAttempt, StoredDeadLetter};
 use crate::store::records::{micros, status_column};
 
-impl Letters for MySql {
+impl DeadLetterStore for MySql {
     fn count_attempt<'a>(
         conn: &'a mut MySqlConnection,
         attempt: &'a NewAttempt<'a>,
@@ -61,7 +61,7 @@ impl Letters for MySql {
         })
     }
 
-    fn settle<'a>(
+    fn delete_attempt_count<'a>(
         conn: &'a mut MySqlConnection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
@@ -73,13 +73,13 @@ impl Letters for MySql {
         })
     }
 
-    fn letters<'a>(
+    fn list_dead_letters<'a>(
         conn: &'a mut MySqlConnection,
         operation: &'a str,
         message_id: Option<&'a [u8]>,
         after: i64,
         limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredDeadLetter>>> {
         Box::pin(async move {
             let rows = sqlx::query(
                 "select id, convert(scope using utf8mb4) as scope, \
@@ -99,7 +99,7 @@ impl Letters for MySql {
             before_reading(conn).await?;
             let rows = rows.fetch_all(&mut *conn).await?;
             after_reading(conn).await?;
-            rows.iter().map(StoredLetter::from_row).collect()
+            rows.iter().map(StoredDeadLetter::from_row).collect()
         })
     }
 
@@ -135,7 +135,7 @@ impl Letters for MySql {
         })
     }
 
-    fn count_letters(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
+    fn count_dead_letters(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
         Box::pin(async move {
             let count = "select count(*) from idem_dead_letter where parked_at is not null limit 1";
             before_reading(conn).await?;
@@ -145,7 +145,10 @@ impl Letters for MySql {
         })
     }
 
-    fn sweep_letters(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+    fn sweep_dead_letters(
+        conn: &mut MySqlConnection,
+        limit: i64,
+    ) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let sweep = format!(
                 "/*M!100000 set statement sql_safe_updates = 0 for */ delete d from \
@@ -158,7 +161,7 @@ impl Letters for MySql {
         })
     }
 
-    fn erase_letters<'a>(
+    fn erase_dead_letters<'a>(
         conn: &'a mut MySqlConnection,
         scope: &'a str,
         limit: i64,

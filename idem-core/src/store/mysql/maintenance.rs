@@ -9,9 +9,9 @@ use super::error::number;
 use super::migrate;
 use super::name::hex;
 use super::statement::{after_reading, before_reading, write};
-use crate::store::maintenance::Upkeep;
+use crate::store::maintenance::MaintenanceStore;
 
-impl Upkeep for MySql {
+impl MaintenanceStore for MySql {
     fn sweep_lag(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
             let lag = sqlx::query_scalar(
@@ -26,7 +26,7 @@ impl Upkeep for MySql {
         })
     }
 
-    fn sweep(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+    fn sweep_records(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let sweep = format!(
                 "/*M!100000 set statement sql_safe_updates = 0 for */ delete r from (select scope, operation, `key` from idem_record \
@@ -39,7 +39,7 @@ impl Upkeep for MySql {
         })
     }
 
-    fn erase<'a>(
+    fn erase_records<'a>(
         conn: &'a mut MySqlConnection,
         scope: &'a str,
         limit: i64,

@@ -39,7 +39,7 @@ mod statement;
 use self::open_attempt::OpenAttempt;
 
 impl Sealed for MySql {
-    type Opened = OpenAttempt;
+    type OpenAttempt = OpenAttempt;
 }
 
 impl Backend for MySql {
@@ -47,19 +47,19 @@ impl Backend for MySql {
 
     // Until sqlx > 0.9.0: a dropped query's PREPARE is not waited for, and the connection takes
     // its answer for another's.
-    const KEEPS_STEP: bool = false;
+    const CANCEL_SAFE: bool = false;
 
     const CHANGES_SESSION: bool = true;
 
     // A server that logs statements rejects writes that are read committed, and the work outside of
     // the transaction is done by then.
-    const WITHOUT_TX: Isolation = Isolation::Default;
+    const RECORD_ISOLATION: Isolation = Isolation::Default;
 
     // The user-level lock keeps other processes out.
     type ProcessLock = ();
 
-    fn plain_begin(isolation: Isolation) -> &'static str {
-        begin::plain(isolation)
+    fn begin_statement(isolation: Isolation) -> &'static str {
+        begin::begin_statement(isolation)
     }
 
     fn open<'a>(
@@ -69,7 +69,7 @@ impl Backend for MySql {
         Box::pin(begin::open(conn, opening))
     }
 
-    fn keep_processes_out<'a>(
+    fn take_process_lock<'a>(
         _: &'a mut MySqlConnection,
         _: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<()>>> {
@@ -120,11 +120,11 @@ impl Backend for MySql {
         Box::pin(MySqlTransactionManager::commit(conn))
     }
 
-    fn put_back<'a>(
+    fn restore_session<'a>(
         conn: &'a mut MySqlConnection,
         attempt: &'a OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(attempt.put_back(conn))
+        Box::pin(attempt.restore_session(conn))
     }
 
     fn roll_back<'a>(
@@ -141,12 +141,12 @@ impl Backend for MySql {
         Box::pin(attempt.cancel(pool))
     }
 
-    fn outcome<'a>(
+    fn commit_outcome<'a>(
         conn: &'a mut MySqlConnection,
         name: &'a RecordName,
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
-        Box::pin(records::outcome(conn, name, attempt))
+        Box::pin(records::commit_outcome(conn, name, attempt))
     }
 
     fn fault(error: &sqlx::Error) -> Fault {

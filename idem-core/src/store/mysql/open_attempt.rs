@@ -65,11 +65,11 @@ impl OpenAttempt {
     }
 
     /// Releases the locks and restores the session.
-    pub(super) async fn put_back(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
-        run(conn, self.put_back_text()).await
+    pub(super) async fn restore_session(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
+        run(conn, self.restore_session_text()).await
     }
 
-    fn put_back_text(&self) -> String {
+    fn restore_session_text(&self) -> String {
         let unlock = if self.locked {
             "@idem_lock = release_lock(@idem_lock), "
         } else {
@@ -96,7 +96,7 @@ impl OpenAttempt {
         let text = format!(
             "{ROLLBACK}; {}{}",
             self.use_database(),
-            self.put_back_text()
+            self.restore_session_text()
         );
         run(conn, text).await?;
         // SQLx lowers its depth by a ROLLBACK alone. This one is sent with the pool's ping.

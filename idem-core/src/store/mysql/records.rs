@@ -93,7 +93,7 @@ pub(super) async fn insert(
 }
 
 /// Finds out what became of an attempt: by its record, and by the lock that its session holds.
-pub(super) async fn outcome(
+pub(super) async fn commit_outcome(
     conn: &mut MySqlConnection,
     name: &RecordName,
     attempt: Uuid,

@@ -6,10 +6,12 @@ use sqlx::mysql::MySqlConnection;
 
 use super::name::hex;
 use super::statement::{after_reading, before_reading, write};
-use crate::store::rollout::Rollouts;
+use crate::store::rollout::RolloutStore;
 
-impl Rollouts for MySql {
-    fn rollout(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
+impl RolloutStore for MySql {
+    fn rollout_rules(
+        conn: &mut MySqlConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
         Box::pin(async move {
             let rows = sqlx::query_as(
                 "select convert(operation using utf8mb4), convert(rule using utf8mb4) \
@@ -23,7 +25,7 @@ impl Rollouts for MySql {
         })
     }
 
-    fn set_rollout<'a>(
+    fn set_rollout_rule<'a>(
         conn: &'a mut MySqlConnection,
         operation: &'a str,
         rule: &'a str,
@@ -39,7 +41,7 @@ impl Rollouts for MySql {
         })
     }
 
-    fn clear_rollout<'a>(
+    fn delete_rollout_rule<'a>(
         conn: &'a mut MySqlConnection,
         operation: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {

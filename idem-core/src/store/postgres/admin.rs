@@ -7,15 +7,15 @@ use sqlx::{FromRow, Postgres};
 use super::statement::{OwnTransaction, bind_name, rows, unnamed};
 use crate::model::record::RecordName;
 use crate::model::record_filter::RecordFilter;
-use crate::store::admin::{Records, StoredCount, StoredView};
+use crate::store::admin::{AdminStore, StoredRecordCount, StoredRecordView};
 
-impl Records for Postgres {
-    fn records<'a>(
+impl AdminStore for Postgres {
+    fn list_records<'a>(
         conn: &'a mut PgConnection,
         filter: &'a RecordFilter,
         after: [&'a str; 3],
         limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredRecordView>>> {
         Box::pin(async move {
             let [scope, operation, key] = after;
             let own = OwnTransaction::begin(conn).await?;
@@ -36,11 +36,13 @@ impl Records for Postgres {
             let rows = rows.bind(scope).bind(operation).bind(key).bind(limit);
             let rows = rows.fetch_all(&mut *conn).await;
             let rows = own.end(conn, rows).await?;
-            rows.iter().map(StoredView::from_row).collect()
+            rows.iter().map(StoredRecordView::from_row).collect()
         })
     }
 
-    fn count(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<StoredCount>>> {
+    fn count_records(
+        conn: &mut PgConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<StoredRecordCount>>> {
         Box::pin(async move {
             let rows = rows(
                 conn,
@@ -51,7 +53,7 @@ impl Records for Postgres {
                  from idem.record group by 1, 2, 3, 4 order by 1, 2, 3, 4",
             );
             let rows = rows.await?;
-            rows.iter().map(StoredCount::from_row).collect()
+            rows.iter().map(StoredRecordCount::from_row).collect()
         })
     }
 

@@ -8,16 +8,16 @@ use super::error::is_about_names;
 use super::open_attempt::OpenAttempt;
 use super::statement::{frequent, interval, run, store_without_names};
 use crate::model::record::RecordName;
-use crate::store::batch::{Batches, LEAVE, SET, Seen};
+use crate::store::batch::{BatchStore, MessageProbe, RELEASE_SAVEPOINT, SET_SAVEPOINT};
 use crate::store::records::{FORMAT, NewRecord};
 use crate::store::row::joined_record;
 
-impl Batches for Postgres {
+impl BatchStore for Postgres {
     fn claim_all<'a>(
         conn: &'a mut PgConnection,
-        opened: &'a mut OpenAttempt,
+        attempt: &'a mut OpenAttempt,
         names: &'a [&'a RecordName],
-    ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<MessageProbe>>> {
         Box::pin(async move {
             let locks: Vec<i64> = names.iter().map(|name| name.lock_id()).collect();
             // As for one name: planned with sequential scans off, and a second statement sees what the
@@ -49,12 +49,12 @@ impl Batches for Postgres {
             let rows = rows.fetch_all(conn).await?;
             if let Some(row) = rows.first() {
                 let settings: &str = row.try_get("between")?;
-                opened.between = format!("{}; select {settings}", opened.users);
+                attempt.between = format!("{}; select {settings}", attempt.users);
             }
             free.into_iter()
                 .zip(&rows)
                 .map(|(is_free, row)| {
-                    Ok(Seen {
+                    Ok(MessageProbe {
                         is_free: is_free.try_get(0)?,
                         found: joined_record(row)?,
                         has_failed: row.try_get("has_failed")?,
@@ -81,9 +81,9 @@ impl Batches for Postgres {
 
     fn next_savepoint<'a>(
         conn: &'a mut PgConnection,
-        opened: &'a OpenAttempt,
+        attempt: &'a OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        let text = format!("{LEAVE}; {}; {SET}", opened.between);
+        let text = format!("{RELEASE_SAVEPOINT}; {}; {SET_SAVEPOINT}", attempt.between);
         Box::pin(async move { run(conn, text).await.map(|_| true) })
     }
 

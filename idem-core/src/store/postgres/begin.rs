@@ -12,7 +12,7 @@ use crate::store::records::{Opening, Probe, millis};
 use crate::store::row::joined_record;
 
 /// Begins a transaction as an application does.
-pub(super) fn plain(isolation: Isolation) -> &'static str {
+pub(super) fn begin_statement(isolation: Isolation) -> &'static str {
     match isolation {
         Isolation::Default => "begin",
         Isolation::ReadCommitted => "begin isolation level read committed",
@@ -31,7 +31,7 @@ pub(super) async fn open(
             conn.clear_cached_statements().await?;
             begin_and_probe(conn, opening).await
         }
-        opened => opened,
+        attempt => attempt,
     }
 }
 
@@ -51,19 +51,19 @@ async fn begin_and_probe(
         .fetch_one(&mut *conn)
         .await?;
     let probe = Probe {
-        free: row.try_get("free")?,
-        writable: row.try_get("writable")?,
+        is_free: row.try_get("free")?,
+        is_writable: row.try_get("writable")?,
         found: joined_record(&row)?,
         has_failed: row.try_get("has_failed")?,
     };
-    let opened = OpenAttempt {
+    let attempt = OpenAttempt {
         guard,
         users: users(row.try_get("session_user")?, row.try_get("role")?),
         statement_timeout: row.try_get("statement_timeout")?,
         backend: row.try_get("backend")?,
         between: String::new(),
     };
-    Ok((opened, probe))
+    Ok((attempt, probe))
 }
 
 /// The first message: begins, limits the time, tries the lock and sets the guard.

@@ -6,10 +6,10 @@ use sqlx::{FromRow, Postgres, Row};
 
 use super::statement::{OwnTransaction, bind_name, interval, run, unnamed, value};
 use crate::model::record::RecordName;
-use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
+use crate::store::dead_letters::{DeadLetterStore, NewAttempt, StoredDeadLetter};
 use crate::store::records::status_column;
 
-impl Letters for Postgres {
+impl DeadLetterStore for Postgres {
     fn count_attempt<'a>(
         conn: &'a mut PgConnection,
         attempt: &'a NewAttempt<'a>,
@@ -54,7 +54,7 @@ impl Letters for Postgres {
         })
     }
 
-    fn settle<'a>(
+    fn delete_attempt_count<'a>(
         conn: &'a mut PgConnection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
@@ -66,13 +66,13 @@ impl Letters for Postgres {
         })
     }
 
-    fn letters<'a>(
+    fn list_dead_letters<'a>(
         conn: &'a mut PgConnection,
         operation: &'a str,
         message_id: Option<&'a [u8]>,
         after: i64,
         limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredDeadLetter>>> {
         Box::pin(async move {
             let own = OwnTransaction::begin(conn).await?;
             let rows = unnamed(
@@ -92,7 +92,7 @@ impl Letters for Postgres {
             own.end(conn, rows)
                 .await?
                 .iter()
-                .map(StoredLetter::from_row)
+                .map(StoredDeadLetter::from_row)
                 .collect()
         })
     }
@@ -129,14 +129,14 @@ impl Letters for Postgres {
         })
     }
 
-    fn count_letters(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
+    fn count_dead_letters(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
         Box::pin(async move {
             let count = "select count(*) from idem.dead_letter where parked_at is not null";
             value(conn, count.to_owned()).await
         })
     }
 
-    fn sweep_letters(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+    fn sweep_dead_letters(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let delete = format!(
                 "delete from idem.dead_letter where id = any(array( \
@@ -148,7 +148,7 @@ impl Letters for Postgres {
         })
     }
 
-    fn erase_letters<'a>(
+    fn erase_dead_letters<'a>(
         conn: &'a mut PgConnection,
         scope: &'a str,
         limit: i64,

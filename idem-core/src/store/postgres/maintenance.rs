@@ -7,9 +7,9 @@ use sqlx::{PgPool, Postgres, Row};
 
 use super::migrate;
 use super::statement::{OwnTransaction, rows, run, unnamed};
-use crate::store::maintenance::Upkeep;
+use crate::store::maintenance::MaintenanceStore;
 
-impl Upkeep for Postgres {
+impl MaintenanceStore for Postgres {
     fn sweep_lag(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
             let lag = rows(
@@ -23,7 +23,7 @@ impl Upkeep for Postgres {
         })
     }
 
-    fn sweep(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+    fn sweep_records(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             // In a partitioned table rows of two partitions may have the same ctid, so the condition is
             // checked again.
@@ -37,7 +37,7 @@ impl Upkeep for Postgres {
         })
     }
 
-    fn erase<'a>(
+    fn erase_records<'a>(
         conn: &'a mut PgConnection,
         scope: &'a str,
         limit: i64,

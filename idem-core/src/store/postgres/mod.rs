@@ -34,18 +34,18 @@ mod statement;
 use self::open_attempt::OpenAttempt;
 
 impl Sealed for Postgres {
-    type Opened = OpenAttempt;
+    type OpenAttempt = OpenAttempt;
 }
 
 impl Backend for Postgres {
     const SINGLE_WRITER: bool = false;
-    const BRINGS_TRANSACTION: bool = true;
+    const BEGINS_OWN_TRANSACTION: bool = true;
 
     // The advisory lock keeps other processes out.
     type ProcessLock = ();
 
-    fn plain_begin(isolation: Isolation) -> &'static str {
-        begin::plain(isolation)
+    fn begin_statement(isolation: Isolation) -> &'static str {
+        begin::begin_statement(isolation)
     }
 
     fn open<'a>(
@@ -55,7 +55,7 @@ impl Backend for Postgres {
         Box::pin(begin::open(conn, opening))
     }
 
-    fn keep_processes_out<'a>(
+    fn take_process_lock<'a>(
         _: &'a mut PgConnection,
         _: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<()>>> {
@@ -116,12 +116,12 @@ impl Backend for Postgres {
         Box::pin(attempt.cancel(pool))
     }
 
-    fn outcome<'a>(
+    fn commit_outcome<'a>(
         conn: &'a mut PgConnection,
         name: &'a RecordName,
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
-        Box::pin(records::outcome(conn, name, attempt))
+        Box::pin(records::commit_outcome(conn, name, attempt))
     }
 
     fn fault(error: &sqlx::Error) -> Fault {

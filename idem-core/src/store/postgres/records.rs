@@ -71,7 +71,7 @@ async fn insert_once(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::R
 }
 
 /// Finds out what became of an attempt, in a transaction of its own unless one is open.
-pub(super) async fn outcome(
+pub(super) async fn commit_outcome(
     conn: &mut PgConnection,
     name: &RecordName,
     attempt: Uuid,

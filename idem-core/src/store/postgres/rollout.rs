@@ -5,10 +5,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row};
 
 use super::statement::{OwnTransaction, rows, unnamed};
-use crate::store::rollout::Rollouts;
+use crate::store::rollout::RolloutStore;
 
-impl Rollouts for Postgres {
-    fn rollout(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
+impl RolloutStore for Postgres {
+    fn rollout_rules(
+        conn: &mut PgConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
         Box::pin(async move {
             let rows = rows(conn, "select operation, rule from idem.rollout").await?;
             rows.iter()
@@ -17,7 +19,7 @@ impl Rollouts for Postgres {
         })
     }
 
-    fn set_rollout<'a>(
+    fn set_rollout_rule<'a>(
         conn: &'a mut PgConnection,
         operation: &'a str,
         rule: &'a str,
@@ -34,7 +36,7 @@ impl Rollouts for Postgres {
         })
     }
 
-    fn clear_rollout<'a>(
+    fn delete_rollout_rule<'a>(
         conn: &'a mut PgConnection,
         operation: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {

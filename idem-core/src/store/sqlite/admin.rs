@@ -7,15 +7,15 @@ use sqlx::{FromRow, Sqlite};
 use super::statement::bind_name;
 use crate::model::record::RecordName;
 use crate::model::record_filter::RecordFilter;
-use crate::store::admin::{Records, StoredCount, StoredView};
+use crate::store::admin::{AdminStore, StoredRecordCount, StoredRecordView};
 
-impl Records for Sqlite {
-    fn records<'a>(
+impl AdminStore for Sqlite {
+    fn list_records<'a>(
         conn: &'a mut SqliteConnection,
         filter: &'a RecordFilter,
         after: [&'a str; 3],
         limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredView>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredRecordView>>> {
         Box::pin(async move {
             let [scope, operation, key] = after;
             let rows = sqlx::query(
@@ -31,11 +31,13 @@ impl Records for Sqlite {
             let rows = rows.bind(in_scope).bind(of_operation).bind(with_key);
             let rows = rows.bind(scope).bind(operation).bind(key).bind(limit);
             let rows = rows.fetch_all(conn).await?;
-            rows.iter().map(StoredView::from_row).collect()
+            rows.iter().map(StoredRecordView::from_row).collect()
         })
     }
 
-    fn count(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Vec<StoredCount>>> {
+    fn count_records(
+        conn: &mut SqliteConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<StoredRecordCount>>> {
         Box::pin(async move {
             let rows = sqlx::query(
                 "select operation, status, expires_at <= now as expired, \
@@ -46,7 +48,7 @@ impl Records for Sqlite {
                  group by 1, 2, 3, 4 order by 1, 2, 3, 4",
             );
             let rows = rows.fetch_all(conn).await?;
-            rows.iter().map(StoredCount::from_row).collect()
+            rows.iter().map(StoredRecordCount::from_row).collect()
         })
     }
 

@@ -8,17 +8,17 @@ use sqlx::{Row, Sqlite};
 use super::error::fault;
 use super::open_attempt::OpenAttempt;
 use crate::model::record::RecordName;
-use crate::store::batch::{Batches, Seen};
+use crate::store::batch::{BatchStore, MessageProbe};
 use crate::store::fault::Fault;
 use crate::store::records::{FORMAT, NewRecord, millis};
 use crate::store::row::joined_record;
 
-impl Batches for Sqlite {
+impl BatchStore for Sqlite {
     fn claim_all<'a>(
         conn: &'a mut SqliteConnection,
         _: &'a mut OpenAttempt,
         names: &'a [&'a RecordName],
-    ) -> BoxFuture<'a, sqlx::Result<Vec<Seen>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<MessageProbe>>> {
         Box::pin(async move {
             let rows = sqlx::query(
                 "select exists(select 1 from idem_dead_letter as d \
@@ -36,7 +36,7 @@ impl Batches for Sqlite {
             let rows = rows.bind(json!(names).to_string()).fetch_all(conn).await?;
             rows.iter()
                 .map(|row| {
-                    Ok(Seen {
+                    Ok(MessageProbe {
                         is_free: true,
                         found: joined_record(row)?,
                         has_failed: row.try_get("has_failed")?,

@@ -35,8 +35,8 @@ pub(super) async fn open(
         _ => false,
     };
     let probe = Probe {
-        free: true,
-        writable: true,
+        is_free: true,
+        is_writable: true,
         found,
         has_failed,
     };

@@ -6,10 +6,10 @@ use sqlx::{FromRow, Sqlite};
 
 use super::statement::bind_name;
 use crate::model::record::RecordName;
-use crate::store::dead_letters::{Letters, NewAttempt, StoredLetter};
+use crate::store::dead_letters::{DeadLetterStore, NewAttempt, StoredDeadLetter};
 use crate::store::records::{millis, status_column};
 
-impl Letters for Sqlite {
+impl DeadLetterStore for Sqlite {
     fn count_attempt<'a>(
         conn: &'a mut SqliteConnection,
         attempt: &'a NewAttempt<'a>,
@@ -59,7 +59,7 @@ impl Letters for Sqlite {
         })
     }
 
-    fn settle<'a>(
+    fn delete_attempt_count<'a>(
         conn: &'a mut SqliteConnection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
@@ -71,13 +71,13 @@ impl Letters for Sqlite {
         })
     }
 
-    fn letters<'a>(
+    fn list_dead_letters<'a>(
         conn: &'a mut SqliteConnection,
         operation: &'a str,
         message_id: Option<&'a [u8]>,
         after: i64,
         limit: i64,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredLetter>>> {
+    ) -> BoxFuture<'a, sqlx::Result<Vec<StoredDeadLetter>>> {
         Box::pin(async move {
             let rows = sqlx::query(
                 "select id, scope, key, message_id, attempts, error, reference, payload, \
@@ -93,7 +93,7 @@ impl Letters for Sqlite {
             rows.fetch_all(conn)
                 .await?
                 .iter()
-                .map(StoredLetter::from_row)
+                .map(StoredDeadLetter::from_row)
                 .collect()
         })
     }
@@ -131,14 +131,17 @@ impl Letters for Sqlite {
         })
     }
 
-    fn count_letters(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
+    fn count_dead_letters(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<i64>> {
         Box::pin(async move {
             let count = "select count(*) from idem_dead_letter where parked_at is not null";
             sqlx::query_scalar(count).fetch_one(conn).await
         })
     }
 
-    fn sweep_letters(conn: &mut SqliteConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+    fn sweep_dead_letters(
+        conn: &mut SqliteConnection,
+        limit: i64,
+    ) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let delete = sqlx::query(
                 "delete from idem_dead_letter where id in (select id from idem_dead_letter \
@@ -149,7 +152,7 @@ impl Letters for Sqlite {
         })
     }
 
-    fn erase_letters<'a>(
+    fn erase_dead_letters<'a>(
         conn: &'a mut SqliteConnection,
         scope: &'a str,
         limit: i64,

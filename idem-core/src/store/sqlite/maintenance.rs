@@ -6,9 +6,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Sqlite, SqlitePool};
 
 use super::migrate;
-use crate::store::maintenance::Upkeep;
+use crate::store::maintenance::MaintenanceStore;
 
-impl Upkeep for Sqlite {
+impl MaintenanceStore for Sqlite {
     fn sweep_lag(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
             let lag = sqlx::query_scalar(
@@ -20,7 +20,7 @@ impl Upkeep for Sqlite {
         })
     }
 
-    fn sweep(conn: &mut SqliteConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+    fn sweep_records(conn: &mut SqliteConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let done = sqlx::query(
                 "delete from idem_record where rowid in (select rowid from idem_record \
@@ -30,7 +30,7 @@ impl Upkeep for Sqlite {
         })
     }
 
-    fn erase<'a>(
+    fn erase_records<'a>(
         conn: &'a mut SqliteConnection,
         scope: &'a str,
         limit: i64,

@@ -34,7 +34,7 @@ use self::open_attempt::OpenAttempt;
 use self::process_lock::ProcessLock;
 
 impl Sealed for Sqlite {
-    type Opened = OpenAttempt;
+    type OpenAttempt = OpenAttempt;
 }
 
 impl Backend for Sqlite {
@@ -42,7 +42,7 @@ impl Backend for Sqlite {
 
     type ProcessLock = ProcessLock;
 
-    fn plain_begin(_: Isolation) -> &'static str {
+    fn begin_statement(_: Isolation) -> &'static str {
         "begin immediate"
     }
 
@@ -53,7 +53,7 @@ impl Backend for Sqlite {
         Box::pin(begin::open(conn, opening))
     }
 
-    fn keep_processes_out<'a>(
+    fn take_process_lock<'a>(
         conn: &'a mut SqliteConnection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<ProcessLock>>> {
@@ -109,12 +109,12 @@ impl Backend for Sqlite {
         Box::pin(async { Ok(()) })
     }
 
-    fn outcome<'a>(
+    fn commit_outcome<'a>(
         conn: &'a mut SqliteConnection,
         name: &'a RecordName,
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
-        Box::pin(records::outcome(conn, name, attempt))
+        Box::pin(records::commit_outcome(conn, name, attempt))
     }
 
     fn fault(error: &sqlx::Error) -> Fault {

@@ -61,7 +61,7 @@ pub(super) async fn insert(
 }
 
 /// What became of an attempt, by its record.
-pub(super) async fn outcome(
+pub(super) async fn commit_outcome(
     conn: &mut SqliteConnection,
     name: &RecordName,
     attempt: Uuid,

@@ -4,17 +4,19 @@ use futures_util::future::BoxFuture;
 use sqlx::Sqlite;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::store::rollout::Rollouts;
+use crate::store::rollout::RolloutStore;
 
-impl Rollouts for Sqlite {
-    fn rollout(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
+impl RolloutStore for Sqlite {
+    fn rollout_rules(
+        conn: &mut SqliteConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<(String, String)>>> {
         Box::pin(async move {
             let rows = sqlx::query_as("select operation, rule from idem_rollout");
             rows.fetch_all(conn).await
         })
     }
 
-    fn set_rollout<'a>(
+    fn set_rollout_rule<'a>(
         conn: &'a mut SqliteConnection,
         operation: &'a str,
         rule: &'a str,
@@ -34,7 +36,7 @@ impl Rollouts for Sqlite {
         })
     }
 
-    fn clear_rollout<'a>(
+    fn delete_rollout_rule<'a>(
         conn: &'a mut SqliteConnection,
         operation: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
