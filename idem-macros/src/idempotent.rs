@@ -4,13 +4,13 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::{Error, Ident, ItemFn};
 
-use crate::args::Args;
-use crate::attrs::{Attrs, name};
 use crate::errors::Errors;
+use crate::expand::docs;
 use crate::expand::expand;
+use crate::expand::stub::stub;
 use crate::handler::Handler;
-use crate::policy;
-use crate::stub::stub;
+use crate::handler::attributes::{Attrs, name};
+use crate::options::parse::Args;
 
 /// Expands `#[idempotent(options)]` on `item`.
 pub(crate) fn idempotent(options: TokenStream, item: &TokenStream) -> TokenStream {
@@ -37,7 +37,7 @@ fn wrap(options: TokenStream, function: ItemFn, mut attrs: Attrs, described: boo
         errors.push(Error::new(plain.span(), "the handler itself has this name"));
     }
     if !described {
-        attrs.policy = policy::docs(&args, &attrs.outer);
+        attrs.policy = docs::docs(&args, &attrs.outer);
     }
     let stub = stub(&function);
     let expanded = match Handler::check(function, &mut errors) {
@@ -59,13 +59,13 @@ fn wrap(options: TokenStream, function: ItemFn, mut attrs: Attrs, described: boo
 fn rotate(options: &TokenStream, mut function: ItemFn) -> TokenStream {
     // What is wrong with the options is told when they are parsed for good.
     let args = Args::parse(options.clone(), &mut Errors::default());
-    let docs = policy::docs(&args, &function.attrs);
+    let policy = docs::docs(&args, &function.attrs);
     let innermost = Ident::new(INNERMOST, Span::call_site());
     let (behind, mut attrs): (Vec<_>, Vec<_>) = function
         .attrs
         .into_iter()
         .partition(|attr| name(attr.path()) == "debug_handler");
-    attrs.extend(docs);
+    attrs.extend(policy);
     attrs.push(syn::parse_quote!(#[::idem_axum::idempotent(#innermost, #options)]));
     attrs.extend(behind);
     function.attrs = attrs;

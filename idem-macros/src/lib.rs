@@ -2,27 +2,14 @@
 
 use proc_macro::TokenStream;
 
-mod args;
-mod attrs;
-mod checks;
-mod duration;
 mod errors;
 mod expand;
 mod handler;
+mod has_idempotency;
 mod idempotent;
 mod options;
-mod parameter;
-mod policy;
 #[cfg(test)]
 mod properties;
-mod spec;
-mod state;
-mod store;
-mod stub;
-mod suggest;
-mod transaction;
-mod types;
-mod value;
 
 #[doc = include_str!("idempotent.md")]
 #[proc_macro_attribute]
@@ -33,7 +20,7 @@ pub fn idempotent(options: TokenStream, item: TokenStream) -> TokenStream {
 #[doc = include_str!("has_idempotency.md")]
 #[proc_macro_derive(HasIdempotency, attributes(scopes, idempotency))]
 pub fn has_idempotency(input: TokenStream) -> TokenStream {
-    print_if_asked(state::derive(input.into()).into())
+    print_if_asked(has_idempotency::derive(input.into()).into())
 }
 
 /// Shows an expansion while it is compiled, with `IDEM_MACROS_DEBUG=1`.

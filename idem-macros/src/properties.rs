@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use syn::{File, Item, ItemFn};
 
+use crate::has_idempotency::derive;
 use crate::idempotent::idempotent;
-use crate::state::derive;
 
 /// One legal value of every option, `scope` first.
 const OPTIONS: &[&str] = &[

@@ -15,25 +15,12 @@ macro_rules! modules {
 }
 
 modules! {
-    args "../../../idem-macros/src/args.rs"
-    attrs "../../../idem-macros/src/attrs.rs"
-    checks "../../../idem-macros/src/checks.rs"
-    duration "../../../idem-macros/src/duration.rs"
     errors "../../../idem-macros/src/errors.rs"
-    expand "../../../idem-macros/src/expand.rs"
-    handler "../../../idem-macros/src/handler.rs"
+    expand "../../../idem-macros/src/expand/mod.rs"
+    handler "../../../idem-macros/src/handler/mod.rs"
+    has_idempotency "../../../idem-macros/src/has_idempotency.rs"
     idempotent "../../../idem-macros/src/idempotent.rs"
-    options "../../../idem-macros/src/options.rs"
-    parameter "../../../idem-macros/src/parameter.rs"
-    policy "../../../idem-macros/src/policy.rs"
-    spec "../../../idem-macros/src/spec.rs"
-    state "../../../idem-macros/src/state.rs"
-    store "../../../idem-macros/src/store.rs"
-    stub "../../../idem-macros/src/stub.rs"
-    suggest "../../../idem-macros/src/suggest.rs"
-    transaction "../../../idem-macros/src/transaction.rs"
-    types "../../../idem-macros/src/types.rs"
-    value "../../../idem-macros/src/value.rs"
+    options "../../../idem-macros/src/options/mod.rs"
 }
 
 fuzz_target!(|text: &str| {
@@ -46,7 +33,7 @@ fuzz_target!(|text: &str| {
     let has_error = expansion.to_string().contains("compile_error");
     let is_function = syn::parse2::<ItemFn>(item.clone()).is_ok();
     assert!(has_error || (is_function && syn::parse2::<File>(expansion).is_ok()));
-    let derived = state::derive(item);
+    let derived = has_idempotency::derive(item);
     let has_error = derived.to_string().contains("compile_error");
     assert!(has_error || syn::parse2::<File>(derived).is_ok());
 });

@@ -5,8 +5,8 @@ use quote::quote;
 use syn::visit_mut::{self, VisitMut};
 use syn::{ItemFn, PatType, PathSegment, Visibility};
 
-use crate::transaction::elide_lifetime;
-use crate::types::find_self;
+use crate::handler::inspect::find_self;
+use crate::handler::transaction::elide_lifetime;
 
 /// A function of the same name that any router accepts.
 pub(crate) fn stub(function: &ItemFn) -> TokenStream {

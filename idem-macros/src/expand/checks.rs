@@ -5,9 +5,9 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned as _;
 
-use crate::args::{Args, Scope};
 use crate::handler::Handler;
-use crate::types::is_named;
+use crate::handler::inspect::is_named;
+use crate::options::parse::{Args, Scope};
 
 /// A function that is compiled and never called, where the router's state is known.
 ///

@@ -11,9 +11,9 @@ use syn::{
     Type,
 };
 
-use crate::checks::named;
 use crate::errors::Errors;
-use crate::types::is_named;
+use crate::expand::checks::named;
+use crate::handler::inspect::is_named;
 
 /// Expands the derive on a router's state.
 pub(crate) fn derive(input: TokenStream) -> TokenStream {

@@ -6,9 +6,9 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Ident, LitStr, Path, Result, Token, Type};
 
 use crate::errors::Errors;
-use crate::options;
-use crate::store::Store;
-use crate::value;
+use crate::options::list;
+use crate::options::statuses::Store;
+use crate::options::value;
 
 /// What the attribute says, with defaults where it says nothing or something wrong.
 #[derive(Default)]
@@ -74,9 +74,9 @@ impl Args {
         while !input.is_empty() {
             if let Err(error) = self.parse_one(input, &mut given) {
                 errors.push(error);
-                options::skip_to_next(input);
+                list::skip_to_next(input);
             }
-            errors.check(options::comma_or_end(input));
+            errors.check(list::comma_or_end(input));
         }
         if !given.iter().any(|name| name == "scope") {
             errors.push(Error::new(Span::call_site(), NO_SCOPE));
@@ -95,7 +95,7 @@ impl Args {
                 "expected an option such as `scope = \"tenant\"`",
             )
         })?;
-        let example = options::example(&name)?;
+        let example = list::example(&name)?;
         let twice = given.contains(&name);
         given.push(name.clone());
         let assigned = input.parse::<Option<Token![=]>>()?.is_some();

@@ -1,13 +1,18 @@
 //! The function under the attribute, checked and taken apart.
 
+pub(crate) mod attributes;
+pub(crate) mod inspect;
+mod parameter;
+pub(crate) mod transaction;
+
 use quote::ToTokens as _;
 use syn::spanned::Spanned;
 use syn::{Block, Error, ItemFn, Signature, Type, Visibility};
 
 use crate::errors::Errors;
-use crate::parameter::{self, Parameter};
-use crate::transaction::Transaction;
-use crate::types::{argument, find_self, is_named, last_segment};
+use crate::handler::inspect::{argument, find_self, is_named, last_segment};
+use crate::handler::parameter::Parameter;
+use crate::handler::transaction::Transaction;
 
 /// A function that can be an idempotent handler.
 pub(crate) struct Handler {

@@ -5,7 +5,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Error, Ident, Result, Token};
 
-use crate::suggest::{listed, nearest};
+use crate::options::suggest::{listed, nearest};
 
 /// How the value of an option is written, or the error for an option that does not exist.
 pub(crate) fn example(name: &Ident) -> Result<&'static str> {

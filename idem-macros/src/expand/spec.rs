@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned as _;
 
-use crate::args::{Amount, Args, Fingerprint};
+use crate::options::parse::{Amount, Args, Fingerprint};
 
 /// `static __IDEM_SPEC: Spec = …;` with one builder call for each option given.
 pub(crate) fn spec(name: &str, args: &Args) -> TokenStream {

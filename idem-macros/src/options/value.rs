@@ -8,11 +8,11 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Error, Ident, Lit, LitStr, Path, Result, Token, Type};
 
-use crate::args::{Amount, Fingerprint, Scope};
-use crate::duration::{DAY, GIB, HOUR, MINUTE, SECOND, duration_ms, size_bytes};
 use crate::errors::Errors;
-use crate::store::{self, Store};
-use crate::suggest::{listed, nearest};
+use crate::options::parse::{Amount, Fingerprint, Scope};
+use crate::options::statuses::{self, Store};
+use crate::options::suggest::{listed, nearest};
+use crate::options::units::{DAY, GIB, HOUR, MINUTE, SECOND, duration_ms, size_bytes};
 
 pub(crate) const TTL: RangeInclusive<u64> = SECOND..=3_650 * DAY;
 pub(crate) const TIMEOUT: RangeInclusive<u64> = 10..=HOUR;
@@ -169,7 +169,7 @@ pub(crate) fn headers(input: ParseStream<'_>) -> Result<Vec<String>> {
 pub(crate) fn store(input: ParseStream<'_>) -> Result<Store> {
     let text = text(input, "2xx, 3xx, 409")?;
     let mut errors = Errors::default();
-    let store = store::parse(&text.value()).unwrap_or_else(|reasons| {
+    let store = statuses::parse(&text.value()).unwrap_or_else(|reasons| {
         reasons
             .into_iter()
             .for_each(|reason| errors.push(Error::new(text.span(), reason)));

@@ -6,7 +6,7 @@ use syn::{
     PathArguments, PathSegment, Result, Type,
 };
 
-use crate::types::{argument, is_named};
+use crate::handler::inspect::{argument, is_named};
 
 /// The transaction that a handler asks for.
 pub(crate) struct Transaction {

@@ -2,8 +2,8 @@
 
 use syn::Attribute;
 
-use crate::args::{Amount, Args};
-use crate::store::Store;
+use crate::options::parse::{Amount, Args};
+use crate::options::statuses::Store;
 
 /// Documentation to append to what the user wrote.
 pub(crate) fn docs(args: &Args, written: &[Attribute]) -> Vec<Attribute> {

@@ -1,16 +1,21 @@
 //! From the checked handler to what the compiler sees: one small wrapper around the user's function.
 
+pub(crate) mod checks;
+pub(crate) mod docs;
+mod spec;
+pub(crate) mod stub;
+
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Index, ReturnType, Type};
 
-use crate::args::Args;
-use crate::attrs::Attrs;
-use crate::checks::{checks, scope_type};
+use crate::expand::checks::{checks, scope_type};
+use crate::expand::spec::spec;
+use crate::handler::attributes::Attrs;
 use crate::handler::{Argument, Handler};
-use crate::spec::spec;
+use crate::options::parse::Args;
 
 /// The handler wrapped, and the function as written when `plain = …` asks for it.
 pub(crate) fn expand(handler: &Handler, attrs: &Attrs, args: &Args) -> TokenStream {

@@ -2,10 +2,12 @@
 
 use syn::{Error, FnArg, PatType, Result, Type};
 
-use crate::attrs::name;
 use crate::errors::Errors;
-use crate::transaction::{self, Transaction};
-use crate::types::{argument, borrows, find_segment, is_named, last_segment, mentions_impl};
+use crate::handler::attributes::name;
+use crate::handler::inspect::{
+    argument, borrows, find_segment, is_named, last_segment, mentions_impl,
+};
+use crate::handler::transaction::{self, Transaction};
 
 /// What a parameter asks for.
 pub(crate) enum Parameter {
