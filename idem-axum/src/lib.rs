@@ -3,25 +3,17 @@
 //! Put [`#[idempotent]`](macro@idempotent) on a handler, take a [`Tx`] for its writes, and keep
 //! an [`Idempotency`] in the router's state.
 
-mod answer;
-mod arrive;
-mod call;
-mod capture;
-mod check;
-mod look;
-mod outcome;
-mod rejection;
-mod request;
-mod run;
-mod runtime;
-mod scope;
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __rt;
+mod attempt;
+mod body;
+mod extract;
+mod response;
 mod spec;
-mod state;
-mod supervise;
-mod unenforced;
-mod without_tx;
 
-pub use capture::REPLAYED;
+pub use extract::scope::ScopeKey;
+pub use extract::state::HasIdempotency;
 pub use idem_core::{
     Backend, Batch, BatchMessage, Challenge, CheckError, ConsumerPolicy, DeadLetter, Failure,
     FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder,
@@ -31,31 +23,8 @@ pub use idem_core::{
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
-pub use rejection::Rejection;
-pub use scope::ScopeKey;
-pub use state::HasIdempotency;
+pub use response::capture::REPLAYED;
+pub use response::rejection::Rejection;
 
 /// The engine, for what has no name here.
 pub use idem_core as core;
-
-/// What the attribute's expansion names. Not part of the public API.
-#[doc(hidden)]
-pub mod __rt {
-    pub use axum::response::Response;
-
-    pub use crate::arrive::Taken;
-    pub use crate::call::{Call, LastExtractor, Mode, ModeIn, NoTx, ViaBody, ViaParts, WithTx};
-    pub use crate::outcome::{AnyOutcome, Outcome};
-    pub use crate::run::{Arrived, Running};
-    pub use crate::runtime::{Ending, Runtime, UnenforcedEnding};
-    pub use crate::scope::{Ch, Global, Named, ScopeFor, ScopeIn};
-    pub use crate::spec::{Spec, custom_digest};
-    pub use crate::state::SameDb;
-    pub use crate::supervise::{Stopped, supervise};
-    pub use crate::without_tx::WithoutTx;
-
-    /// Bounds that are checked where the user wrote the type.
-    pub mod check {
-        pub use crate::check::{database, parts, request, runtime, scope};
-    }
-}

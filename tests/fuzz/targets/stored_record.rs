@@ -11,10 +11,13 @@
 use idem_core::{Completion, Settings};
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../../idem-axum/src/capture.rs"]
+#[path = "."]
+mod body {
+    #[path = "../../../idem-axum/src/body/peek.rs"]
+    pub(crate) mod peek;
+}
+#[path = "../../../idem-axum/src/response/capture.rs"]
 mod capture;
-#[path = "../../../idem-axum/src/look.rs"]
-mod look;
 
 use capture::{REPLAYED, encode, replay};
 

@@ -7,10 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use idem_core::{Completion, Settings};
 
-use crate::look::{Seen, look};
-
-#[cfg(test)]
-mod properties;
+use crate::body::peek::{Seen, look};
 
 /// Says that an answer is a replay. An inbound header of this name means nothing.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -179,7 +176,7 @@ pub(crate) fn encode(headers: &HeaderMap, settings: &Settings) -> Vec<u8> {
     lines
 }
 
-fn decode(mut lines: &[u8]) -> Option<HeaderMap> {
+pub(super) fn decode(mut lines: &[u8]) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     while !lines.is_empty() {
         let end = lines.windows(2).position(|pair| pair == b"\r\n")?;

@@ -17,7 +17,7 @@ use idem_core::{
 use tokio::time::timeout;
 
 use crate::Rejection;
-use crate::look::{Seen, Unread, look};
+use crate::body::peek::{Seen, Unread, look};
 use crate::spec::Spec;
 
 /// The head of a request, as the fingerprint and the operation need it.

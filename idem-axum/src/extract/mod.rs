@@ -1,7 +1,12 @@
 //! The one extractor that the attribute puts in the place of the handler's own.
 //!
 //! It keeps the request until the attribute says what its operation is; how it is taken apart is
-//! told in [`arrive`](crate::arrive).
+//! told in [`arrive`](crate::extract::prepare).
+
+pub(crate) mod head;
+pub(crate) mod prepare;
+pub(crate) mod scope;
+pub(crate) mod state;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,12 +18,12 @@ use futures_util::future::BoxFuture;
 use idem_core::Backend;
 
 use crate::Idempotency;
-use crate::arrive::{Taken, take_apart};
-use crate::runtime::Runtime;
-use crate::scope::ScopeIn;
+use crate::attempt::engine::Runtime;
+use crate::attempt::without_tx::WithoutTx;
+use crate::extract::prepare::{Taken, take_apart};
+use crate::extract::scope::ScopeIn;
+use crate::extract::state::{HasIdempotency, SameDb};
 use crate::spec::Spec;
-use crate::state::{HasIdempotency, SameDb};
-use crate::without_tx::WithoutTx;
 
 /// The handler takes a `Tx<DB>`.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{REPLAYED, decode, encode, replay};
+use super::capture::{REPLAYED, decode, encode, replay};
 
 /// What a replay must never carry: written down once more, so that a line lost from the list
 /// in use is noticed.

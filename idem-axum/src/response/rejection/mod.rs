@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use idem_core::{Completion, Error, InvalidKey, Settings};
 
-use crate::capture;
+use crate::response::capture;
 
 mod texts;
 

@@ -19,11 +19,11 @@ use idem_core::{
 use tokio::time::Instant;
 
 use crate::Rejection;
-use crate::call::LastExtractor;
-use crate::request::{Head, buffer, look_at};
-use crate::run::Arrived;
-use crate::runtime::Runtime;
-use crate::scope::ScopeIn;
+use crate::attempt::Arrived;
+use crate::attempt::engine::Runtime;
+use crate::extract::LastExtractor;
+use crate::extract::head::{Head, buffer, look_at};
+use crate::extract::scope::ScopeIn;
 use crate::spec::Spec;
 
 /// An attempt, and the handler's arguments.

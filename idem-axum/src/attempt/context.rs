@@ -5,9 +5,10 @@ use idem_core::{Completion, Error, Operation, RolloutMode, Settings, metrics};
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::runtime::Terminal;
+use crate::Rejection;
+use crate::attempt::engine::Terminal;
+use crate::response::capture;
 use crate::spec::Spec;
-use crate::{Rejection, capture};
 
 /// What an attempt's end depends on, and what is noted with it.
 pub(crate) struct Terms {

@@ -7,7 +7,7 @@ use idem_core::{
 };
 use tokio::time::Instant;
 
-use crate::run::{Running, Work};
+use crate::attempt::{Running, Work};
 
 /// Makes the terminal answer of an attempt whose own answer cannot be stored: of a handler that ended
 /// the transaction itself, or whose work is done without one.

@@ -11,12 +11,13 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::answer::{Terms, failure};
-use crate::run::{Arrived, Running, Work};
-use crate::runtime::{Runtime, UnenforcedEnding};
+use crate::Rejection;
+use crate::attempt::context::{Terms, failure};
+use crate::attempt::engine::{Runtime, UnenforcedEnding};
+use crate::attempt::supervise::Stopped;
+use crate::attempt::{Arrived, Running, Work};
+use crate::response::capture;
 use crate::spec::Verdict;
-use crate::supervise::Stopped;
-use crate::{Rejection, capture};
 
 impl<R: Runtime> Arrived<R> {
     /// Begins whatever is known of the attempt; only the mode `validate` refuses a key that was

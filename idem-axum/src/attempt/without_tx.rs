@@ -10,7 +10,7 @@ use idem_core::{
 };
 use tokio::time::Instant;
 
-use crate::runtime::{Ending, Runtime, Terminal, UnenforcedEnding};
+use crate::attempt::engine::{Ending, Runtime, Terminal, UnenforcedEnding};
 
 /// The runtime of handlers without a `Tx`, which need not name the database.
 #[derive(Clone)]

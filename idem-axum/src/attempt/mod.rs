@@ -2,10 +2,16 @@
 //!
 //! `#[idempotent]` turns a handler's body into four calls, in this order: [`Call::split`] takes
 //! the request apart; [`Arrived::run`] spawns the attempt's task; on it [`Arrived::begin`] claims
-//! the record, the handler runs under [`supervise`](crate::supervise::supervise), and
+//! the record, the handler runs under [`supervise`](crate::attempt::supervise::supervise), and
 //! [`Running::finish`] completes or releases.
 //!
-//! [`Call::split`]: crate::call::Call::split
+//! [`Call::split`]: crate::extract::Call::split
+
+pub(crate) mod context;
+pub(crate) mod engine;
+pub(crate) mod observe;
+pub(crate) mod supervise;
+pub(crate) mod without_tx;
 
 use std::fmt;
 
@@ -19,12 +25,13 @@ use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use crate::answer::{Terms, failure, terminal};
-use crate::runtime::{Ending, Runtime, Terminal};
+use crate::Rejection;
+use crate::attempt::context::{Terms, failure, terminal};
+use crate::attempt::engine::{Ending, Runtime, Terminal};
+use crate::attempt::observe::Lent;
+use crate::attempt::supervise::Stopped;
+use crate::response::capture;
 use crate::spec::{Spec, Verdict};
-use crate::supervise::Stopped;
-use crate::unenforced::Lent;
-use crate::{Rejection, capture};
 
 /// A request whose extractors have all agreed; the database has not been touched.
 pub struct Arrived<R> {
@@ -186,7 +193,7 @@ impl<R: Runtime> Running<R> {
                 let terms = &terms;
                 Enforced { fresh, terms }.finish(ended).await
             }
-            Work::Unenforced(lent) => crate::unenforced::finish(lent, terms, ended).await,
+            Work::Unenforced(lent) => observe::finish(lent, terms, ended).await,
         }
     }
 }

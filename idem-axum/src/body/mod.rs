@@ -1,0 +1,3 @@
+//! Bodies: how those of requests and responses are read.
+
+pub(crate) mod peek;
