@@ -12,7 +12,7 @@ use syn::{
 };
 
 use crate::errors::Errors;
-use crate::expand::checks::named;
+use crate::expand::scope::named;
 use crate::handler::inspect::is_named;
 
 /// Expands the derive on a router's state.
@@ -22,21 +22,21 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
         Err(error) => return error.to_compile_error(),
     };
     let mut errors = Errors::default();
-    let runtime = errors.check(find_runtime(&input));
+    let handle = errors.check(find_handle(&input));
     let scopes = read_scopes(&input.attrs, &mut errors);
-    let runtime = runtime.map(|runtime| implement(&input, &runtime));
+    let handle = handle.map(|handle| implement(&input, &handle));
     let scopes = scopes.iter().map(|scope| implement_scope(&input, scope));
     let errors = errors.to_compile_errors();
-    quote!(#runtime #(#scopes)* #errors)
+    quote!(#handle #(#scopes)* #errors)
 }
 
 /// The field that holds, or leads to, the `Idempotency<DB>`.
-struct Runtime<'a> {
+struct HandleField<'a> {
     member: Member,
     ty: &'a Type,
 }
 
-fn find_runtime(input: &DeriveInput) -> Result<Runtime<'_>> {
+fn find_handle(input: &DeriveInput) -> Result<HandleField<'_>> {
     let data = match &input.data {
         Data::Struct(data) => data,
         Data::Enum(data) => return Err(Error::new(data.enum_token.span, NOT_A_STRUCT)),
@@ -47,7 +47,7 @@ fn find_runtime(input: &DeriveInput) -> Result<Runtime<'_>> {
     });
     let by_type = fields(data, |field| is_named(&field.ty, "Idempotency"));
     match (&marked[..], &by_type[..]) {
-        ([(member, field)], _) | ([], [(member, field)]) => Ok(Runtime {
+        ([(member, field)], _) | ([], [(member, field)]) => Ok(HandleField {
             member: member.clone(),
             ty: &field.ty,
         }),
@@ -65,8 +65,8 @@ fn fields(data: &DataStruct, keep: impl Fn(&Field) -> bool) -> Vec<(Member, &Fie
         .collect()
 }
 
-fn implement(input: &DeriveInput, runtime: &Runtime<'_>) -> TokenStream {
-    let Runtime { member, ty } = runtime;
+fn implement(input: &DeriveInput, handle: &HandleField<'_>) -> TokenStream {
+    let HandleField { member, ty } = handle;
     let name = &input.ident;
     let mut generics = input.generics.clone();
     if !generics.params.is_empty() {

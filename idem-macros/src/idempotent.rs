@@ -9,18 +9,18 @@ use crate::expand::docs;
 use crate::expand::expand;
 use crate::expand::stub::stub;
 use crate::handler::Handler;
-use crate::handler::attributes::{Attrs, name};
-use crate::options::parse::Args;
+use crate::handler::attributes::{Attributes, name};
+use crate::options;
 
-/// Expands `#[idempotent(options)]` on `item`.
-pub(crate) fn idempotent(options: TokenStream, item: &TokenStream) -> TokenStream {
-    let (innermost, options) = take_mark(options);
+/// Expands `#[idempotent(tokens)]` on `item`.
+pub(crate) fn idempotent(tokens: TokenStream, item: &TokenStream) -> TokenStream {
+    let (innermost, tokens) = take_mark(tokens);
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
         return refuse_item(item);
     };
-    match Attrs::sort(function.attrs.clone(), innermost) {
-        Ok(Some(attrs)) => wrap(options, function, attrs, innermost),
-        Ok(None) => rotate(&options, function),
+    match Attributes::sort(function.attrs.clone(), innermost) {
+        Ok(Some(attributes)) => wrap(tokens, function, attributes, innermost),
+        Ok(None) => rotate(&tokens, function),
         Err(error) => {
             let (stub, error) = (stub(&function), error.to_compile_error());
             quote!(#stub #error)
@@ -28,24 +28,29 @@ pub(crate) fn idempotent(options: TokenStream, item: &TokenStream) -> TokenStrea
     }
 }
 
-/// The wrapped handler, or its errors and something of its name for the rest of the program.
-fn wrap(options: TokenStream, function: ItemFn, mut attrs: Attrs, described: bool) -> TokenStream {
+/// The wrapped handler; or its errors, and a stub of its name for the rest of the program.
+fn wrap(
+    tokens: TokenStream,
+    function: ItemFn,
+    mut attributes: Attributes,
+    described: bool,
+) -> TokenStream {
     let mut errors = Errors::default();
-    let mut args = Args::parse(options, &mut errors);
+    let mut options = options::parse(tokens, &mut errors);
     let same = |plain: &mut Ident| *plain == function.sig.ident;
-    if let Some(plain) = args.plain.take_if(same) {
+    if let Some(plain) = options.plain.take_if(same) {
         errors.push(Error::new(plain.span(), "the handler itself has this name"));
     }
     if !described {
-        attrs.policy = docs::docs(&args, &attrs.outer);
+        attributes.policy = docs::docs(&options, &attributes.outer);
     }
     let stub = stub(&function);
     let expanded = match Handler::check(function, &mut errors) {
         Some(handler) => {
-            if let (Some(span), None) = (args.serializable, &handler.tx) {
+            if let (Some(span), None) = (options.serializable, &handler.tx) {
                 errors.push(Error::new(span, NO_TX_TO_ISOLATE));
             }
-            expand(&handler, &attrs, &args)
+            expand(&handler, &attributes, &options)
         }
         None => stub,
     };
@@ -56,17 +61,17 @@ fn wrap(options: TokenStream, function: ItemFn, mut attrs: Attrs, described: boo
 /// Hands the function to the macros below first, with this attribute behind them.
 ///
 /// They see it as it was written, with the policy in its documentation.
-fn rotate(options: &TokenStream, mut function: ItemFn) -> TokenStream {
+fn rotate(tokens: &TokenStream, mut function: ItemFn) -> TokenStream {
     // What is wrong with the options is told when they are parsed for good.
-    let args = Args::parse(options.clone(), &mut Errors::default());
-    let policy = docs::docs(&args, &function.attrs);
+    let options = options::parse(tokens.clone(), &mut Errors::default());
+    let policy = docs::docs(&options, &function.attrs);
     let innermost = Ident::new(INNERMOST, Span::call_site());
     let (behind, mut attrs): (Vec<_>, Vec<_>) = function
         .attrs
         .into_iter()
         .partition(|attr| name(attr.path()) == "debug_handler");
     attrs.extend(policy);
-    attrs.push(syn::parse_quote!(#[::idem_axum::idempotent(#innermost, #options)]));
+    attrs.push(syn::parse_quote!(#[::idem_axum::idempotent(#innermost, #tokens)]));
     attrs.extend(behind);
     function.attrs = attrs;
     function.into_token_stream()

@@ -5,19 +5,20 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned as _;
 
+use crate::expand::scope::scope_type;
 use crate::handler::Handler;
 use crate::handler::inspect::is_named;
-use crate::options::parse::{Args, Scope};
+use crate::options::{Options, Scope};
 
 /// A function that is compiled and never called, where the router's state is known.
 ///
 /// What the wrapper itself asks for with the right span (a known database in `Tx`, a response,
 /// a future that is `Send`) is not asked for again.
-pub(crate) fn checks(handler: &Handler, args: &Args, state: Option<&Type>) -> TokenStream {
+pub(crate) fn checks(handler: &Handler, options: &Options, state: Option<&Type>) -> TokenStream {
     let Some(state) = state.filter(|_| !handler.is_generic()) else {
         return TokenStream::new();
     };
-    let checks = check_with_state(handler, args, state);
+    let checks = check_with_state(handler, options, state);
     quote! {
         #[allow(warnings)]
         fn __idem_checks() {
@@ -26,27 +27,7 @@ pub(crate) fn checks(handler: &Handler, args: &Args, state: Option<&Type>) -> To
     }
 }
 
-/// The type that names a scope at compile time, and where it was written.
-pub(crate) fn scope_type(scope: &Scope) -> (TokenStream, Span) {
-    match scope {
-        Scope::Global => (quote!(::idem_axum::__rt::Global), Span::call_site()),
-        Scope::Named(name) => {
-            let span = name.span();
-            (named(&name.value(), span), span)
-        }
-        Scope::Type(ty) => (ty.to_token_stream(), ty.span()),
-    }
-}
-
-/// `"ab"` → `Named<(Ch<'a'>, Ch<'b'>)>`: a name that the trait system can look up.
-pub(crate) fn named(name: &str, span: Span) -> TokenStream {
-    let letters = name
-        .chars()
-        .map(|letter| quote_spanned!(span=> ::idem_axum::__rt::Ch<#letter>));
-    quote_spanned!(span=> ::idem_axum::__rt::Named<(#(#letters,)*)>)
-}
-
-fn check_with_state(handler: &Handler, args: &Args, state: &Type) -> TokenStream {
+fn check_with_state(handler: &Handler, options: &Options, state: &Type) -> TokenStream {
     let transaction = match &handler.tx {
         Some(tx) => {
             let database = &tx.database;
@@ -62,7 +43,7 @@ fn check_with_state(handler: &Handler, args: &Args, state: &Type) -> TokenStream
         let via = via(ty);
         quote_spanned!(ty.span()=> ::idem_axum::__rt::check::request::<#state, #ty, #via>();)
     });
-    let scope = check_scope(&args.scope, state);
+    let scope = check_scope(&options.scope, state);
     quote!(#transaction #(#parts)* #(#last)* #scope)
 }
 

@@ -2,13 +2,13 @@
 
 use syn::Attribute;
 
-use crate::options::parse::{Amount, Args};
-use crate::options::statuses::Store;
+use crate::options::statuses::StoredStatuses;
+use crate::options::{Amount, Options};
 
 /// Documentation to append to what the user wrote.
-pub(crate) fn docs(args: &Args, written: &[Attribute]) -> Vec<Attribute> {
+pub(crate) fn docs(options: &Options, written: &[Attribute]) -> Vec<Attribute> {
     let documented = written.iter().any(|attr| attr.path().is_ident("doc"));
-    let (key, rest) = (format!(" {}", key(args)), format!(" {}", rest(args)));
+    let (key, rest) = (format!(" {}", key(options)), format!(" {}", rest(options)));
     // A summary must be short and no heading: it is all that some generators show.
     let lines: &[&str] = if documented {
         &["", " # Idempotency", "", &key, &rest]
@@ -21,22 +21,22 @@ pub(crate) fn docs(args: &Args, written: &[Attribute]) -> Vec<Attribute> {
         .collect()
 }
 
-fn key(args: &Args) -> &'static str {
-    if args.key_optional {
+fn key(options: &Options) -> &'static str {
+    if options.key_optional {
         "The idempotency key is optional; a request with a key is safe to retry with the same key."
     } else {
         "The idempotency key is required; a retry carries the same key."
     }
 }
 
-fn rest(args: &Args) -> String {
-    let time = match &args.ttl {
+fn rest(options: &Options) -> String {
+    let time = match &options.ttl {
         Some(ttl) => format!(" for {}", ttl.text.value()),
         None => String::new(),
     };
-    let running = match &args.wait {
+    let running = match &options.wait {
         Some(Amount { text, .. }) => format!("waits for its answer, up to {}", text.value()),
-        None if args.reject => "is refused with 409".to_owned(),
+        None if options.reject => "is refused with 409".to_owned(),
         // The handle decides, which is not known here.
         None => "is refused with 409, or waits for its answer first".to_owned(),
     };
@@ -45,11 +45,11 @@ fn rest(args: &Args) -> String {
          any other answer leaves nothing behind, and a retry runs again. \
          A retry while the first attempt runs {running}. \
          The same key with another request is refused with 422.",
-        statuses(args.store.as_ref()),
+        statuses(options.store.as_ref()),
     )
 }
 
-fn statuses(store: Option<&Store>) -> String {
+fn statuses(store: Option<&StoredStatuses>) -> String {
     let Some(store) = store else {
         return "2xx or 3xx".to_owned();
     };
@@ -75,42 +75,43 @@ mod tests {
 
     use super::*;
     use crate::errors::Errors;
+    use crate::options::parse;
 
-    fn args(text: &str) -> Args {
+    fn options_of(text: &str) -> Options {
         let mut errors = Errors::default();
-        let args = Args::parse(text.parse().unwrap(), &mut errors);
+        let options = parse(text.parse().unwrap(), &mut errors);
         assert_eq!(errors.texts(), [""; 0]);
-        args
+        options
     }
 
     #[test]
     fn the_policy_says_what_a_client_must_know() {
-        let args = args("scope = global, ttl = \"24h\"");
-        assert!(key(&args).starts_with("The idempotency key is required;"));
-        let text = rest(&args);
+        let options = options_of("scope = global, ttl = \"24h\"");
+        assert!(key(&options).starts_with("The idempotency key is required;"));
+        let text = rest(&options);
         assert!(text.contains("Answers with status 2xx or 3xx are kept for 24h and replayed"));
         assert!(text.contains("runs is refused with 409, or waits for its answer first."));
     }
 
     #[test]
     fn the_policy_follows_the_options() {
-        let options =
+        let text =
             "scope = global, key = optional, store = \"2xx, 402, 409\", in_flight = \"wait 5s\"";
-        let args = args(options);
-        assert!(key(&args).starts_with("The idempotency key is optional"));
-        let text = rest(&args);
+        let options = options_of(text);
+        assert!(key(&options).starts_with("The idempotency key is optional"));
+        let text = rest(&options);
         assert!(text.contains("status 2xx, 402 or 409 are kept and replayed"));
         assert!(text.contains("waits for its answer, up to 5s."));
-        let refuses = rest(&self::args("scope = global, in_flight = reject"));
+        let refuses = rest(&options_of("scope = global, in_flight = reject"));
         assert!(refuses.contains("A retry while the first attempt runs is refused with 409."));
     }
 
     #[test]
     fn a_heading_stands_only_below_other_documentation() {
         let written: Attribute = syn::parse_quote!(#[doc = " Pays."]);
-        let args = args("scope = global");
+        let options = options_of("scope = global");
         let text = |written: &[Attribute]| {
-            let docs = docs(&args, written);
+            let docs = docs(&options, written);
             docs.iter()
                 .map(|doc| doc.to_token_stream().to_string())
                 .collect::<String>()

@@ -1,7 +1,8 @@
 //! From the checked handler to what the compiler sees: one small wrapper around the user's function.
 
-pub(crate) mod checks;
+mod checks;
 pub(crate) mod docs;
+pub(crate) mod scope;
 mod spec;
 pub(crate) mod stub;
 
@@ -11,31 +12,32 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Index, ReturnType, Type};
 
-use crate::expand::checks::{checks, scope_type};
+use crate::expand::checks::checks;
+use crate::expand::scope::scope_type;
 use crate::expand::spec::spec;
-use crate::handler::attributes::Attrs;
+use crate::handler::attributes::Attributes;
 use crate::handler::{Argument, Handler};
-use crate::options::parse::Args;
+use crate::options::Options;
 
 /// The handler wrapped, and the function as written when `plain = …` asks for it.
-pub(crate) fn expand(handler: &Handler, attrs: &Attrs, args: &Args) -> TokenStream {
+pub(crate) fn expand(handler: &Handler, attributes: &Attributes, options: &Options) -> TokenStream {
     let Handler {
         vis, sig, block, ..
     } = handler;
     let (name, generics, filters) = (&sig.ident, &sig.generics, &sig.generics.where_clause);
-    let Attrs {
+    let Attributes {
         outer,
         inner,
         policy,
         ..
-    } = attrs;
-    let call = call_type(handler, args);
-    let used = attrs.debug_handler.iter().map(|attr| attr.path());
-    let state = args.state.clone().or_else(|| attrs.debug_state());
-    let checks = checks(handler, args, state.as_ref().or(handler.state()));
-    let spec = spec(&name.unraw().to_string(), args);
+    } = attributes;
+    let call = call_type(handler, options);
+    let used = attributes.debug_handler.iter().map(|attr| attr.path());
+    let state = options.state.clone().or_else(|| attributes.debug_state());
+    let checks = checks(handler, options, state.as_ref().or(handler.state()));
+    let spec = spec(&name.unraw().to_string(), options);
     let run = run(handler);
-    let plain = plain(handler, attrs, args);
+    let plain = plain(handler, attributes, options);
     quote_spanned! {hidden(Span::call_site())=>
         #(#outer)*
         #(#policy)*
@@ -52,7 +54,7 @@ pub(crate) fn expand(handler: &Handler, attrs: &Attrs, args: &Args) -> TokenStre
 }
 
 /// The one parameter of the wrapper: it extracts what the handler takes, in Idem's order.
-fn call_type(handler: &Handler, args: &Args) -> TokenStream {
+fn call_type(handler: &Handler, options: &Options) -> TokenStream {
     let mode = match &handler.tx {
         Some(tx) => {
             let database = &tx.database;
@@ -60,14 +62,14 @@ fn call_type(handler: &Handler, args: &Args) -> TokenStream {
         }
         None => quote!(::idem_axum::__rt::NoTx),
     };
-    let (scope, _) = scope_type(&args.scope);
+    let (scope, _) = scope_type(&options.scope);
     let parts = &handler.parts;
     let last = handler
         .last
         .as_ref()
         .map_or_else(|| quote!(()), Type::to_token_stream);
-    let max_body = Literal::u64_unsuffixed(args.max_body.as_ref().map_or(0, |size| size.value));
-    let required = !args.key_optional;
+    let max_body = Literal::u64_unsuffixed(options.max_body.as_ref().map_or(0, |size| size.value));
+    let required = !options.key_optional;
     quote! {
         ::idem_axum::__rt::Call<#mode, #scope, (#(#parts,)*), #last, #max_body, #required>
     }
@@ -128,13 +130,13 @@ fn argument(source: &Argument, span: Span) -> TokenStream {
 }
 
 /// The function as written, under another name.
-fn plain(handler: &Handler, attrs: &Attrs, args: &Args) -> Option<TokenStream> {
+fn plain(handler: &Handler, attributes: &Attributes, options: &Options) -> Option<TokenStream> {
     let Handler {
         vis, sig, block, ..
     } = handler;
-    let Attrs { outer, inner, .. } = attrs;
+    let Attributes { outer, inner, .. } = attributes;
     let mut sig = sig.clone();
-    sig.ident = args.plain.clone()?;
+    sig.ident = options.plain.clone()?;
     Some(quote! {
         #(#outer)*
         #(#inner)*
@@ -147,14 +149,15 @@ fn plain(handler: &Handler, attrs: &Attrs, args: &Args) -> Option<TokenStream> {
 mod tests {
     use super::*;
     use crate::errors::Errors;
+    use crate::options::parse;
 
     /// The expansion without blanks, which would make the tests depend on the printer.
     fn expanded(options: &str, function: &str) -> String {
         let mut errors = Errors::default();
-        let args = Args::parse(options.parse().unwrap(), &mut errors);
+        let options = parse(options.parse().unwrap(), &mut errors);
         let handler = Handler::check(syn::parse_str(function).unwrap(), &mut errors);
         assert_eq!(errors.texts(), [""; 0]);
-        let code = expand(&handler.unwrap(), &Attrs::default(), &args);
+        let code = expand(&handler.unwrap(), &Attributes::default(), &options);
         code.to_string().replace(' ', "")
     }
 

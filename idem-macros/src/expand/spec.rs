@@ -5,31 +5,34 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned as _;
 
-use crate::options::parse::{Amount, Args, Fingerprint};
+use crate::options::{Amount, Fingerprint, Options};
 
 /// `static __IDEM_SPEC: Spec = …;` with one builder call for each option given.
-pub(crate) fn spec(name: &str, args: &Args) -> TokenStream {
+pub(crate) fn spec(name: &str, options: &Options) -> TokenStream {
     let options = [
-        args.ttl.as_ref().map(|ttl| number("ttl_ms", ttl)),
-        args.operation
+        options.ttl.as_ref().map(|ttl| number("ttl_ms", ttl)),
+        options
+            .operation
             .as_ref()
             .map(|operation| quote!(.operation(#operation))),
-        fingerprint(&args.fingerprint),
-        fingerprint_headers(&args.fingerprint_headers),
-        args.max_response
+        fingerprint(&options.fingerprint),
+        fingerprint_headers(&options.fingerprint_headers),
+        options
+            .max_response
             .as_ref()
             .map(|size| number("max_response", size)),
-        args.store.as_ref().map(|store| {
+        options.store.as_ref().map(|store| {
             let (success, redirect) = (store.success, store.redirect);
             let statuses = store.statuses.iter().copied().map(Literal::u16_unsuffixed);
             quote!(.store(#success, #redirect, &[#(#statuses),*]))
         }),
-        args.reject.then(|| quote!(.reject())),
-        args.wait.as_ref().map(|wait| number("wait_ms", wait)),
-        args.timeout
+        options.reject.then(|| quote!(.reject())),
+        options.wait.as_ref().map(|wait| number("wait_ms", wait)),
+        options
+            .timeout
             .as_ref()
             .map(|timeout| number("timeout_ms", timeout)),
-        args.serializable.map(|_| quote!(.serializable())),
+        options.serializable.map(|_| quote!(.serializable())),
     ];
     let options = options.iter().flatten();
     quote! {

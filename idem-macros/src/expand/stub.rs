@@ -34,17 +34,17 @@ fn original(function: &ItemFn) -> Option<ItemFn> {
     let mut original = function.clone();
     original.vis = Visibility::Inherited;
     original.attrs.clear();
-    let mut completion = Completion { complete: true };
-    completion.visit_signature_mut(&mut original.sig);
-    completion.complete.then_some(original)
+    let mut parameters = OrdinaryParameters { complete: true };
+    parameters.visit_signature_mut(&mut original.sig);
+    parameters.complete.then_some(original)
 }
 
 /// Makes ordinary Rust of the parameters: `Tx<'_, DB>` for `Tx<DB>`, no `#[tx]`.
-struct Completion {
+struct OrdinaryParameters {
     complete: bool,
 }
 
-impl VisitMut for Completion {
+impl VisitMut for OrdinaryParameters {
     fn visit_pat_type_mut(&mut self, parameter: &mut PatType) {
         parameter.attrs.retain(|attr| !attr.path().is_ident("tx"));
         visit_mut::visit_pat_type_mut(self, parameter);

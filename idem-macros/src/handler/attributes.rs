@@ -6,7 +6,7 @@ use syn::{Attribute, Error, MetaNameValue, Path, Result, Token, Type};
 
 /// The attributes of a handler, by where they belong.
 #[derive(Default)]
-pub(crate) struct Attrs {
+pub(crate) struct Attributes {
     /// What others see: documentation, deprecation.
     pub(crate) outer: Vec<Attribute>,
     /// What the compiler does with the body: lints, inlining.
@@ -17,7 +17,7 @@ pub(crate) struct Attrs {
     pub(crate) debug_handler: Vec<Attribute>,
 }
 
-impl Attrs {
+impl Attributes {
     /// Sorts the attributes; `Ok(None)` when one of them is a macro that has to see the function first.
     ///
     /// `innermost` is true when no macro can be left below: unknown attributes are then the compiler's.
@@ -91,8 +91,8 @@ const TWICE: &str = "`#[idempotent]` is given twice: one attribute holds all the
 mod tests {
     use super::*;
 
-    fn sort(attrs: &[Attribute], innermost: bool) -> Result<Option<Attrs>> {
-        Attrs::sort(attrs.to_vec(), innermost)
+    fn sort(attrs: &[Attribute], innermost: bool) -> Result<Option<Attributes>> {
+        Attributes::sort(attrs.to_vec(), innermost)
     }
 
     fn text(attrs: &[Attribute]) -> String {

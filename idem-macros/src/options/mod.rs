@@ -1,8 +1,14 @@
-//! The options in `#[idempotent(…)]`.
+//! The options in `#[idempotent(…)]`: what they say, and how they are read.
 
 mod list;
-pub(crate) mod parse;
+mod model;
+mod parse;
 pub(crate) mod statuses;
 mod suggest;
+#[cfg(test)]
+mod tests;
 mod units;
 mod value;
+
+pub(crate) use model::{Amount, Fingerprint, Options, Scope};
+pub(crate) use parse::parse;

@@ -2,15 +2,15 @@
 
 /// Which answers are kept.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Store {
+pub(crate) struct StoredStatuses {
     pub(crate) success: bool,
     pub(crate) redirect: bool,
     pub(crate) statuses: Vec<u16>,
 }
 
 /// Reads the list, or says everything that is wrong with it.
-pub(crate) fn parse(text: &str) -> Result<Store, Vec<String>> {
-    let (mut store, mut errors) = (Store::default(), Vec::new());
+pub(crate) fn parse(text: &str) -> Result<StoredStatuses, Vec<String>> {
+    let (mut store, mut errors) = (StoredStatuses::default(), Vec::new());
     for entry in text.split(',').map(str::trim) {
         if let Err(error) = store.add(entry) {
             errors.push(error);
@@ -28,7 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<Store, Vec<String>> {
     }
 }
 
-impl Store {
+impl StoredStatuses {
     fn add(&mut self, entry: &str) -> Result<(), String> {
         match entry {
             "2xx" => set_once(&mut self.success, entry),
@@ -107,19 +107,19 @@ mod tests {
 
     #[test]
     fn ranges_and_statuses_are_listed_in_any_order() {
-        let store = Store {
+        let store = StoredStatuses {
             success: true,
             redirect: false,
             statuses: vec![402, 409],
         };
         assert_eq!(parse("402, 2xx,409"), Ok(store));
-        let store = Store {
+        let store = StoredStatuses {
             success: true,
             redirect: true,
             statuses: vec![],
         };
         assert_eq!(parse("2xx, 3xx"), Ok(store));
-        let store = Store {
+        let store = StoredStatuses {
             success: false,
             redirect: false,
             statuses: vec![201],

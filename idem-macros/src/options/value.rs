@@ -9,8 +9,8 @@ use syn::punctuated::Punctuated;
 use syn::{Error, Ident, Lit, LitStr, Path, Result, Token, Type};
 
 use crate::errors::Errors;
-use crate::options::parse::{Amount, Fingerprint, Scope};
-use crate::options::statuses::{self, Store};
+use crate::options::model::{Amount, Fingerprint, Scope};
+use crate::options::statuses::{self, StoredStatuses};
 use crate::options::suggest::{listed, nearest};
 use crate::options::units::{DAY, GIB, HOUR, MINUTE, SECOND, duration_ms, size_bytes};
 
@@ -166,14 +166,14 @@ pub(crate) fn headers(input: ParseStream<'_>) -> Result<Vec<String>> {
     errors.into_result(headers)
 }
 
-pub(crate) fn store(input: ParseStream<'_>) -> Result<Store> {
+pub(crate) fn store(input: ParseStream<'_>) -> Result<StoredStatuses> {
     let text = text(input, "2xx, 3xx, 409")?;
     let mut errors = Errors::default();
     let store = statuses::parse(&text.value()).unwrap_or_else(|reasons| {
         reasons
             .into_iter()
             .for_each(|reason| errors.push(Error::new(text.span(), reason)));
-        Store::default()
+        StoredStatuses::default()
     });
     errors.into_result(store)
 }

@@ -1,0 +1,27 @@
+//! The type that stands for a scope in the expansion.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use crate::options::Scope;
+
+/// The type that names a scope at compile time, and where it was written.
+pub(crate) fn scope_type(scope: &Scope) -> (TokenStream, Span) {
+    match scope {
+        Scope::Global => (quote!(::idem_axum::__rt::Global), Span::call_site()),
+        Scope::Named(name) => {
+            let span = name.span();
+            (named(&name.value(), span), span)
+        }
+        Scope::Type(ty) => (ty.to_token_stream(), ty.span()),
+    }
+}
+
+/// `"ab"` → `Named<(Ch<'a'>, Ch<'b'>)>`: a name that the trait system can look up.
+pub(crate) fn named(name: &str, span: Span) -> TokenStream {
+    let letters = name
+        .chars()
+        .map(|letter| quote_spanned!(span=> ::idem_axum::__rt::Ch<#letter>));
+    quote_spanned!(span=> ::idem_axum::__rt::Named<(#(#letters,)*)>)
+}
