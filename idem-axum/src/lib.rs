@@ -5,14 +5,14 @@
 
 #[doc(hidden)]
 #[path = "private.rs"]
-pub mod __rt;
+pub mod __private;
 mod attempt;
 mod body;
 mod extract;
 mod response;
 mod spec;
 
-pub use extract::scope::ScopeKey;
+pub use extract::scope_key::ScopeKey;
 pub use extract::state::HasIdempotency;
 pub use idem_core::{
     Backend, Batch, BatchMessage, Challenge, CheckError, ConsumerPolicy, DeadLetter, Failure,
@@ -23,7 +23,7 @@ pub use idem_core::{
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
-pub use response::capture::REPLAYED;
+pub use response::headers::REPLAYED;
 pub use response::rejection::Rejection;
 
 /// The engine, for what has no name here.

@@ -2,22 +2,25 @@
 
 pub use axum::response::Response;
 
-pub use crate::attempt::engine::{Ending, Runtime, UnenforcedEnding};
-pub use crate::attempt::supervise::{Stopped, supervise};
-pub use crate::attempt::without_tx::WithoutTx;
-pub use crate::attempt::{Arrived, Running};
-pub use crate::extract::prepare::Taken;
-pub use crate::extract::scope::{Ch, Global, Named, ScopeFor, ScopeIn};
+pub use crate::attempt::engine::{AttemptEngine, FinishAttempt, FinishObserved};
+pub use crate::attempt::supervise::{HandlerAbort, supervise};
+pub use crate::attempt::without_tx::EngineWithoutTx;
+pub use crate::attempt::{ActiveAttempt, PendingAttempt};
+pub use crate::extract::IdempotentRequest;
+pub use crate::extract::last::{LastExtractor, ViaBody, ViaParts};
+pub use crate::extract::prepare::PreparedRequest;
+pub use crate::extract::scope::{Ch, NamedScope, ScopeFor, ScopeIn};
+pub use crate::extract::scope_key::Global;
 pub use crate::extract::state::SameDb;
-pub use crate::extract::{Call, LastExtractor, Mode, ModeIn, NoTx, ViaBody, ViaParts, WithTx};
-pub use crate::response::outcome::{AnyOutcome, Outcome};
+pub use crate::extract::tx_mode::{NoTx, TxMode, TxModeIn, WithTx};
+pub use crate::response::output::{AnyHandlerOutput, HandlerOutput, HandlerResponse};
 pub use crate::spec::{Spec, custom_digest};
 
 /// Bounds that the attribute asks for by itself, so that errors stand on the user's types.
 pub mod check {
     use axum::extract::FromRequestParts;
 
-    use crate::extract::LastExtractor;
+    use crate::extract::last::LastExtractor;
     use crate::extract::scope::ScopeIn;
     use crate::extract::state::{HasIdempotency, SameDb};
 

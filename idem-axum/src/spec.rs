@@ -13,6 +13,9 @@ pub struct Spec {
     pub(crate) operation: Option<&'static str>,
     pub(crate) fingerprint: FingerprintBy,
     pub(crate) fingerprint_headers: &'static [&'static str],
+    pub(crate) key_required: bool,
+    /// In bytes; `None` is the route's `DefaultBodyLimit`.
+    pub(crate) max_body: Option<u64>,
     pub(crate) max_response: Option<usize>,
     ttl_ms: Option<u64>,
     while_running: Option<WhileRunning>,
@@ -38,6 +41,8 @@ impl Spec {
             operation: None,
             fingerprint: FingerprintBy::Body,
             fingerprint_headers: &[],
+            key_required: true,
+            max_body: None,
             max_response: None,
             ttl_ms: None,
             while_running: None,
@@ -85,6 +90,20 @@ impl Spec {
     #[must_use]
     pub const fn fingerprint_headers(mut self, names: &'static [&'static str]) -> Self {
         self.fingerprint_headers = names;
+        self
+    }
+
+    /// `key = optional`.
+    #[must_use]
+    pub const fn key_optional(mut self) -> Self {
+        self.key_required = false;
+        self
+    }
+
+    /// `max_body = "…"`, in bytes.
+    #[must_use]
+    pub const fn max_body(mut self, bytes: u64) -> Self {
+        self.max_body = Some(bytes);
         self
     }
 

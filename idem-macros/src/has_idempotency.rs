@@ -144,7 +144,7 @@ fn implement_scope(input: &DeriveInput, scope: &ScopeName) -> TokenStream {
     let extractor = &scope.extractor;
     quote! {
         #[automatically_derived]
-        impl #impl_generics ::idem_axum::__rt::ScopeFor<#scope_name> for #name #type_generics #filters {
+        impl #impl_generics ::idem_axum::__private::ScopeFor<#scope_name> for #name #type_generics #filters {
             type Extractor = #extractor;
         }
     }
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn each_scope_is_an_impl() {
         let code = expand("#[scopes(ab = Tenant, c = (A, B))] struct App(Idempotency<Pg>);");
-        let ab = "Named<(::idem_axum::__rt::Ch<'a'>,::idem_axum::__rt::Ch<'b'>,)>>forApp{typeExtractor=Tenant;}";
+        let ab = "NamedScope<(::idem_axum::__private::Ch<'a'>,::idem_axum::__private::Ch<'b'>,)>>forApp{typeExtractor=Tenant;}";
         assert!(code.contains(ab), "{code}");
         assert!(code.contains("typeExtractor=(A,B);"), "{code}");
     }

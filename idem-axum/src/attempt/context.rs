@@ -1,4 +1,4 @@
-//! What an attempt is answered with, and what is noted of it.
+//! How an attempt is answered, logged and counted.
 
 use axum::response::Response;
 use idem_core::{Completion, Error, Operation, RolloutMode, Settings, metrics};
@@ -6,27 +6,26 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::Rejection;
-use crate::attempt::engine::Terminal;
 use crate::response::capture;
 use crate::spec::Spec;
 
-/// What an attempt's end depends on, and what is noted with it.
-pub(crate) struct Terms {
+/// What the end of an attempt depends on, and what logs and metrics say of it.
+pub(crate) struct AttemptContext {
     pub(crate) spec: &'static Spec,
     pub(crate) settings: Settings,
     pub(crate) mode: RolloutMode,
-    /// None where nobody knows, and the mode does not need it.
+    /// `None` if it is not known, which only modes that do not enforce allow.
     pub(crate) operation: Option<Operation>,
     pub(crate) arrived: Instant,
     pub(crate) deadline: Instant,
-    /// It has a key.
+    /// The attempt has a key.
     pub(crate) has_record: bool,
     /// Why it can have no record.
-    pub(crate) in_the_way: Option<Rejection>,
+    pub(crate) obstacle: Option<Rejection>,
 }
 
-impl Terms {
-    /// The operation, or what else it can be known by.
+impl AttemptContext {
+    /// The operation, or else the handler's path.
     pub(crate) fn operation(&self) -> &str {
         self.operation
             .as_ref()
@@ -57,7 +56,7 @@ impl Terms {
         rejection.into_response(&self.settings)
     }
 
-    /// Notes what has become of the attempt; in the mode `off` nobody does.
+    /// Logs and counts the outcome of the attempt, unless the mode is `off`.
     pub(crate) fn note(&self, outcome: &'static str) {
         if self.mode == RolloutMode::Off {
             return;
@@ -68,24 +67,15 @@ impl Terms {
     }
 }
 
-/// What retries are told of an attempt whose own answer cannot be stored.
-pub(crate) fn terminal(rejection: Rejection, settings: Settings) -> Terminal {
-    Box::new(move || rejection.into_completion(&settings))
-}
-
-/// Logs a failure with its cause, which the client is not told.
+/// Logs a failure with its cause; the client does not get the cause.
 pub(crate) fn failure(error: &Error) -> Rejection {
     let rejection = Rejection::from(error);
     if matches!(error, Error::Overloaded | Error::ShuttingDown) {
-        // These come in storms, and the node's operator has brought them about.
+        // These come in storms, and the node's own limits cause them.
         tracing::debug!(problem = rejection.name(), "an attempt was not admitted");
         return rejection;
     }
     let error: &(dyn std::error::Error + 'static) = error;
-    tracing::warn!(
-        error,
-        problem = rejection.name(),
-        "an attempt was not carried through"
-    );
+    tracing::warn!(error, problem = rejection.name(), "an attempt failed");
     rejection
 }

@@ -1,58 +1,56 @@
-//! The engine as a handler needs it that has a transaction to write in.
+//! The engine of a handler that takes a `Tx`, and what every handler's engine can do.
 
 use futures_util::future::BoxFuture;
 use idem_core::{
     Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Error, Forecast, Fresh,
-    Idempotency, ObservedAttempt as Unenforced, Policy, Rollout, Settings, Tx,
+    Idempotency, ObservedAttempt, Policy, Rollout, Settings,
 };
 use tokio::time::Instant;
 
-use crate::attempt::{Running, Work};
+/// Makes the completion of an attempt whose own answer cannot be stored: the handler ended the
+/// transaction itself, or did its work without one.
+pub(crate) type TerminalCompletion = Box<dyn FnOnce() -> Completion + Send>;
 
-/// Makes the terminal answer of an attempt whose own answer cannot be stored: of a handler that ended
-/// the transaction itself, or whose work is done without one.
-pub(crate) type Terminal = Box<dyn FnOnce() -> Completion + Send>;
-
-/// Claims attempts and runs their tasks.
-pub trait Runtime: Clone + Send + Sync + 'static {
+/// Claims the attempts of one handler and begins them.
+pub trait AttemptEngine: Clone + Send + Sync + 'static {
     /// An attempt that may run.
-    type Fresh: Ending + ?Sized;
+    type Claimed: FinishAttempt + ?Sized;
 
-    /// An attempt that runs whatever is known of it.
-    type Unenforced: UnenforcedEnding + ?Sized;
+    /// An attempt in a mode that does not enforce; its handler always runs.
+    type Observed: FinishObserved + ?Sized;
 
     /// The handle's settings.
     fn settings(&self) -> &Settings;
 
-    /// Which operation is in which mode.
+    /// The rollout mode of each operation.
     fn rollout(&self) -> &Rollout;
 
-    /// Begins to count the bytes of a body.
+    /// Begins to count the bytes of one body.
     fn buffer(&self) -> Buffered;
 
     /// The application's hook around an attempt's future.
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
 
     /// Claims a record.
-    fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<Self::Fresh>>, Error>>;
+    fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<Self::Claimed>>, Error>>;
 
     /// Begins without a record.
     fn begin_unprotected(
         &self,
         policy: Policy,
         deadline: Instant,
-    ) -> BoxFuture<'_, Result<Box<Self::Fresh>, Error>>;
+    ) -> BoxFuture<'_, Result<Box<Self::Claimed>, Error>>;
 
-    /// Begins as if Idem were not there.
-    fn begin_plain(&self, policy: Policy) -> BoxFuture<'_, Result<Box<Self::Unenforced>, Error>>;
+    /// Begins without asking the database for a record.
+    fn begin_plain(&self, policy: Policy) -> BoxFuture<'_, Result<Box<Self::Observed>, Error>>;
 
-    /// Begins with an eye on what enforcement would have done.
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<Self::Unenforced>, Error>>;
+    /// Begins, and forecasts what enforcement would have done.
+    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<Self::Observed>, Error>>;
 }
 
-/// The ways in which an attempt ends.
-pub trait Ending: Send {
-    /// Whether what the handler did can be undone.
+/// Finishes a claimed attempt.
+pub trait FinishAttempt: Send {
+    /// Whether a rollback undoes what the handler did.
     fn can_undo(&self) -> bool;
 
     /// Stores the answer and commits.
@@ -60,35 +58,39 @@ pub trait Ending: Send {
         self: Box<Self>,
         completion: Completion,
         effects: Effects,
-        terminal: Terminal,
+        terminal: TerminalCompletion,
     ) -> BoxFuture<'static, Result<Completed, Error>>;
 
     /// Rolls back and frees the key.
-    fn release(self: Box<Self>, terminal: Terminal) -> BoxFuture<'static, Result<(), Error>>;
+    fn release(
+        self: Box<Self>,
+        terminal: TerminalCompletion,
+    ) -> BoxFuture<'static, Result<(), Error>>;
 
-    /// Tells the database to stop the handler's statement, rolls back and frees the key.
-    fn stop(self: Box<Self>, terminal: Terminal) -> BoxFuture<'static, Result<(), Error>>;
+    /// Cancels the handler's statement, rolls back and frees the key.
+    fn stop(self: Box<Self>, terminal: TerminalCompletion)
+    -> BoxFuture<'static, Result<(), Error>>;
 }
 
-/// The end of an attempt that was not enforced.
-pub trait UnenforcedEnding: Send {
-    /// What enforcement would have made of it; none where it is not watched.
+/// Finishes an attempt in a mode that does not enforce.
+pub trait FinishObserved: Send {
+    /// What enforcement would have done; `None` if no record was looked up.
     fn forecast(&self) -> Option<&Forecast>;
 
-    /// Commits or rolls back, and stores what enforcement would have stored. `true`: that is there.
+    /// Commits or rolls back, and stores what enforcement would have stored. `true`: it is stored.
     fn end(
         self: Box<Self>,
         keep: bool,
         answer: Option<(Completion, Effects)>,
     ) -> BoxFuture<'static, Result<bool, Error>>;
 
-    /// Rolls back what a handler wrote that was dropped on its way.
+    /// Rolls back what a dropped handler wrote.
     fn abandon(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
-impl<DB: Backend> Runtime for Idempotency<DB> {
-    type Fresh = Fresh<DB>;
-    type Unenforced = Unenforced<DB>;
+impl<DB: Backend> AttemptEngine for Idempotency<DB> {
+    type Claimed = Fresh<DB>;
+    type Observed = ObservedAttempt<DB>;
 
     fn settings(&self) -> &Settings {
         self.settings()
@@ -118,16 +120,19 @@ impl<DB: Backend> Runtime for Idempotency<DB> {
         Box::pin(async move { self.begin_unprotected(policy, deadline).await.map(Box::new) })
     }
 
-    fn begin_plain(&self, policy: Policy) -> BoxFuture<'_, Result<Box<Unenforced<DB>>, Error>> {
+    fn begin_plain(
+        &self,
+        policy: Policy,
+    ) -> BoxFuture<'_, Result<Box<ObservedAttempt<DB>>, Error>> {
         Box::pin(async move { self.begin_plain(policy).await.map(Box::new) })
     }
 
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<Unenforced<DB>>, Error>> {
+    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<ObservedAttempt<DB>>, Error>> {
         Box::pin(async move { self.watch(attempt).await.map(Box::new) })
     }
 }
 
-impl<DB: Backend> UnenforcedEnding for Unenforced<DB> {
+impl<DB: Backend> FinishObserved for ObservedAttempt<DB> {
     fn forecast(&self) -> Option<&Forecast> {
         self.forecast()
     }
@@ -145,7 +150,7 @@ impl<DB: Backend> UnenforcedEnding for Unenforced<DB> {
     }
 }
 
-impl<DB: Backend> Ending for Fresh<DB> {
+impl<DB: Backend> FinishAttempt for Fresh<DB> {
     fn can_undo(&self) -> bool {
         true
     }
@@ -154,26 +159,22 @@ impl<DB: Backend> Ending for Fresh<DB> {
         self: Box<Self>,
         completion: Completion,
         effects: Effects,
-        terminal: Terminal,
+        terminal: TerminalCompletion,
     ) -> BoxFuture<'static, Result<Completed, Error>> {
         Box::pin((*self).complete(completion, effects, terminal))
     }
 
-    fn release(self: Box<Self>, terminal: Terminal) -> BoxFuture<'static, Result<(), Error>> {
+    fn release(
+        self: Box<Self>,
+        terminal: TerminalCompletion,
+    ) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin((*self).release(terminal))
     }
 
-    fn stop(self: Box<Self>, terminal: Terminal) -> BoxFuture<'static, Result<(), Error>> {
+    fn stop(
+        self: Box<Self>,
+        terminal: TerminalCompletion,
+    ) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin((*self).stop(terminal))
-    }
-}
-
-impl<DB: Backend> Running<Idempotency<DB>> {
-    /// The transaction, lent to the handler.
-    pub fn tx(&mut self) -> Tx<'_, DB> {
-        match &mut self.work {
-            Work::Enforced(fresh) => fresh.tx(),
-            Work::Unenforced(lent) => lent.tx(),
-        }
     }
 }

@@ -1,11 +1,12 @@
-//! A handler is run until it returns, panics, or its time is over.
+//! Runs a handler until it returns, panics, or reaches its deadline.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
-use axum::response::Response;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
+
+use crate::response::output::HandlerResponse;
 
 /// Why a handler did not return.
 #[derive(Debug)]
@@ -13,27 +14,27 @@ use tokio::time::{Instant, timeout_at};
     clippy::exhaustive_enums,
     reason = "only the attribute's own code sees it"
 )]
-pub enum Stopped {
-    /// Its time was over.
+pub enum HandlerAbort {
+    /// It reached its deadline.
     TimedOut,
     /// It panicked with this.
     Panicked(Box<dyn Any + Send>),
 }
 
-/// Runs the handler until it returns, panics, or its time is over.
+/// Runs the handler until it returns, panics, or reaches its deadline.
 ///
 /// # Errors
 ///
-/// [`Stopped`]; the handler's future is dropped.
-pub async fn supervise<F>(deadline: Instant, handler: F) -> Result<(Response, bool), Stopped>
+/// [`HandlerAbort`]; the handler's future is dropped.
+pub async fn supervise<F>(deadline: Instant, handler: F) -> Result<HandlerResponse, HandlerAbort>
 where
-    F: Future<Output = (Response, bool)>,
+    F: Future<Output = HandlerResponse>,
 {
     // What the handler shared with others before it panicked is the application's to mend, as
     // under any axum handler; its transaction is rolled back.
     match timeout_at(deadline, AssertUnwindSafe(handler).catch_unwind()).await {
         Ok(Ok(returned)) => Ok(returned),
-        Ok(Err(panic)) => Err(Stopped::Panicked(panic)),
-        Err(_) => Err(Stopped::TimedOut),
+        Ok(Err(panic)) => Err(HandlerAbort::Panicked(panic)),
+        Err(_) => Err(HandlerAbort::TimedOut),
     }
 }

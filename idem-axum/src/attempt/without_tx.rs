@@ -1,4 +1,4 @@
-//! The engine as a handler needs it that has no transaction to write in.
+//! The engine of a handler that takes no `Tx`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,36 +10,39 @@ use idem_core::{
 };
 use tokio::time::Instant;
 
-use crate::attempt::engine::{Ending, Runtime, Terminal, UnenforcedEnding};
+use crate::attempt::engine::{AttemptEngine, FinishAttempt, FinishObserved, TerminalCompletion};
 
-/// The runtime of handlers without a `Tx`, which need not name the database.
+/// The engine of handlers without a `Tx`, which do not name the database.
 #[derive(Clone)]
-pub struct WithoutTx(Arc<dyn Claims>);
+pub struct EngineWithoutTx(Arc<dyn ErasedEngine>);
 
-impl WithoutTx {
+impl EngineWithoutTx {
     pub(crate) fn new<DB: Backend>(idem: Idempotency<DB>) -> Self {
         Self(Arc::new(idem))
     }
 }
 
-impl fmt::Debug for WithoutTx {
+impl fmt::Debug for EngineWithoutTx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WithoutTx")
+        f.write_str("EngineWithoutTx")
     }
 }
 
 /// [`Idempotency`] without its database's type.
-trait Claims: Send + Sync {
+trait ErasedEngine: Send + Sync {
     fn settings(&self) -> &Settings;
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
-    fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<dyn Ending>>, Error>>;
+    fn claim(
+        &self,
+        attempt: Attempt,
+    ) -> BoxFuture<'_, Result<Claim<Box<dyn FinishAttempt>>, Error>>;
     fn admit(&self) -> Result<Admission, Error>;
     fn rollout(&self) -> &Rollout;
     fn buffer(&self) -> Buffered;
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn UnenforcedEnding>>;
+    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>>;
 }
 
-impl<DB: Backend> Claims for Idempotency<DB> {
+impl<DB: Backend> ErasedEngine for Idempotency<DB> {
     fn settings(&self) -> &Settings {
         self.settings()
     }
@@ -48,10 +51,13 @@ impl<DB: Backend> Claims for Idempotency<DB> {
         self.wrap(attempt)
     }
 
-    fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<dyn Ending>>, Error>> {
+    fn claim(
+        &self,
+        attempt: Attempt,
+    ) -> BoxFuture<'_, Result<Claim<Box<dyn FinishAttempt>>, Error>> {
         Box::pin(async move {
             let claim = self.claim_without_tx(attempt).await?;
-            Ok(claim.map(|fresh| Box::new(fresh) as Box<dyn Ending>))
+            Ok(claim.map(|fresh| Box::new(fresh) as Box<dyn FinishAttempt>))
         })
     }
 
@@ -67,16 +73,16 @@ impl<DB: Backend> Claims for Idempotency<DB> {
         self.buffer()
     }
 
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn UnenforcedEnding>> {
+    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>> {
         Box::pin(async move {
-            Box::new(self.watch_without_tx(attempt).await) as Box<dyn UnenforcedEnding>
+            Box::new(self.watch_without_tx(attempt).await) as Box<dyn FinishObserved>
         })
     }
 }
 
-impl Runtime for WithoutTx {
-    type Fresh = dyn Ending;
-    type Unenforced = dyn UnenforcedEnding;
+impl AttemptEngine for EngineWithoutTx {
+    type Claimed = dyn FinishAttempt;
+    type Observed = dyn FinishObserved;
 
     fn settings(&self) -> &Settings {
         self.0.settings()
@@ -94,7 +100,10 @@ impl Runtime for WithoutTx {
         self.0.wrap(attempt)
     }
 
-    fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<dyn Ending>>, Error>> {
+    fn claim(
+        &self,
+        attempt: Attempt,
+    ) -> BoxFuture<'_, Result<Claim<Box<dyn FinishAttempt>>, Error>> {
         self.0.claim(attempt)
     }
 
@@ -102,21 +111,21 @@ impl Runtime for WithoutTx {
         &self,
         _: Policy,
         _: Instant,
-    ) -> BoxFuture<'_, Result<Box<dyn Ending>, Error>> {
+    ) -> BoxFuture<'_, Result<Box<dyn FinishAttempt>, Error>> {
         let admission = self.0.admit();
-        Box::pin(async { Ok(Box::new(Unprotected(admission?)) as Box<dyn Ending>) })
+        Box::pin(async { Ok(Box::new(UnprotectedAttempt(admission?)) as Box<dyn FinishAttempt>) })
     }
 
-    fn begin_plain(&self, _: Policy) -> BoxFuture<'_, Result<Box<dyn UnenforcedEnding>, Error>> {
-        Box::pin(async { Ok(Box::new(Unwatched) as Box<dyn UnenforcedEnding>) })
+    fn begin_plain(&self, _: Policy) -> BoxFuture<'_, Result<Box<dyn FinishObserved>, Error>> {
+        Box::pin(async { Ok(Box::new(UnobservedAttempt) as Box<dyn FinishObserved>) })
     }
 
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<dyn UnenforcedEnding>, Error>> {
+    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<dyn FinishObserved>, Error>> {
         Box::pin(async { Ok(self.0.watch(attempt).await) })
     }
 }
 
-impl<DB: Backend> UnenforcedEnding for ObservedWithoutTx<DB> {
+impl<DB: Backend> FinishObserved for ObservedWithoutTx<DB> {
     fn forecast(&self) -> Option<&Forecast> {
         Some(self.forecast())
     }
@@ -137,10 +146,10 @@ impl<DB: Backend> UnenforcedEnding for ObservedWithoutTx<DB> {
     }
 }
 
-/// There is nothing to end.
-struct Unwatched;
+/// Without a record and without a transaction there is nothing to finish.
+struct UnobservedAttempt;
 
-impl UnenforcedEnding for Unwatched {
+impl FinishObserved for UnobservedAttempt {
     fn forecast(&self) -> Option<&Forecast> {
         None
     }
@@ -158,7 +167,7 @@ impl UnenforcedEnding for Unwatched {
     }
 }
 
-impl<DB: Backend> Ending for FreshWithoutTx<DB> {
+impl<DB: Backend> FinishAttempt for FreshWithoutTx<DB> {
     fn can_undo(&self) -> bool {
         false
     }
@@ -167,27 +176,30 @@ impl<DB: Backend> Ending for FreshWithoutTx<DB> {
         self: Box<Self>,
         completion: Completion,
         _: Effects,
-        terminal: Terminal,
+        terminal: TerminalCompletion,
     ) -> BoxFuture<'static, Result<Completed, Error>> {
         Box::pin((*self).complete(completion, terminal))
     }
 
-    fn release(self: Box<Self>, _: Terminal) -> BoxFuture<'static, Result<(), Error>> {
+    fn release(self: Box<Self>, _: TerminalCompletion) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move {
             (*self).release().await;
             Ok(())
         })
     }
 
-    fn stop(self: Box<Self>, terminal: Terminal) -> BoxFuture<'static, Result<(), Error>> {
-        Ending::release(self, terminal)
+    fn stop(
+        self: Box<Self>,
+        terminal: TerminalCompletion,
+    ) -> BoxFuture<'static, Result<(), Error>> {
+        FinishAttempt::release(self, terminal)
     }
 }
 
-/// Neither a key nor a transaction: there is nothing to end, but a shutdown waits for it.
-struct Unprotected(#[expect(dead_code, reason = "dropped at the end")] Admission);
+/// Without a key and without a transaction there is nothing to finish, but a shutdown waits for it.
+struct UnprotectedAttempt(#[expect(dead_code, reason = "dropped at the end")] Admission);
 
-impl Ending for Unprotected {
+impl FinishAttempt for UnprotectedAttempt {
     fn can_undo(&self) -> bool {
         false
     }
@@ -196,16 +208,16 @@ impl Ending for Unprotected {
         self: Box<Self>,
         _: Completion,
         _: Effects,
-        _: Terminal,
+        _: TerminalCompletion,
     ) -> BoxFuture<'static, Result<Completed, Error>> {
         Box::pin(async { Ok(Completed::Committed) })
     }
 
-    fn release(self: Box<Self>, _: Terminal) -> BoxFuture<'static, Result<(), Error>> {
+    fn release(self: Box<Self>, _: TerminalCompletion) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn stop(self: Box<Self>, _: Terminal) -> BoxFuture<'static, Result<(), Error>> {
+    fn stop(self: Box<Self>, _: TerminalCompletion) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -1,3 +1,4 @@
 //! Bodies: how those of requests and responses are read.
 
 pub(crate) mod peek;
+pub(crate) mod reader;

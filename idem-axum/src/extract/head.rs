@@ -1,23 +1,16 @@
-//! What of a request is kept for the attempt: its key, its head, its body.
+//! The head of a request: its key, its operation, its fingerprint.
 
-use std::convert::Infallible;
 use std::fmt;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{DefaultBodyLimit, MatchedPath, OriginalUri, RawPathParams, Request};
+use axum::RequestPartsExt;
+use axum::extract::{MatchedPath, OriginalUri, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
-use axum::{RequestExt, RequestPartsExt};
-use futures_util::stream;
-use http_body_util::StreamBody;
 use idem_core::{
-    Buffered, Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation, Operation, Settings,
+    Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation, Operation, Settings,
 };
-use tokio::time::timeout;
 
 use crate::Rejection;
-use crate::body::peek::{Seen, Unread, look};
 use crate::spec::Spec;
 
 /// The head of a request, as the fingerprint and the operation need it.
@@ -54,11 +47,11 @@ impl Head {
     /// The key, if there is one.
     pub(crate) fn key(
         &self,
+        spec: &Spec,
         settings: &Settings,
-        is_required: bool,
     ) -> Result<Option<IdempotencyKey>, Rejection> {
         match read_key(&self.headers, settings)? {
-            None if is_required => Err(Rejection::KeyMissing),
+            None if spec.key_required => Err(Rejection::KeyMissing),
             key => Ok(key),
         }
     }
@@ -189,87 +182,10 @@ fn erased(route: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// Reads the body and puts the request together again for the last extractor.
-pub(crate) async fn buffer(
-    parts: Parts,
-    mut body: Body,
-    max_body: usize,
-    settings: &Settings,
-    room: &mut Buffered,
-) -> Result<(Request, Bytes), Rejection> {
-    let (parts, limit) = limit(parts, max_body);
-    let limit = limit.min(u64::try_from(settings.max_buffered_bytes).unwrap_or(u64::MAX));
-    if announced(&parts.headers, &body) > limit {
-        return Err(Rejection::BodyTooLarge);
-    }
-    if !body.is_end_stream() && !room.reach(Buffered::LEAST) {
-        return Err(Rejection::Overloaded);
-    }
-    let mut seen = Seen::default();
-    let read = seen.read(&mut body, limit, |bytes| room.reach(bytes));
-    match timeout(settings.body_timeout, read).await {
-        Ok(Ok(())) => {}
-        Ok(Err(Unread::TooLong)) => return Err(Rejection::BodyTooLarge),
-        Ok(Err(Unread::NoRoom)) => return Err(Rejection::Overloaded),
-        Ok(Err(Unread::Broken)) => return Err(Rejection::BodyBrokeOff),
-        Err(_) => return Err(Rejection::BodyTimeout),
-    }
-    let bytes = seen.into_bytes();
-    let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
-    // The body is bounded already; the last extractor must not refuse what `max_body` allows.
-    DefaultBodyLimit::disable().apply(&mut request);
-    Ok((request, bytes))
-}
-
-/// As [`buffer`], refusing nothing: the body is `None` where it is too long, too slow, broken, or
-/// there is no room for it, and the request has it as it came.
-pub(crate) async fn look_at(
-    parts: Parts,
-    body: Body,
-    max_body: usize,
-    room: &mut Buffered,
-) -> (Request, Option<Bytes>) {
-    let (parts, limit) = limit(parts, max_body);
-    let limit = limit.min(LONGEST_LOOK);
-    if announced(&parts.headers, &body) > limit {
-        return (Request::from_parts(parts, body), None);
-    }
-    let looked = look(body, limit, PATIENCE, |bytes| room.reach(bytes)).await;
-    (Request::from_parts(parts, looked.body), looked.bytes)
-}
-
-/// How long a body may be, by its operation or else the layers of its route.
-fn limit(parts: Parts, max_body: usize) -> (Parts, u64) {
-    match u64::try_from(max_body) {
-        Ok(limit) if limit > 0 => (parts, limit),
-        _ => {
-            // Only a body knows what the layers have it limited to.
-            let measure = Body::new(StreamBody::new(stream::pending::<Result<_, Infallible>>()));
-            let request = Request::from_parts(parts, measure).with_limited_body();
-            let (parts, measure) = request.into_parts();
-            (parts, measure.size_hint().upper().unwrap_or(u64::MAX))
-        }
-    }
-}
-
-/// The longest body that is kept to be looked at where nothing else limits it, in bytes.
-const LONGEST_LOOK: u64 = 16 << 20;
-
-/// How long a body is waited for that is looked at.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long the body will be at least. Its own word counts before the header's: a layer that
-/// changes a body may have left the header as it was.
-fn announced(headers: &HeaderMap, body: &Body) -> u64 {
-    let said = || {
-        let length = headers.get(header::CONTENT_LENGTH)?;
-        length.to_str().ok()?.parse().ok()
-    };
-    body.size_hint().exact().or_else(said).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::extract::Request;
+
     use super::*;
 
     #[test]
@@ -278,7 +194,11 @@ mod tests {
         let request = request.header("authorization", "secret");
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let head = Head::read(&parts);
-        assert!(head.key(&Settings::default(), true).unwrap().is_some());
+        assert!(
+            head.key(&Spec::new("f"), &Settings::default())
+                .unwrap()
+                .is_some()
+        );
         assert!(!format!("{head:?}").contains("secret"), "{head:?}");
     }
 

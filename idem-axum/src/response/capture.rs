@@ -3,69 +3,13 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use idem_core::{Completion, Settings};
 
-use crate::body::peek::{Seen, look};
-
-/// Says that an answer is a replay. An inbound header of this name means nothing.
-pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-
-/// Never stored: they belong to the connection, to the moment, or to the first caller alone.
-const UNSTORED: &[&str] = &[
-    // Hop by hop, RFC 9110 section 7.6.1.
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    // The moment: `age` is that of an answer whose `date` is left out.
-    "age",
-    "date",
-    // Credentials, and what leads to them: RFC 9110 section 11, RFC 2965, RFC 8053.
-    "authentication-info",
-    "authorization",
-    "optional-www-authenticate",
-    "set-cookie",
-    "set-cookie2",
-    "www-authenticate",
-    // Nonces for the caller's next request: RFC 9449, RFC 8555.
-    "dpop-nonce",
-    "replay-nonce",
-    // Tracing and request ids.
-    "b3",
-    "baggage",
-    "correlation-id",
-    "request-id",
-    "server-timing",
-    "traceparent",
-    "traceresponse",
-    "tracestate",
-    "x-amz-request-id",
-    "x-amzn-requestid",
-    "x-amzn-trace-id",
-    "x-cloud-trace-context",
-    "x-correlation-id",
-    "x-ms-request-id",
-    "x-request-id",
-    "x-trace-id",
-    // Rate limits.
-    "ratelimit",
-    "ratelimit-limit",
-    "ratelimit-policy",
-    "ratelimit-remaining",
-    "ratelimit-reset",
-    // Ours.
-    "idempotent-replayed",
-];
-
-const UNSTORED_PREFIXES: &[&str] = &["x-b3-", "x-rate-limit-", "x-ratelimit-"];
+use crate::body::peek::peek;
+use crate::body::reader::BodyReader;
+use crate::response::headers::{REPLAYED, decode, encode};
 
 /// Reads the whole response, so that it can be both stored and answered.
 ///
@@ -82,10 +26,10 @@ pub(crate) async fn capture(
         parts.headers.remove(header::CONTENT_LENGTH);
     }
     let headers = encode(&parts.headers, settings);
-    let mut seen = Seen::default();
-    let read = seen.read(&mut body, left(max, &headers)?, |_| true).await;
+    let mut reader = BodyReader::default();
+    let read = reader.read(&mut body, left(max, &headers)?, |_| true).await;
     read.ok()?;
-    let (bytes, body) = seen.whole();
+    let (bytes, body) = reader.whole();
     let completion = Completion::new(parts.status.as_u16(), headers, bytes.to_vec());
     Some((completion, Response::from_parts(parts, body)))
 }
@@ -97,7 +41,7 @@ fn left(max: usize, headers: &[u8]) -> Option<u64> {
 }
 
 /// As [`capture`], changing nothing: what cannot be stored is handed on as it came.
-pub(crate) async fn look_at(
+pub(crate) async fn peek_at(
     response: Response,
     max: usize,
     settings: &Settings,
@@ -112,8 +56,8 @@ pub(crate) async fn look_at(
     let Some(max) = left(max, &headers) else {
         return (None, Response::from_parts(parts, body));
     };
-    let looked = look(body, max, PATIENCE, |_| true).await;
-    let completion = looked.bytes.map(|bytes| {
+    let peeked = peek(body, max, PATIENCE, |_| true).await;
+    let completion = peeked.bytes.map(|bytes| {
         let body = if has_no_body {
             Vec::new()
         } else {
@@ -121,7 +65,7 @@ pub(crate) async fn look_at(
         };
         Completion::new(parts.status.as_u16(), headers, body)
     });
-    (completion, Response::from_parts(parts, looked.body))
+    (completion, Response::from_parts(parts, peeked.body))
 }
 
 fn without_length(headers: &HeaderMap) -> HeaderMap {
@@ -144,104 +88,4 @@ pub(crate) fn replay(completion: &Completion) -> Option<Response> {
         .headers_mut()
         .insert(REPLAYED, HeaderValue::from_static("true"));
     Some(response)
-}
-
-/// The lines as they stand in an HTTP/1.1 message: a value holds no CR, LF or NUL.
-pub(crate) fn encode(headers: &HeaderMap, settings: &Settings) -> Vec<u8> {
-    let named_by_connection = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .map(|name| name.trim_ascii().to_ascii_lowercase())
-        .collect::<Vec<_>>();
-    let mut lines = Vec::new();
-    for (name, value) in headers {
-        let name = name.as_str();
-        let unstored = UNSTORED.contains(&name)
-            || UNSTORED_PREFIXES
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-            || settings
-                .unstored_headers
-                .iter()
-                .any(|extra| **extra == *name)
-            || named_by_connection.iter().any(|hop| hop == name.as_bytes());
-        if !unstored {
-            lines.extend_from_slice(name.as_bytes());
-            lines.extend_from_slice(b": ");
-            lines.extend_from_slice(value.as_bytes());
-            lines.extend_from_slice(b"\r\n");
-        }
-    }
-    lines
-}
-
-pub(super) fn decode(mut lines: &[u8]) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    while !lines.is_empty() {
-        let end = lines.windows(2).position(|pair| pair == b"\r\n")?;
-        let (line, rest) = lines.split_at_checked(end)?;
-        let colon = line.windows(2).position(|pair| pair == b": ")?;
-        let (name, value) = line.split_at_checked(colon)?;
-        let name = HeaderName::from_bytes(name).ok()?;
-        headers.append(name, HeaderValue::from_bytes(value.get(2..)?).ok()?);
-        lines = rest.get(2..)?;
-    }
-    Some(headers)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn map(lines: &[(&'static str, &[u8])]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            let name = HeaderName::from_static(name);
-            headers.append(name, HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
-
-    #[test]
-    fn lines_come_back_as_they_were() {
-        let headers = map(&[
-            ("location", b"/payments/1"),
-            ("link", b"<a>; rel=\"x\""),
-            ("link", b"<b>, <c>"),
-            ("x-binary", b"\xff: \x80"),
-            ("x-empty", b""),
-        ]);
-        let lines = encode(&headers, &Settings::default());
-        assert_eq!(decode(&lines), Some(headers));
-    }
-
-    #[test]
-    fn what_belongs_to_one_caller_or_connection_is_left_out() {
-        let headers = map(&[
-            ("set-cookie", b"session=1"),
-            ("set-cookie2", b"session=1; Version=1"),
-            ("authentication-info", b"nextnonce=\"n\""),
-            ("optional-www-authenticate", b"Basic realm=\"a\""),
-            ("dpop-nonce", b"n"),
-            ("replay-nonce", b"n"),
-            ("age", b"1"),
-            ("date", b"now"),
-            ("connection", b"close, X-Hop"),
-            ("x-hop", b"1"),
-            ("x-ratelimit-remaining", b"3"),
-            ("x-secret", b"s"),
-            ("etag", b"\"1\""),
-        ]);
-        let mut settings = Settings::default();
-        settings.unstored_headers.push("x-secret".into());
-        assert_eq!(encode(&headers, &settings), b"etag: \"1\"\r\n");
-    }
-
-    #[test]
-    fn what_is_no_header_line_is_not_read() {
-        assert_eq!(decode(b"no colon\r\n"), None);
-        assert_eq!(decode(b"etag: 1"), None);
-        assert_eq!(decode(b"bad name: 1\r\n"), None);
-    }
 }

@@ -9,7 +9,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::capture::{REPLAYED, decode, encode, replay};
+use super::capture::replay;
+use super::headers::{REPLAYED, decode, encode};
 
 /// What a replay must never carry: written down once more, so that a line lost from the list
 /// in use is noticed.

@@ -31,17 +31,16 @@ fn check_with_state(handler: &Handler, options: &Options, state: &Type) -> Token
     let transaction = match &handler.tx {
         Some(tx) => {
             let database = &tx.database;
-            quote_spanned!(database.span()=> ::idem_axum::__rt::check::database::<#state, #database>();)
+            quote_spanned!(database.span()=> ::idem_axum::__private::check::database::<#state, #database>();)
         }
-        None => quote_spanned!(state.span()=> ::idem_axum::__rt::check::runtime::<#state>();),
+        None => quote_spanned!(state.span()=> ::idem_axum::__private::check::runtime::<#state>();),
     };
-    let parts = handler
-        .parts
-        .iter()
-        .map(|ty| quote_spanned!(ty.span()=> ::idem_axum::__rt::check::parts::<#state, #ty>();));
+    let parts = handler.parts.iter().map(
+        |ty| quote_spanned!(ty.span()=> ::idem_axum::__private::check::parts::<#state, #ty>();),
+    );
     let last = handler.last.iter().map(|ty| {
         let via = via(ty);
-        quote_spanned!(ty.span()=> ::idem_axum::__rt::check::request::<#state, #ty, #via>();)
+        quote_spanned!(ty.span()=> ::idem_axum::__private::check::request::<#state, #ty, #via>();)
     });
     let scope = check_scope(&options.scope, state);
     quote!(#transaction #(#parts)* #(#last)* #scope)
@@ -50,7 +49,7 @@ fn check_with_state(handler: &Handler, options: &Options, state: &Type) -> Token
 /// With the way known the compiler says what is wrong inside: a body without `Deserialize`.
 fn via(last: &Type) -> TokenStream {
     if is_named(last, "Json") || is_named(last, "Form") {
-        quote_spanned!(last.span()=> ::idem_axum::__rt::ViaBody)
+        quote_spanned!(last.span()=> ::idem_axum::__private::ViaBody)
     } else {
         quote!(_)
     }
@@ -62,11 +61,11 @@ fn check_scope(scope: &Scope, state: &Type) -> TokenStream {
     let party = match scope {
         Scope::Named(_) => {
             let state = moved(state.to_token_stream(), span);
-            quote_spanned!(span=> <#state as ::idem_axum::__rt::ScopeFor<#ty>>::Extractor)
+            quote_spanned!(span=> <#state as ::idem_axum::__private::ScopeFor<#ty>>::Extractor)
         }
         Scope::Global | Scope::Type(_) => ty,
     };
-    quote_spanned!(span=> ::idem_axum::__rt::check::scope::<#state, #party>();)
+    quote_spanned!(span=> ::idem_axum::__private::check::scope::<#state, #party>();)
 }
 
 /// The same tokens, shown at another place.

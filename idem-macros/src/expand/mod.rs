@@ -6,7 +6,7 @@ pub(crate) mod scope;
 mod spec;
 pub(crate) mod stub;
 
-use proc_macro2::{Literal, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
@@ -31,7 +31,7 @@ pub(crate) fn expand(handler: &Handler, attributes: &Attributes, options: &Optio
         policy,
         ..
     } = attributes;
-    let call = call_type(handler, options);
+    let request = request_type(handler, options);
     let used = attributes.debug_handler.iter().map(|attr| attr.path());
     let state = options.state.clone().or_else(|| attributes.debug_state());
     let checks = checks(handler, options, state.as_ref().or(handler.state()));
@@ -41,7 +41,7 @@ pub(crate) fn expand(handler: &Handler, attributes: &Attributes, options: &Optio
     quote_spanned! {hidden(Span::call_site())=>
         #(#outer)*
         #(#policy)*
-        #vis async fn #name #generics (call: #call) -> ::idem_axum::__rt::Response #filters {
+        #vis async fn #name #generics (request: #request) -> ::idem_axum::__private::Response #filters {
             #(#inner)*
             #sig #block
             #(const _: () = { use #used as _; };)*
@@ -53,14 +53,14 @@ pub(crate) fn expand(handler: &Handler, attributes: &Attributes, options: &Optio
     }
 }
 
-/// The one parameter of the wrapper: it extracts what the handler takes, in Idem's order.
-fn call_type(handler: &Handler, options: &Options) -> TokenStream {
+/// The type of the wrapper's one parameter, which extracts the handler's arguments in Idem's order.
+fn request_type(handler: &Handler, options: &Options) -> TokenStream {
     let mode = match &handler.tx {
         Some(tx) => {
             let database = &tx.database;
-            quote_spanned!(database.span()=> ::idem_axum::__rt::WithTx<#database>)
+            quote_spanned!(database.span()=> ::idem_axum::__private::WithTx<#database>)
         }
-        None => quote!(::idem_axum::__rt::NoTx),
+        None => quote!(::idem_axum::__private::NoTx),
     };
     let (scope, _) = scope_type(&options.scope);
     let parts = &handler.parts;
@@ -68,10 +68,8 @@ fn call_type(handler: &Handler, options: &Options) -> TokenStream {
         .last
         .as_ref()
         .map_or_else(|| quote!(()), Type::to_token_stream);
-    let max_body = Literal::u64_unsuffixed(options.max_body.as_ref().map_or(0, |size| size.value));
-    let required = !options.key_optional;
     quote! {
-        ::idem_axum::__rt::Call<#mode, #scope, (#(#parts,)*), #last, #max_body, #required>
+        ::idem_axum::__private::IdempotentRequest<#mode, #scope, (#(#parts,)*), #last>
     }
 }
 
@@ -91,23 +89,24 @@ fn run(handler: &Handler) -> TokenStream {
         ReturnType::Default => span,
         ReturnType::Type(_, ty) => hidden(ty.span()),
     };
-    let split = quote_spanned!(answer=> .split());
+    let respond = quote_spanned!(answer=> .respond());
     quote_spanned! {span=>
-        let (attempt, parts, last) = match call.split(&__IDEM_SPEC).await {
-            ::core::result::Result::Ok(taken) => taken,
-            ::core::result::Result::Err(answer) => return answer,
-        };
-        attempt.run(move |attempt| async move {
-            let #mutable claim = match attempt.begin().await {
-                ::core::result::Result::Ok(claim) => claim,
+        let ::idem_axum::__private::PreparedRequest { attempt, parts, last } =
+            match request.prepare(&__IDEM_SPEC).await {
+                ::core::result::Result::Ok(prepared) => prepared,
                 ::core::result::Result::Err(answer) => return answer,
             };
-            let ended = ::idem_axum::__rt::supervise(claim.deadline(), async {
-                use ::idem_axum::__rt::AnyOutcome as _;
-                ::idem_axum::__rt::Outcome(#name #turbofish (#(#arguments),*).await) #split
+        attempt.run(move |attempt| async move {
+            let #mutable attempt = match attempt.begin().await {
+                ::core::result::Result::Ok(attempt) => attempt,
+                ::core::result::Result::Err(answer) => return answer,
+            };
+            let result = ::idem_axum::__private::supervise(attempt.deadline(), async {
+                use ::idem_axum::__private::AnyHandlerOutput as _;
+                ::idem_axum::__private::HandlerOutput(#name #turbofish (#(#arguments),*).await) #respond
             })
             .await;
-            claim.finish(ended).await
+            attempt.finish(result).await
         })
         .await
     }
@@ -120,7 +119,7 @@ fn hidden(place: Span) -> Span {
 
 fn argument(source: &Argument, span: Span) -> TokenStream {
     match source {
-        Argument::Tx => quote_spanned!(span=> claim.tx()),
+        Argument::Tx => quote_spanned!(span=> attempt.tx()),
         Argument::Part(number) => {
             let number = Index::from(*number);
             quote_spanned!(span=> parts.#number)
@@ -162,16 +161,18 @@ mod tests {
     }
 
     #[test]
-    fn the_wrapper_takes_one_call() {
+    fn the_wrapper_takes_one_request() {
         let code = expanded(
             "scope = Tenant, max_body = \"64KiB\", key = optional",
             "pub async fn pay(a: State<App>, mut tx: Tx<Pg>, b: Json<New>) -> R { body }",
         );
-        let call = "pubasyncfnpay(call:::idem_axum::__rt::Call<::idem_axum::__rt::WithTx<Pg>,\
-                    Tenant,(State<App>,),Json<New>,65536,false>)->::idem_axum::__rt::Response";
-        assert!(code.contains(call), "{code}");
+        let request = "pubasyncfnpay(request:::idem_axum::__private::IdempotentRequest<\
+                       ::idem_axum::__private::WithTx<Pg>,Tenant,(State<App>,),Json<New>>)\
+                       ->::idem_axum::__private::Response";
+        assert!(code.contains(request), "{code}");
+        assert!(code.contains(".key_optional().max_body(65536);"), "{code}");
         assert!(
-            code.contains("pay(parts.0,claim.tx(),last).await"),
+            code.contains("pay(parts.0,attempt.tx(),last).await"),
             "{code}"
         );
         assert!(
@@ -181,11 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_of_nothing_is_a_call_of_nothing() {
+    fn a_handler_of_nothing_is_a_request_of_nothing() {
         let code = expanded("scope = \"global\"", "async fn f() {}");
-        let call = "Call<::idem_axum::__rt::NoTx,::idem_axum::__rt::Global,(),(),0,true>";
-        assert!(code.contains(call), "{code}");
-        assert!(!code.contains("mutclaim"), "{code}");
+        let request = "IdempotentRequest<::idem_axum::__private::NoTx,\
+                       ::idem_axum::__private::Global,(),()>";
+        assert!(code.contains(request), "{code}");
+        assert!(!code.contains("key_optional"), "{code}");
+        assert!(!code.contains("mutattempt"), "{code}");
     }
 
     #[test]
@@ -194,7 +197,10 @@ mod tests {
             "scope = global",
             "async fn f<T: A, const N: usize>(b: Json<T>) where T: B {}",
         );
-        assert!(code.contains("asyncfnf<T:A,constN:usize>(call:"), "{code}");
+        assert!(
+            code.contains("asyncfnf<T:A,constN:usize>(request:"),
+            "{code}"
+        );
         assert!(
             code.contains("Response whereT:B{".replace(' ', "").as_str()),
             "{code}"
@@ -211,7 +217,7 @@ mod tests {
             "async fn f() {}",
         );
         let spec = "Spec::new(::core::concat!(::core::module_path!(),\"::\",\"f\")).ttl_ms(1000)\
-                    .fingerprint_with(\"my::digest\",|input|::idem_axum::__rt::custom_digest(my::digest(input)))\
+                    .fingerprint_with(\"my::digest\",|input|::idem_axum::__private::custom_digest(my::digest(input)))\
                     .fingerprint_headers(&[\"x-a\"]).store(true,false,&[409]).wait_ms(5000)\
                     .serializable();";
         assert!(code.contains(spec), "{code}");

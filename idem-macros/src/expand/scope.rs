@@ -9,7 +9,7 @@ use crate::options::Scope;
 /// The type that names a scope at compile time, and where it was written.
 pub(crate) fn scope_type(scope: &Scope) -> (TokenStream, Span) {
     match scope {
-        Scope::Global => (quote!(::idem_axum::__rt::Global), Span::call_site()),
+        Scope::Global => (quote!(::idem_axum::__private::Global), Span::call_site()),
         Scope::Named(name) => {
             let span = name.span();
             (named(&name.value(), span), span)
@@ -22,6 +22,6 @@ pub(crate) fn scope_type(scope: &Scope) -> (TokenStream, Span) {
 pub(crate) fn named(name: &str, span: Span) -> TokenStream {
     let letters = name
         .chars()
-        .map(|letter| quote_spanned!(span=> ::idem_axum::__rt::Ch<#letter>));
-    quote_spanned!(span=> ::idem_axum::__rt::Named<(#(#letters,)*)>)
+        .map(|letter| quote_spanned!(span=> ::idem_axum::__private::Ch<#letter>));
+    quote_spanned!(span=> ::idem_axum::__private::NamedScope<(#(#letters,)*)>)
 }

@@ -15,8 +15,13 @@ pub(crate) fn spec(name: &str, options: &Options) -> TokenStream {
             .operation
             .as_ref()
             .map(|operation| quote!(.operation(#operation))),
+        options.key_optional.then(|| quote!(.key_optional())),
         fingerprint(&options.fingerprint),
         fingerprint_headers(&options.fingerprint_headers),
+        options
+            .max_body
+            .as_ref()
+            .map(|size| number("max_body", size)),
         options
             .max_response
             .as_ref()
@@ -36,8 +41,8 @@ pub(crate) fn spec(name: &str, options: &Options) -> TokenStream {
     ];
     let options = options.iter().flatten();
     quote! {
-        static __IDEM_SPEC: ::idem_axum::__rt::Spec =
-            ::idem_axum::__rt::Spec::new(::core::concat!(::core::module_path!(), "::", #name))
+        static __IDEM_SPEC: ::idem_axum::__private::Spec =
+            ::idem_axum::__private::Spec::new(::core::concat!(::core::module_path!(), "::", #name))
             #(#options)*;
     }
 }
@@ -55,7 +60,7 @@ fn fingerprint(fingerprint: &Fingerprint) -> Option<TokenStream> {
         Fingerprint::With(path) => {
             let name = name_of(path);
             Some(quote_spanned! {path.span()=>
-                .fingerprint_with(#name, |input| ::idem_axum::__rt::custom_digest(#path(input)))
+                .fingerprint_with(#name, |input| ::idem_axum::__private::custom_digest(#path(input)))
             })
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn stub(function: &ItemFn) -> TokenStream {
     let original = original(function);
     quote! {
         #[allow(warnings)]
-        #vis async fn #name #generics () -> ::idem_axum::__rt::Response #filters {
+        #vis async fn #name #generics () -> ::idem_axum::__private::Response #filters {
             #original
             ::core::unreachable!()
         }
@@ -72,7 +72,7 @@ mod tests {
     fn the_original_is_kept_inside_where_it_compiles() {
         let code = stub_of("pub async fn f(#[tx] a: Option<Tx<Pg>>, b: &str) { body() }");
         assert!(
-            code.contains("pubasyncfnf()->::idem_axum::__rt::Response{"),
+            code.contains("pubasyncfnf()->::idem_axum::__private::Response{"),
             "{code}"
         );
         assert!(

@@ -15,11 +15,19 @@ use libfuzzer_sys::fuzz_target;
 mod body {
     #[path = "../../../idem-axum/src/body/peek.rs"]
     pub(crate) mod peek;
+    #[path = "../../../idem-axum/src/body/reader.rs"]
+    pub(crate) mod reader;
 }
-#[path = "../../../idem-axum/src/response/capture.rs"]
-mod capture;
+#[path = "."]
+mod response {
+    #[path = "../../../idem-axum/src/response/capture.rs"]
+    pub(crate) mod capture;
+    #[path = "../../../idem-axum/src/response/headers.rs"]
+    pub(crate) mod headers;
+}
 
-use capture::{REPLAYED, encode, replay};
+use response::capture::replay;
+use response::headers::{REPLAYED, encode};
 
 fuzz_target!(|data: &[u8]| {
     let [high, low, record @ ..] = data else {

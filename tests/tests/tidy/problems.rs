@@ -40,7 +40,8 @@ fn each_problem_has_a_row_with_its_status_and_whether_to_retry() {
 /// A problem that is not in the list would have no row, and nothing would say so.
 #[test]
 fn the_list_of_problems_has_each_variant() {
-    let text = fs::read_to_string(source::root().join("idem-axum/src/rejection.rs")).unwrap();
+    let text = fs::read_to_string(source::root().join("idem-axum/src/response/rejection/kind.rs"))
+        .unwrap();
     let mut variants = Variants(Vec::new());
     variants.visit_file(&syn::parse_file(&text).unwrap());
     assert_eq!(variants.0.len(), Rejection::ALL.len(), "{:?}", variants.0);

@@ -1,0 +1,158 @@
+//! An attempt in the mode `enforce`: its record, its answer and its writes are one transaction.
+
+use axum::response::Response;
+use idem_core::{Attempt, Claim, Completed, Completion, Effects, Error, Policy, metrics};
+use tokio::time::{Instant, timeout_at};
+
+use crate::Rejection;
+use crate::attempt::context::{AttemptContext, failure};
+use crate::attempt::engine::{AttemptEngine, FinishAttempt, TerminalCompletion};
+use crate::attempt::supervise::HandlerAbort;
+use crate::response::capture;
+use crate::response::output::HandlerResponse;
+use crate::spec::Verdict;
+
+/// Claims the record. Without a key there is none, and the attempt begins unprotected.
+pub(crate) async fn begin<E: AttemptEngine>(
+    engine: &E,
+    attempt: Option<Attempt>,
+    policy: Policy,
+    context: &AttemptContext,
+) -> Result<Box<E::Claimed>, Response> {
+    let started = Instant::now();
+    let claim = match attempt {
+        Some(attempt) => engine.claim(attempt).await,
+        None => engine
+            .begin_unprotected(policy, context.deadline)
+            .await
+            .map(Claim::Fresh),
+    };
+    metrics::claim_took(context.operation(), context.mode, started.elapsed());
+    let refusal = match claim {
+        Ok(Claim::Fresh(claimed)) => return Ok(claimed),
+        Ok(Claim::Replay(completion)) => return Err(context.replay(&completion)),
+        Ok(Claim::InFlight) => Rejection::InFlight,
+        Ok(Claim::Mismatch) => Rejection::KeyReused,
+        Err(error) => failure(&error),
+    };
+    Err(context.refuse(refusal))
+}
+
+/// Completes or releases the attempt, and answers.
+pub(crate) async fn finish<F: FinishAttempt + ?Sized>(
+    claimed: Box<F>,
+    context: &AttemptContext,
+    result: Result<HandlerResponse, HandlerAbort>,
+) -> Response {
+    let can_undo = claimed.can_undo();
+    let finish = Finish { claimed, context };
+    let answer = match result {
+        Ok(handler) => finish.returned(handler).await,
+        Err(HandlerAbort::TimedOut) => finish.stop().await.and(Err(Rejection::timeout(can_undo))),
+        Err(HandlerAbort::Panicked(_)) => {
+            let panicked = Rejection::handler_panicked(can_undo);
+            finish.release().await.and(Err(panicked))
+        }
+    };
+    answer.unwrap_or_else(|rejection| context.refuse(rejection))
+}
+
+/// The end of a claimed attempt.
+struct Finish<'c, F: ?Sized> {
+    claimed: Box<F>,
+    context: &'c AttemptContext,
+}
+
+impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
+    async fn returned(self, handler: HandlerResponse) -> Result<Response, Rejection> {
+        let HandlerResponse { response, is_err } = handler;
+        let context = self.context;
+        match context.spec.verdict(response.status(), is_err) {
+            Verdict::Store(effects) if context.has_record => self.store(response, effects).await,
+            Verdict::Store(effects) => self.commit(response, effects).await,
+            Verdict::Release => {
+                self.release().await?;
+                context.note("released");
+                Ok(response)
+            }
+        }
+    }
+
+    async fn store(self, response: Response, effects: Effects) -> Result<Response, Rejection> {
+        let AttemptContext { spec, settings, .. } = self.context;
+        let max = spec.max_response.unwrap_or(settings.max_response);
+        let captured = capture::capture(response, max, settings);
+        match timeout_at(self.context.deadline, captured).await {
+            Ok(Some((completion, response))) => {
+                self.complete(completion, effects, |context| context.answer(response))
+                    .await
+            }
+            _ if !self.claimed.can_undo() => self.complete_without_answer().await,
+            Ok(None) => self
+                .release()
+                .await
+                .and(Err(Rejection::ResponseNotStorable)),
+            Err(_) => self.release().await.and(Err(Rejection::Timeout)),
+        }
+    }
+
+    /// Without a key nothing is stored, so the answer need not be read.
+    async fn commit(self, response: Response, effects: Effects) -> Result<Response, Rejection> {
+        self.complete(Completion::default(), effects, |context| {
+            context.answer(response)
+        })
+        .await
+    }
+
+    /// What the handler did cannot be undone, so that a retry must not do it again.
+    async fn complete_without_answer(self) -> Result<Response, Rejection> {
+        let rejection = Rejection::ResponseLost;
+        let completion = rejection.into_completion(&self.context.settings);
+        self.complete(completion, Effects::Keep, |context| {
+            context.refuse(rejection)
+        })
+        .await
+    }
+
+    async fn complete(
+        self,
+        completion: Completion,
+        effects: Effects,
+        answer: impl FnOnce(&AttemptContext) -> Response,
+    ) -> Result<Response, Rejection> {
+        let (context, started) = (self.context, Instant::now());
+        let terminal = self.terminal();
+        let completed = self.claimed.complete(completion, effects, terminal).await;
+        metrics::completion_took(context.operation(), context.mode, started.elapsed());
+        match completed {
+            Ok(Completed::Committed) => Ok(answer(context)),
+            Ok(Completed::Replay(completion)) => Ok(context.replay(&completion)),
+            Ok(Completed::Mismatch) => Err(Rejection::KeyReused),
+            // Nothing finds that out later.
+            Err(Error::OutcomeUnknown) if !context.has_record => Err(Rejection::CommitUnclear),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    async fn release(self) -> Result<(), Rejection> {
+        let terminal = self.terminal();
+        let released = self.claimed.release(terminal).await;
+        released.map_err(|error| failure(&error))
+    }
+
+    async fn stop(self) -> Result<(), Rejection> {
+        let terminal = self.terminal();
+        let stopped = self.claimed.stop(terminal).await;
+        stopped.map_err(|error| failure(&error))
+    }
+
+    /// What retries are answered if the attempt's own answer cannot be stored.
+    fn terminal(&self) -> TerminalCompletion {
+        let rejection = match self.claimed.can_undo() {
+            true => Rejection::TransactionBroken,
+            false => Rejection::ResponseLost,
+        };
+        let settings = self.context.settings.clone();
+        Box::new(move || rejection.into_completion(&settings))
+    }
+}

@@ -1,0 +1,115 @@
+//! Reads a body, and keeps what it has read.
+
+use axum::BoxError;
+use axum::body::{Body, Bytes};
+use axum::http::HeaderMap;
+use bytes::BytesMut;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http_body::Frame;
+use http_body_util::{BodyExt, BodyStream, LengthLimitError, StreamBody};
+
+/// What has been read of a body.
+#[derive(Default)]
+pub(crate) struct BodyReader {
+    /// In one piece: what is sent byte by byte must not take up a buffer for each.
+    data: BytesMut,
+    /// Trailers, or an error. An error is without the wrapping that a new body puts around it again:
+    /// of how many there are extractors tell what it is.
+    last: Vec<Result<Frame<Bytes>, BoxError>>,
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ReadError {
+    TooLong,
+    NoRoom,
+    Broken,
+}
+
+impl BodyReader {
+    /// Reads on until the body ends; trailers count as what is read.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop: what has been read is there.
+    pub(crate) async fn read(
+        &mut self,
+        body: &mut Body,
+        max: u64,
+        mut has_room: impl FnMut(usize) -> bool,
+    ) -> Result<(), ReadError> {
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    let error = error.into_inner();
+                    let is_too_long = is_too_long(&*error);
+                    self.last.push(Err(error));
+                    return Err(if is_too_long {
+                        ReadError::TooLong
+                    } else {
+                        ReadError::Broken
+                    });
+                }
+            };
+            match frame.into_data() {
+                Ok(more) => {
+                    length += more.len();
+                    self.data.extend_from_slice(&more);
+                }
+                Err(frame) => {
+                    length += frame.trailers_ref().map_or(0, length_of);
+                    self.last.push(Ok(frame));
+                }
+            }
+            if u64::try_from(length).map_or(true, |length| length > max) {
+                return Err(ReadError::TooLong);
+            }
+            if !has_room(length) {
+                return Err(ReadError::NoRoom);
+            }
+        }
+        Ok(())
+    }
+
+    /// The body, which has been read to its end.
+    pub(crate) fn whole(self) -> (Bytes, Body) {
+        let bytes = self.data.freeze();
+        let body = match self.last.is_empty() {
+            true => Body::from(bytes.clone()),
+            // Its length must not be known: one that is has no trailers in HTTP/1.1.
+            false => {
+                let data = stream::iter([Ok(Frame::data(bytes.clone()))]);
+                Body::new(StreamBody::new(data.chain(stream::iter(self.last))))
+            }
+        };
+        (bytes, body)
+    }
+
+    /// What has been read, without the trailers.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.data.freeze()
+    }
+
+    /// What has been read, and the rest of the body behind it.
+    pub(crate) fn followed_by(self, rest: Body) -> Body {
+        let data = (!self.data.is_empty()).then(|| Ok(Frame::data(self.data.freeze())));
+        let seen = stream::iter(data.into_iter().chain(self.last));
+        let rest = TryStreamExt::map_err(BodyStream::new(rest), axum::Error::into_inner);
+        Body::new(StreamBody::new(seen.chain(rest)))
+    }
+}
+
+/// How long fields are as lines of HTTP/1.1.
+fn length_of(fields: &HeaderMap) -> usize {
+    let lines = fields.iter();
+    lines
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum()
+}
+
+/// Whether a limit has ended the body: one of a layer further out.
+fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
+}

@@ -1,0 +1,95 @@
+//! The body of a request, read within its limits.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::RequestExt;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use futures_util::stream;
+use http_body_util::StreamBody;
+use idem_core::{Buffered, Settings};
+use tokio::time::timeout;
+
+use crate::Rejection;
+use crate::body::peek::peek;
+use crate::body::reader::{BodyReader, ReadError};
+
+/// Reads the body and puts the request together again for the last extractor.
+pub(crate) async fn buffer(
+    parts: Parts,
+    mut body: Body,
+    max_body: Option<u64>,
+    settings: &Settings,
+    room: &mut Buffered,
+) -> Result<(Request, Bytes), Rejection> {
+    let (parts, limit) = limit(parts, max_body);
+    let limit = limit.min(u64::try_from(settings.max_buffered_bytes).unwrap_or(u64::MAX));
+    if announced(&parts.headers, &body) > limit {
+        return Err(Rejection::BodyTooLarge);
+    }
+    if !body.is_end_stream() && !room.reach(Buffered::LEAST) {
+        return Err(Rejection::Overloaded);
+    }
+    let mut reader = BodyReader::default();
+    let read = reader.read(&mut body, limit, |bytes| room.reach(bytes));
+    match timeout(settings.body_timeout, read).await {
+        Ok(Ok(())) => {}
+        Ok(Err(ReadError::TooLong)) => return Err(Rejection::BodyTooLarge),
+        Ok(Err(ReadError::NoRoom)) => return Err(Rejection::Overloaded),
+        Ok(Err(ReadError::Broken)) => return Err(Rejection::BodyBrokeOff),
+        Err(_) => return Err(Rejection::BodyTimeout),
+    }
+    let bytes = reader.into_bytes();
+    let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
+    // The body is bounded already; the last extractor must not refuse what `max_body` allows.
+    DefaultBodyLimit::disable().apply(&mut request);
+    Ok((request, bytes))
+}
+
+/// As [`buffer`], refusing nothing: the body is `None` where it is too long, too slow, broken, or
+/// there is no room for it, and the request has it as it came.
+pub(crate) async fn peek_at(
+    parts: Parts,
+    body: Body,
+    max_body: Option<u64>,
+    room: &mut Buffered,
+) -> (Request, Option<Bytes>) {
+    let (parts, limit) = limit(parts, max_body);
+    let limit = limit.min(LONGEST_PEEK);
+    if announced(&parts.headers, &body) > limit {
+        return (Request::from_parts(parts, body), None);
+    }
+    let peeked = peek(body, limit, PATIENCE, |bytes| room.reach(bytes)).await;
+    (Request::from_parts(parts, peeked.body), peeked.bytes)
+}
+
+/// How long a body may be, by its operation or else the layers of its route.
+fn limit(parts: Parts, max_body: Option<u64>) -> (Parts, u64) {
+    if let Some(limit) = max_body {
+        return (parts, limit);
+    }
+    // Only a body knows what the layers have it limited to.
+    let measure = Body::new(StreamBody::new(stream::pending::<Result<_, Infallible>>()));
+    let request = Request::from_parts(parts, measure).with_limited_body();
+    let (parts, measure) = request.into_parts();
+    (parts, measure.size_hint().upper().unwrap_or(u64::MAX))
+}
+
+/// The longest body that is peeked at if nothing else limits it, in bytes.
+const LONGEST_PEEK: u64 = 16 << 20;
+
+/// How long a peek waits for a body.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the body will be at least. Its own word counts before the header's: a layer that
+/// changes a body may have left the header as it was.
+fn announced(headers: &HeaderMap, body: &Body) -> u64 {
+    let said = || {
+        let length = headers.get(header::CONTENT_LENGTH)?;
+        length.to_str().ok()?.parse().ok()
+    };
+    body.size_hint().exact().or_else(said).unwrap_or(0)
+}

@@ -1,0 +1,82 @@
+//! What names the record of a request: who, which operation, which key.
+
+use axum::http::request::Parts;
+use axum::response::Response;
+use idem_core::{IdempotencyKey, Operation, RecordName, RolloutMode, RolloutRule, Scope, metrics};
+
+use crate::Rejection;
+use crate::extract::scope::ScopeIn;
+use crate::spec::Spec;
+
+/// The parts of a record's name, or why a request lacks them.
+pub(crate) struct NameParts {
+    pub(crate) operation: Result<Operation, Rejection>,
+    pub(crate) key: Result<Option<IdempotencyKey>, Rejection>,
+    pub(crate) scope: Result<Scope, Rejection>,
+}
+
+impl NameParts {
+    /// The first reason to refuse the request, if there is one.
+    pub(crate) fn check(&self) -> Result<(), Rejection> {
+        self.key.as_ref().map_err(|why| *why)?;
+        self.scope.as_ref().map_err(|why| *why)?;
+        self.operation.as_ref().map_err(|why| *why)?;
+        Ok(())
+    }
+
+    /// Whether there can be a record.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self.key, Ok(Some(_))) && self.scope.is_ok() && self.operation.is_ok()
+    }
+
+    /// `None` for a request without a key, where keys are optional. `Err`: there can be no record.
+    pub(crate) fn into_record_name(
+        self,
+        is_body_known: bool,
+    ) -> Result<Option<RecordName>, Rejection> {
+        let Some(key) = self.key? else {
+            return Ok(None);
+        };
+        let name = RecordName {
+            scope: self.scope?,
+            operation: self.operation?,
+            key,
+        };
+        match is_body_known {
+            true => Ok(Some(name)),
+            false => Err(Rejection::BodyTooLarge),
+        }
+    }
+}
+
+/// The scope of a request and the mode that it puts the operation in.
+///
+/// `Err` in the scope is the answer of an extractor that refuses, if it has one. Where all scopes are
+/// in the mode `off`, no extractor runs.
+pub(crate) async fn scope_and_mode<S, ScopeOf: ScopeIn<S>>(
+    rule: RolloutRule,
+    parts: &mut Parts,
+    state: &S,
+) -> (RolloutMode, Result<Scope, Option<Response>>) {
+    if rule.most() == RolloutMode::Off {
+        return (RolloutMode::Off, Err(None));
+    }
+    match ScopeOf::scope(parts, state).await {
+        Ok(Ok(scope)) => (rule.mode(&scope), Ok(scope)),
+        Ok(Err(_)) => (rule.least(), Err(None)),
+        Err(answer) => (rule.least(), Err(Some(answer))),
+    }
+}
+
+/// Counts a request that becomes no attempt: it lacks a key, or the node has no room for it.
+pub(crate) fn count_refusal(
+    operation: &Result<Operation, Rejection>,
+    spec: &Spec,
+    mode: RolloutMode,
+    why: Rejection,
+) {
+    if matches!(why.outcome(), "key_missing" | "key_invalid") || why == Rejection::Overloaded {
+        let operation = operation.as_ref().map_or(spec.item, Operation::as_str);
+        metrics::attempt(operation, mode, why.outcome());
+    }
+}

@@ -1,0 +1,191 @@
+//! Who an idempotency key belongs to.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use axum::Extension;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use idem_core::{InvalidScope, Scope};
+
+/// An extractor that says whose keys these are: a tenant, a user, an account.
+///
+/// The text must come from who is *authenticated*: a verified token, a session, a client
+/// certificate. Never make it from a header that a client can set at will, or one client is
+/// answered with another one's stored responses.
+///
+/// # Examples
+///
+/// ```
+/// use std::borrow::Cow;
+/// struct Tenant(String); // an extractor that rejects with 401 without a valid token
+/// impl idem_axum::ScopeKey for Tenant {
+///     fn scope_key(&self) -> Cow<'_, str> {
+///         Cow::Borrowed(&self.0)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say whose keys these are",
+    label = "a scope is an extractor that implements `ScopeKey`",
+    note = "implement `idem_axum::ScopeKey` for it, from who is authenticated, never from a plain header"
+)]
+pub trait ScopeKey {
+    /// The stable text that names the party. An empty one is answered with 401.
+    fn scope_key(&self) -> Cow<'_, str>;
+
+    /// The text as a validated scope.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope`] when the text names nobody.
+    fn scope(&self) -> Result<Scope, InvalidScope> {
+        Scope::new(&self.scope_key())
+    }
+}
+
+impl<T: ScopeKey> ScopeKey for Extension<T> {
+    fn scope_key(&self) -> Cow<'_, str> {
+        self.0.scope_key()
+    }
+
+    fn scope(&self) -> Result<Scope, InvalidScope> {
+        self.0.scope()
+    }
+}
+
+/// Names nobody where one of its parts names nobody, at any depth.
+impl<A: ScopeKey, B: ScopeKey> ScopeKey for (A, B) {
+    fn scope_key(&self) -> Cow<'_, str> {
+        joined(&[&self.0, &self.1]).into()
+    }
+}
+
+/// Names nobody where one of its parts names nobody, at any depth.
+impl<A: ScopeKey, B: ScopeKey, C: ScopeKey> ScopeKey for (A, B, C) {
+    fn scope_key(&self) -> Cow<'_, str> {
+        joined(&[&self.0, &self.1, &self.2]).into()
+    }
+}
+
+/// The texts of all parts, each preceded by its length; empty where one of them names nobody.
+///
+/// Records are stored under these texts.
+fn joined(parts: &[&dyn ScopeKey]) -> String {
+    let mut joined = String::new();
+    for part in parts {
+        let text = part.scope_key();
+        if text.is_empty() || part.scope().is_err() {
+            return String::new();
+        }
+        joined.push_str(&format!("{}:{text}", text.len()));
+    }
+    joined
+}
+
+/// `scope = "global"`: the keys of one operation are everybody's.
+#[derive(Clone, Copy, Debug)]
+pub struct Global;
+
+impl<S: Sync> FromRequestParts<S> for Global {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}
+
+impl ScopeKey for Global {
+    fn scope_key(&self) -> Cow<'_, str> {
+        Cow::Borrowed("global")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Party(&'static str);
+
+    impl ScopeKey for Party {
+        fn scope_key(&self) -> Cow<'_, str> {
+            self.0.into()
+        }
+    }
+
+    /// A type of the application around a tuple.
+    struct Wrapped((Party, Party));
+
+    impl ScopeKey for Wrapped {
+        fn scope_key(&self) -> Cow<'_, str> {
+            self.0.scope_key()
+        }
+    }
+
+    /// Has a text for everybody, but names nobody who is not logged in.
+    struct Guest;
+
+    impl ScopeKey for Guest {
+        fn scope_key(&self) -> Cow<'_, str> {
+            "guest".into()
+        }
+
+        fn scope(&self) -> Result<Scope, InvalidScope> {
+            Err(InvalidScope)
+        }
+    }
+
+    const EU: Party = Party("eu");
+    const BOB: Party = Party("bob");
+    const NOBODY: Party = Party("");
+
+    #[track_caller]
+    fn assert_names(party: &impl ScopeKey, text: &str) {
+        let scope = party.scope();
+        assert_eq!(scope.as_ref().map(Scope::as_str), Ok(text));
+    }
+
+    #[test]
+    fn the_texts_of_tuples_stay_as_they_are_stored() {
+        assert_names(&(EU, BOB), "2:eu3:bob");
+        assert_names(&(EU, BOB, EU), "2:eu3:bob2:eu");
+        assert_names(&((EU, BOB), EU), "9:2:eu3:bob2:eu");
+        assert_names(&(EU, (BOB, EU)), "2:eu9:3:bob2:eu");
+        assert_names(&(Extension(EU), Global), "2:eu6:global");
+        assert_names(&Extension((EU, BOB)), "2:eu3:bob");
+        assert_names(&(Wrapped((EU, BOB)), EU), "9:2:eu3:bob2:eu");
+    }
+
+    #[test]
+    fn a_tuple_with_nobody_in_it_names_nobody_at_any_depth() {
+        let parties: &[&dyn ScopeKey] = &[
+            &(EU, NOBODY),
+            &(NOBODY, BOB),
+            &(EU, BOB, NOBODY),
+            &((EU, NOBODY), BOB),
+            &(BOB, (EU, NOBODY)),
+            &(EU, (NOBODY, BOB, EU), BOB),
+            &(((EU, NOBODY), BOB), EU),
+            &(((NOBODY, NOBODY), NOBODY), NOBODY),
+            &Extension((EU, NOBODY)),
+            &(Extension((EU, Extension(NOBODY))), BOB),
+            &Wrapped((EU, NOBODY)),
+            &(Wrapped((EU, NOBODY)), BOB),
+            &(EU, Guest),
+            &((EU, Guest), BOB),
+            &(EU, Party("b\0b")),
+            &((EU, Party("b\0b")), BOB),
+        ];
+        for (number, party) in parties.iter().enumerate() {
+            assert_eq!(party.scope(), Err(InvalidScope), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_long_part_is_no_reason_to_refuse_and_a_long_text_is_hashed() {
+        let long = || Party(Box::leak("u".repeat(300).into_boxed_str()));
+        let scope = ((EU, long()), BOB).scope().unwrap();
+        assert!(scope.as_str().starts_with("sha256:"));
+        assert_eq!(scope, Scope::new(&((EU, long()), BOB).scope_key()).unwrap());
+    }
+}

@@ -1,0 +1,162 @@
+//! The headers of a response as they are stored, and those that never are.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use idem_core::Settings;
+
+/// Says that an answer is a replay. An inbound header of this name means nothing.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Never stored: they belong to the connection, to the moment, or to the first caller alone.
+const UNSTORED: &[&str] = &[
+    // Hop by hop, RFC 9110 section 7.6.1.
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // The moment: `age` is that of an answer whose `date` is left out.
+    "age",
+    "date",
+    // Credentials, and what leads to them: RFC 9110 section 11, RFC 2965, RFC 8053.
+    "authentication-info",
+    "authorization",
+    "optional-www-authenticate",
+    "set-cookie",
+    "set-cookie2",
+    "www-authenticate",
+    // Nonces for the caller's next request: RFC 9449, RFC 8555.
+    "dpop-nonce",
+    "replay-nonce",
+    // Tracing and request ids.
+    "b3",
+    "baggage",
+    "correlation-id",
+    "request-id",
+    "server-timing",
+    "traceparent",
+    "traceresponse",
+    "tracestate",
+    "x-amz-request-id",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+    "x-cloud-trace-context",
+    "x-correlation-id",
+    "x-ms-request-id",
+    "x-request-id",
+    "x-trace-id",
+    // Rate limits.
+    "ratelimit",
+    "ratelimit-limit",
+    "ratelimit-policy",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    // Ours.
+    "idempotent-replayed",
+];
+
+const UNSTORED_PREFIXES: &[&str] = &["x-b3-", "x-rate-limit-", "x-ratelimit-"];
+
+/// The lines as they stand in an HTTP/1.1 message: a value holds no CR, LF or NUL.
+pub(crate) fn encode(headers: &HeaderMap, settings: &Settings) -> Vec<u8> {
+    let named_by_connection = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|name| name.trim_ascii().to_ascii_lowercase())
+        .collect::<Vec<_>>();
+    let mut lines = Vec::new();
+    for (name, value) in headers {
+        let name = name.as_str();
+        let unstored = UNSTORED.contains(&name)
+            || UNSTORED_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            || settings
+                .unstored_headers
+                .iter()
+                .any(|extra| **extra == *name)
+            || named_by_connection.iter().any(|hop| hop == name.as_bytes());
+        if !unstored {
+            lines.extend_from_slice(name.as_bytes());
+            lines.extend_from_slice(b": ");
+            lines.extend_from_slice(value.as_bytes());
+            lines.extend_from_slice(b"\r\n");
+        }
+    }
+    lines
+}
+
+pub(crate) fn decode(mut lines: &[u8]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    while !lines.is_empty() {
+        let end = lines.windows(2).position(|pair| pair == b"\r\n")?;
+        let (line, rest) = lines.split_at_checked(end)?;
+        let colon = line.windows(2).position(|pair| pair == b": ")?;
+        let (name, value) = line.split_at_checked(colon)?;
+        let name = HeaderName::from_bytes(name).ok()?;
+        headers.append(name, HeaderValue::from_bytes(value.get(2..)?).ok()?);
+        lines = rest.get(2..)?;
+    }
+    Some(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&'static str, &[u8])]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name = HeaderName::from_static(name);
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn lines_come_back_as_they_were() {
+        let headers = map(&[
+            ("location", b"/payments/1"),
+            ("link", b"<a>; rel=\"x\""),
+            ("link", b"<b>, <c>"),
+            ("x-binary", b"\xff: \x80"),
+            ("x-empty", b""),
+        ]);
+        let lines = encode(&headers, &Settings::default());
+        assert_eq!(decode(&lines), Some(headers));
+    }
+
+    #[test]
+    fn what_belongs_to_one_caller_or_connection_is_left_out() {
+        let headers = map(&[
+            ("set-cookie", b"session=1"),
+            ("set-cookie2", b"session=1; Version=1"),
+            ("authentication-info", b"nextnonce=\"n\""),
+            ("optional-www-authenticate", b"Basic realm=\"a\""),
+            ("dpop-nonce", b"n"),
+            ("replay-nonce", b"n"),
+            ("age", b"1"),
+            ("date", b"now"),
+            ("connection", b"close, X-Hop"),
+            ("x-hop", b"1"),
+            ("x-ratelimit-remaining", b"3"),
+            ("x-secret", b"s"),
+            ("etag", b"\"1\""),
+        ]);
+        let mut settings = Settings::default();
+        settings.unstored_headers.push("x-secret".into());
+        assert_eq!(encode(&headers, &settings), b"etag: \"1\"\r\n");
+    }
+
+    #[test]
+    fn what_is_no_header_line_is_not_read() {
+        assert_eq!(decode(b"no colon\r\n"), None);
+        assert_eq!(decode(b"etag: 1"), None);
+        assert_eq!(decode(b"bad name: 1\r\n"), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! Tells a handler's `Err` from its other answers, whatever its return type is called.
+
+use axum::response::{IntoResponse, Response};
+
+/// What a handler has answered.
+#[derive(Debug)]
+pub struct HandlerResponse {
+    pub(crate) response: Response,
+    /// The handler returned an `Err`.
+    pub(crate) is_err: bool,
+}
+
+/// What a handler has returned.
+///
+/// `respond` is inherent for a `Result` and comes from [`AnyHandlerOutput`] for the rest; an inherent
+/// method wins, so this works through aliases of `Result` and for opaque types.
+#[derive(Debug)]
+pub struct HandlerOutput<T>(pub T);
+
+impl<T, E> HandlerOutput<Result<T, E>> {
+    /// The response of a handler that returns a `Result`.
+    pub fn respond(self) -> HandlerResponse
+    where
+        Result<T, E>: IntoResponse,
+    {
+        let is_err = self.0.is_err();
+        let response = self.0.into_response();
+        HandlerResponse { response, is_err }
+    }
+}
+
+/// The output of a handler that does not return a `Result`.
+pub trait AnyHandlerOutput<T> {
+    /// The response, which is no `Err`.
+    fn respond(self) -> HandlerResponse
+    where
+        T: IntoResponse;
+}
+
+impl<T> AnyHandlerOutput<T> for HandlerOutput<T> {
+    fn respond(self) -> HandlerResponse
+    where
+        T: IntoResponse,
+    {
+        let (response, is_err) = (self.0.into_response(), false);
+        HandlerResponse { response, is_err }
+    }
+}

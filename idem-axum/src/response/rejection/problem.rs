@@ -1,0 +1,74 @@
+//! A refusal as it is answered and stored: an RFC 9457 problem.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use idem_core::{Completion, Settings};
+
+use crate::response::headers;
+use crate::response::rejection::kind::Rejection;
+use crate::response::rejection::texts::texts;
+
+impl Rejection {
+    /// The stable last part of the problem's `type`.
+    pub fn name(&self) -> &'static str {
+        texts(*self).0
+    }
+
+    /// The answer.
+    pub fn into_response(self, settings: &Settings) -> Response {
+        let mut response = Response::new(Body::from(self.body(settings)));
+        *response.status_mut() = self.status();
+        *response.headers_mut() = self.headers(settings);
+        response
+    }
+
+    /// The answer as it is stored, for a rejection that is terminal.
+    pub(crate) fn into_completion(self, settings: &Settings) -> Completion {
+        let lines = headers::encode(&self.headers(settings), settings);
+        Completion::new(self.status().as_u16(), lines, self.body(settings))
+    }
+
+    fn headers(self, settings: &Settings) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        let link = format!(
+            "<{}{}>; rel=\"describedby\"",
+            settings.problem_base,
+            self.name()
+        );
+        // A base that is no header text is left out here and still stands in the body.
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            headers.insert(header::LINK, link);
+        }
+        if self == Self::ScopeMissing
+            && let Some(challenge) = &settings.challenge
+            && let Ok(challenge) = HeaderValue::from_str(challenge.as_str())
+        {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if self.is_retryable() {
+            // Jitter: clients that were refused together must not come back together.
+            let seconds = fastrand::u64(1..=4);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        headers
+    }
+
+    fn body(self, settings: &Settings) -> Vec<u8> {
+        let (name, title, detail) = texts(self);
+        let detail = match self {
+            Self::KeyInvalid(reason) => format!("{detail}: {reason}."),
+            _ => detail.to_owned(),
+        };
+        let problem = serde_json::json!({
+            "type": format!("{}{name}", settings.problem_base),
+            "title": title,
+            "status": self.status().as_u16(),
+            "detail": detail,
+            "retryable": self.is_retryable(),
+        });
+        problem.to_string().into_bytes()
+    }
+}
