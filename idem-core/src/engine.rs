@@ -1,4 +1,6 @@
-//! What only a front end such as `idem-axum` calls: the steps of an attempt.
+//! The steps of an attempt, for a front end such as `idem-axum`.
+//!
+//! An application has no use for them: it annotates handlers, or uses the [`Inbox`](crate::Inbox).
 
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -11,7 +13,12 @@ use crate::observe::without_tx::ObservedWithoutTx;
 use crate::store::Backend;
 use crate::{Attempt, Buffered, Claim, Error, Idempotency, Policy};
 
-impl<DB: Backend> Idempotency<DB> {
+/// What a front end does with a handle, from the claim of an attempt to its end.
+#[doc(hidden)]
+pub trait Engine {
+    /// The database that records and handlers' writes share.
+    type Db: Backend;
+
     /// Claims the attempt's record and, when it is fresh, opens the transaction to run in.
     ///
     /// # Errors
@@ -23,9 +30,10 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// Dropping the future at any await closes the connection and frees the key.
-    pub async fn claim(&self, attempt: Attempt) -> Result<Claim<Fresh<DB>>, Error> {
-        self.node().claim(attempt).await
-    }
+    fn claim(
+        &self,
+        attempt: Attempt,
+    ) -> impl Future<Output = Result<Claim<Fresh<Self::Db>>, Error>> + Send;
 
     /// Claims the attempt's record for work that does not use the transaction.
     ///
@@ -40,12 +48,10 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// As [`claim`](Self::claim).
-    pub async fn claim_without_tx(
+    fn claim_without_tx(
         &self,
         attempt: Attempt,
-    ) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
-        self.node().claim_without_tx(attempt).await
-    }
+    ) -> impl Future<Output = Result<Claim<FreshWithoutTx<Self::Db>>, Error>> + Send;
 
     /// Opens a transaction for an attempt without a key: nothing protects it against a retry.
     ///
@@ -56,13 +62,11 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// As [`claim`](Self::claim).
-    pub async fn begin_unprotected(
+    fn begin_unprotected(
         &self,
         policy: Policy,
         deadline: Instant,
-    ) -> Result<Fresh<DB>, Error> {
-        self.node().begin_unprotected(policy, deadline).await
-    }
+    ) -> impl Future<Output = Result<Fresh<Self::Db>, Error>> + Send;
 
     /// Begins a transaction as if Idem were not there; nothing is stored or reported.
     ///
@@ -73,49 +77,90 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// Safe to drop; the connection is closed.
-    pub async fn begin_plain(&self, policy: Policy) -> Result<ObservedAttempt<DB>, Error> {
-        ObservedAttempt::begin_passthrough(self.node(), policy).await
-    }
+    fn begin_passthrough(
+        &self,
+        policy: Policy,
+    ) -> impl Future<Output = Result<ObservedAttempt<Self::Db>, Error>> + Send;
 
     /// Begins a transaction in which the attempt is observed. Where that fails it
-    /// [passes through](Self::begin_plain).
+    /// [passes through](Self::begin_passthrough).
     ///
     /// # Errors
     ///
-    /// As [`begin_plain`](Self::begin_plain).
+    /// As [`begin_passthrough`](Self::begin_passthrough).
     ///
     /// # Cancellation
     ///
-    /// As [`begin_plain`](Self::begin_plain).
-    pub async fn watch(&self, attempt: Attempt) -> Result<ObservedAttempt<DB>, Error> {
-        ObservedAttempt::begin(self.node(), attempt).await
-    }
+    /// As [`begin_passthrough`](Self::begin_passthrough).
+    fn observe(
+        &self,
+        attempt: Attempt,
+    ) -> impl Future<Output = Result<ObservedAttempt<Self::Db>, Error>> + Send;
 
     /// Observes an attempt whose handler takes no transaction. No connection is held meanwhile.
     ///
     /// # Cancellation
     ///
     /// Safe to drop.
-    pub async fn watch_without_tx(&self, attempt: Attempt) -> ObservedWithoutTx<DB> {
-        ObservedWithoutTx::begin(self.node(), attempt).await
-    }
+    fn observe_without_tx(
+        &self,
+        attempt: Attempt,
+    ) -> impl Future<Output = ObservedWithoutTx<Self::Db>> + Send;
 
     /// Admits an attempt that needs neither a record nor a transaction.
     ///
     /// # Errors
     ///
     /// [`Error::Overloaded`] and [`Error::ShuttingDown`]; nothing ran.
-    pub fn admit(&self) -> Result<Admission, Error> {
+    fn admit(&self) -> Result<Admission, Error>;
+
+    /// Begins to count the bytes of a body that is going to be read.
+    fn buffer(&self) -> Buffered;
+
+    /// Wraps the future of an attempt's task as the application's hook asks for it.
+    fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
+}
+
+impl<DB: Backend> Engine for Idempotency<DB> {
+    type Db = DB;
+
+    async fn claim(&self, attempt: Attempt) -> Result<Claim<Fresh<DB>>, Error> {
+        self.node().claim(attempt).await
+    }
+
+    async fn claim_without_tx(&self, attempt: Attempt) -> Result<Claim<FreshWithoutTx<DB>>, Error> {
+        self.node().claim_without_tx(attempt).await
+    }
+
+    async fn begin_unprotected(
+        &self,
+        policy: Policy,
+        deadline: Instant,
+    ) -> Result<Fresh<DB>, Error> {
+        self.node().begin_unprotected(policy, deadline).await
+    }
+
+    async fn begin_passthrough(&self, policy: Policy) -> Result<ObservedAttempt<DB>, Error> {
+        ObservedAttempt::begin_passthrough(self.node(), policy).await
+    }
+
+    async fn observe(&self, attempt: Attempt) -> Result<ObservedAttempt<DB>, Error> {
+        ObservedAttempt::begin(self.node(), attempt).await
+    }
+
+    async fn observe_without_tx(&self, attempt: Attempt) -> ObservedWithoutTx<DB> {
+        ObservedWithoutTx::begin(self.node(), attempt).await
+    }
+
+    fn admit(&self) -> Result<Admission, Error> {
         self.node().admissions.admit()
     }
 
-    /// Begins to count the bytes of a body that is going to be read.
-    pub fn buffer(&self) -> Buffered {
+    fn buffer(&self) -> Buffered {
         Buffered::new(&self.node().buffered)
     }
 
-    /// Wraps the future of an attempt's task as the application's hook asks for it.
-    pub fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+    fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
         match &self.settings().wrap {
             Some(wrap) => wrap(attempt),
             None => attempt,

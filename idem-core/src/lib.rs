@@ -43,6 +43,7 @@ pub use attempt::{Attempt, Claim, Completed};
 pub use buffered::Buffered;
 pub use builder::{IdempotencyBuilder, Settings};
 pub use challenge::{Challenge, InvalidChallenge};
+pub use engine::Engine;
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
 pub use idempotency::Idempotency;
 pub use inbox::{

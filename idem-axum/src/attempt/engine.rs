@@ -2,8 +2,8 @@
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Error, Forecast, Fresh,
-    Idempotency, ObservedAttempt, Policy, Rollout, Settings,
+    Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Engine, Error, Forecast,
+    Fresh, Idempotency, ObservedAttempt, Policy, Rollout, Settings,
 };
 use tokio::time::Instant;
 
@@ -101,15 +101,15 @@ impl<DB: Backend> AttemptEngine for Idempotency<DB> {
     }
 
     fn buffer(&self) -> Buffered {
-        self.buffer()
+        Engine::buffer(self)
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
-        self.wrap(attempt)
+        Engine::wrap(self, attempt)
     }
 
     fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<Fresh<DB>>>, Error>> {
-        Box::pin(async move { Ok(self.claim(attempt).await?.map(Box::new)) })
+        Box::pin(async move { Ok(Engine::claim(self, attempt).await?.map(Box::new)) })
     }
 
     fn begin_unprotected(
@@ -117,18 +117,22 @@ impl<DB: Backend> AttemptEngine for Idempotency<DB> {
         policy: Policy,
         deadline: Instant,
     ) -> BoxFuture<'_, Result<Box<Fresh<DB>>, Error>> {
-        Box::pin(async move { self.begin_unprotected(policy, deadline).await.map(Box::new) })
+        Box::pin(async move {
+            Engine::begin_unprotected(self, policy, deadline)
+                .await
+                .map(Box::new)
+        })
     }
 
     fn begin_plain(
         &self,
         policy: Policy,
     ) -> BoxFuture<'_, Result<Box<ObservedAttempt<DB>>, Error>> {
-        Box::pin(async move { self.begin_plain(policy).await.map(Box::new) })
+        Box::pin(async move { Engine::begin_passthrough(self, policy).await.map(Box::new) })
     }
 
     fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<ObservedAttempt<DB>>, Error>> {
-        Box::pin(async move { self.watch(attempt).await.map(Box::new) })
+        Box::pin(async move { Engine::observe(self, attempt).await.map(Box::new) })
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Admission, Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Error, Forecast,
-    FreshWithoutTx, Idempotency, ObservedWithoutTx, Policy, Rollout, Settings,
+    Admission, Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Engine, Error,
+    Forecast, FreshWithoutTx, Idempotency, ObservedWithoutTx, Policy, Rollout, Settings,
 };
 use tokio::time::Instant;
 
@@ -48,7 +48,7 @@ impl<DB: Backend> ErasedEngine for Idempotency<DB> {
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
-        self.wrap(attempt)
+        Engine::wrap(self, attempt)
     }
 
     fn claim(
@@ -56,13 +56,13 @@ impl<DB: Backend> ErasedEngine for Idempotency<DB> {
         attempt: Attempt,
     ) -> BoxFuture<'_, Result<Claim<Box<dyn FinishAttempt>>, Error>> {
         Box::pin(async move {
-            let claim = self.claim_without_tx(attempt).await?;
+            let claim = Engine::claim_without_tx(self, attempt).await?;
             Ok(claim.map(|fresh| Box::new(fresh) as Box<dyn FinishAttempt>))
         })
     }
 
     fn admit(&self) -> Result<Admission, Error> {
-        self.admit()
+        Engine::admit(self)
     }
 
     fn rollout(&self) -> &Rollout {
@@ -70,12 +70,12 @@ impl<DB: Backend> ErasedEngine for Idempotency<DB> {
     }
 
     fn buffer(&self) -> Buffered {
-        self.buffer()
+        Engine::buffer(self)
     }
 
     fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>> {
         Box::pin(async move {
-            Box::new(self.watch_without_tx(attempt).await) as Box<dyn FinishObserved>
+            Box::new(Engine::observe_without_tx(self, attempt).await) as Box<dyn FinishObserved>
         })
     }
 }

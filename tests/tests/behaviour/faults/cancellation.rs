@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use idem_axum::core::{
-    Attempt, Backend, Claim, Completed, Completion, Effects, Fingerprint, FingerprintBy,
+    Attempt, Backend, Claim, Completed, Completion, Effects, Engine, Fingerprint, FingerprintBy,
     FingerprintInput, Fresh, Operation, Policy, RecordName, Scope, WhileRunning,
 };
 use idem_axum::{Idempotency, core::FreshWithoutTx};
@@ -109,7 +109,7 @@ async fn what_became_of_an_attempt_is_told_by_its_own_record() {
         let mut told = "Running".to_owned();
         // While the lock is on its way back nobody knows.
         while told == "Running" {
-            let outcome = Db::outcome(&mut conn, &name, id).await.unwrap();
+            let outcome = Db::commit_outcome(&mut conn, &name, id).await.unwrap();
             told = format!("{outcome:?}");
         }
         assert_eq!(told, became);

@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use futures_util::{StreamExt, stream};
+use idem_axum::core::Engine;
 use idem_axum::{Idempotency, IdempotencyBuilder, RolloutMode, Tx, idempotent};
 use idem_tests::http::{self, Attempt, serve};
 use tokio::task::yield_now;

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Json, Router};
-use idem_axum::core::{Attempt, Claim, Inbox, Message, RecordFilter, WhileRunning};
+use idem_axum::core::{Attempt, Claim, Engine, Inbox, Message, RecordFilter, WhileRunning};
 use idem_axum::{Idempotency, Scope, Tx, idempotent};
 use sqlx::{Executor, Pool};
 
@@ -185,7 +185,7 @@ async fn writes_that_were_left_open_are_undone() {
                     assert_eq!(all.unwrap().len(), 1);
                 }
                 "roll out" => assert!(!idem.read_rollout().await.unwrap()),
-                _ => drop(idem.watch_without_tx(attempt("k")).await),
+                _ => drop(idem.observe_without_tx(attempt("k")).await),
             }
             nodes.leave("commit").await;
             assert_eq!(nodes.db.payments().await, paid, "{begin}: {then}");

@@ -1,6 +1,8 @@
 //! Idem's own statements on sessions that were left with a snapshot.
 
-use idem_axum::core::{Completion, ConsumerPolicy, Forecast, Inbox, Invalidated, RecordFilter};
+use idem_axum::core::{
+    Completion, ConsumerPolicy, Engine, Forecast, Inbox, Invalidated, RecordFilter,
+};
 use idem_axum::{Idempotency, Scope};
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::Executor;
@@ -18,11 +20,11 @@ async fn what_is_watched_is_told_from_what_has_been_committed() {
         let idem = Idempotency::new(nodes.pool.clone());
         let other = Idempotency::new(nodes.db.pool_of(1).await);
         nodes.leave(left).await;
-        let watched = other.watch_without_tx(attempt("k")).await;
+        let watched = other.observe_without_tx(attempt("k")).await;
         let answer = Completion::new(201, Vec::new(), Vec::new());
         assert!(watched.end(Some(answer)).await);
 
-        let watched = idem.watch_without_tx(attempt("k")).await;
+        let watched = idem.observe_without_tx(attempt("k")).await;
         let forecast = watched.forecast().clone();
         assert!(matches!(forecast, Forecast::Replay(_)), "{forecast:?}");
         drop(watched);
@@ -31,7 +33,7 @@ async fn what_is_watched_is_told_from_what_has_been_committed() {
         ));
         assert!(nodes.sees_all().await, "{left}");
 
-        let watched = idem.watch(attempt("k")).await.unwrap();
+        let watched = idem.observe(attempt("k")).await.unwrap();
         let forecast = watched.forecast().cloned();
         assert!(
             matches!(forecast, Some(Forecast::Replay(_))),
