@@ -1,36 +1,47 @@
-//! Which records an operator asks for.
+//! The filter by which operators select records.
 
 use super::key::IdempotencyKey;
 use super::scope::Scope;
 
-/// Which records are asked for; all, unless it is narrowed.
+/// Selects records by scope, operation and key. The default selects all records.
+///
+/// # Examples
+///
+/// ```
+/// # use idem_core::{RecordFilter, Scope};
+/// let payments = RecordFilter::default()
+///     .scope(Scope::new("acme")?)
+///     .operation("POST /payments");
+/// assert_eq!(payments.key, None);
+/// # Ok::<(), idem_core::InvalidScope>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RecordFilter {
-    /// Those of one scope alone.
+    /// The scope of the records, if only one is asked for.
     pub scope: Option<Scope>,
-    /// Those of one operation alone, as `POST /payments` or `inbox:billing`.
+    /// The operation of the records, such as `POST /payments` or `inbox:billing`.
     pub operation: Option<String>,
-    /// Those with this key alone.
+    /// The key of the records.
     pub key: Option<IdempotencyKey>,
 }
 
 impl RecordFilter {
-    /// Those of one scope alone.
+    /// Selects the records of this scope alone.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
         self
     }
 
-    /// Those of one operation alone.
+    /// Selects the records of this operation alone.
     #[must_use]
     pub fn operation(mut self, operation: impl Into<String>) -> Self {
         self.operation = Some(operation.into());
         self
     }
 
-    /// Those with this key alone.
+    /// Selects the records with this key alone.
     #[must_use]
     pub fn key(mut self, key: IdempotencyKey) -> Self {
         self.key = Some(key);

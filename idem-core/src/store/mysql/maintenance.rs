@@ -29,7 +29,8 @@ impl MaintenanceStore for MySql {
     fn sweep_records(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
         Box::pin(async move {
             let sweep = format!(
-                "/*M!100000 set statement sql_safe_updates = 0 for */ delete r from (select scope, operation, `key` from idem_record \
+                "/*M!100000 set statement sql_safe_updates = 0 for */ delete r from \
+                   (select scope, operation, `key` from idem_record \
                    where expires_at <= utc_timestamp(6) order by expires_at limit {limit} \
                    for update skip locked) as expired \
                  straight_join idem_record as r on r.scope = expired.scope \

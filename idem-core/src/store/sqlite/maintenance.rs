@@ -53,7 +53,8 @@ impl MaintenanceStore for Sqlite {
         Box::pin(async move {
             let absent: Vec<String> = sqlx::query_scalar(
                 "select 'the table ' || value || ' is missing: run idem.migrate()' \
-                 from json_each('[\"idem_record\", \"idem_dead_letter\", \"idem_rollout\"]') where value not in \
+                 from json_each('[\"idem_record\", \"idem_dead_letter\", \"idem_rollout\"]') \
+                 where value not in \
                    (select name from sqlite_schema where type = 'table')",
             )
             .fetch_all(&mut *conn)
