@@ -20,8 +20,7 @@ use crate::model::record::RecordName;
 /// features.
 ///
 /// Sealed: the functions are not part of the public API.
-// The functions return boxed futures, so that no caller's future contains theirs: that keeps the time to
-// compile an application short.
+// Boxed futures keep the time to compile short: docs/ARCHITECTURE.md says why.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a database of Idem, or its feature is off",
     label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
