@@ -10,21 +10,23 @@ mod attempt;
 mod body;
 mod extract;
 mod response;
+mod settings;
 mod spec;
 
 pub use extract::scope_key::ScopeKey;
 pub use extract::state::HasIdempotency;
 pub use idem_core::{
-    Backend, Batch, BatchMessage, Challenge, CheckError, ConsumerPolicy, DeadLetter, Failure,
+    Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, Failure,
     FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder,
-    InvalidChallenge, InvalidReference, InvalidScope, Message, MessageOutcome, MigrateError,
-    Policy, ProcessError, Processed, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings,
-    Settlement, ShutdownTimedOut, Tx, WhileRunning,
+    InvalidReference, InvalidScope, Message, MessageOutcome, MigrateError, Policy, ProcessError,
+    Processed, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement,
+    ShutdownTimedOut, Tx, WhileRunning,
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
 pub use response::headers::REPLAYED;
 pub use response::rejection::Rejection;
+pub use settings::{Challenge, HttpOptions, HttpSettings, InvalidChallenge};
 
 /// The engine, for what has no name here.
 pub use idem_core as core;

@@ -6,6 +6,7 @@ pub use crate::attempt::engine::{AttemptEngine, FinishAttempt, FinishObserved};
 pub use crate::attempt::supervise::{HandlerAbort, supervise};
 pub use crate::attempt::without_tx::EngineWithoutTx;
 pub use crate::attempt::{ActiveAttempt, PendingAttempt};
+pub use crate::body::budget::BodyReservation;
 pub use crate::extract::IdempotentRequest;
 pub use crate::extract::last::{LastExtractor, ViaBody, ViaParts};
 pub use crate::extract::prepare::PreparedRequest;

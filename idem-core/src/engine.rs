@@ -2,6 +2,8 @@
 //!
 //! An application has no use for them: it annotates handlers, or uses the [`Inbox`](crate::Inbox).
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -11,7 +13,7 @@ use crate::node::admission::Admission;
 use crate::observe::ObservedAttempt;
 use crate::observe::without_tx::ObservedWithoutTx;
 use crate::store::Backend;
-use crate::{Attempt, Buffered, Claim, Error, Idempotency, Policy};
+use crate::{Attempt, Claim, Error, Extension, Idempotency, Policy};
 
 /// What a front end does with a handle, from the claim of an attempt to its end.
 #[doc(hidden)]
@@ -114,8 +116,8 @@ pub trait Engine {
     /// [`Error::Overloaded`] and [`Error::ShuttingDown`]; nothing ran.
     fn admit(&self) -> Result<Admission, Error>;
 
-    /// Begins to count the bytes of a body that is going to be read.
-    fn buffer(&self) -> Buffered;
+    /// What the front end keeps with the handle.
+    fn extension<T: Extension + Default>(&self) -> Arc<T>;
 
     /// Wraps the future of an attempt's task as the application's hook asks for it.
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
@@ -156,8 +158,8 @@ impl<DB: Backend> Engine for Idempotency<DB> {
         self.node().admissions.admit()
     }
 
-    fn buffer(&self) -> Buffered {
-        Buffered::new(&self.node().buffered)
+    fn extension<T: Extension + Default>(&self) -> Arc<T> {
+        self.node().extension.get()
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {

@@ -8,6 +8,7 @@ use sqlx::Pool;
 use tokio::time::timeout;
 
 use crate::builder::{IdempotencyBuilder, Settings};
+use crate::extension::ExtensionSlot;
 use crate::node::Node;
 use crate::store::Backend;
 use crate::{CheckError, MigrateError, Rollout, ShutdownTimedOut, metrics};
@@ -39,8 +40,12 @@ impl<DB: Backend> Idempotency<DB> {
         IdempotencyBuilder::new(pool)
     }
 
-    pub(crate) fn with_settings(pool: Pool<DB>, settings: Settings) -> Self {
-        Self(Arc::new(Node::new(pool, settings)))
+    pub(crate) fn with_settings(
+        pool: Pool<DB>,
+        settings: Settings,
+        extension: ExtensionSlot,
+    ) -> Self {
+        Self(Arc::new(Node::new(pool, settings, extension)))
     }
 
     /// What this process knows and holds for the handle.
@@ -105,12 +110,6 @@ impl<DB: Backend> Idempotency<DB> {
         self.0.admissions.running()
     }
 
-    /// How many bytes of bodies are being read on this node, as
-    /// [`max_buffered_bytes`](IdempotencyBuilder::max_buffered_bytes) counts them.
-    pub fn buffered(&self) -> usize {
-        self.settings().max_buffered_bytes - self.0.buffered.available_permits()
-    }
-
     /// Sets the gauges of what runs and waits on this node, and of its last sweep. Call it before each
     /// scrape.
     #[expect(clippy::cast_precision_loss, reason = "so many attempts no node has")]
@@ -118,10 +117,10 @@ impl<DB: Backend> Idempotency<DB> {
         let (waiting, oldest) = self.0.in_flight.load();
         metrics::set(&metrics::RUNNING, self.running() as f64);
         metrics::set(&metrics::WAITING, waiting as f64);
-        metrics::set(&metrics::BUFFERED, self.buffered() as f64);
         metrics::set(&metrics::OLDEST, oldest.as_secs_f64());
         let since_sweep = self.0.swept_at().elapsed();
         metrics::set(&metrics::LAST_SWEEP, since_sweep.as_secs_f64());
+        self.0.extension.update_gauges();
     }
 
     /// The pool that records and handlers' writes share.
@@ -150,6 +149,7 @@ impl<DB: Backend> fmt::Debug for Idempotency<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Idempotency")
             .field("settings", &self.0.settings)
+            .field("extension", &self.0.extension)
             .field("running", &self.running())
             .finish_non_exhaustive()
     }

@@ -14,12 +14,11 @@
 
 mod admin;
 mod attempt;
-mod buffered;
 mod builder;
-mod challenge;
 mod drop_guard;
 mod engine;
 mod error;
+mod extension;
 mod idempotency;
 mod inbox;
 pub mod metrics;
@@ -40,11 +39,11 @@ pub use attempt::session::Effects;
 pub use attempt::tx::Tx;
 pub use attempt::without_tx::FreshWithoutTx;
 pub use attempt::{Attempt, Claim, Completed};
-pub use buffered::Buffered;
 pub use builder::{IdempotencyBuilder, Settings};
-pub use challenge::{Challenge, InvalidChallenge};
 pub use engine::Engine;
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
+#[doc(hidden)]
+pub use extension::Extension;
 pub use idempotency::Idempotency;
 pub use inbox::{
     Batch, BatchMessage, ConsumerPolicy, DeadLetter, Failure, Inbox, InboxBuilder, Message,

@@ -147,6 +147,13 @@ pub fn answers_differ(operation: &str) {
     count(&DIFFERING, &[operation], 1);
 }
 
+/// So many bytes of request bodies are being read.
+#[doc(hidden)]
+#[expect(clippy::cast_precision_loss, reason = "so many bytes no node has")]
+pub fn buffered(bytes: usize) {
+    set(&BUFFERED, bytes as f64);
+}
+
 /// An answer has been stored.
 pub(crate) fn stored(name: &RecordName, completion: &Completion) {
     let bytes = completion.headers.len() + completion.body.len();

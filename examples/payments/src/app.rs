@@ -9,7 +9,7 @@ use axum::Router;
 use axum::middleware::map_response;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand};
-use idem_axum::{HasIdempotency, Idempotency, RolloutPlan};
+use idem_axum::{HasIdempotency, HttpOptions, Idempotency, RolloutPlan};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 

@@ -1,18 +1,20 @@
 //! How an attempt is answered, logged and counted.
 
+use std::sync::Arc;
+
 use axum::response::Response;
-use idem_core::{Completion, Error, Operation, RolloutMode, Settings, metrics};
+use idem_core::{Completion, Error, Operation, RolloutMode, metrics};
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::Rejection;
 use crate::response::capture;
 use crate::spec::Spec;
+use crate::{HttpSettings, Rejection};
 
 /// What the end of an attempt depends on, and what logs and metrics say of it.
 pub(crate) struct AttemptContext {
     pub(crate) spec: &'static Spec,
-    pub(crate) settings: Settings,
+    pub(crate) http: Arc<HttpSettings>,
     pub(crate) mode: RolloutMode,
     /// `None` if it is not known, which only modes that do not enforce allow.
     pub(crate) operation: Option<Operation>,
@@ -53,7 +55,7 @@ impl AttemptContext {
             Span::current().record("problem", rejection.name());
         }
         self.note(rejection.outcome());
-        rejection.into_response(&self.settings)
+        rejection.into_response(&self.http)
     }
 
     /// Logs and counts the outcome of the attempt, unless the mode is `off`.

@@ -1,5 +1,7 @@
 //! An attempt in the mode `enforce`: its record, its answer and its writes are one transaction.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use idem_core::{Attempt, Claim, Completed, Completion, Effects, Error, Policy, metrics};
 use tokio::time::{Instant, timeout_at};
@@ -79,9 +81,9 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
     }
 
     async fn store(self, response: Response, effects: Effects) -> Result<Response, Rejection> {
-        let AttemptContext { spec, settings, .. } = self.context;
-        let max = spec.max_response.unwrap_or(settings.max_response);
-        let captured = capture::capture(response, max, settings);
+        let AttemptContext { spec, http, .. } = self.context;
+        let max = spec.max_response.unwrap_or(http.max_response);
+        let captured = capture::capture(response, max, &http.unstored_headers);
         match timeout_at(self.context.deadline, captured).await {
             Ok(Some((completion, response))) => {
                 self.complete(completion, effects, |context| context.answer(response))
@@ -107,7 +109,7 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
     /// What the handler did cannot be undone, so that a retry must not do it again.
     async fn complete_without_answer(self) -> Result<Response, Rejection> {
         let rejection = Rejection::ResponseLost;
-        let completion = rejection.into_completion(&self.context.settings);
+        let completion = rejection.into_completion(&self.context.http);
         self.complete(completion, Effects::Keep, |context| {
             context.refuse(rejection)
         })
@@ -152,7 +154,7 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
             true => Rejection::TransactionBroken,
             false => Rejection::ResponseLost,
         };
-        let settings = self.context.settings.clone();
-        Box::new(move || rejection.into_completion(&settings))
+        let http = Arc::clone(&self.context.http);
+        Box::new(move || rejection.into_completion(&http))
     }
 }

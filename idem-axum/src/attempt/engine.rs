@@ -1,11 +1,15 @@
 //! The engine of a handler that takes a `Tx`, and what every handler's engine can do.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Engine, Error, Forecast,
-    Fresh, Idempotency, ObservedAttempt, Policy, Rollout, Settings,
+    Attempt, Backend, Claim, Completed, Completion, Effects, Engine, Error, Forecast, Fresh,
+    Idempotency, ObservedAttempt, Policy, Rollout,
 };
 use tokio::time::Instant;
+
+use crate::HttpSettings;
 
 /// Makes the completion of an attempt whose own answer cannot be stored: the handler ended the
 /// transaction itself, or did its work without one.
@@ -19,14 +23,14 @@ pub trait AttemptEngine: Clone + Send + Sync + 'static {
     /// An attempt in a mode that does not enforce; its handler always runs.
     type Observed: FinishObserved + ?Sized;
 
-    /// The handle's settings.
-    fn settings(&self) -> &Settings;
+    /// The policy of operations that do not name their own.
+    fn policy(&self) -> Policy;
+
+    /// The handle's settings that are about HTTP.
+    fn http(&self) -> Arc<HttpSettings>;
 
     /// The rollout mode of each operation.
     fn rollout(&self) -> &Rollout;
-
-    /// Begins to count the bytes of one body.
-    fn buffer(&self) -> Buffered;
 
     /// The application's hook around an attempt's future.
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
@@ -92,16 +96,16 @@ impl<DB: Backend> AttemptEngine for Idempotency<DB> {
     type Claimed = Fresh<DB>;
     type Observed = ObservedAttempt<DB>;
 
-    fn settings(&self) -> &Settings {
-        self.settings()
+    fn policy(&self) -> Policy {
+        self.settings().policy
+    }
+
+    fn http(&self) -> Arc<HttpSettings> {
+        HttpSettings::of(self)
     }
 
     fn rollout(&self) -> &Rollout {
         self.rollout()
-    }
-
-    fn buffer(&self) -> Buffered {
-        Engine::buffer(self)
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {

@@ -15,33 +15,36 @@ pub(crate) mod supervise;
 pub(crate) mod without_tx;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
-use idem_core::{Attempt, Backend, Buffered, Idempotency, Operation, Policy, RolloutMode, Tx};
+use idem_core::{Attempt, Backend, Idempotency, Operation, Policy, RolloutMode, Tx};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use crate::Rejection;
 use crate::attempt::context::AttemptContext;
 use crate::attempt::engine::AttemptEngine;
 use crate::attempt::observe::AbandonOnDrop;
 use crate::attempt::supervise::HandlerAbort;
+use crate::body::budget::BodyReservation;
 use crate::response::output::HandlerResponse;
 use crate::spec::Spec;
+use crate::{HttpSettings, Rejection};
 
 /// An attempt whose extractors have all agreed; the database has not been touched.
 pub struct PendingAttempt<E> {
     pub(crate) engine: E,
+    pub(crate) http: Arc<HttpSettings>,
     pub(crate) spec: &'static Spec,
     pub(crate) mode: RolloutMode,
     pub(crate) policy: Policy,
     /// When the whole request was there.
     pub(crate) arrived: Instant,
     /// The bytes of its body, counted until the attempt itself is.
-    pub(crate) buffered: Buffered,
+    pub(crate) buffered: BodyReservation,
     pub(crate) deadline: Instant,
     /// `None` if it is not known, which only modes that do not enforce allow.
     pub(crate) operation: Option<Operation>,
@@ -71,7 +74,7 @@ impl<E: AttemptEngine> PendingAttempt<E> {
                 return work(self).instrument(span).await;
             }
         }
-        let engine = self.engine.clone();
+        let (engine, http) = (self.engine.clone(), Arc::clone(&self.http));
         let span = self.span();
         let (answer, answered) = oneshot::channel();
         let work = work(self);
@@ -84,7 +87,7 @@ impl<E: AttemptEngine> PendingAttempt<E> {
             Ok(answer) => answer,
             // The task ended without an answer: a panic outside of the handler's own future, and nobody
             // knows how far it came.
-            Err(_) => Rejection::HandlerPanickedWithoutTx.into_response(engine.settings()),
+            Err(_) => Rejection::HandlerPanickedWithoutTx.into_response(&http),
         }
     }
 
@@ -131,7 +134,7 @@ impl<E: AttemptEngine> PendingAttempt<E> {
     fn context(&self) -> AttemptContext {
         AttemptContext {
             spec: self.spec,
-            settings: self.engine.settings().clone(),
+            http: Arc::clone(&self.http),
             mode: self.mode,
             operation: self.operation.clone(),
             arrived: self.arrived,

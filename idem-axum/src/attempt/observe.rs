@@ -79,8 +79,8 @@ pub(crate) async fn finish<F: FinishObserved + ?Sized + 'static>(
     let (captured, response) = match (&forecast, verdict) {
         (Some(_), Verdict::Store(_)) => {
             let max = context.spec.max_response;
-            let max = max.unwrap_or(context.settings.max_response);
-            capture::peek_at(response, max, &context.settings).await
+            let max = max.unwrap_or(context.http.max_response);
+            capture::peek_at(response, max, &context.http.unstored_headers).await
         }
         _ => (None, response),
     };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Admission, Attempt, Backend, Buffered, Claim, Completed, Completion, Effects, Engine, Error,
-    Forecast, FreshWithoutTx, Idempotency, ObservedWithoutTx, Policy, Rollout, Settings,
+    Admission, Attempt, Backend, Claim, Completed, Completion, Effects, Engine, Error, Forecast,
+    FreshWithoutTx, Idempotency, ObservedWithoutTx, Policy, Rollout,
 };
 use tokio::time::Instant;
 
+use crate::HttpSettings;
 use crate::attempt::engine::{AttemptEngine, FinishAttempt, FinishObserved, TerminalCompletion};
 
 /// The engine of handlers without a `Tx`, which do not name the database.
@@ -30,7 +31,8 @@ impl fmt::Debug for EngineWithoutTx {
 
 /// [`Idempotency`] without its database's type.
 trait ErasedEngine: Send + Sync {
-    fn settings(&self) -> &Settings;
+    fn policy(&self) -> Policy;
+    fn http(&self) -> Arc<HttpSettings>;
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
     fn claim(
         &self,
@@ -38,13 +40,16 @@ trait ErasedEngine: Send + Sync {
     ) -> BoxFuture<'_, Result<Claim<Box<dyn FinishAttempt>>, Error>>;
     fn admit(&self) -> Result<Admission, Error>;
     fn rollout(&self) -> &Rollout;
-    fn buffer(&self) -> Buffered;
     fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>>;
 }
 
 impl<DB: Backend> ErasedEngine for Idempotency<DB> {
-    fn settings(&self) -> &Settings {
-        self.settings()
+    fn policy(&self) -> Policy {
+        self.settings().policy
+    }
+
+    fn http(&self) -> Arc<HttpSettings> {
+        HttpSettings::of(self)
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
@@ -69,10 +74,6 @@ impl<DB: Backend> ErasedEngine for Idempotency<DB> {
         self.rollout()
     }
 
-    fn buffer(&self) -> Buffered {
-        Engine::buffer(self)
-    }
-
     fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>> {
         Box::pin(async move {
             Box::new(Engine::observe_without_tx(self, attempt).await) as Box<dyn FinishObserved>
@@ -84,16 +85,16 @@ impl AttemptEngine for EngineWithoutTx {
     type Claimed = dyn FinishAttempt;
     type Observed = dyn FinishObserved;
 
-    fn settings(&self) -> &Settings {
-        self.0.settings()
+    fn policy(&self) -> Policy {
+        self.0.policy()
+    }
+
+    fn http(&self) -> Arc<HttpSettings> {
+        self.0.http()
     }
 
     fn rollout(&self) -> &Rollout {
         self.0.rollout()
-    }
-
-    fn buffer(&self) -> Buffered {
-        self.0.buffer()
     }
 
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {

@@ -1,4 +1,5 @@
 //! Bodies: how those of requests and responses are read.
 
+pub(crate) mod budget;
 pub(crate) mod peek;
 pub(crate) mod reader;

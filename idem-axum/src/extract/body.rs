@@ -10,32 +10,32 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use futures_util::stream;
 use http_body_util::StreamBody;
-use idem_core::{Buffered, Settings};
 use tokio::time::timeout;
 
-use crate::Rejection;
+use crate::body::budget::BodyReservation;
 use crate::body::peek::peek;
 use crate::body::reader::{BodyReader, ReadError};
+use crate::{HttpSettings, Rejection};
 
 /// Reads the body and puts the request together again for the last extractor.
 pub(crate) async fn buffer(
     parts: Parts,
     mut body: Body,
     max_body: Option<u64>,
-    settings: &Settings,
-    room: &mut Buffered,
+    http: &HttpSettings,
+    room: &mut BodyReservation,
 ) -> Result<(Request, Bytes), Rejection> {
     let (parts, limit) = limit(parts, max_body);
-    let limit = limit.min(u64::try_from(settings.max_buffered_bytes).unwrap_or(u64::MAX));
+    let limit = limit.min(u64::try_from(http.max_buffered_bytes()).unwrap_or(u64::MAX));
     if announced(&parts.headers, &body) > limit {
         return Err(Rejection::BodyTooLarge);
     }
-    if !body.is_end_stream() && !room.reach(Buffered::LEAST) {
+    if !body.is_end_stream() && !room.grow_to(BodyReservation::LEAST) {
         return Err(Rejection::Overloaded);
     }
     let mut reader = BodyReader::default();
-    let read = reader.read(&mut body, limit, |bytes| room.reach(bytes));
-    match timeout(settings.body_timeout, read).await {
+    let read = reader.read(&mut body, limit, |bytes| room.grow_to(bytes));
+    match timeout(http.body_timeout, read).await {
         Ok(Ok(())) => {}
         Ok(Err(ReadError::TooLong)) => return Err(Rejection::BodyTooLarge),
         Ok(Err(ReadError::NoRoom)) => return Err(Rejection::Overloaded),
@@ -55,14 +55,14 @@ pub(crate) async fn peek_at(
     parts: Parts,
     body: Body,
     max_body: Option<u64>,
-    room: &mut Buffered,
+    room: &mut BodyReservation,
 ) -> (Request, Option<Bytes>) {
     let (parts, limit) = limit(parts, max_body);
     let limit = limit.min(LONGEST_PEEK);
     if announced(&parts.headers, &body) > limit {
         return (Request::from_parts(parts, body), None);
     }
-    let peeked = peek(body, limit, PATIENCE, |bytes| room.reach(bytes)).await;
+    let peeked = peek(body, limit, PATIENCE, |bytes| room.grow_to(bytes)).await;
     (Request::from_parts(parts, peeked.body), peeked.bytes)
 }
 

@@ -6,12 +6,10 @@ use axum::RequestPartsExt;
 use axum::extract::{MatchedPath, OriginalUri, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
-use idem_core::{
-    Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation, Operation, Settings,
-};
+use idem_core::{Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation, Operation};
 
-use crate::Rejection;
 use crate::spec::Spec;
+use crate::{HttpSettings, Rejection};
 
 /// The head of a request, as the fingerprint and the operation need it.
 pub(crate) struct Head {
@@ -48,9 +46,9 @@ impl Head {
     pub(crate) fn key(
         &self,
         spec: &Spec,
-        settings: &Settings,
+        http: &HttpSettings,
     ) -> Result<Option<IdempotencyKey>, Rejection> {
-        match read_key(&self.headers, settings)? {
+        match read_key(&self.headers, http)? {
             None if spec.key_required => Err(Rejection::KeyMissing),
             key => Ok(key),
         }
@@ -144,9 +142,9 @@ impl fmt::Debug for Head {
     }
 }
 
-fn read_key(headers: &HeaderMap, settings: &Settings) -> Result<Option<IdempotencyKey>, Rejection> {
-    let Ok(field) = HeaderName::try_from(&*settings.key_header) else {
-        let name = &settings.key_header;
+fn read_key(headers: &HeaderMap, http: &HttpSettings) -> Result<Option<IdempotencyKey>, Rejection> {
+    let Ok(field) = HeaderName::try_from(&*http.key_header) else {
+        let name = &http.key_header;
         tracing::error!(
             name,
             "no header field can have this name: mend `key_header`"
@@ -160,7 +158,7 @@ fn read_key(headers: &HeaderMap, settings: &Settings) -> Result<Option<Idempoten
     if lines.next().is_some() {
         return Err(Rejection::KeyRepeated);
     }
-    let key = match settings.strict_keys {
+    let key = match http.strict_keys {
         true => IdempotencyKey::from_strict_field(line.as_bytes()),
         false => IdempotencyKey::from_field(line.as_bytes()),
     };
@@ -195,7 +193,7 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let head = Head::read(&parts);
         assert!(
-            head.key(&Spec::new("f"), &Settings::default())
+            head.key(&Spec::new("f"), &HttpSettings::default())
                 .unwrap()
                 .is_some()
         );

@@ -49,22 +49,26 @@ impl NameParts {
     }
 }
 
-/// The scope of a request and the mode that it puts the operation in.
+/// The scope of a request, and the mode that the scope puts its operation in.
 ///
-/// `Err` in the scope is the answer of an extractor that refuses, if it has one. Where all scopes are
-/// in the mode `off`, no extractor runs.
+/// Where all scopes are in the mode `off`, the scope's extractor does not run.
+///
+/// # Errors
+///
+/// The answer of the scope's extractor, in a mode that refuses requests.
 pub(crate) async fn scope_and_mode<S, ScopeOf: ScopeIn<S>>(
     rule: RolloutRule,
     parts: &mut Parts,
     state: &S,
-) -> (RolloutMode, Result<Scope, Option<Response>>) {
+) -> Result<(RolloutMode, Result<Scope, Rejection>), Response> {
+    let missing = Err(Rejection::ScopeMissing);
     if rule.most() == RolloutMode::Off {
-        return (RolloutMode::Off, Err(None));
+        return Ok((RolloutMode::Off, missing));
     }
     match ScopeOf::scope(parts, state).await {
-        Ok(Ok(scope)) => (rule.mode(&scope), Ok(scope)),
-        Ok(Err(_)) => (rule.least(), Err(None)),
-        Err(answer) => (rule.least(), Err(Some(answer))),
+        Ok(Ok(scope)) => Ok((rule.mode(&scope), Ok(scope))),
+        Err(answer) if rule.least() >= RolloutMode::Validate => Err(answer),
+        Ok(Err(_)) | Err(_) => Ok((rule.least(), missing)),
     }
 }
 

@@ -7,25 +7,26 @@
 //! The rollout mode decides which of these steps may refuse the request. In a mode that does not
 //! refuse, the attempt only remembers what stands in the way of a record.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Version, header};
 use axum::response::{IntoResponse, Response};
-use idem_core::{
-    Attempt, Buffered, IdempotencyKey, Operation, RolloutMode, RolloutRule, Scope, Settings,
-};
+use idem_core::{Attempt, IdempotencyKey, Operation, RolloutMode, RolloutRule, Scope};
 use tokio::time::Instant;
 
-use crate::Rejection;
 use crate::attempt::PendingAttempt;
 use crate::attempt::engine::AttemptEngine;
+use crate::body::budget::BodyReservation;
 use crate::extract::body::{buffer, peek_at};
 use crate::extract::head::Head;
 use crate::extract::last::LastExtractor;
 use crate::extract::name::{NameParts, count_refusal, scope_and_mode};
 use crate::extract::scope::ScopeIn;
 use crate::spec::Spec;
+use crate::{HttpSettings, Rejection};
 
 /// An attempt, and the handler's arguments.
 #[derive(Debug)]
@@ -56,14 +57,21 @@ where
     Extractors: FromRequestParts<S>,
     Last: LastExtractor<S, Via>,
 {
+    let http = engine.http();
+    let refuse = |why: Rejection| why.into_response(&http);
     let (mut head, body) = request.into_parts();
-    let named = NamedOperation::read(&mut head, engine, spec).await?;
+    let version = head.version;
+    let named = NamedOperation::read(&mut head, engine, spec, &http).await;
+    named.check_key().map_err(refuse)?;
     let parts = Extractors::from_request_parts(&mut head, &state).await;
     let parts = parts.map_err(IntoResponse::into_response)?;
     let early = Last::before_body(&mut head, &state).await?;
-    let (mode, scope) = scope_and_mode::<S, ScopeOf>(named.rule, &mut head, &state).await;
-    let mut scoped = named.in_scope(mode, scope)?;
-    let (request, read) = scoped.read_body(head, body).await?;
+    let (mode, scope) = scope_and_mode::<S, ScopeOf>(named.rule, &mut head, &state).await?;
+    let mut scoped = named.in_scope(mode, scope, &http).map_err(refuse)?;
+    let (request, read) = scoped
+        .read_body(head, body)
+        .await
+        .map_err(|why| unread(why, version, &http))?;
     // How fast a client sends is none of its handler's business.
     let arrived = Instant::now();
     let last = match early {
@@ -82,7 +90,6 @@ where
 struct NamedOperation<E> {
     engine: E,
     spec: &'static Spec,
-    version: Version,
     head: Head,
     operation: Result<Operation, Rejection>,
     key: Result<Option<IdempotencyKey>, Rejection>,
@@ -90,10 +97,9 @@ struct NamedOperation<E> {
 }
 
 impl<E: AttemptEngine> NamedOperation<E> {
-    /// Reads the head. A wrong key is refused here if every scope's mode refuses it.
-    async fn read(parts: &mut Parts, engine: E, spec: &'static Spec) -> Result<Self, Response> {
+    async fn read(parts: &mut Parts, engine: E, spec: &'static Spec, http: &HttpSettings) -> Self {
         let mut head = Head::read(parts);
-        let key = head.key(spec, engine.settings());
+        let key = head.key(spec, http);
         head.read_path(parts).await;
         let operation = head.operation(spec);
         let rule = engine
@@ -103,51 +109,49 @@ impl<E: AttemptEngine> NamedOperation<E> {
             RolloutMode::Off => key,
             _ => head.check_method().and(key),
         };
-        if let Err(why) = key
-            && rule.least() >= RolloutMode::Validate
-        {
-            count_refusal(&operation, spec, rule.least(), why);
-            return Err(why.into_response(engine.settings()));
-        }
-        Ok(Self {
+        Self {
             engine,
             spec,
-            version: parts.version,
             head,
             operation,
             key,
             rule,
-        })
+        }
     }
 
-    /// Adds the scope. A request without a complete name is refused here if the mode refuses it.
+    /// Refuses a wrong key if every scope's mode does.
+    fn check_key(&self) -> Result<(), Rejection> {
+        match self.key {
+            Err(why) if self.rule.least() >= RolloutMode::Validate => {
+                count_refusal(&self.operation, self.spec, self.rule.least(), why);
+                Err(why)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the scope. A request without a complete name is refused if the mode refuses it.
     fn in_scope(
         self,
         mode: RolloutMode,
-        scope: Result<Scope, Option<Response>>,
-    ) -> Result<ScopedRequest<E>, Response> {
-        let refuses = mode >= RolloutMode::Validate;
-        let scope = match scope {
-            Err(Some(answer)) if refuses => return Err(answer),
-            scope => scope.map_err(|_| Rejection::ScopeMissing),
-        };
+        scope: Result<Scope, Rejection>,
+        http: &Arc<HttpSettings>,
+    ) -> Result<ScopedRequest<E>, Rejection> {
         let name = NameParts {
             operation: self.operation,
             key: self.key,
             scope,
         };
-        if refuses {
-            name.check().map_err(|why| {
-                count_refusal(&name.operation, self.spec, mode, why);
-                why.into_response(self.engine.settings())
-            })?;
+        if mode >= RolloutMode::Validate {
+            name.check()
+                .inspect_err(|why| count_refusal(&name.operation, self.spec, mode, *why))?;
         }
         Ok(ScopedRequest {
-            buffered: self.engine.buffer(),
             engine: self.engine,
+            http: Arc::clone(http),
             spec: self.spec,
-            version: self.version,
             head: self.head,
+            buffered: http.reserve(),
             name,
             mode,
         })
@@ -157,12 +161,12 @@ impl<E: AttemptEngine> NamedOperation<E> {
 /// A request whose scope and mode are known.
 struct ScopedRequest<E> {
     engine: E,
+    http: Arc<HttpSettings>,
     spec: &'static Spec,
-    version: Version,
     head: Head,
     name: NameParts,
     mode: RolloutMode,
-    buffered: Buffered,
+    buffered: BodyReservation,
 }
 
 impl<E: AttemptEngine> ScopedRequest<E> {
@@ -171,27 +175,27 @@ impl<E: AttemptEngine> ScopedRequest<E> {
         &mut self,
         parts: Parts,
         body: Body,
-    ) -> Result<(Request, Option<Bytes>), Response> {
+    ) -> Result<(Request, Option<Bytes>), Rejection> {
         let mode = match self.mode {
             RolloutMode::Observe | RolloutMode::Validate if !self.name.is_complete() => {
                 RolloutMode::Off
             }
             mode => mode,
         };
-        let (settings, max_body) = (self.engine.settings(), self.spec.max_body);
-        let room = &mut self.buffered;
+        let (max_body, room) = (self.spec.max_body, &mut self.buffered);
         match mode {
             RolloutMode::Off => Ok((Request::from_parts(parts, body), None)),
             RolloutMode::Observe | RolloutMode::Validate => {
                 Ok(peek_at(parts, body, max_body, room).await)
             }
-            RolloutMode::Enforce => match buffer(parts, body, max_body, settings, room).await {
-                Ok((request, body)) => Ok((request, Some(body))),
-                Err(why) => {
-                    count_refusal(&self.name.operation, self.spec, mode, why);
-                    Err(unread(why, self.version, settings))
-                }
-            },
+            RolloutMode::Enforce => {
+                let (request, body) = buffer(parts, body, max_body, &self.http, room)
+                    .await
+                    .inspect_err(|why| {
+                        count_refusal(&self.name.operation, self.spec, mode, *why);
+                    })?;
+                Ok((request, Some(body)))
+            }
         }
     }
 
@@ -199,12 +203,13 @@ impl<E: AttemptEngine> ScopedRequest<E> {
     fn into_attempt(self, body: Option<Bytes>, arrived: Instant) -> PendingAttempt<E> {
         let Self {
             engine,
+            http,
             spec,
             mode,
             buffered,
             ..
         } = self;
-        let policy = spec.policy(engine.settings().policy);
+        let policy = spec.policy(engine.policy());
         let deadline = arrived + policy.timeout;
         let operation = self.name.operation.as_ref().ok().cloned();
         let name = match mode {
@@ -220,6 +225,7 @@ impl<E: AttemptEngine> ScopedRequest<E> {
         });
         PendingAttempt {
             engine,
+            http,
             spec,
             mode,
             policy,
@@ -234,9 +240,9 @@ impl<E: AttemptEngine> ScopedRequest<E> {
 }
 
 /// The answer to a request whose body was not read to its end.
-fn unread(why: Rejection, version: Version, settings: &Settings) -> Response {
+fn unread(why: Rejection, version: Version, http: &HttpSettings) -> Response {
     tracing::debug!(problem = why.name(), "the request body was not read");
-    let mut answer = why.into_response(settings);
+    let mut answer = why.into_response(http);
     if why == Rejection::BodyTimeout && version < Version::HTTP_2 {
         // The rest of the body is not waited for: RFC 9110, section 15.5.9.
         let close = HeaderValue::from_static("close");

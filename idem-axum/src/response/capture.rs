@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use idem_core::{Completion, Settings};
+use idem_core::Completion;
 
 use crate::body::peek::peek;
 use crate::body::reader::BodyReader;
@@ -18,14 +18,14 @@ use crate::response::headers::{REPLAYED, decode, encode};
 pub(crate) async fn capture(
     response: Response,
     max: usize,
-    settings: &Settings,
+    unstored: &[Box<str>],
 ) -> Option<(Completion, Response)> {
     let (mut parts, mut body) = response.into_parts();
     if has_no_body(parts.status) {
         body = Body::empty();
         parts.headers.remove(header::CONTENT_LENGTH);
     }
-    let headers = encode(&parts.headers, settings);
+    let headers = encode(&parts.headers, unstored);
     let mut reader = BodyReader::default();
     let read = reader.read(&mut body, left(max, &headers)?, |_| true).await;
     read.ok()?;
@@ -44,14 +44,14 @@ fn left(max: usize, headers: &[u8]) -> Option<u64> {
 pub(crate) async fn peek_at(
     response: Response,
     max: usize,
-    settings: &Settings,
+    unstored: &[Box<str>],
 ) -> (Option<Completion>, Response) {
     const PATIENCE: Duration = Duration::from_secs(1);
     let (parts, body) = response.into_parts();
     let has_no_body = has_no_body(parts.status);
     let headers = match has_no_body {
-        true => encode(&without_length(&parts.headers), settings),
-        false => encode(&parts.headers, settings),
+        true => encode(&without_length(&parts.headers), unstored),
+        false => encode(&parts.headers, unstored),
     };
     let Some(max) = left(max, &headers) else {
         return (None, Response::from_parts(parts, body));

@@ -1,11 +1,10 @@
 //! What one process knows and holds: its running attempts, and its connections.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::Pool;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -14,6 +13,7 @@ use self::connections::Connections;
 use self::in_flight::InFlight;
 use self::recent_requests::RecentRequests;
 use crate::builder::Settings;
+use crate::extension::ExtensionSlot;
 use crate::rollout::Rollout;
 use crate::store::Backend;
 
@@ -27,29 +27,29 @@ pub(crate) mod recent_requests;
 /// One process's part of a handle: all clones of it, and each of its attempts, share this.
 pub(crate) struct Node<DB: Backend> {
     pub(crate) settings: Settings,
+    pub(crate) extension: ExtensionSlot,
     pub(crate) connections: Connections<DB>,
     pub(crate) in_flight: InFlight,
     pub(crate) admissions: Admissions,
     pub(crate) rollout: Rollout,
     pub(crate) recent_requests: RecentRequests,
-    pub(crate) buffered: Arc<Semaphore>,
     observing_rests_until: Mutex<Option<Instant>>,
     /// When the last sweep ended, or else this node started.
     swept_at: Mutex<Instant>,
 }
 
 impl<DB: Backend> Node<DB> {
-    pub(crate) fn new(pool: Pool<DB>, settings: Settings) -> Self {
+    pub(crate) fn new(pool: Pool<DB>, settings: Settings, extension: ExtensionSlot) -> Self {
         Self {
             connections: Connections::new(pool, settings.acquire_timeout),
             in_flight: InFlight::new(settings.max_waiting),
             admissions: Admissions::new(settings.max_attempts),
             rollout: Rollout::new(settings.rollout.clone()),
             recent_requests: RecentRequests::default(),
-            buffered: Arc::new(Semaphore::new(settings.max_buffered_bytes)),
             observing_rests_until: Mutex::new(None),
             swept_at: Mutex::new(Instant::now()),
             settings,
+            extension,
         }
     }
 

@@ -8,7 +8,7 @@
     reason = "files of another crate, of which this uses two functions"
 )]
 
-use idem_core::{Completion, Settings};
+use idem_core::Completion;
 use libfuzzer_sys::fuzz_target;
 
 #[path = "."]
@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
     let Some(replayed) = replay(&stored(lines.to_vec())) else {
         return;
     };
-    let lines = encode(replayed.headers(), &Settings::default());
+    let lines = encode(replayed.headers(), &[]);
     let again = replay(&stored(lines)).expect("what was encoded is decoded");
     assert_eq!(again.headers()[REPLAYED], "true");
     for (name, _) in again.headers() {

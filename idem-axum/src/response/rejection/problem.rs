@@ -3,8 +3,9 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use idem_core::{Completion, Settings};
+use idem_core::Completion;
 
+use crate::HttpSettings;
 use crate::response::headers;
 use crate::response::rejection::kind::Rejection;
 use crate::response::rejection::texts::texts;
@@ -16,26 +17,26 @@ impl Rejection {
     }
 
     /// The answer.
-    pub fn into_response(self, settings: &Settings) -> Response {
-        let mut response = Response::new(Body::from(self.body(settings)));
+    pub fn into_response(self, http: &HttpSettings) -> Response {
+        let mut response = Response::new(Body::from(self.body(http)));
         *response.status_mut() = self.status();
-        *response.headers_mut() = self.headers(settings);
+        *response.headers_mut() = self.headers(http);
         response
     }
 
     /// The answer as it is stored, for a rejection that is terminal.
-    pub(crate) fn into_completion(self, settings: &Settings) -> Completion {
-        let lines = headers::encode(&self.headers(settings), settings);
-        Completion::new(self.status().as_u16(), lines, self.body(settings))
+    pub(crate) fn into_completion(self, http: &HttpSettings) -> Completion {
+        let lines = headers::encode(&self.headers(http), &http.unstored_headers);
+        Completion::new(self.status().as_u16(), lines, self.body(http))
     }
 
-    fn headers(self, settings: &Settings) -> HeaderMap {
+    fn headers(self, http: &HttpSettings) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         let link = format!(
             "<{}{}>; rel=\"describedby\"",
-            settings.problem_base,
+            http.problem_base,
             self.name()
         );
         // A base that is no header text is left out here and still stands in the body.
@@ -43,7 +44,7 @@ impl Rejection {
             headers.insert(header::LINK, link);
         }
         if self == Self::ScopeMissing
-            && let Some(challenge) = &settings.challenge
+            && let Some(challenge) = &http.challenge
             && let Ok(challenge) = HeaderValue::from_str(challenge.as_str())
         {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -56,14 +57,14 @@ impl Rejection {
         headers
     }
 
-    fn body(self, settings: &Settings) -> Vec<u8> {
+    fn body(self, http: &HttpSettings) -> Vec<u8> {
         let (name, title, detail) = texts(self);
         let detail = match self {
             Self::KeyInvalid(reason) => format!("{detail}: {reason}."),
             _ => detail.to_owned(),
         };
         let problem = serde_json::json!({
-            "type": format!("{}{name}", settings.problem_base),
+            "type": format!("{}{name}", http.problem_base),
             "title": title,
             "status": self.status().as_u16(),
             "detail": detail,

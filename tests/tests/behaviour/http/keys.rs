@@ -1,7 +1,7 @@
 //! Which key a request carries, and whose it is.
 
 use axum::Router;
-use idem_axum::Idempotency;
+use idem_axum::{HttpOptions, Idempotency};
 use idem_tests::http::{Attempt, request};
 use serde_json::{Value, json};
 

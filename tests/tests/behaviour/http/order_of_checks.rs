@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::post;
 use axum::{Json, Router};
-use idem_axum::{Idempotency, ScopeKey, Tx, idempotent};
+use idem_axum::{HttpOptions, Idempotency, ScopeKey, Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 
 use super::bodies::Broken;

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
-use idem_axum::{Idempotency, Tx, idempotent};
+use idem_axum::{HttpOptions, Idempotency, Tx, idempotent};
 use idem_tests::http::Answer;
 use serde_json::Value;
 

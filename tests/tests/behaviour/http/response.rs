@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use idem_axum::{Idempotency, Tx, idempotent};
+use idem_axum::{HttpOptions, Idempotency, Tx, idempotent};
 use idem_tests::http::serve;
 use tower::ServiceExt;
 

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::stream::pending;
 use hyper::body::Frame;
-use idem_axum::{Idempotency, Tx, idempotent};
+use idem_axum::{HttpOptions, Idempotency, Tx, idempotent};
 use idem_tests::http::Attempt;
 use tokio::time::timeout;
 

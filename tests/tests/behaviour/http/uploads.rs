@@ -9,8 +9,9 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use futures_util::{StreamExt, stream};
-use idem_axum::core::Engine;
-use idem_axum::{Idempotency, IdempotencyBuilder, RolloutMode, Tx, idempotent};
+use idem_axum::{
+    HttpOptions, HttpSettings, Idempotency, IdempotencyBuilder, RolloutMode, Tx, idempotent,
+};
 use idem_tests::http::{self, Attempt, serve};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -61,7 +62,7 @@ impl FromRequest<AppState> for Pondered {
 /// Says how many bytes are being read while it runs.
 #[idempotent(scope = "tenant")]
 async fn ponder(State(state): State<AppState>, _: Tenant, _: Pondered) -> String {
-    state.idem.buffered().to_string()
+    buffered(&state.idem).to_string()
 }
 
 async fn start(
@@ -81,15 +82,20 @@ fn bytes(length: usize) -> Vec<u8> {
     vec![b' '; length]
 }
 
+/// How many bytes of bodies are being read.
+fn buffered(idem: &Idempotency<Db>) -> usize {
+    HttpSettings::of(idem).buffered_bytes()
+}
+
 /// Returns when this many bytes of bodies are being read.
 async fn buffers(idem: &Idempotency<Db>, bytes: usize) {
     let reached = async {
-        while idem.buffered() != bytes {
+        while buffered(idem) != bytes {
             yield_now().await;
         }
     };
     let reached = timeout(Duration::from_secs(30), reached).await;
-    assert!(reached.is_ok(), "{} of {bytes}", idem.buffered());
+    assert!(reached.is_ok(), "{} of {bytes}", buffered(idem));
 }
 
 /// The answer to a request with this body, which must not take for ever.
@@ -118,7 +124,7 @@ async fn uploads_that_never_end_are_ended_and_leave_nothing() {
         assert!(answer.contains(":body-timeout\""), "{answer}");
         assert!(answer.contains("\"retryable\":true"), "{answer}");
     }
-    assert_eq!((idem.running(), idem.buffered()), (0, 0));
+    assert_eq!((idem.running(), buffered(&idem)), (0, 0));
     assert_eq!((db.payments().await, records(&idem).await), (0, 0));
     for number in [0, 99] {
         assert!(has_paid(&pay(number).send(&app).await));
@@ -136,7 +142,7 @@ async fn an_upload_that_goes_on_for_ever_a_little_at_a_time_is_ended_too() {
     let pay = payment("/upload").key("k");
     let answer = soon(&app, &pay, Body::from_stream(drip)).await;
     assert_eq!(problem(&answer), (408, "body-timeout".to_owned()));
-    assert_eq!((idem.running(), idem.buffered()), (0, 0));
+    assert_eq!((idem.running(), buffered(&idem)), (0, 0));
     assert_eq!((db.payments().await, records(&idem).await), (0, 0));
     assert!(has_paid(&pay.send(&app).await));
 }
@@ -184,7 +190,7 @@ async fn more_bodies_than_the_node_has_memory_for_are_told_to_come_again() {
     last.send(&bytes(1 << 19)).await.unwrap();
     let paid = last.answer().await.unwrap();
     assert!(paid.starts_with("HTTP/1.1 201 "), "{paid}");
-    assert_eq!(idem.buffered(), 0);
+    assert_eq!(buffered(&idem), 0);
     assert_eq!(db.payments().await, 3);
 }
 
@@ -197,7 +203,7 @@ async fn a_body_counts_until_its_attempt_begins() {
     let app = app.with_state(state);
     let sent = send(&app, payment("/ponder").key("k").body(bytes(5000)));
     gate.entered.notified().await;
-    assert_eq!((idem.buffered(), idem.running()), (5000, 0));
+    assert_eq!((buffered(&idem), idem.running()), (5000, 0));
     gate.open.notify_one();
     assert_eq!(sent.await.unwrap().body, "0");
 }
@@ -211,15 +217,16 @@ async fn a_body_that_the_node_has_never_memory_for_is_too_large() {
     let unannounced = stream::repeat_with(|| Ok::<_, Infallible>(bytes(1 << 10)));
     let refused = soon(&app, &large, Body::from_stream(unannounced)).await;
     assert_eq!(problem(&refused), (413, "body-too-large".to_owned()));
-    assert_eq!((db.payments().await, idem.buffered()), (0, 0));
+    assert_eq!((db.payments().await, buffered(&idem)), (0, 0));
     assert!(has_paid(&large.body(bytes(1 << 20)).send(&app).await));
 }
 
 #[tokio::test]
 async fn while_no_body_can_be_read_those_who_may_not_ask_are_told_so() {
     let (db, idem, app) = start(|engine| engine).await;
-    let mut all = idem.buffer();
-    assert!(all.reach(idem.settings().max_buffered_bytes));
+    let settings = HttpSettings::of(&idem);
+    let mut all = settings.reserve();
+    assert!(all.grow_to(settings.max_buffered_bytes()));
     for (attempt, status) in [
         (http::post("/upload").key("k"), 401),
         (payment("/upload"), 400),
@@ -254,8 +261,9 @@ async fn a_slow_body_and_one_too_many_refuse_only_what_is_enforced() {
         idem.rollout().set("*", mode);
         let slow = pay(&format!("slow-{mode}"));
         assert_eq!(soon(&app, &slow, halves()).await.body, "7", "{mode}");
-        let mut all = idem.buffer();
-        assert!(all.reach(idem.settings().max_buffered_bytes));
+        let settings = HttpSettings::of(&idem);
+        let mut all = settings.reserve();
+        assert!(all.grow_to(settings.max_buffered_bytes()));
         let none_left = pay(&format!("none-left-{mode}"));
         assert_eq!(soon(&app, &none_left, halves()).await.body, "7", "{mode}");
     }
@@ -264,8 +272,9 @@ async fn a_slow_body_and_one_too_many_refuse_only_what_is_enforced() {
     idem.rollout().set("*", RolloutMode::Enforce);
     let refused = soon(&app, &pay("slow"), halves()).await;
     assert_eq!(problem(&refused), (408, "body-timeout".to_owned()));
-    let mut all = idem.buffer();
-    assert!(all.reach(idem.settings().max_buffered_bytes));
+    let settings = HttpSettings::of(&idem);
+    let mut all = settings.reserve();
+    assert!(all.grow_to(settings.max_buffered_bytes()));
     let refused = soon(&app, &pay("none-left"), halves()).await;
     assert_eq!(problem(&refused), (503, "overloaded".to_owned()));
     assert_eq!((db.payments().await, records(&idem).await), (6, 2));

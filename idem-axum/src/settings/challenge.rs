@@ -10,11 +10,11 @@ use std::str::FromStr;
 /// # Examples
 ///
 /// ```
-/// use idem_core::Challenge;
+/// use idem_axum::Challenge;
 /// let challenge: Challenge = r#"Bearer realm="payments""#.parse()?;
 /// assert_eq!(challenge.as_str(), r#"Bearer realm="payments""#);
 /// assert!("\"Bearer\"".parse::<Challenge>().is_err());
-/// # Ok::<(), idem_core::InvalidChallenge>(())
+/// # Ok::<(), idem_axum::InvalidChallenge>(())
 /// ```
 ///
 /// [RFC 9110, section 11.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1

@@ -1,0 +1,132 @@
+//! The options of a handle that are about HTTP, on its builder.
+
+use std::time::Duration;
+
+use idem_core::{Backend, IdempotencyBuilder, Policy};
+
+use crate::body::budget::BodyBudget;
+use crate::settings::challenge::Challenge;
+use crate::settings::http::HttpSettings;
+
+/// The options of an [`IdempotencyBuilder`] that are about HTTP.
+///
+/// They hold for every handler of the handle. What differs by operation, such as `max_response`, is
+/// an option of [`#[idempotent]`](macro@crate::idempotent) too, and that one counts.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use idem_axum::{HttpOptions, Idempotency};
+///
+/// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) -> Result<(), idem_axum::InvalidChallenge> {
+/// let idem = Idempotency::builder(pool)
+///     .ttl(Duration::from_secs(48 * 3600))
+///     .problem_base("https://errors.example.com/idempotency/")
+///     .challenge("Bearer realm=\"payments\"".parse()?)
+///     .build();
+/// # Ok(())
+/// # }
+/// ```
+pub trait HttpOptions: Sealed + Sized {
+    /// The field in which the key travels. Default `Idempotency-Key`.
+    #[must_use]
+    fn key_header(self, name: &str) -> Self {
+        self.change(|http| http.key_header = name.to_ascii_lowercase().into())
+    }
+
+    /// Accepts only the quoted form of a key, as the draft has it.
+    #[must_use]
+    fn strict_keys(self) -> Self {
+        self.change(|http| http.strict_keys = true)
+    }
+
+    /// What the `type` of a problem begins with. Default `urn:idem:problem:`.
+    ///
+    /// Give the address of your documentation: `type` and the `Link` of a problem then lead there.
+    #[must_use]
+    fn problem_base(self, base: &str) -> Self {
+        self.change(|http| http.problem_base = base.into())
+    }
+
+    /// A header that is never stored, beside those that never are.
+    ///
+    /// Use it for a header that carries credentials and has no standard to say so, such as
+    /// `x-auth-token`.
+    #[must_use]
+    fn unstored_header(self, name: &str) -> Self {
+        self.change(|http| http.unstored_headers.push(name.to_ascii_lowercase().into()))
+    }
+
+    /// The `WWW-Authenticate` of 401 `scope-missing`. Default none.
+    ///
+    /// [RFC 9110, section 11.6.1] asks for one in every 401, and only the application knows how its
+    /// clients authenticate. A scope's own rejection is sent as it is.
+    ///
+    /// [RFC 9110, section 11.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
+    #[must_use]
+    fn challenge(self, challenge: Challenge) -> Self {
+        self.change(|http| http.challenge = Some(challenge))
+    }
+
+    /// The longest answer that is stored, headers and body together, in bytes. Default 1 MiB.
+    ///
+    /// A longer answer gets 500 `response-not-storable`, and its writes are rolled back. Trailers
+    /// count too, though they are not stored: the first answer has them, a replay does not.
+    #[must_use]
+    fn max_response(self, bytes: usize) -> Self {
+        self.change(|http| http.max_response = bytes)
+    }
+
+    /// How long reading a request's body may take in all; held within 10 milliseconds and one hour.
+    /// Default 30 seconds.
+    ///
+    /// A slower request gets 408 `body-timeout`, and its key stays free. One limit for the whole body
+    /// ends a client that stands still and one that sends a byte now and then. It begins once the
+    /// extractors that need no body have agreed, and ends when the body is there; the attempt's
+    /// [`timeout`](IdempotencyBuilder::timeout) begins then. A body of 2 MiB needs 70 KB/s to be there
+    /// within 30 seconds.
+    #[must_use]
+    fn body_timeout(self, timeout: Duration) -> Self {
+        self.change(|http| {
+            http.body_timeout = timeout.clamp(Policy::MIN_TIMEOUT, Policy::MAX_TIMEOUT);
+        })
+    }
+
+    /// How many bytes of request bodies this node may hold while they are read. Default 64 MiB.
+    ///
+    /// A request whose body finds no room gets 503 `overloaded`; one whose body is longer than all
+    /// of this gets 413, whatever its operation's `max_body` is.
+    ///
+    /// Bytes are counted as they arrive, since memory is what runs out: an upload that is announced
+    /// and does not come holds nothing back. Each body counts for at least 1 KiB, which bounds
+    /// their number too. A body is counted until its attempt begins or waits; from then on
+    /// [`max_attempts`](IdempotencyBuilder::max_attempts) and
+    /// [`max_waiting`](IdempotencyBuilder::max_waiting) bound it.
+    ///
+    /// The bytes are not divided among tenants. A client that is authenticated and sends as many as
+    /// there are keeps other bodies out, for [`body_timeout`](Self::body_timeout) at most and then
+    /// again. A proxy that buffers requests helps against that, or a limit per client. The modes that
+    /// do not enforce refuse nothing: such a body is passed on unread, and leaves no record.
+    #[must_use]
+    fn max_buffered_bytes(self, bytes: usize) -> Self {
+        self.change(|http| http.bodies = BodyBudget::new(bytes))
+    }
+}
+
+impl<DB: Backend> HttpOptions for IdempotencyBuilder<DB> {}
+
+/// Only the builder has these options.
+#[expect(unnameable_types, reason = "it seals the trait above")]
+pub trait Sealed {
+    /// Changes the settings that are built.
+    #[must_use]
+    fn change(self, change: impl FnOnce(&mut HttpSettings)) -> Self;
+}
+
+impl<DB: Backend> Sealed for IdempotencyBuilder<DB> {
+    fn change(self, change: impl FnOnce(&mut HttpSettings)) -> Self {
+        self.extend(change)
+    }
+}
