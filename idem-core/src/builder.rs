@@ -1,4 +1,4 @@
-//! The settings of a handle, and their defaults.
+//! Builds a handle.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,65 +9,45 @@ use sqlx::Pool;
 use tokio::sync::Semaphore;
 
 use crate::extension::ExtensionSlot;
+use crate::idempotency::Idempotency;
+use crate::settings::Settings;
 use crate::store::Backend;
-use crate::{Extension, Idempotency, Policy, RolloutPlan, WhileRunning};
+use crate::{Extension, Policy, RolloutPlan, WhileRunning};
 
-type Wrap = dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync;
-
-/// What a handle was built with; an operation's attribute overrides the policy.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Settings {
-    /// The terms of operations that do not name their own.
-    pub policy: Policy,
-    /// How many attempts may ask the database or run on this node. Default 4096.
-    pub max_attempts: usize,
-    /// How many duplicates may wait on this node. Default 1024.
-    pub max_waiting: usize,
-    /// How long an attempt waits for a connection. Default 5 seconds.
-    pub acquire_timeout: Duration,
-    /// How often a claim that collided is tried again. Default 3.
-    pub claim_retries: u32,
-    /// How much of its work the attribute does when the process starts. Default all of it.
-    pub rollout: RolloutPlan,
-    pub(crate) wrap: Option<Arc<Wrap>>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            policy: Policy::default(),
-            max_attempts: 4096,
-            max_waiting: 1024,
-            acquire_timeout: Duration::from_secs(5),
-            claim_retries: 3,
-            rollout: RolloutPlan::default(),
-            wrap: None,
-        }
+impl<DB: Backend> Idempotency<DB> {
+    /// Makes a handle with the default settings.
+    pub fn new(pool: Pool<DB>) -> Self {
+        Self::builder(pool).build()
     }
-}
 
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("policy", &self.policy)
-            .field("max_attempts", &self.max_attempts)
-            .field("max_waiting", &self.max_waiting)
-            .field("acquire_timeout", &self.acquire_timeout)
-            .field("claim_retries", &self.claim_retries)
-            .field("rollout", &self.rollout)
-            .finish_non_exhaustive()
+    /// Begins to build a handle with other settings.
+    pub fn builder(pool: Pool<DB>) -> IdempotencyBuilder<DB> {
+        IdempotencyBuilder {
+            pool,
+            settings: Settings::default(),
+            extension: ExtensionSlot::default(),
+        }
     }
 }
 
 /// Builds an [`Idempotency`].
 ///
+/// The options here hold for HTTP and for the inbox. `idem-axum` adds those about HTTP, such as the
+/// name of the key's header, in its trait `HttpOptions`. An operation's attribute overrides `ttl`,
+/// `timeout` and `while_running`.
+///
 /// # Examples
 ///
 /// ```no_run
+/// use std::time::Duration;
+///
+/// use idem_core::{Idempotency, WhileRunning};
+///
 /// # fn build(pool: sqlx::Pool<impl idem_core::Backend>) {
-/// let idem = idem_core::Idempotency::builder(pool)
-///     .ttl(std::time::Duration::from_secs(48 * 3600))
+/// let idem = Idempotency::builder(pool)
+///     .ttl(Duration::from_secs(48 * 3600))
+///     .timeout(Duration::from_secs(10))
+///     .while_running(WhileRunning::Wait(Duration::from_secs(5)))
 ///     .max_attempts(1024)
 ///     .build();
 /// # }
@@ -79,90 +59,112 @@ pub struct IdempotencyBuilder<DB: Backend> {
 }
 
 impl<DB: Backend> IdempotencyBuilder<DB> {
-    pub(crate) fn new(pool: Pool<DB>) -> Self {
-        Self {
-            pool,
-            settings: Settings::default(),
-            extension: ExtensionSlot::default(),
-        }
-    }
-
-    /// How long completions can be replayed; held within one second and ten years.
+    /// Sets how long a completion can be replayed: one second to ten years. Default 24 hours.
+    ///
+    /// A value outside is set to the nearest bound. The database's clock decides. After the ttl a
+    /// retry runs again, so choose it longer than any client retries.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.settings.policy.ttl = ttl.clamp(Policy::MIN_TTL, Policy::MAX_TTL);
         self
     }
 
-    /// How long an attempt may take, waiting included; held within 10 milliseconds and one hour.
+    /// Sets how long an attempt may take, waiting included: 10 milliseconds to one hour. Default 30
+    /// seconds.
     ///
-    /// It counts from when the whole request is there: a slow client does not use up its handler's
-    /// time.
+    /// A value outside is set to the nearest bound. The time starts when the whole request has
+    /// arrived, so a slow client does not use up its handler's time.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.policy.timeout = timeout.clamp(Policy::MIN_TIMEOUT, Policy::MAX_TIMEOUT);
         self
     }
 
-    /// What a duplicate of a running attempt gets.
+    /// Sets what a duplicate gets while the first attempt runs. Default [`WhileRunning::Reject`].
     #[must_use]
     pub fn while_running(mut self, while_running: WhileRunning) -> Self {
         self.settings.policy.while_running = while_running;
         self
     }
 
-    /// How many attempts may ask the database or run on this node; more are answered 503
-    /// `overloaded`.
+    /// Sets how many attempts may ask the database or run on this node. Default 4096.
     ///
-    /// A duplicate that [waits on this node](Self::max_waiting) is not counted; one of another
-    /// node's attempt is, since it asks the database.
+    /// Any further attempt fails with [`Error::Overloaded`](crate::Error::Overloaded), over HTTP 503
+    /// `overloaded`. A duplicate that [waits on this node](Self::max_waiting) does not count; a
+    /// duplicate of another node's attempt does, since it asks the database.
     #[must_use]
     pub fn max_attempts(mut self, attempts: usize) -> Self {
         self.settings.max_attempts = attempts.min(Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How many duplicates may wait on this node for an attempt with their key; more are answered
-    /// 503 `overloaded`.
+    /// Sets how many duplicates may wait on this node for an attempt with their key. Default 1024.
     ///
-    /// They hold their request and no connection. A duplicate that does not wait is not counted: one
-    /// of an attempt that runs is told so at once, whatever this says. One that waits and is the
-    /// next to run takes its turn for [`max_attempts`](Self::max_attempts), before those that come
-    /// later.
+    /// Any further duplicate fails with [`Error::Overloaded`](crate::Error::Overloaded). A waiting
+    /// duplicate holds its request in memory, and no connection. One that need not wait does not
+    /// count: while the first attempt is known to run, it gets 409 whatever this limit is. A waiting
+    /// duplicate that becomes the next to run gets its place in [`max_attempts`](Self::max_attempts)
+    /// before requests that arrive later.
     #[must_use]
     pub fn max_waiting(mut self, duplicates: usize) -> Self {
         self.settings.max_waiting = duplicates.min(Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How long an attempt waits for a connection before it is told to come again; at most one
-    /// hour.
+    /// Sets how long an attempt waits for a connection, one hour at most. Default 5 seconds.
+    ///
+    /// After that it fails with [`Error::Unavailable`](crate::Error::Unavailable).
     #[must_use]
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.settings.acquire_timeout = timeout.min(Policy::MAX_TIMEOUT);
         self
     }
 
-    /// How often a claim that collided is tried again.
+    /// Sets how often a claim that collided is repeated. Default 3.
     #[must_use]
     pub fn claim_retries(mut self, retries: u32) -> Self {
         self.settings.claim_retries = retries;
         self
     }
 
-    /// How much of its work the attribute does, by operation, until it is
-    /// [changed](Idempotency::rollout).
+    /// Sets the mode of each operation at the start of the process; [`Idempotency::rollout`] changes
+    /// it later. Default: every operation is enforced.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn build(pool: sqlx::Pool<impl idem_core::Backend>) -> Result<(), idem_core::InvalidRollout> {
+    /// let plan = "*=observe; POST /payments=observe>enforce@25%".parse()?;
+    /// let idem = idem_core::Idempotency::builder(pool).rollout(plan).build();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn rollout(mut self, plan: RolloutPlan) -> Self {
         self.settings.rollout = plan;
         self
     }
 
-    /// Wraps the future of each attempt's task, for task-locals and the like.
+    /// Wraps the future of each enforced attempt's task, for task-locals and the like.
     ///
-    /// An attempt runs on a task of its own. The hook is called on the request's task, where
-    /// its task-locals can be read, with the future that will run on the attempt's task. One that
-    /// is not enforced runs on the request's task, and the hook is not called.
+    /// An enforced attempt runs on its own task. The hook is called on the request's task, where it
+    /// can read task-locals, with the future that runs on the attempt's task. In the other modes the
+    /// handler runs on the request's task, and the hook is not called.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// tokio::task_local! { static LOCALE: String; }
+    ///
+    /// # fn build(pool: sqlx::Pool<impl idem_core::Backend>) {
+    /// let idem = idem_core::Idempotency::builder(pool)
+    ///     .wrap_attempts(|attempt| match LOCALE.try_with(String::clone) {
+    ///         Ok(locale) => Box::pin(LOCALE.scope(locale, attempt)),
+    ///         Err(_) => attempt,
+    ///     })
+    ///     .build();
+    /// # }
+    /// ```
     #[must_use]
     pub fn wrap_attempts<W>(mut self, wrap: W) -> Self
     where
@@ -180,7 +182,7 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
-    /// The handle.
+    /// Makes the handle.
     pub fn build(self) -> Idempotency<DB> {
         Idempotency::with_settings(self.pool, self.settings, self.extension)
     }

@@ -7,39 +7,39 @@ use std::time::Duration;
 use sqlx::Pool;
 use tokio::time::timeout;
 
-use crate::builder::{IdempotencyBuilder, Settings};
 use crate::extension::ExtensionSlot;
 use crate::node::Node;
+use crate::settings::Settings;
 use crate::store::Backend;
 use crate::{CheckError, MigrateError, Rollout, ShutdownTimedOut, metrics};
 
-/// The idempotency of one database: its pool, the defaults, and this node's running attempts.
+/// The handle of one database: its pool, its settings, and this node's running attempts.
 ///
-/// Cheap to clone; clones share everything. Make one per pool: attempts of different handles
-/// do not know of each other on their node and meet in the database only.
+/// Keep it in the router's state, or give it to an [`Inbox`](crate::Inbox). A clone is cheap and
+/// shares everything. Make one handle per pool: attempts of two handles do not see each other on
+/// their node and meet only in the database.
 ///
 /// # Examples
 ///
 /// ```no_run
 /// # async fn start(pool: sqlx::Pool<impl idem_core::Backend>) -> Result<(), Box<dyn std::error::Error>> {
-/// let idem = idem_core::Idempotency::new(pool);
+/// use std::time::Duration;
+///
+/// use idem_core::Idempotency;
+///
+/// let idem = Idempotency::new(pool);
 /// idem.migrate().await?;
+/// idem.check().await?;
+/// let sweeper = idem.clone();
+/// tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
+/// // … serve requests, then:
+/// idem.shutdown(Duration::from_secs(30)).await?;
 /// # Ok(())
 /// # }
 /// ```
 pub struct Idempotency<DB: Backend>(Arc<Node<DB>>);
 
 impl<DB: Backend> Idempotency<DB> {
-    /// A handle with the default settings.
-    pub fn new(pool: Pool<DB>) -> Self {
-        Self::builder(pool).build()
-    }
-
-    /// A handle with settings of its own.
-    pub fn builder(pool: Pool<DB>) -> IdempotencyBuilder<DB> {
-        IdempotencyBuilder::new(pool)
-    }
-
     pub(crate) fn with_settings(
         pool: Pool<DB>,
         settings: Settings,
@@ -55,8 +55,8 @@ impl<DB: Backend> Idempotency<DB> {
 
     /// Creates or updates Idem's tables, beside the application's own migrations.
     ///
-    /// Safe on several nodes at once. The SQL is in the crate's folder `migrations` for those
-    /// who would rather run it with their own.
+    /// Several nodes may call it at the same time. To run the SQL with your own migrations instead,
+    /// take it from the crate's folder `migrations`.
     ///
     /// # Errors
     ///
@@ -69,11 +69,12 @@ impl<DB: Backend> Idempotency<DB> {
         Ok(DB::migrate(self.pool()).await?)
     }
 
-    /// Says at start what is missing: tables, grants.
+    /// Checks that the tables exist and that the account may use them. Call it at the start.
     ///
     /// # Errors
     ///
-    /// [`CheckError::NotReady`] lists what is missing and the cure.
+    /// [`CheckError::NotReady`] lists what is missing, with the cure. [`CheckError::Unavailable`]: the
+    /// database cannot be reached.
     pub async fn check(&self) -> Result<(), CheckError> {
         let mut conn = self.pool().acquire().await?;
         match DB::check(&mut conn).await? {
@@ -84,12 +85,12 @@ impl<DB: Backend> Idempotency<DB> {
 
     /// Refuses new attempts and waits for the running ones, at most until the limit.
     ///
-    /// axum's graceful shutdown does not know attempts whose clients have gone; call this
-    /// after it and before the pool is closed.
+    /// axum's graceful shutdown does not wait for attempts whose clients have disconnected. Call this
+    /// after it, and before you close the pool.
     ///
     /// # Errors
     ///
-    /// [`ShutdownTimedOut`] says how many were left. They are rolled back when the process ends.
+    /// [`ShutdownTimedOut`] says how many are left. They are rolled back when the process ends.
     ///
     /// # Cancellation
     ///

@@ -26,6 +26,7 @@ mod model;
 mod node;
 mod observe;
 mod rollout;
+mod settings;
 #[expect(
     unnameable_types,
     reason = "the sealed trait's own types; nobody else calls it"
@@ -39,7 +40,7 @@ pub use attempt::session::Effects;
 pub use attempt::tx::Tx;
 pub use attempt::without_tx::FreshWithoutTx;
 pub use attempt::{Attempt, Claim, Completed};
-pub use builder::{IdempotencyBuilder, Settings};
+pub use builder::IdempotencyBuilder;
 pub use engine::Engine;
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
 #[doc(hidden)]
@@ -60,4 +61,5 @@ pub use observe::ObservedAttempt;
 pub use observe::forecast::Forecast;
 pub use observe::without_tx::ObservedWithoutTx;
 pub use rollout::{InvalidRollout, Rollout, RolloutMode, RolloutPlan, RolloutRule};
+pub use settings::Settings;
 pub use store::Backend;

@@ -12,9 +12,9 @@ use self::admission::Admissions;
 use self::connections::Connections;
 use self::in_flight::InFlight;
 use self::recent_requests::RecentRequests;
-use crate::builder::Settings;
 use crate::extension::ExtensionSlot;
 use crate::rollout::Rollout;
+use crate::settings::Settings;
 use crate::store::Backend;
 
 pub(crate) mod admission;

@@ -1,0 +1,60 @@
+//! The settings of a handle, and their defaults.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::{Policy, RolloutPlan};
+
+/// Wraps the future of an attempt's task.
+pub(crate) type Wrap = dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync;
+
+/// The settings of a handle. An operation's attribute overrides the policy.
+///
+/// [`IdempotencyBuilder`](crate::IdempotencyBuilder) sets them; all clones of a handle share them.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The policy of operations whose attribute sets none.
+    pub policy: Policy,
+    /// The most attempts that may ask the database or run on this node. Default 4096.
+    pub max_attempts: usize,
+    /// The most duplicates that may wait on this node. Default 1024.
+    pub max_waiting: usize,
+    /// The longest time that an attempt waits for a connection. Default 5 seconds.
+    pub acquire_timeout: Duration,
+    /// How often a claim that collided is repeated. Default 3.
+    pub claim_retries: u32,
+    /// The rollout plan when the process starts. Default: every operation is enforced.
+    pub rollout: RolloutPlan,
+    pub(crate) wrap: Option<Arc<Wrap>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            max_attempts: 4096,
+            max_waiting: 1024,
+            acquire_timeout: Duration::from_secs(5),
+            claim_retries: 3,
+            rollout: RolloutPlan::default(),
+            wrap: None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("policy", &self.policy)
+            .field("max_attempts", &self.max_attempts)
+            .field("max_waiting", &self.max_waiting)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("claim_retries", &self.claim_retries)
+            .field("rollout", &self.rollout)
+            .finish_non_exhaustive()
+    }
+}
