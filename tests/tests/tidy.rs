@@ -2,6 +2,10 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
+#[path = "tidy/crates.rs"]
+mod crates;
+#[path = "tidy/imports.rs"]
+mod imports;
 #[path = "tidy/links.rs"]
 mod links;
 #[path = "tidy/modules.rs"]
