@@ -1,11 +1,62 @@
-//! The engine of Idem: idempotency records that commit with the operation's own writes.
+//! The engine of Idem: writes that are safe to retry, on SQLx.
 //!
-//! Applications use `idem-axum`, which re-exports what they need. This crate knows no HTTP type.
+//! Clients time out after the server has committed, workers crash, brokers redeliver. Idem stores an
+//! *idempotency record* in the same SQL transaction as the operation's own writes, so that a retry
+//! replays the stored response and writes nothing.
 //!
-//! An [`Attempt`] is [claimed](Idempotency::claim): it is [`Claim::Fresh`] and runs inside a
-//! transaction, or it is answered from what an earlier attempt stored. A fresh one is
-//! [completed](Fresh::complete), which commits the record together with everything written
-//! through its [`Tx`], or [released](Fresh::release), which leaves nothing.
+//! # Which crate to use
+//!
+//! * For axum handlers use `idem-axum`: it has the attribute `#[idempotent]` and re-exports what an
+//!   application needs from here.
+//! * For message consumers use the [`Inbox`], from either crate.
+//! * Use this crate by itself to build a front end for another HTTP library: it knows no HTTP type.
+//!
+//! # Example
+//!
+//! A consumer that books each message once, however often the broker delivers it:
+//!
+//! ```no_run
+//! use idem_core::{Idempotency, Inbox, Settlement};
+//! use sqlx::SqlitePool;
+//!
+//! # async fn deliveries() -> Option<(String, i64)> { None }
+//! # async fn consume() -> Result<(), Box<dyn std::error::Error>> {
+//! let idem = Idempotency::new(SqlitePool::connect("sqlite:ledger.db").await?);
+//! idem.migrate().await?;
+//! let inbox = Inbox::new(idem);
+//! while let Some((id, cents)) = deliveries().await {
+//!     let done = inbox
+//!         .process("ledger", &id, async |tx| {
+//!             let book = sqlx::query("insert into booking (cents) values (?)").bind(cents);
+//!             book.execute(&mut **tx).await
+//!         })
+//!         .await;
+//!     match Settlement::of(&done) {
+//!         Settlement::Ack => { /* acknowledge the message */ }
+//!         Settlement::Retry { after } => { /* have it redelivered after this time */ }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! | you want to | begin with |
+//! | --- | --- |
+//! | set up | [`Idempotency`], [`IdempotencyBuilder`], [`Policy`] |
+//! | write in the attempt's transaction | [`Tx`] |
+//! | consume messages | [`Inbox`], [`Message`], [`Batch`], [`ConsumerPolicy`], [`DeadLetter`] |
+//! | roll out step by step | [`RolloutPlan`], [`RolloutRule`], [`RolloutMode`] |
+//! | operate | [`Idempotency::records`], [`Idempotency::invalidate`], [`Idempotency::sweep_every`], [`metrics`] |
+//! | name records | [`Scope`], [`Operation`], [`IdempotencyKey`], [`RecordName`] |
+//! | write a front end | [`Attempt`], [`Claim`], [`Fresh`], [`Completion`], [`Fingerprint`] |
+//!
+//! # Features
+//!
+//! `postgres`, `mysql` (MariaDB too) and `sqlite` turn the databases on; `metrics` reports through the
+//! facade of the crate `metrics`. Without a database nothing can be built, and with several each
+//! handle still belongs to one.
 
 #![cfg_attr(
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),

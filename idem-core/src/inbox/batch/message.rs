@@ -65,11 +65,11 @@ impl<'b, DB: Backend> BatchMessage<'b, DB> {
     ///
     /// # Errors
     ///
-    /// As [`Batch::next`].
+    /// As [`Batch::next`](crate::Batch::next).
     ///
     /// # Cancellation
     ///
-    /// As [`Batch::next`].
+    /// As [`Batch::next`](crate::Batch::next).
     pub fn fail(self, error: impl fmt::Display) -> impl Future<Output = Result<(), Error>> + Send {
         // Here and not in the future: one that is never polled must not leave it to be handled.
         let text = error.to_string();
