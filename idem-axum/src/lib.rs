@@ -16,11 +16,13 @@ mod spec;
 pub use extract::scope_key::ScopeKey;
 pub use extract::state::HasIdempotency;
 pub use idem_core::{
-    Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, Failure,
+    Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, Error, Failure,
     FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder,
-    InvalidReference, InvalidScope, Message, MessageOutcome, MigrateError, Policy, ProcessError,
-    Processed, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement,
-    ShutdownTimedOut, Tx, WhileRunning,
+    InvalidKey, InvalidOperation, InvalidReference, InvalidRollout, InvalidScope, Invalidated,
+    Isolation, Message, MessageBytes, MessageOutcome, MigrateError, Operation, Policy,
+    ProcessError, Processed, RecordCount, RecordFilter, RecordName, RecordState, RecordView,
+    Rollout, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement, ShutdownTimedOut,
+    Tx, WhileRunning, metrics,
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
@@ -29,4 +31,4 @@ pub use response::rejection::Rejection;
 pub use settings::{Challenge, HttpOptions, HttpSettings, InvalidChallenge};
 
 /// The engine, for what has no name here.
-pub use idem_core as core;
+pub use idem_core as engine;

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use idem_axum::core::metrics::METRICS;
+use idem_axum::metrics::METRICS;
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()

@@ -4,8 +4,7 @@ use axum::Router;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::get;
-use idem_axum::RolloutRule;
-use idem_axum::core::{Error, Operation};
+use idem_axum::{Error, Operation, RolloutRule};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 

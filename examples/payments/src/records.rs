@@ -3,8 +3,7 @@
 use std::error::Error;
 
 use clap::Subcommand;
-use idem_axum::core::{Invalidated, RecordFilter, RecordView};
-use idem_axum::{Idempotency, Scope};
+use idem_axum::{Idempotency, Invalidated, RecordFilter, RecordView, Scope};
 
 use crate::database::Db;
 

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use idem_axum::{Idempotency, core};
+use idem_axum::{Idempotency, metrics};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::time::sleep;
 
@@ -35,7 +35,7 @@ pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn Error + Send + Sync>
         .set_buckets_for_metric(durations, &DURATIONS)?
         .set_buckets_for_metric(ages, &AGES)?
         .install_recorder()?;
-    core::metrics::describe();
+    metrics::describe();
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Message, MessageOutcome, Processed};
+use idem_axum::{Idempotency, Inbox, Message, MessageOutcome, Processed};
 use sqlx::{Database, Pool};
 use tokio::task::JoinSet;
 use uuid::Uuid;

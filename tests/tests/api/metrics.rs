@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use idem_axum::core::metrics::METRICS;
+use idem_axum::metrics::METRICS;
 use idem_tests::http::{Attempt, get, post};
 use idem_tests::process::{Process, payments, start_payments, worker};
 use serde_json::json;

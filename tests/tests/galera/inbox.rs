@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Message, MessageOutcome, ProcessError, Processed};
+use idem_axum::engine::{Inbox, Message, MessageOutcome, ProcessError, Processed};
 use idem_tests::galera::{Cluster, NODES};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{MySql, MySqlPool};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_axum::core::{Invalidated, RecordFilter, RecordState, RecordView};
+use idem_axum::engine::{Invalidated, RecordFilter, RecordState, RecordView};
 use idem_axum::{Idempotency, IdempotencyKey, Scope};
 use idem_tests::http;
 use idem_tests::log::Log;

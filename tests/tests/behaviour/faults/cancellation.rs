@@ -4,11 +4,11 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use idem_axum::core::{
+use idem_axum::engine::{
     Attempt, Backend, Claim, Completed, Completion, Effects, Engine, Fingerprint, FingerprintBy,
     FingerprintInput, Fresh, Operation, Policy, RecordName, Scope, WhileRunning,
 };
-use idem_axum::{Idempotency, core::FreshWithoutTx};
+use idem_axum::{Idempotency, engine::FreshWithoutTx};
 use tokio::time::Instant;
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Claim, Completed, Completion, Effects, Engine, Error};
+use idem_axum::engine::{Claim, Completed, Completion, Effects, Engine, Error};
 
 use super::cancellation::{attempt, fresh, pay};
 use super::support::app::engine;

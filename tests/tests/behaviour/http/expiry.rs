@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::routing::post;
 use axum::{Json, Router};
-use idem_axum::core::RecordFilter;
+use idem_axum::engine::RecordFilter;
 use idem_axum::{Scope, Tx, idempotent};
 
 use super::support::app::{

@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use idem_axum::core::Engine;
+use idem_axum::engine::Engine;
 use idem_axum::{Idempotency, IdempotencyBuilder, Policy, WhileRunning, idempotent};
 use tokio::task::yield_now;
 use tokio::time::timeout;

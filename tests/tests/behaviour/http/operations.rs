@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::Method;
 use axum::routing::post;
-use idem_axum::core::RecordFilter;
+use idem_axum::engine::RecordFilter;
 use idem_axum::{Tx, idempotent};
 
 use super::support::app::{

@@ -1,6 +1,6 @@
 //! Of the messages of one poll none is taken down by another.
 
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed};
+use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed};
 use tokio::task::yield_now;
 
 use super::batches::{handle, messages, process};

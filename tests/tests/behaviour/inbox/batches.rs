@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Batch, Inbox, Message, MessageOutcome, Processed, Settlement};
+use idem_axum::engine::{Batch, Inbox, Message, MessageOutcome, Processed, Settlement};
 use tokio::task::{JoinSet, yield_now};
 
 use super::delivery::{deliver, pay, start};

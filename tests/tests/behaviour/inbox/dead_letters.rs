@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Scope;
-use idem_axum::core::{
+use idem_axum::engine::{
     ConsumerPolicy, Failure, Inbox, Message, ProcessError, Processed, Settlement,
 };
 use sqlx::{AssertSqlSafe, Pool};

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use idem_axum::core::{Failure, Inbox, Message, ProcessError, Processed, Settlement};
+use idem_axum::engine::{Failure, Inbox, Message, ProcessError, Processed, Settlement};
 use idem_axum::{Scope, Tx};
 use tokio::sync::Notify;
 use tokio::task::yield_now;

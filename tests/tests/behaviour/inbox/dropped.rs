@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use idem_axum::Tx;
-use idem_axum::core::{Inbox, Message, MessageOutcome, Processed};
+use idem_axum::engine::{Inbox, Message, MessageOutcome, Processed};
 use sqlx::{AssertSqlSafe, Pool};
 use tokio::task::yield_now;
 

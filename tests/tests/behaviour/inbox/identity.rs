@@ -1,7 +1,7 @@
 //! What a message is known by holds on every way through the inbox, and for every character.
 
 use idem_axum::Scope;
-use idem_axum::core::{Inbox, Message, MessageOutcome, Processed};
+use idem_axum::engine::{Inbox, Message, MessageOutcome, Processed};
 
 use super::delivery::{deliver, pay, start};
 use super::{Db, RECORD};

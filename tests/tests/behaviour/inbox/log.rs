@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, Processed};
+use idem_axum::engine::{ConsumerPolicy, Inbox, Message, Processed};
 use idem_axum::{IdempotencyKey, Scope};
 use idem_tests::log::Log;
 

@@ -1,6 +1,6 @@
 //! A payload that the database refuses is not kept, and its message is parked all the same.
 
-use idem_axum::core::{ConsumerPolicy, Message, Processed};
+use idem_axum::engine::{ConsumerPolicy, Message, Processed};
 
 use super::KEEPS_NO_PAYLOAD;
 use super::dead_letters::{fail, start_with};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use idem_axum::Tx;
-use idem_axum::core::{ConsumerPolicy, DeadLetter, Inbox, Message, Processed, Settlement};
+use idem_axum::engine::{ConsumerPolicy, DeadLetter, Inbox, Message, Processed, Settlement};
 use sqlx::AssertSqlSafe;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, yield_now};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome};
+use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome};
 use tokio::time::{Instant, timeout};
 
 use super::delivery::pay;

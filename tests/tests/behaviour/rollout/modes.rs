@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::post;
 use idem_axum::RolloutMode::{Enforce, Observe, Off, Validate};
-use idem_axum::core::Idempotency;
+use idem_axum::engine::Idempotency;
 use idem_axum::{Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 use idem_tests::log::Log;

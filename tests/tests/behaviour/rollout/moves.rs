@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use idem_axum::RolloutMode::{Enforce, Observe, Off};
 use idem_axum::RolloutRule;
-use idem_axum::core::Idempotency;
+use idem_axum::engine::Idempotency;
 use idem_tests::http::Answer;
 use sqlx::AssertSqlSafe;
 use tokio::task::JoinHandle;

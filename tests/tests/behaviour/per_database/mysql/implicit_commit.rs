@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use idem_axum::core::MessageOutcome;
+use idem_axum::engine::MessageOutcome;
 use sqlx::Executor;
 
 use super::gate::{Gate, WAIT, until_somebody_waits};

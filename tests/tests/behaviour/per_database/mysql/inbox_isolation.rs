@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Message, MessageOutcome};
+use idem_axum::engine::{Inbox, Message, MessageOutcome};
 use idem_tests::proxy::{Action, Proxy};
 use tokio::time::timeout;
 

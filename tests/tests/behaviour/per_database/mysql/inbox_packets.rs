@@ -1,6 +1,6 @@
 //! What MariaDB and MySQL do not take in one packet.
 
-use idem_axum::core::{ConsumerPolicy, Message};
+use idem_axum::engine::{ConsumerPolicy, Message};
 
 use super::inbox::dead_letters::{fail, start_with};
 

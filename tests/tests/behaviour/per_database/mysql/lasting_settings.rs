@@ -1,7 +1,7 @@
 //! What a handler leaves set in its session: it was told the truth, and the next attempt is well.
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Claim, Engine, Inbox, MessageOutcome, RecordFilter};
+use idem_axum::engine::{Claim, Engine, Inbox, MessageOutcome, RecordFilter};
 
 use super::faults::cancellation::attempt;
 use super::inbox::batches::process;

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Json, Router};
-use idem_axum::core::{Attempt, Claim, Engine, Inbox, Message, RecordFilter, WhileRunning};
+use idem_axum::engine::{Attempt, Claim, Engine, Inbox, Message, RecordFilter, WhileRunning};
 use idem_axum::{Idempotency, Scope, Tx, idempotent};
 use sqlx::{Executor, Pool};
 

@@ -1,6 +1,6 @@
 //! Idem's own statements on sessions that were left with a snapshot.
 
-use idem_axum::core::{
+use idem_axum::engine::{
     Completion, ConsumerPolicy, Engine, Forecast, Inbox, Invalidated, RecordFilter,
 };
 use idem_axum::{Idempotency, Scope};

@@ -1,6 +1,6 @@
 //! What is done beside attempts, round after round. Each says how many payments it leaves.
 
-use idem_axum::core::{
+use idem_axum::engine::{
     ConsumerPolicy, Idempotency, IdempotencyKey, Inbox, Invalidated, MessageOutcome, ProcessError,
     Processed, RecordFilter, RolloutMode, Scope,
 };

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, MessageOutcome, Processed};
+use idem_axum::engine::{Inbox, MessageOutcome, Processed};
 use sqlx::Pool;
 
 use super::inbox::delivery::{deliver, pay};

@@ -1,7 +1,7 @@
 //! What a handler sets for its transaction is not there for the next message of the batch.
 
 use idem_axum::Idempotency;
-use idem_axum::core::{Inbox, Message, MessageOutcome};
+use idem_axum::engine::{Inbox, Message, MessageOutcome};
 
 use super::TestDb;
 use super::inbox::delivery::pay;

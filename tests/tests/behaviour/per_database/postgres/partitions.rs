@@ -1,6 +1,6 @@
 //! Records in partitions, where rows of different ones have the same `ctid`.
 
-use idem_axum::core::Scope;
+use idem_axum::engine::Scope;
 
 use super::TestDb;
 use super::support::app::{app, engine, has_paid};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed, Settlement};
+use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed, Settlement};
 use idem_axum::{Idempotency, Tx};
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::{AssertSqlSafe, Pool};

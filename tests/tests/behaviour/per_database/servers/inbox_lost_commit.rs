@@ -1,7 +1,7 @@
 //! The connection is lost while a message is handled, counted or parked. SQLite has none to lose.
 
 use idem_axum::Idempotency;
-use idem_axum::core::{
+use idem_axum::engine::{
     ConsumerPolicy, Error, Inbox, Message, MessageOutcome, ProcessError, Processed, Settlement,
 };
 use idem_tests::proxy::{Action, Proxy};

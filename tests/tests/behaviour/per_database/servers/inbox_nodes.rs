@@ -1,7 +1,7 @@
 //! Two nodes with the same messages at once. SQLite lets one of them write at a time.
 
 use idem_axum::Tx;
-use idem_axum::core::{ConsumerPolicy, Inbox, Message, MessageOutcome, ProcessError, Processed};
+use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, ProcessError, Processed};
 
 use sqlx::AssertSqlSafe;
 

@@ -2,7 +2,7 @@
 //! lose.
 
 use idem_axum::Tx;
-use idem_axum::core::{ProcessError, Processed};
+use idem_axum::engine::{ProcessError, Processed};
 use idem_tests::proxy::Action;
 use tokio::time::{Duration, timeout};
 

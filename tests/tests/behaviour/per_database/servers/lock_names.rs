@@ -1,6 +1,6 @@
 //! A running attempt keeps out its own name and no other. SQLite has no locks of names.
 
-use idem_axum::core::{Attempt, Claim, Completion, Engine, Operation, Scope, WhileRunning};
+use idem_axum::engine::{Attempt, Claim, Completion, Engine, Operation, Scope, WhileRunning};
 
 use super::TestDb;
 use super::faults::cancellation::{attempt, fresh, pay_and_complete};

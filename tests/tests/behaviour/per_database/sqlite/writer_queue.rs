@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use idem_axum::core::{Claim, Completion, Effects, Engine, Error};
+use idem_axum::engine::{Claim, Completion, Effects, Engine, Error};
 use idem_tests::http::get;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, Pool, SqliteConnection};
