@@ -41,6 +41,8 @@ pub mod proxy;
 pub mod rabbitmq;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub use self::server::be_durable;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -1,6 +1,6 @@
 //! A fresh MariaDB or MySQL database for a test.
 
-use std::{sync::OnceLock, thread};
+use std::{env, sync::OnceLock, thread};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, MySqlConnection, Pool,
@@ -25,15 +25,11 @@ pub const CREATE_PAYMENT: &str = "create table payment (
 ) character set utf8mb4";
 
 /// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
-#[cfg(not(idem_on_mysql))]
-pub const INSERT_PAYMENT: &str =
-    "insert into payment (tenant, amount, reference) values (?, ?, ?) returning id";
-
-/// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
 ///
-/// MySQL returns no rows from an insert.
-#[cfg(idem_on_mysql)]
-pub const INSERT_PAYMENT: &str = "select pay(?, ?, ?) /* insert into payment */";
+/// MariaDB runs the first comment and MySQL the second, since it returns no rows from an insert.
+pub const INSERT_PAYMENT: &str = "/*M!100000 \
+    insert into payment (tenant, amount, reference) values (?, ?, ?) returning id \
+    *//*!80000 select pay(?, ?, ?) */";
 
 /// Counts the payments of all tenants (`i64`).
 pub const COUNT_PAYMENTS: &str = "select count(*) from payment";
@@ -65,7 +61,7 @@ impl TestDb {
         let db = Self::empty().await;
         let mut connection = db.connect_options().connect().await.unwrap();
         connection.execute(CREATE_PAYMENT).await.unwrap();
-        if cfg!(idem_on_mysql) {
+        if is_mysql() {
             connection.execute(CREATE_PAY).await.unwrap();
         }
         connection.close().await.unwrap();
@@ -152,7 +148,7 @@ impl TestDb {
     pub async fn server_log(&self) -> String {
         // The server writes in order: once the mark is there, everything before it is there too.
         let mark = format!("mark_{}", Uuid::new_v4().simple());
-        if cfg!(idem_on_mysql) {
+        if is_mysql() {
             let mut connection = self.connect_options().connect().await.unwrap();
             run(&mut connection, failing_event(&mark)).await.unwrap();
             connection.close().await.unwrap();
@@ -160,7 +156,7 @@ impl TestDb {
             let stranger = self.connect_options().username(&mark);
             stranger.connect().await.unwrap_err();
         }
-        self.server.log_until(&KIND, &mark)
+        self.server.log_until(&mark).await
     }
 
     fn connect_options(&self) -> MySqlConnectOptions {
@@ -218,13 +214,12 @@ async fn kill_connections_to(name: &str, connection: &mut MySqlConnection) {
     }
 }
 
-#[cfg(not(idem_on_mysql))]
-const SESSIONS: &str = "select cast(id as signed) from information_schema.processlist where db = ?";
-
-/// MySQL's other list fails on statements with bytes in them.
-#[cfg(idem_on_mysql)]
-const SESSIONS: &str = "select cast(processlist_id as signed) from performance_schema.threads \
-    where processlist_db = ?";
+/// MySQL's list of the same name fails on statements with bytes in them.
+const SESSIONS: &str = "select /*M!100000 \
+    cast(id as signed) from information_schema.processlist where db \
+    *//*!80000 \
+    cast(processlist_id as signed) from performance_schema.threads where processlist_db \
+    */ = ?";
 
 async fn administer(server: &Server, statement: String) {
     let mut connection: MySqlConnection = server::connect(&options(server)).await;
@@ -251,32 +246,40 @@ fn options(server: &Server) -> MySqlConnectOptions {
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    Server::shared(&KIND, &SERVER)
+    let image = image().unwrap_or_else(|| MARIADB.to_owned());
+    Server::shared(&KIND, &image, &SERVER)
 }
+
+/// Whether the server is MySQL itself and not MariaDB, in a container or at a URL.
+pub fn is_mysql() -> bool {
+    image().is_some_and(|image| image.starts_with("mysql"))
+}
+
+/// The image that the tests are to run on, if they are told one.
+fn image() -> Option<String> {
+    let image = env::var("IDEM_TEST_MYSQL_IMAGE").ok();
+    image.filter(|image| !image.is_empty())
+}
+
+const MARIADB: &str = "mariadb:10.11";
 
 static KIND: Kind = Kind {
     name: "MariaDB",
     variable: "IDEM_TEST_MYSQL_URL",
-    image: match option_env!("IDEM_TEST_MYSQL_IMAGE") {
-        Some(image) if !image.is_empty() => image,
-        _ => "mariadb:10.11",
-    },
-    port: "3306/tcp",
-    options: [
-        &[
-            "--env",
-            "MARIADB_ROOT_PASSWORD=idem",
-            "--env",
-            "MYSQL_ROOT_PASSWORD=idem",
-        ],
-        &[
-            "--max-connections=500",
-            // As servers do that are replicated.
-            "--log-bin",
-            // MySQL writes a log that replicas read, where our function could be unsafe.
-            "--log-bin-trust-function-creators=1",
-        ],
+    port: 3306,
+    environment: &[
+        ("MARIADB_ROOT_PASSWORD", "idem"),
+        ("MYSQL_ROOT_PASSWORD", "idem"),
     ],
+    arguments: &[
+        "--max-connections=500",
+        // As servers do that are replicated.
+        "--log-bin",
+        // MySQL writes a log that replicas read, where our function could be unsafe.
+        "--log-bin-trust-function-creators=1",
+    ],
+    not_durable: &["--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"],
+    data: "/var/lib/mysql",
     url: ["mysql://root:idem@127.0.0.1:", "/mysql?ssl-mode=disabled"],
 };
 

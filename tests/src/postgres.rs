@@ -135,7 +135,7 @@ impl TestDb {
             .await
             .unwrap();
         connection.close().await.unwrap();
-        self.server.log_until(&KIND, &mark)
+        self.server.log_until(&mark).await
     }
 
     fn connect_options(&self) -> PgConnectOptions {
@@ -184,18 +184,17 @@ fn options(server: &Server) -> PgConnectOptions {
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    Server::shared(&KIND, &SERVER)
+    Server::shared(&KIND, "postgres:18", &SERVER)
 }
 
 static KIND: Kind = Kind {
     name: "Postgres",
     variable: "IDEM_TEST_POSTGRES_URL",
-    image: "postgres:18",
-    port: "5432/tcp",
-    options: [
-        &["--env", "POSTGRES_PASSWORD=idem"],
-        &["-c", "max_connections=500"],
-    ],
+    port: 5432,
+    environment: &[("POSTGRES_PASSWORD", "idem")],
+    arguments: &["-c", "max_connections=500"],
+    not_durable: &["-c", "fsync=off"],
+    data: "/var/lib/postgresql",
     url: [
         "postgres://postgres:idem@127.0.0.1:",
         "/postgres?sslmode=disable",

@@ -1,89 +1,165 @@
 //! The database servers that all tests of this checkout share.
 
 use std::{
+    collections::HashMap,
     env,
     fs::File,
-    process::{Command, Output},
-    sync::OnceLock,
+    panic::resume_unwind,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
 
 use sqlx::{ConnectOptions, Connection};
-use tokio::{runtime, time};
+use testcontainers::{
+    ContainerAsync, ContainerRequest, GenericImage, ImageExt, ReuseDirective,
+    bollard::models::{HostConfig, PortBinding},
+    core::{IntoContainerPort, Mount},
+    runners::AsyncRunner,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    runtime, time,
+};
 
 /// A server given by an environment variable, or one in a container.
 ///
-/// nextest runs every test in a process of its own, so the container outlives them all: the first
-/// process starts it, the others find it by its label. `docker rm -fv $(docker ps -aq -f label=idem-tests)`
-/// removes it. The `docker` command is enough for that, and saves two hundred crates of a client library.
+/// Tests run in several processes, so the container outlives them all: the first process starts it, the others find it
+/// by its labels. `docker rm -fv $(docker ps -aq -f label=idem-tests)` removes it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// Where the administrator's own database is.
+    /// The URL of the administrator's own database.
     pub(crate) url: String,
-    container: Option<String>,
+    container: Option<ContainerAsync<GenericImage>>,
 }
 
-/// What is to be known of a kind of server.
+/// The settings of a kind of server.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// What a message calls it.
+    /// The name in messages.
     pub(crate) name: &'static str,
     /// The environment variable that may give the URL of one.
     pub(crate) variable: &'static str,
-    pub(crate) image: &'static str,
-    /// The port it listens on in its container.
-    pub(crate) port: &'static str,
-    /// Options of `docker run`, and of the server.
-    pub(crate) options: [&'static [&'static str]; 2],
+    /// The port inside the container.
+    pub(crate) port: u16,
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+    pub(crate) arguments: &'static [&'static str],
+    /// More arguments, for a server that a power cut may damage.
+    pub(crate) not_durable: &'static [&'static str],
+    /// The folder of the data. That of a server that is not durable is kept in memory.
+    pub(crate) data: &'static str,
     /// The URL, but for the port.
     pub(crate) url: [&'static str; 2],
 }
 
 impl Server {
     /// Finds the server, or starts it; each process asks once.
-    pub(crate) fn shared(kind: &'static Kind, server: &'static OnceLock<Self>) -> &'static Self {
+    pub(crate) fn shared(
+        kind: &'static Kind,
+        image: &str,
+        server: &'static OnceLock<Self>,
+    ) -> &'static Self {
         server.get_or_init(|| match env::var(kind.variable) {
             Ok(url) if !url.is_empty() => Self {
                 url,
                 container: None,
             },
-            _ => Self::in_container(kind),
+            _ => finish(Self::in_container(kind, image.to_owned())),
         })
     }
 
-    fn in_container(kind: &Kind) -> Self {
+    async fn in_container(kind: &Kind, image: String) -> Self {
         // One process at a time looks and starts. The lock ends with the file handle.
         let manifest = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
         manifest.lock().unwrap();
-        let (label, image) = (format!("label={LABEL}"), format!("ancestor={}", kind.image));
-        let running = docker(kind, &["ps", "-q", "-f", &label, "-f", &image]);
-        let container = match running.lines().next() {
-            Some(id) => id.to_owned(),
-            None => start(kind),
+        let started = async {
+            let container = request(kind, &image).start().await?;
+            let port = container.get_host_port_ipv4(kind.port.tcp()).await?;
+            Ok::<_, testcontainers::TestcontainersError>((container, port))
         };
-        let address = docker(kind, &["port", &container, kind.port]);
-        let port = address.trim().rsplit(':').next().unwrap();
+        let (container, port) = started.await.unwrap_or_else(|error| {
+            panic!(
+                "no {}: set {} or start Docker ({error})",
+                kind.name, kind.variable
+            )
+        });
         Self {
-            url: kind.url.join(port),
+            url: kind.url.join(&port.to_string()),
             container: Some(container),
         }
     }
 
-    /// Reads the log as soon as `mark` stands in it.
-    pub(crate) fn log_until(&self, kind: &Kind, mark: &str) -> String {
+    /// Reads the log up to the first line with `mark`.
+    pub(crate) async fn log_until(&self, mark: &str) -> String {
         let container = self.container.as_ref();
         let container = container.expect("only a server in our container shows its log");
-        for _ in 0..100 {
-            let output = docker_output(kind, &["logs", container]);
-            let log = text(&output.stdout) + &text(&output.stderr);
-            if log.contains(mark) {
-                return log;
+        let mut lines = BufReader::new(container.stderr(true)).lines();
+        let mut log = String::new();
+        let read = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                log.push_str(&line);
+                log.push('\n');
+                if line.contains(mark) {
+                    return;
+                }
             }
-            thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the server did not log {mark:?}");
+            panic!("the server has ended");
+        };
+        let read = time::timeout(PATIENCE, read).await;
+        read.unwrap_or_else(|_| panic!("the server did not log {mark:?}"));
+        log
     }
+}
+
+/// Has this process start servers with the default durability of their images, to measure what a COMMIT costs.
+///
+/// Tests need no such servers: they cut connections and kill processes, and what a server has written survives both.
+/// Only a power cut loses what `fsync` has not written, and no test cuts the power.
+pub fn be_durable() {
+    DURABLE.store(true, Ordering::Relaxed);
+}
+
+fn request(kind: &Kind, image: &str) -> ContainerRequest<GenericImage> {
+    let (name, tag) = image.split_once(':').unwrap_or((image, "latest"));
+    let is_durable = DURABLE.load(Ordering::Relaxed);
+    let mut arguments = kind.arguments.to_vec();
+    if !is_durable {
+        arguments.extend(kind.not_durable);
+    }
+    // A container with other settings is another server.
+    let settings = format!("{image} {}", arguments.join(" "));
+    let port = kind.port;
+    let mut request = GenericImage::new(name, tag)
+        .with_exposed_port(port.tcp())
+        .with_cmd(arguments)
+        .with_labels([
+            (LABEL, env!("CARGO_MANIFEST_DIR")),
+            ("idem-tests-settings", &settings),
+        ])
+        .with_host_config_modifier(move |config| for_this_machine(config, port))
+        .with_reuse(ReuseDirective::Always);
+    if !is_durable {
+        request = request.with_mount(Mount::tmpfs_mount(kind.data));
+    }
+    for (name, value) in kind.environment {
+        request = request.with_env_var(*name, *value);
+    }
+    request
+}
+
+/// Only this machine reaches the port, and the container is gone once it has stopped.
+fn for_this_machine(config: &mut HostConfig, port: u16) {
+    let loopback = PortBinding {
+        host_ip: Some("127.0.0.1".to_owned()),
+        host_port: None,
+    };
+    let bindings = HashMap::from([(format!("{port}/tcp"), Some(vec![loopback]))]);
+    config.port_bindings = Some(bindings);
+    config.publish_all_ports = Some(false);
+    config.auto_remove = Some(true);
 }
 
 /// Connects, which a container allows a few seconds after its start.
@@ -100,49 +176,17 @@ pub(crate) async fn connect<C: Connection>(options: &C::Options) -> C {
 }
 
 /// Waits until this is done, on a thread of its own: a destructor inside a runtime cannot wait for a future.
-pub(crate) fn finish(work: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn finish<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let done = thread::spawn(|| {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        runtime.unwrap().block_on(work);
+        runtime.unwrap().block_on(work)
     });
-    done.join().unwrap();
+    done.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Starts a server with the settings of its image, but for the many connections of many tests.
-fn start(kind: &Kind) -> String {
-    let publish = format!("127.0.0.1::{}", kind.port);
-    let run = [
-        "run",
-        "--detach",
-        "--rm",
-        "--label",
-        LABEL,
-        "--publish",
-        &publish,
-    ];
-    let [options, server] = kind.options;
-    let container = docker(kind, &[&run[..], options, &[kind.image], server].concat());
-    container.trim().to_owned()
-}
-
-fn docker(kind: &Kind, arguments: &[&str]) -> String {
-    text(&docker_output(kind, arguments).stdout)
-}
-
-fn docker_output(kind: &Kind, arguments: &[&str]) -> Output {
-    let missing = format!("no {}: set {} or start Docker", kind.name, kind.variable);
-    let output = match Command::new("docker").args(arguments).output() {
-        Ok(output) => output,
-        Err(error) => panic!("{missing} (docker: {error})"),
-    };
-    let errors = text(&output.stderr);
-    assert!(output.status.success(), "{missing} ({})", errors.trim());
-    output
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+static DURABLE: AtomicBool = AtomicBool::new(false);
 
 /// Marks the containers of this checkout.
-const LABEL: &str = concat!("idem-tests=", env!("CARGO_MANIFEST_DIR"));
+const LABEL: &str = "idem-tests";
+
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -40,16 +40,11 @@ mod mysql {
     const LOCK: &str = "lock tables gate write";
     const UNLOCK: &str = "unlock tables";
 
-    /// Whether a statement waits for a lock.
-    #[cfg(not(idem_on_mysql))]
-    const SOMEONE_WAITS: &str = "select exists (select 1 from information_schema.processlist
-        where db = database() and state = 'Waiting for table metadata lock')";
-
-    /// MySQL's other list fails on statements with bytes in them.
-    #[cfg(idem_on_mysql)]
-    const SOMEONE_WAITS: &str = "select exists (select 1 from performance_schema.threads
-        where processlist_db = database()
-            and processlist_state = 'Waiting for table metadata lock')";
+    /// Whether a statement waits for a lock. MySQL's list of the same name fails on statements with bytes in them.
+    const SOMEONE_WAITS: &str = "select exists (select 1 from \
+        /*M!100000 information_schema.processlist where db = database() and state */\
+        /*!80000 performance_schema.threads where processlist_db = database() and processlist_state */ \
+        = 'Waiting for table metadata lock')";
 
     #[path = "proxy/answers.rs"]
     mod answers;

@@ -89,6 +89,8 @@ async fn main() -> io::Result<()> {
     let options = Options::parse();
     let plan = options.plan();
     let mut out = io::stdout();
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    idem_tests::be_durable();
     #[cfg(feature = "observed")]
     observe();
     if let Some([one, other]) = options.compare.as_deref() {

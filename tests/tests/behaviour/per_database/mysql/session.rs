@@ -1,5 +1,7 @@
 //! What a session of MariaDB or MySQL can be set to.
 
+use idem_tests::mysql::is_mysql;
+
 /// By a handler, without harm to its completion.
 pub const HANDLER_SETTINGS: &[&str] = &[
     "use mysql",
@@ -40,17 +42,14 @@ pub const LIMIT_NAMES: &[&str] = &[
 ];
 
 /// What [`LIMITS`] says where the session has none, a shorter and a longer one.
-#[cfg(not(idem_on_mysql))]
-pub const LIMITED: [(&str, &str); 3] = [
-    ("", "31 31 31 35"),
-    ("7", "7 7 7 7"),
-    ("420", "31 31 31 35"),
-];
-
-/// The limit of statements is in milliseconds.
-#[cfg(idem_on_mysql)]
-pub const LIMITED: [(&str, &str); 3] =
-    [("", "31 31 31 35"), ("7", "7 7 0 7"), ("420", "31 31 0 35")];
+pub fn limited() -> [(&'static str, &'static str); 3] {
+    // MySQL's limit of statements is in milliseconds.
+    let [shorter, longer] = match is_mysql() {
+        false => ["7 7 7 7", "31 31 31 35"],
+        true => ["7 7 0 7", "31 31 0 35"],
+    };
+    [("", "31 31 31 35"), ("7", shorter), ("420", longer)]
+}
 
 /// By a handler, and left so for whoever has the session next.
 pub const LASTING_SETTINGS: &[&str] = &[
@@ -60,8 +59,7 @@ pub const LASTING_SETTINGS: &[&str] = &[
     "set sql_mode = 'traditional,only_full_group_by'",
     "set sql_mode = 'ansi,no_unsigned_subtraction'",
     // The tests' own payments on MySQL are made by a select.
-    #[cfg(not(idem_on_mysql))]
-    "set sql_select_limit = 0",
+    "set sql_select_limit = /*M!100000 0 *//*!80000 2 */",
     "set sql_select_limit = 1",
     "set sql_safe_updates = 1",
     "set character_set_results = latin1",
@@ -89,8 +87,9 @@ pub const LASTING_SETTINGS: &[&str] = &[
 /// Such as keep a record out.
 pub const SPOILING_SETTINGS: &[&str] = &[
     "create temporary table idem_record (a int)",
-    #[cfg(not(idem_on_mysql))]
-    "set sql_mode = 'empty_string_is_null'",
+    // MySQL has no such mode.
+    "/*M!100000 set sql_mode = 'empty_string_is_null' */\
+     /*!80000 create temporary table idem_record (b int) */",
 ];
 
 /// Such as make of every answer something that the driver cannot read, and of the claim an error.

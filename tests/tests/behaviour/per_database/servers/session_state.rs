@@ -8,8 +8,8 @@ use idem_tests::http::Attempt;
 use sqlx::Pool;
 
 use super::session::{
-    HANDLER_SETTINGS, LIMIT_NAMES, LIMITED, LIMITS, READ_ONLY, SETTINGS, SHORT_LIMIT,
-    SLOW_COMPLETION, UNDONE_SETTINGS,
+    HANDLER_SETTINGS, LIMIT_NAMES, LIMITS, READ_ONLY, SETTINGS, SHORT_LIMIT, SLOW_COMPLETION,
+    UNDONE_SETTINGS, limited,
 };
 use super::support::app::{engine, has_paid, payment, problem};
 use super::support::statements::app;
@@ -66,7 +66,7 @@ async fn a_session_that_was_left_read_only_is_not_used_again() {
 
 #[tokio::test]
 async fn every_statement_and_every_idle_moment_of_an_attempt_is_bounded() {
-    let [(_, bounds), _, _] = LIMITED;
+    let [(_, bounds), _, _] = limited();
     let (_db, pool, app) = start(&[]).await;
     let before = settings(&pool).await;
     assert_eq!(limits(&app, "k").await, bounds);
@@ -75,7 +75,7 @@ async fn every_statement_and_every_idle_moment_of_an_attempt_is_bounded() {
 
 #[tokio::test]
 async fn a_shorter_limit_of_the_application_stays_and_a_longer_one_does_not() {
-    for (limit, in_attempt) in &LIMITED[1..] {
+    for (limit, in_attempt) in &limited()[1..] {
         let session: Vec<_> = LIMIT_NAMES.iter().map(|name| (*name, *limit)).collect();
         let (_db, pool, app) = start(&session).await;
         let before = settings(&pool).await;
