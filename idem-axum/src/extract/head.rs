@@ -3,6 +3,7 @@
 use std::fmt;
 
 use axum::RequestPartsExt;
+use axum::body::Bytes;
 use axum::extract::{MatchedPath, OriginalUri, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
@@ -102,7 +103,7 @@ impl Head {
     /// The fingerprint. Where the operation is named by hand the captured path parameters stand
     /// in for the path, so that a handler mounted at two paths shares its keys. A fallback
     /// captures none, and is told from itself by the path alone.
-    pub(crate) fn fingerprint(&self, spec: &Spec, body: &[u8]) -> Fingerprint {
+    pub(crate) fn fingerprint(&self, spec: &Spec, body: &Bytes) -> Fingerprint {
         let mut headers: Vec<(&str, &[u8])> = Vec::new();
         for name in spec.fingerprint_headers {
             for value in self.headers.get_all(*name) {
@@ -119,7 +120,8 @@ impl Head {
             (Some(_), Some(params)) => (params, Some(path)),
             _ => (path, params),
         };
-        let mut input = FingerprintInput::new(self.method.as_str(), path, body);
+        let method = self.method.as_str();
+        let mut input = FingerprintInput::with_shared_body(method, path, body);
         input.is_by_parameters = spec.operation.is_some() && params.is_some();
         input.other_path = other_path;
         input.header_names = spec.fingerprint_headers;
