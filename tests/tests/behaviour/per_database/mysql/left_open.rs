@@ -263,7 +263,8 @@ async fn a_session_that_can_begin_no_transaction_is_closed() {
         let refused = pay.send(&nodes.app).await;
         let told = (503, "store-unavailable".to_owned());
         assert_eq!(problem(&refused), told, "{left}");
-        assert!(has_paid(&pay.send(&nodes.app).await), "{left}");
+        let paid = pay.send(&nodes.app).await;
+        assert!(has_paid(&paid), "{left}: {paid:?}");
         assert_eq!(nodes.db.payments().await, 1, "{left}");
     }
 }
