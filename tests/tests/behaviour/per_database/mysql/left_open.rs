@@ -6,6 +6,7 @@ use axum::{Extension, Json, Router};
 use idem_axum::engine::{Attempt, Claim, Engine, Inbox, Message, RecordFilter, WhileRunning};
 use idem_axum::{Idempotency, Scope, Tx, idempotent};
 use sqlx::{Executor, Pool};
+use tokio::task::yield_now;
 
 use super::faults::cancellation::attempt;
 use super::inbox::delivery::{deliver, pay};
@@ -75,6 +76,23 @@ impl Nodes {
     /// What the session's last user has done.
     pub async fn leave(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(&self.pool).await.unwrap();
+    }
+
+    /// The one session of the pool.
+    async fn session(&self) -> i64 {
+        let id = sqlx::query_scalar("select cast(connection_id() as signed)");
+        id.fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Waits until the server has ended a session that the client has closed, and released its locks.
+    async fn has_ended(&self, session: i64) {
+        let pool = self.db.pool_of(1).await;
+        let count = "select count(*) from /*M!100000 information_schema.processlist where id */ \
+            /*!80000 performance_schema.threads where processlist_id */ = ?";
+        let is_there = || sqlx::query_scalar::<_, i64>(count).bind(session);
+        while is_there().fetch_one(&pool).await.unwrap() > 0 {
+            yield_now().await;
+        }
     }
 
     /// Whether the session sees what has been committed by now.
@@ -258,11 +276,14 @@ async fn pay_serializable(tenant: Tenant, mut tx: Tx<Db>) -> Paid {
 async fn a_session_that_can_begin_no_transaction_is_closed() {
     for left in ["lock tables payment write", "xa start 'left'"] {
         let nodes = Nodes::start().await;
+        let session = nodes.session().await;
         nodes.leave(left).await;
         let pay = payment("/payments").key("k");
         let refused = pay.send(&nodes.app).await;
         let told = (503, "store-unavailable".to_owned());
         assert_eq!(problem(&refused), told, "{left}");
+        // Until then a retry finds the session's lock, and is refused as in flight.
+        nodes.has_ended(session).await;
         let paid = pay.send(&nodes.app).await;
         assert!(has_paid(&paid), "{left}: {paid:?}");
         assert_eq!(nodes.db.payments().await, 1, "{left}");
