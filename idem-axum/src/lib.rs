@@ -1,7 +1,4 @@
-//! Retry-safe axum handlers: the idempotency record and your data commit in one SQLx transaction.
-//!
-//! Put [`#[idempotent]`](macro@idempotent) on a handler, take a [`Tx`] for its writes, and keep
-//! an [`Idempotency`] in the router's state.
+#![doc = include_str!("lib.md")]
 
 #[doc(hidden)]
 #[path = "private.rs"]

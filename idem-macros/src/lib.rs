@@ -1,4 +1,24 @@
-//! The macros of Idem: `#[idempotent]` and `#[derive(HasIdempotency)]`, re-exported by `idem-axum`.
+//! The macros of Idem, which `idem-axum` re-exports.
+//!
+//! Depend on `idem-axum`: what the macros expand to names that crate. This one has no other use.
+//!
+//! | macro | on | expands to |
+//! | --- | --- | --- |
+//! | [`#[idempotent]`](macro@idempotent) | a handler of axum | one function of the same name: it runs the extractors in Idem's order, claims the key's record, runs the handler and commits |
+//! | [`#[derive(HasIdempotency)]`](derive@HasIdempotency) | a router's state | an impl of `HasIdempotency`, and one impl for each name in `#[scopes(…)]` |
+//!
+//! The macros read tokens alone and decide nothing at run time. They check what can be seen in the
+//! source, report all mistakes in one build, each with its cure, and leave a function of the handler's
+//! name behind, so that one mistake brings no further errors. What types must hold is asked of the
+//! compiler where the user wrote the type.
+//!
+//! ```text
+//! #[idempotent(scope = "tenant", ttl = "24h")]
+//! async fn create_payment(State(app): State<AppState>, mut tx: Tx<Postgres>, Json(new): Json<NewPayment>)
+//!     -> Result<StatusCode, ApiError> { … }
+//! ```
+//!
+//! `IDEM_MACROS_DEBUG=1` in the environment of the compiler prints each expansion.
 
 use proc_macro::TokenStream;
 

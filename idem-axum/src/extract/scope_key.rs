@@ -8,22 +8,57 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use idem_core::{InvalidScope, Scope};
 
-/// An extractor that says whose keys these are: a tenant, a user, an account.
+/// An extractor that names the owner of an idempotency key: a tenant, a user, an account.
 ///
-/// The text must come from who is *authenticated*: a verified token, a session, a client
-/// certificate. Never make it from a header that a client can set at will, or one client is
-/// answered with another one's stored responses.
+/// Two owners may send the same key, and neither gets the other's response. So the text must come from
+/// who is *authenticated*: a verified token, a session, a client certificate. Never make it from a
+/// header that a client can set at will: one client would get another one's stored responses.
+///
+/// # When to use which
+///
+/// * **One owner**: implement this trait for the extractor that your handlers take already, such as
+///   `Tenant`, and name it in the state: `#[scopes(tenant = Tenant)]` and `scope = "tenant"`.
+/// * **An owner within another**: a tuple, `(Tenant, User)`, if users of different tenants may have the
+///   same name. Each part counts with its length, so that no two tuples have the same text.
+/// * **A middleware authenticates**: [`Extension<T>`](axum::Extension) of the type that it puts into the
+///   request.
+/// * **All callers are one owner**, such as the one sender of a webhook: `scope = "global"`, without
+///   this trait.
+///
+/// Records are stored under the text. If it changes, the keys of before are forgotten, and such a retry
+/// runs.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::borrow::Cow;
-/// struct Tenant(String); // an extractor that rejects with 401 without a valid token
-/// impl idem_axum::ScopeKey for Tenant {
+///
+/// use axum::extract::FromRequestParts;
+/// use axum::http::{StatusCode, request::Parts};
+/// use idem_axum::{Scope, ScopeKey};
+///
+/// struct Tenant(String);
+///
+/// impl<S: Sync> FromRequestParts<S> for Tenant {
+///     type Rejection = StatusCode;
+///
+///     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+///         // What an authentication layer has verified.
+///         let tenant = parts.extensions.get::<Verified>().ok_or(StatusCode::UNAUTHORIZED)?;
+///         Ok(Self(tenant.0.clone()))
+///     }
+/// }
+/// # #[derive(Clone)]
+/// # struct Verified(String);
+///
+/// impl ScopeKey for Tenant {
 ///     fn scope_key(&self) -> Cow<'_, str> {
 ///         Cow::Borrowed(&self.0)
 ///     }
 /// }
+///
+/// assert_eq!(Tenant("acme".into()).scope().unwrap().as_str(), "acme");
+/// assert!(Tenant(String::new()).scope().is_err());
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say whose keys these are",
@@ -31,14 +66,16 @@ use idem_core::{InvalidScope, Scope};
     note = "implement `idem_axum::ScopeKey` for it, from who is authenticated, never from a plain header"
 )]
 pub trait ScopeKey {
-    /// The stable text that names the party. An empty one is answered with 401.
+    /// The stable text that names the owner. An empty text gets 401 `scope-missing`.
     fn scope_key(&self) -> Cow<'_, str>;
 
     /// The text as a validated scope.
     ///
+    /// Override it only for a value that has a text and yet names nobody, such as a guest.
+    ///
     /// # Errors
     ///
-    /// [`InvalidScope`] when the text names nobody.
+    /// [`InvalidScope`] if the text is empty or holds a NUL character.
     fn scope(&self) -> Result<Scope, InvalidScope> {
         Scope::new(&self.scope_key())
     }
@@ -83,7 +120,7 @@ fn joined(parts: &[&dyn ScopeKey]) -> String {
     joined
 }
 
-/// `scope = "global"`: the keys of one operation are everybody's.
+/// `scope = "global"`: all callers of one operation share its keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Global;
 

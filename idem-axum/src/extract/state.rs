@@ -1,14 +1,37 @@
-//! Where a router's state keeps its idempotency, and of which database.
+//! A router's state, and the database of its handle.
 
 use std::sync::Arc;
 
 use idem_core::{Backend, Idempotency};
 
-/// A router state that carries an [`Idempotency`].
+/// A router state that holds an [`Idempotency`].
 ///
-/// Derive it: `#[derive(HasIdempotency)]` takes the field of type `Idempotency<…>` (or the one
-/// marked `#[idempotency]`), and `#[scopes(tenant = Tenant)]` names the scopes that handlers
-/// can ask for.
+/// Derive it: `#[derive(HasIdempotency)]` takes the field of type `Idempotency<…>`, or the one
+/// marked `#[idempotency]`. `#[scopes(tenant = Tenant)]` names the scopes that handlers can ask for.
+///
+/// The whole state implements it, and not a part of it by `FromRef`: a handler without a `Tx` could not
+/// tell which of two handles it should use.
+///
+/// # Examples
+///
+/// By hand, where a derive does not fit:
+///
+/// ```
+/// use idem_axum::{Backend, HasIdempotency, Idempotency};
+///
+/// #[derive(Clone)]
+/// struct AppState<DB: Backend> {
+///     idem: Idempotency<DB>,
+/// }
+///
+/// impl<DB: Backend> HasIdempotency for AppState<DB> {
+///     type Db = DB;
+///
+///     fn idempotency(&self) -> &Idempotency<DB> {
+///         &self.idem
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the router state `{Self}` carries no idempotency runtime",
     label = "`#[idempotent]` needs an `Idempotency<DB>` in the state",
@@ -18,7 +41,7 @@ pub trait HasIdempotency {
     /// The database that records and handlers' writes share.
     type Db: Backend;
 
-    /// The handle.
+    /// The handle that this router's handlers use.
     fn idempotency(&self) -> &Idempotency<Self::Db>;
 }
 
@@ -38,8 +61,9 @@ impl<T: HasIdempotency + ?Sized> HasIdempotency for Arc<T> {
     }
 }
 
-/// Says that a `Tx` is of the database of the state's handle. One impl per database, so that
-/// the compiler prints this message and not a type mismatch.
+/// Says that a `Tx` is of the database of the state's handle.
+///
+/// One impl per database, so that the compiler prints this message and not a type mismatch.
 #[diagnostic::on_unimplemented(
     message = "`Tx<{Self}>` in a router whose idempotency runtime is for `{Runtime}`",
     label = "this handler asks for a `{Self}` transaction, the state has an `Idempotency<{Runtime}>`",

@@ -2,7 +2,9 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Says that an answer is a replay. An inbound header of this name means nothing.
+/// The header that marks a replay, `idempotent-replayed: true`.
+///
+/// A handler's own response never has it, and in a request it means nothing.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Never stored: they belong to the connection, to the moment, or to the first caller alone.

@@ -3,9 +3,28 @@
 use axum::http::StatusCode;
 use idem_core::{Error, InvalidKey};
 
-/// Why a request was not carried out; one variant per stable problem `type`.
+/// Why Idem refuses a request, or does not answer with its handler's response.
 ///
-/// The texts are constant: no SQL, key or tenant leaves the process in them.
+/// The response is a problem document of [RFC 9457], `application/problem+json`, with `type`, `title`,
+/// `status`, `detail` and `retryable`. Names and statuses are stable, texts are not: clients compare the
+/// name at the end of `type`. The texts are constant: no SQL, key or tenant leaves the process in them.
+///
+/// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+///
+/// # Examples
+///
+/// A service documents all problems that its clients can get:
+///
+/// ```
+/// use idem_axum::Rejection;
+///
+/// for problem in Rejection::ALL {
+///     println!("{} {}, retry: {}", problem.status(), problem.name(), problem.is_retryable());
+/// }
+/// assert_eq!(Rejection::InFlight.status(), 409);
+/// assert_eq!(Rejection::InFlight.name(), "in-flight");
+/// assert!(Rejection::InFlight.is_retryable());
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Rejection {

@@ -16,7 +16,7 @@ impl Rejection {
         texts(*self).0
     }
 
-    /// The answer.
+    /// The response with this problem.
     pub fn into_response(self, http: &HttpSettings) -> Response {
         let mut response = Response::new(Body::from(self.body(http)));
         *response.status_mut() = self.status();
@@ -24,7 +24,7 @@ impl Rejection {
         response
     }
 
-    /// The answer as it is stored, for a rejection that is terminal.
+    /// The completion with this problem, for a rejection that retries get too.
     pub(crate) fn into_completion(self, http: &HttpSettings) -> Completion {
         let lines = headers::encode(&self.headers(http), &http.unstored_headers);
         Completion::new(self.status().as_u16(), lines, self.body(http))
