@@ -10,8 +10,15 @@ mod properties;
 
 /// A validated idempotency key.
 ///
-/// A key is 1 to 255 characters of printable ASCII. The same key in another scope or
+/// The client makes one key per request and sends it with every retry of that request. A key is
+/// 1 to 255 characters of printable ASCII, such as a UUID. The same key in another scope or
 /// operation is another key. Follows [draft-ietf-httpapi-idempotency-key-header-07].
+///
+/// Use [`from_field`](Self::from_field) for the value of a header, [`str::parse`] for a key that
+/// is stored or typed without quotes.
+///
+/// `Debug` shows a [`digest`](Self::digest), not the key: whoever knows the key of a request may
+/// be able to get its response.
 ///
 /// # Examples
 ///
@@ -38,6 +45,18 @@ impl IdempotencyKey {
     /// # Errors
     ///
     /// [`InvalidKey`] says what is wrong; the text never repeats the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::{IdempotencyKey, InvalidKey};
+    ///
+    /// assert_eq!(IdempotencyKey::from_field(b"order-17")?.as_str(), "order-17");
+    /// // A space needs the quoted form, as do a comma and a quote.
+    /// assert_eq!(IdempotencyKey::from_field(b"order 17"), Err(InvalidKey::Character));
+    /// assert_eq!(IdempotencyKey::from_field(b"\"order 17\"")?.as_str(), "order 17");
+    /// # Ok::<(), InvalidKey>(())
+    /// ```
     pub fn from_field(value: &[u8]) -> Result<Self, InvalidKey> {
         let text = field_text(value)?;
         if text.starts_with('"') {
@@ -54,9 +73,21 @@ impl IdempotencyKey {
 
     /// Reads the value of an `Idempotency-Key` field that must be a quoted string.
     ///
+    /// The draft demands the quoted form, most clients send the bare one. Use this one only if all
+    /// clients of an API are known to follow the draft.
+    ///
     /// # Errors
     ///
     /// [`InvalidKey::NotQuoted`] for the bare form, else as [`from_field`](Self::from_field).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::{IdempotencyKey, InvalidKey};
+    ///
+    /// assert!(IdempotencyKey::from_strict_field(b"\"order-17\"").is_ok());
+    /// assert_eq!(IdempotencyKey::from_strict_field(b"order-17"), Err(InvalidKey::NotQuoted));
+    /// ```
     pub fn from_strict_field(value: &[u8]) -> Result<Self, InvalidKey> {
         let text = field_text(value)?;
         if !text.is_empty() && !text.starts_with('"') {
@@ -75,9 +106,9 @@ impl IdempotencyKey {
         }
     }
 
-    /// The identity of a message: its id as it is, or a digest where that cannot be stored so.
+    /// The key of a message: its id, or the id's digest if the databases cannot store the id.
     ///
-    /// No two identities are the same key: an id that looks like another form is hashed too.
+    /// No two ids have the same key: an id that looks like a digest or a business key is hashed.
     pub(crate) fn of_message(id: &[u8], is_business_key: bool) -> Option<Self> {
         if id.is_empty() {
             return None;
@@ -98,17 +129,30 @@ impl IdempotencyKey {
         Some(Self(format!("sha256:{hex}").into()))
     }
 
-    /// A key that has been stored.
+    /// A key read from a record.
     pub(crate) fn stored(text: String) -> Self {
         Self(text.into())
     }
 
-    /// The key as the client means it, without quotes.
+    /// The key without the quotes of the header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A short digest that may stand in logs where the key must not.
+    /// A short digest for logs, which must not contain the key.
+    ///
+    /// Idem's own log lines and spans contain this digest, so that an operator who has a key can
+    /// find them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::{IdempotencyKey, InvalidKey};
+    /// let key: IdempotencyKey = "8e03978e-40d5-43e8-bc93-6894a57f9324".parse()?;
+    /// assert_eq!(key.digest(), "238c5b6d");
+    /// assert_eq!(format!("{key:?}"), "IdempotencyKey(#238c5b6d)");
+    /// # Ok::<(), InvalidKey>(())
+    /// ```
     pub fn digest(&self) -> String {
         let hash = Sha256::digest(self.0.as_bytes());
         hash.iter()
@@ -118,7 +162,7 @@ impl IdempotencyKey {
     }
 }
 
-/// Validates a key that stands for itself, without the quotes of the wire.
+/// Validates a key that is written without the quotes of the header.
 impl FromStr for IdempotencyKey {
     type Err = InvalidKey;
 
@@ -141,7 +185,7 @@ impl fmt::Debug for IdempotencyKey {
     }
 }
 
-/// Why a key was refused; the texts name the rule, never the value.
+/// Why a key was refused. The texts name the rule, never the value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
@@ -157,7 +201,7 @@ pub enum InvalidKey {
     /// Neither one quoted string nor one bare word: a list, a number, a broken quote.
     #[error("the field is not one string: send one key, such as \"8e03978e-40d5\"")]
     NotOneItem,
-    /// The bare form where only the quoted one is accepted.
+    /// The bare form, where only the quoted form is accepted.
     #[error("the key is not quoted: send it as a string in double quotes")]
     NotQuoted,
 }

@@ -1,4 +1,9 @@
-//! The nouns: what a record is named by, what is compared, what is stored, on which terms.
+//! The nouns of an attempt, which ask no database and know no HTTP.
+//!
+//! A scope, an operation and a key name a record. The record keeps the fingerprint of its request,
+//! so that Idem notices a key that is used for another request, and the completion: the response
+//! that a retry replays. A policy says how long the record is kept, how long an attempt may take,
+//! and what a duplicate gets meanwhile.
 
 pub(crate) mod canonical_json;
 pub(crate) mod fingerprint;

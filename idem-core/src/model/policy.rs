@@ -1,18 +1,40 @@
-//! What holds for the attempts of one operation: how long, how many, what meanwhile.
+//! The terms of one operation: how long its attempts may take and its records are kept.
 
 use std::time::Duration;
 
-/// The terms on which an operation's attempts run and its completions are kept.
+/// The terms on which an operation's attempts run and its records are kept.
+///
+/// An application sets the terms of all operations on the
+/// [builder](crate::Idempotency::builder), and those of one operation by the options of its
+/// attribute (`ttl`, `timeout`, `in_flight`, `isolation`). Whoever claims attempts directly passes
+/// a policy with each [`Attempt`](crate::Attempt).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use idem_core::{Policy, WhileRunning};
+///
+/// let mut policy = Policy::default();
+/// assert_eq!(policy.ttl, Duration::from_secs(24 * 3600));
+/// policy.ttl = Duration::from_secs(7 * 24 * 3600);
+/// policy.while_running = WhileRunning::Wait(Duration::from_secs(5));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// How long a completion can be replayed, by the database's clock. Default 24 hours.
+    /// How long a response can be replayed, by the database's clock. Default 24 hours.
+    ///
+    /// A retry that arrives later runs again, so this must be longer than the longest time for
+    /// which clients retry.
     pub ttl: Duration,
-    /// How long an attempt may take once its request is there, waiting included. Default 30 seconds.
+    /// How long an attempt may take, from the arrival of its whole request on. Default 30 seconds.
+    ///
+    /// The time to wait for a connection, for other attempts and for the database counts.
     pub timeout: Duration,
     /// What a duplicate of a running attempt gets. Default [`WhileRunning::Reject`].
     pub while_running: WhileRunning,
-    /// The isolation of the attempt's transaction.
+    /// The isolation level of the attempt's transaction. Default [`Isolation::Default`].
     pub isolation: Isolation,
 }
 
@@ -21,9 +43,9 @@ impl Policy {
     pub const MIN_TTL: Duration = Duration::from_secs(1);
     /// The longest ttl: ten years.
     pub const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-    /// The shortest time for an attempt: 10 milliseconds. None at all is no limit to a database.
+    /// The shortest timeout: 10 milliseconds. For a database, zero means no limit.
     pub const MIN_TIMEOUT: Duration = Duration::from_millis(10);
-    /// The longest time for an attempt, and for a wait within it: one hour.
+    /// The longest timeout, and the longest wait of a duplicate: one hour.
     pub const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
 }
 
@@ -39,26 +61,63 @@ impl Default for Policy {
 }
 
 /// What a duplicate gets while the first attempt runs.
+///
+/// Use [`Reject`](Self::Reject) if clients retry by themselves, as most do: a refused duplicate
+/// costs no connection. Use [`Wait`](Self::Wait) if a client cannot retry, such as a form that a
+/// user submits twice, and the operation takes less time than the client waits for a response.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use idem_core::{Policy, WhileRunning};
+///
+/// let mut policy = Policy::default();
+/// assert_eq!(policy.while_running, WhileRunning::Reject);
+/// policy.while_running = WhileRunning::Wait(Duration::from_secs(2));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum WhileRunning {
-    /// It is told so at once. It waits for a second at most until it is known whether the attempt
-    /// before it is the first, since an answer may be stored already.
+    /// The duplicate is [in flight](crate::Claim::InFlight), which a client sees as 409.
+    ///
+    /// It gets no final answer until Idem knows whether the earlier attempt is the first, for at
+    /// most one second: a response may already be stored.
     Reject,
-    /// It waits for the first attempt to end, at most this long, and is then told so.
+    /// The duplicate waits for the first attempt to end, and gets its response.
+    ///
+    /// After this time it is [in flight](crate::Claim::InFlight).
     Wait(Duration),
 }
 
 /// The isolation level of an attempt's transaction.
+///
+/// Idem's guarantee holds on every level: the primary key of the record decides. The level is for
+/// the handler's own statements. Use [`Serializable`](Self::Serializable) for a handler that
+/// decides by what it reads, such as "the balance is enough", and takes no lock on those rows.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::{Isolation, Policy};
+///
+/// let mut policy = Policy::default();
+/// assert_eq!(policy.isolation, Isolation::Default);
+/// policy.isolation = Isolation::Serializable;
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Isolation {
     /// The level that the database or the connection is set to.
     Default,
-    /// `READ COMMITTED`, where attempts without a transaction to lend always run on Postgres: what
-    /// they do elsewhere cannot be undone, and only here does an attempt see at once what another
-    /// node has committed.
+    /// `READ COMMITTED`.
+    ///
+    /// On Postgres, attempts without a [`Tx`](crate::Tx) always use it: their effects cannot be
+    /// undone, and only on this level an attempt sees at once what another node has committed.
     ReadCommitted,
     /// `SERIALIZABLE`. SQLite is always serializable.
+    ///
+    /// The database may refuse a transaction that conflicts with another one. The attempt is then
+    /// rolled back with [`Error::TryAgain`](crate::Error::TryAgain).
     Serializable,
 }

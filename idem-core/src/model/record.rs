@@ -1,4 +1,4 @@
-//! The stored row: its name and what is kept in it.
+//! The record: its name and the response in it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,21 @@ use crate::{IdempotencyKey, Scope};
 
 /// The stable name of what is done once, such as `POST /payments` or `payments.create`.
 ///
-/// 1 to 255 bytes without control characters. Names that begin with `inbox:` are those of
-/// [consumers](crate::Inbox), which share no record with an operation.
+/// The attribute names an operation by its method and route, with the names of path parameters
+/// erased (`POST /orders/{}/pay`), unless `operation = "…"` gives another name. An operation that
+/// gets a new name forgets its keys: a retry across the change runs again.
+///
+/// A name has 1 to 255 bytes and no control character. Names that begin with `inbox:` belong to
+/// the consumers of an [`Inbox`](crate::Inbox), which share no record with an operation.
+///
+/// # Examples
+///
+/// ```
+/// # use idem_core::Operation;
+/// assert_eq!(Operation::new("POST /payments")?.as_str(), "POST /payments");
+/// assert!(Operation::new("inbox:billing").is_err());
+/// # Ok::<(), idem_core::InvalidOperation>(())
+/// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Operation(Arc<str>);
 
@@ -22,8 +35,8 @@ impl Operation {
     ///
     /// # Errors
     ///
-    /// [`InvalidOperation`] when it is empty, too long, begins with `inbox:`, or has a control
-    /// character.
+    /// [`InvalidOperation`] if the name is empty, longer than
+    /// [`MAX_BYTES`](Self::MAX_BYTES), begins with `inbox:`, or contains a control character.
     pub fn new(name: &str) -> Result<Self, InvalidOperation> {
         if name.starts_with(Self::INBOX) {
             return Err(InvalidOperation);
@@ -31,7 +44,7 @@ impl Operation {
         Self::named(name.into())
     }
 
-    /// What a consumer of messages does.
+    /// The operation of a consumer of messages.
     pub(crate) fn of_consumer(name: &str) -> Result<Self, InvalidOperation> {
         if name.is_empty() {
             return Err(InvalidOperation);
@@ -53,7 +66,7 @@ impl Operation {
 
     const INBOX: &str = "inbox:";
 
-    /// One that has been stored.
+    /// An operation read from a record.
     pub(crate) fn stored(name: String) -> Self {
         Self(name.into())
     }
@@ -62,7 +75,7 @@ impl Operation {
         name.starts_with(Self::INBOX)
     }
 
-    /// The consumer, where it is one's.
+    /// The name of the consumer, if this is the operation of one.
     pub(crate) fn consumer(&self) -> &str {
         self.0.strip_prefix(Self::INBOX).unwrap_or(&self.0)
     }
@@ -73,29 +86,44 @@ impl Operation {
     }
 }
 
-/// An operation's name that cannot be stored.
+/// The name of an operation is empty, too long or contains what no name may contain.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "an operation's name has 1 to 255 bytes, no control character, and does not begin with `inbox:`"
 )]
 pub struct InvalidOperation;
 
-/// What a record is found by: the primary key of its table.
+/// The name of a record: the primary key of its table.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::{Operation, RecordName, Scope};
+///
+/// let name = RecordName {
+///     scope: Scope::new("acme")?,
+///     operation: Operation::new("POST /payments")?,
+///     key: "8e03978e-40d5".parse()?,
+/// };
+/// // Keys can be secrets: only their digest is shown.
+/// assert!(!format!("{name:?}").contains("8e03978e-40d5"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct RecordName {
-    /// Whose key it is.
+    /// The party that the key belongs to.
     pub scope: Scope,
     /// What is done once.
     pub operation: Operation,
-    /// What the client repeats on every retry.
+    /// What the client sends with every retry.
     pub key: IdempotencyKey,
 }
 
 impl RecordName {
-    /// The 64-bit id under which locks know a running attempt.
+    /// The 64-bit id of the lock of a running attempt.
     ///
-    /// Two names may share an id; the later one is then told "in flight" though it is not,
-    /// and its retry succeeds. The primary key, not the lock, decides who runs.
+    /// Two names may share an id. The later attempt is then refused as in flight although it is
+    /// not, and its retry succeeds. The primary key, not the lock, decides who runs.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
         expect(dead_code, reason = "no database is chosen")
@@ -128,32 +156,44 @@ impl fmt::Debug for RecordName {
     }
 }
 
-/// The answer of a completed attempt, as it is stored and replayed.
+/// The response of a completed attempt, as the record keeps it and a retry replays it.
 ///
 /// The parts are opaque here: `idem-axum` writes an HTTP response into them.
+///
+/// `Debug` shows the lengths of the parts, not their contents.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::Completion;
+///
+/// let completion = Completion::new(201, Vec::new(), br#"{"id":17}"#.to_vec());
+/// assert_eq!(completion.status, 201);
+/// assert_eq!(completion.reference, None);
+/// ```
 #[derive(Clone, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Completion {
-    /// The status of the answer. Only a handler that ended Idem's transaction leaves a 500.
+    /// The status of the response. 500 is stored only if the handler ended Idem's transaction.
     pub status: u16,
-    /// The header lines, encoded.
+    /// The header fields, encoded by the front end.
     pub headers: Vec<u8>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
-    /// What the operation created, named by the handler through its `Tx`.
+    /// What the operation created: see [`Tx::reference`](crate::Tx::reference).
     pub reference: Option<String>,
 }
 
 impl Completion {
-    /// The status of a message that lies among the dead letters.
+    /// The status in the record of a message that is a dead letter.
     pub(crate) const PARKED: u16 = 410;
 
-    /// What is stored of a message that was handled: its result is the consumer's alone.
+    /// The completion of a message that was handled: the handler's result is not stored.
     pub(crate) fn handled() -> Self {
         Self::new(200, Vec::new(), Vec::new())
     }
 
-    /// What is stored of a message that is parked.
+    /// The completion of a message that is a dead letter.
     pub(crate) fn parked() -> Self {
         Self::new(Self::PARKED, Vec::new(), Vec::new())
     }
@@ -162,7 +202,7 @@ impl Completion {
         self.status == Self::PARKED
     }
 
-    /// An answer without a reference.
+    /// A completion without a reference.
     pub fn new(status: u16, headers: Vec<u8>, body: Vec<u8>) -> Self {
         Self {
             status,
@@ -173,7 +213,7 @@ impl Completion {
     }
 }
 
-/// An answer is the client's business alone: `Debug` shows how long its parts are.
+/// A response belongs to its client alone: `Debug` shows how long its parts are.
 impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Completion")

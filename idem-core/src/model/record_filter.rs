@@ -5,6 +5,8 @@ use super::scope::Scope;
 
 /// Selects records by scope, operation and key. The default selects all records.
 ///
+/// For [`Idempotency::records`](crate::Idempotency::records).
+///
 /// # Examples
 ///
 /// ```
@@ -48,7 +50,7 @@ impl RecordFilter {
         self
     }
 
-    /// Scope, operation and key, where they are given.
+    /// Scope, operation and key, each if the filter has one.
     pub(crate) fn parts(&self) -> [Option<&str>; 3] {
         [
             self.scope.as_ref().map(Scope::as_str),

@@ -4,11 +4,18 @@ use sha2::{Digest, Sha256};
 
 /// The tenant, user or other party that a key belongs to.
 ///
-/// Made by the server from who is authenticated, never from the client's word: whoever can
-/// choose a scope can be answered with another party's response.
+/// Make it from the authenticated tenant or user, never from what the client says about itself: a
+/// caller who can choose a scope can get another tenant's responses.
 ///
-/// 1 to 255 bytes without NUL, as the databases store it. A longer text is replaced by
-/// `sha256:` and its digest in hex, and so is one that looks like a replacement itself.
+/// Which one to use:
+///
+/// * [`new`](Self::new) for one id, such as the tenant's;
+/// * [`joined`](Self::joined) for several, such as tenant and user;
+/// * [`global`](Self::global) where every caller may see every response.
+///
+/// A scope is 1 to 255 bytes without NUL, as the databases store it. A longer text is replaced by
+/// `sha256:` and its digest in hex. So is a text that begins with `sha256:`, so that no text can
+/// pass for the digest of another.
 ///
 /// # Examples
 ///
@@ -16,20 +23,32 @@ use sha2::{Digest, Sha256};
 /// # use idem_core::Scope;
 /// assert_eq!(Scope::new("acme")?.as_str(), "acme");
 /// assert_ne!(Scope::joined(["ab", "c"])?, Scope::joined(["a", "bc"])?);
+/// assert!(Scope::new("").is_err());
 /// # Ok::<(), idem_core::InvalidScope>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Scope(Box<str>);
 
 impl Scope {
-    /// The longest scope that is stored as it is, in bytes.
+    /// The longest scope that is stored unchanged, in bytes.
     pub const MAX_BYTES: usize = 255;
 
-    /// Validates a scope.
+    /// Validates a scope of one part.
     ///
     /// # Errors
     ///
-    /// [`InvalidScope`] when the text is empty or has a NUL.
+    /// [`InvalidScope`] if the text is empty or contains a NUL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::Scope;
+    /// let tenant = Scope::new("tenant-17")?;
+    /// assert_eq!(tenant.as_str(), "tenant-17");
+    /// let long = Scope::new(&"x".repeat(256))?;
+    /// assert!(long.as_str().starts_with("sha256:"));
+    /// # Ok::<(), idem_core::InvalidScope>(())
+    /// ```
     pub fn new(text: &str) -> Result<Self, InvalidScope> {
         if text.is_empty() || text.contains('\0') {
             return Err(InvalidScope);
@@ -42,11 +61,22 @@ impl Scope {
         Ok(Self(format!("sha256:{hex}").into()))
     }
 
-    /// One scope of several parts, each preceded by its length, so that no two lists collide.
+    /// Makes one scope of several parts.
+    ///
+    /// Each part is preceded by its length, so that no two lists of parts give the same scope.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new); an empty part is refused too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::Scope;
+    /// let (tenant, user) = ("acme", "17");
+    /// assert_eq!(Scope::joined([tenant, user])?.as_str(), "4:acme2:17");
+    /// # Ok::<(), idem_core::InvalidScope>(())
+    /// ```
     pub fn joined<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScope> {
         let mut joined = String::new();
         for part in parts {
@@ -58,12 +88,15 @@ impl Scope {
         Self::new(&joined)
     }
 
-    /// The one scope that everybody shares.
+    /// The one scope that all callers share.
+    ///
+    /// Use it for operations without authentication, and for messages. Whoever sends the key and
+    /// the body of another caller's request gets that caller's response.
     pub fn global() -> Self {
         Self("global".into())
     }
 
-    /// A scope that has been stored.
+    /// A scope read from a record.
     pub(crate) fn stored(text: String) -> Self {
         Self(text.into())
     }
@@ -74,7 +107,7 @@ impl Scope {
     }
 }
 
-/// A scope that names nobody: empty, or with a NUL in it.
+/// The text of a scope is empty or contains a NUL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a scope has at least one byte and no NUL")]
 pub struct InvalidScope;

@@ -1,6 +1,6 @@
-//! A second reader of JSON, which tests compare the first one with.
+//! A second JSON reader, with which tests compare the first one.
 //!
-//! It keeps each number as the decimal that is written, digit by digit, and knows no double.
+//! It keeps each number as the decimal that the text contains, digit by digit, and never as a double.
 
 use std::collections::BTreeMap;
 use std::str::Chars;
@@ -18,7 +18,7 @@ pub(super) enum Exact {
 }
 
 impl Exact {
-    /// `None` for what is no JSON, has a name twice, or a number of too many digits to write out.
+    /// `None` if the text is not JSON, has a name twice, or a number with too many digits.
     pub(super) fn read(json: &[u8]) -> Option<Self> {
         let mut reader = Reader(std::str::from_utf8(json).ok()?.chars());
         let value = reader.value()?;

@@ -1,4 +1,4 @@
-//! The canonical form of a JSON body, where there is one without loss.
+//! The canonical form of a JSON body, if there is one without loss.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,11 +12,11 @@ mod number;
 #[cfg(test)]
 mod properties;
 
-/// The RFC 8785 form of a body, or `None` when two different bodies could get the same one.
+/// The RFC 8785 form of a body, or `None` if two different bodies could have the same form.
 ///
-/// A changed amount must never look equal, so this form says exactly what the body says. There
-/// is none for invalid JSON, duplicate names, integers beyond 2^53, decimals of which a double
-/// loses something, and a body nested deeper than the parser goes.
+/// A changed amount must never look equal, so the form must lose nothing of the body. There is no
+/// form for invalid JSON, duplicate names, integers beyond 2^53, decimals that a double cannot
+/// hold, and a body that is nested deeper than the parser allows.
 pub(crate) fn canonical(body: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok()?;
     serde_json::from_str::<DistinctNames>(text).ok()?;
@@ -27,7 +27,7 @@ pub(crate) fn canonical(body: &[u8]) -> Option<Vec<u8>> {
     serde_json_canonicalizer::to_vec(&value).ok()
 }
 
-/// Deserializes only from JSON whose objects have no name twice.
+/// Deserializes from JSON only if no object has a name twice.
 struct DistinctNames;
 
 impl<'de> Deserialize<'de> for DistinctNames {
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Looks at what valid JSON says and the parser does not keep.
+/// Whether the parser keeps everything that this valid JSON says.
 fn keeps_its_meaning(json: &str) -> bool {
     let mut rest = json;
     while let Some(start) = rest.find(|c: char| matches!(c, '"' | '-' | '0'..='9')) {
@@ -120,12 +120,12 @@ fn after_string(token: &str) -> &str {
     chars.as_str()
 }
 
-/// Whether the parser takes an object with this name for something else.
+/// Whether the parser reads an object with this name as another value.
 ///
 /// With its features `raw_value` and `arbitrary_precision`, which any crate of the program
 /// can turn on, it reads `{"$serde_json::private::RawValue":"1"}` as 1.
 fn is_private_name(string: &str) -> bool {
-    // The first character is `$`, as it is or escaped.
+    // The first character is `$`, plain or escaped.
     (string.starts_with("\"$") || string.starts_with("\"\\u"))
         && serde_json::from_str(string)
             .is_ok_and(|name: String| name.starts_with("$serde_json::private::"))
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn an_object_that_the_parser_takes_for_something_else_has_none() {
         let raw = r#"{"a":{"$serde_json::private::RawValue":"9007199254740993"}}"#;
-        // What this test is about: the dependencies of the tests turn the feature on.
+        // The dependencies of the tests turn the feature on.
         let read: serde_json::Value = serde_json::from_str(raw).unwrap();
         assert!(read["a"].is_number());
         for body in [

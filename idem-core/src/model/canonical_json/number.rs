@@ -7,7 +7,7 @@ pub(super) fn is_exact(number: &str) -> bool {
     if !has_few_digits(number) {
         return false;
     }
-    // A number gets the same form alone as within a body.
+    // A number has the same form alone and within a body.
     let form = serde_json::from_str::<Value>(number)
         .and_then(|value| serde_json_canonicalizer::to_string(&value));
     form.is_ok_and(|form| decimal(number).is_some_and(|value| Some(value) == decimal(&form)))
@@ -15,8 +15,8 @@ pub(super) fn is_exact(number: &str) -> bool {
 
 /// Whether it is an integer up to 2^53 (RFC 7493, section 2.2) or a decimal of at most 15 digits.
 ///
-/// Some longer numbers are exact too. They have no form either: stored records were compared
-/// by the bytes of these.
+/// Some longer numbers are exact too. They have no form either: existing records were compared by
+/// the bytes of such numbers.
 fn has_few_digits(number: &str) -> bool {
     let (mantissa, exponent) = split_exponent(number);
     if exponent.is_none() && !mantissa.contains('.') {
@@ -35,13 +35,13 @@ fn has_few_digits(number: &str) -> bool {
             .is_ok_and(|e| e.abs() <= 250)
 }
 
-/// A decimal number; two are equal exactly when they are written for the same value.
+/// A decimal number. Two are equal exactly if they have the same value.
 #[derive(Debug, PartialEq)]
 struct Decimal {
     is_negative: bool,
-    /// Without zeros at both ends.
+    /// Without zeros at either end.
     digits: String,
-    /// The power of ten behind the digits.
+    /// The power of ten after the digits.
     exponent: i64,
 }
 

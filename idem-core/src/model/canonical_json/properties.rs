@@ -1,4 +1,4 @@
-//! What must hold for every body, compared with a second reader.
+//! Properties that hold for every body, compared with a second reader.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -54,7 +54,7 @@ fn quoted(text: &str, way: u8) -> String {
     )
 }
 
-/// Numbers that a double holds as they are written.
+/// Numbers that a double holds exactly.
 fn plain_number() -> impl Strategy<Value = String> {
     prop_oneof![
         (-(1_i64 << 53)..=1 << 53).prop_map(|n| n.to_string()),
@@ -62,7 +62,7 @@ fn plain_number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Numbers about which doubles, their text and the limits of both differ.
+/// Numbers near the limits of doubles and of their text.
 fn odd_number() -> impl Strategy<Value = String> {
     prop_oneof![
         "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,4})?",
@@ -109,11 +109,11 @@ fn plain_json() -> impl Strategy<Value = Json> {
     })
 }
 
-/// Values that have one or none.
+/// Values that may have a canonical form.
 fn odd_json() -> impl Strategy<Value = Json> {
     let number = || prop_oneof![plain_number(), odd_number()];
     let private = "\\$serde_json::private::(RawValue|Number)";
-    // To a parser with certain features it is the number.
+    // A parser with certain features reads it as the number.
     let taken_for_a_number = (private, number())
         .prop_map(|(name, number)| Json::Object(vec![(name, Json::Text(number))]));
     let leaf = prop_oneof![9 => leaf(number()), 1 => taken_for_a_number];
@@ -143,7 +143,7 @@ where
     })
 }
 
-/// A small change of a text: a character left out, put in, or replaced.
+/// A small change of a text: a character removed, inserted or replaced.
 #[derive(Clone, Debug)]
 struct Edit {
     at: Index,
@@ -177,12 +177,12 @@ fn edited(text: &str, edit: &Edit) -> String {
     characters.into_iter().collect()
 }
 
-/// What two bodies are compared by.
+/// The bytes by which two bodies are compared.
 fn form(body: &str) -> Vec<u8> {
     canonical(body.as_bytes()).unwrap_or_else(|| body.into())
 }
 
-/// Two bodies that look equal are the same bytes, or say exactly the same.
+/// Two bodies that compare as equal have the same bytes or the same exact value.
 fn assert_equal_only_if_they_say_the_same(a: &str, b: &str) -> Result<(), TestCaseError> {
     if a != b && form(a) == form(b) {
         let said = Exact::read(a.as_bytes());

@@ -1,16 +1,16 @@
-//! The first form of fingerprints: one digest of everything, which does not say what it is made of.
+//! The first form of fingerprints: one digest of everything, without a list of its parts.
 
 use sha2::{Digest, Sha256};
 
 use super::form::{Comparison, Request, part};
 use crate::model::canonical_json;
 
-// Version numbers stand in rows and never change their meaning.
+// Rows contain these numbers, so they never change their meaning.
 pub(super) const BODY_V1: i16 = 1;
 pub(super) const JSON_V1: i16 = 2;
 
-/// Compares with what any of the options could have made of the request, that a deploy may have
-/// changed since.
+/// Compares with each digest that the options of the operation may have made of this request: a
+/// deploy may have changed them since.
 pub(super) fn compare(request: &Request, body: &[u8], version: i16, stored: &[u8]) -> Comparison {
     let canonical = match version {
         JSON_V1 => canonical_json::canonical(body),

@@ -1,22 +1,23 @@
-//! What a request is compared by, in each of the forms in which records are stored.
+//! The bytes of a fingerprint, in each form in which records keep them.
 //!
-//! A byte for the form (whether captured parameters stand in for the path), the digest of the
-//! request without its headers, then a tag and a digest per header that the operation lists. So
-//! headers can be listed and dropped by a deploy: those are compared that both sides know.
+//! They are a byte for the form (whether the captured parameters replace the path), the digest of
+//! the request without its headers, then a tag and a digest for each header that the operation
+//! lists. So a deploy can add headers to the list and remove them: only those are compared that
+//! both sides list.
 
 use sha2::{Digest, Sha256};
 
 use super::input::FingerprintInput;
 use crate::model::canonical_json;
 
-/// What a comparison with a stored record has come to.
+/// The result of a comparison with a record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Comparison {
     Same,
     Different,
-    /// Nobody can tell any more.
+    /// The operation no longer computes what the record was compared by.
     NotComparable,
-    /// The record is of a form that this build does not know.
+    /// The record has a form that this build does not know.
     Unknown,
 }
 
@@ -28,22 +29,22 @@ pub(super) struct Request {
     form: u8,
     pub(super) query: Box<str>,
     pub(super) content_type: Box<[u8]>,
-    /// As they came, for the first form.
+    /// The header lines in the order of the request, for the first form.
     pub(super) lines: Vec<(Box<str>, Box<[u8]>)>,
     pub(super) headers: Headers,
     body: [u8; 32],
 }
 
-/// A digest in its form.
+/// A digest and its form.
 pub(super) struct InForm(u8, [u8; 32]);
 
-/// The listed headers by their tags, in order: what each says, or that it is not there.
+/// A tag and a digest for each listed header, in the order of the tags. A missing header has one.
 #[derive(Default)]
 pub(super) struct Headers(Vec<[u8; HEADER]>);
 
 const TAG: usize = 8;
 const HEADER: usize = TAG + 8;
-/// So many fit a column of 255 bytes; further ones are taken together.
+/// So many fit into a column of 255 bytes; further headers share the last digest.
 const MOST_HEADERS: usize = (255 - 33) / HEADER;
 
 impl Request {
@@ -74,7 +75,7 @@ impl Request {
         InForm(self.form, self.digest(b"json", &self.path, &body))
     }
 
-    /// None where the request has no path in this form.
+    /// `None` if the request has no path in this form.
     pub(super) fn by_bytes_in(&self, form: u8) -> Option<[u8; 32]> {
         Some(self.digest(b"body", self.path_in(form)?, &self.body))
     }
@@ -185,7 +186,7 @@ pub(super) fn tag(name: &[u8]) -> [u8; TAG] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// Each part is preceded by its length, so that none can pass for two.
+/// Precedes each part by its length, so that no two lists of parts have the same digest.
 pub(super) fn part(hash: &mut Sha256, bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);

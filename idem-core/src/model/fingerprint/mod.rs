@@ -16,22 +16,39 @@ mod input;
 
 /// The fingerprint of one request, comparable with every form that this build can read.
 ///
-/// A stored record is compared in the form in which it was stored: by its way of reading the body
-/// and of naming the path, and by those of its headers that this operation still lists. So a deploy
-/// that changes the options of an attribute never turns a retry into a refusal. What cannot be
-/// compared any more is replayed, with a warning in the log: what a function made
-/// ([`FingerprintBy::Custom`]) that is gone.
+/// A record keeps the fingerprint of its request. A later request with the same key and another
+/// fingerprint is a [mismatch](crate::Claim::Mismatch), not a retry.
+///
+/// A request is compared with a record in the form in which the record was stored: by its way to
+/// read the body and to name the path, and by those of its headers that the operation still lists.
+/// So a deploy that changes the options of an attribute never turns a retry into a refusal. If the
+/// function of a [`FingerprintBy::Custom`] is gone, Idem replays the record without a comparison
+/// and logs a warning.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::{Fingerprint, FingerprintBy, FingerprintInput};
+///
+/// let of = |body: &[u8]| {
+///     let input = FingerprintInput::new("POST", "/payments", body);
+///     Fingerprint::of(&input, FingerprintBy::Json)
+/// };
+/// assert_eq!(of(br#"{"amount":5,"to":"b"}"#), of(br#"{ "to": "b", "amount": 5.0 }"#));
+/// assert_ne!(of(br#"{"amount":5,"to":"b"}"#), of(br#"{"amount":6,"to":"b"}"#));
+/// ```
 #[derive(Clone)]
 pub struct Fingerprint {
     /// The version and the bytes that are stored.
     stored: (i16, Box<[u8]>),
-    /// What the other forms are made of; none for a message whose content is not compared.
+    /// The parts from which other forms are made. `None` for a message whose content is not
+    /// compared.
     request: Option<Arc<Request>>,
-    /// The body, where a form is made of more than its digest.
+    /// The body, if a form needs more than its digest.
     body: Option<Bytes>,
 }
 
-// Version numbers stand in rows and never change their meaning.
+// Rows contain these numbers, so they never change their meaning.
 const NONE: i16 = 0;
 const CUSTOM_V1: i16 = 3;
 const BODY_V2: i16 = 4;
@@ -40,6 +57,16 @@ const CUSTOM_V2: i16 = 6;
 
 impl Fingerprint {
     /// Computes the fingerprint of a request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::{Fingerprint, FingerprintBy, FingerprintInput};
+    ///
+    /// let input = FingerprintInput::new("POST", "/payments", b"amount=5");
+    /// let fingerprint = Fingerprint::of(&input, FingerprintBy::Body);
+    /// assert_eq!(fingerprint, Fingerprint::of(&input, FingerprintBy::Body));
+    /// ```
     pub fn of(input: &FingerprintInput<'_>, by: FingerprintBy) -> Self {
         let request = Request::of(input);
         let stored = match by {
@@ -61,7 +88,7 @@ impl Fingerprint {
         }
     }
 
-    /// That of a message whose content is not compared: it is the same as any other.
+    /// The fingerprint of a message whose content is not compared. It equals every other one.
     pub(crate) fn none() -> Self {
         Self {
             stored: (NONE, Box::default()),
@@ -70,7 +97,7 @@ impl Fingerprint {
         }
     }
 
-    /// The version and the bytes to store: 255 at most.
+    /// The version and the bytes to store, at most 255.
     pub(crate) fn stored(&self) -> (i16, &[u8]) {
         (self.stored.0, &self.stored.1)
     }
@@ -114,7 +141,7 @@ impl Fingerprint {
         }
     }
 
-    /// Where it was stored by that, it is known without its body too.
+    /// This request's own digest answers without the body, if it has the same form.
     fn made_by_json_in(&self, form: u8) -> Option<[u8; 32]> {
         let (own_form, rest) = self.stored.1.split_first()?;
         let digest = rest.first_chunk()?;
@@ -135,14 +162,14 @@ impl Fingerprint {
                 (false, false) => {}
             }
         }
-        // The function is gone. The same bytes are the same request; of others nobody can tell.
+        // The function is gone. Equal bytes are the same request; other bytes may be.
         match self.compare_request(request, BODY_V2, by_bytes) {
             Comparison::Same => Comparison::Same,
             _ => Comparison::NotComparable,
         }
     }
 
-    /// What a function made has no name in the first form.
+    /// The first form does not say which function made the fingerprint.
     fn compare_made(&self, stored: &[u8]) -> Comparison {
         match self.stored.1.get(8..8 + 32) {
             Some(made) if self.stored.0 == CUSTOM_V2 && made == stored => Comparison::Same,
@@ -151,7 +178,7 @@ impl Fingerprint {
         }
     }
 
-    /// What is needed once the attempt runs: the body is not kept for so long.
+    /// The fingerprint for the time in which the attempt runs, without the memory of a body.
     pub(crate) fn without_body(&self) -> Self {
         Self {
             body: None,
@@ -160,7 +187,7 @@ impl Fingerprint {
     }
 }
 
-/// By what is stored. The bytes may differ where an equal request was written in another way.
+/// Compares the stored form only; a fingerprint of content that is not compared equals every other.
 impl PartialEq for Fingerprint {
     fn eq(&self, other: &Self) -> bool {
         self.stored == other.stored || NONE == self.stored.0 || NONE == other.stored.0

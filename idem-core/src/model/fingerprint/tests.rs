@@ -1,4 +1,4 @@
-//! What is the same request, and in which forms that is known.
+//! Which requests are equal, in each form of a fingerprint.
 
 use sha2::{Digest, Sha256};
 
@@ -20,7 +20,7 @@ const BASE: FingerprintInput<'_> = FingerprintInput {
 
 const CUSTOM: FingerprintBy = FingerprintBy::Custom("first", |input| made(input.body));
 
-/// What of a body stands before the `#`.
+/// The part of a body before the `#`.
 fn made(body: &[u8]) -> [u8; 32] {
     let mut parts = body.split(|byte| *byte == b'#');
     Sha256::digest(parts.next().unwrap_or_default()).into()
@@ -50,7 +50,7 @@ fn each_part_counts() {
             ..BASE
         },
         FingerprintInput { body: b"y", ..BASE },
-        // The same bytes, cut at another place.
+        // The same bytes, split at another place.
         FingerprintInput {
             path: "/payments/",
             query: "1",
@@ -219,7 +219,7 @@ fn a_function_that_is_gone_turns_no_retry_away() {
     }
 }
 
-/// As the first form stored it.
+/// The bytes that the first form stored.
 fn first_form(version: i16, input: &FingerprintInput<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(version.to_be_bytes());
@@ -249,7 +249,7 @@ fn records_of_the_first_form_are_compared_whatever_the_options_have_become() {
         body: b"other",
         ..listed
     };
-    // A canonical body, so that both kinds are made of the same bytes.
+    // A canonical body, so that both kinds digest the same bytes.
     for version in [BODY_V1, JSON_V1] {
         let stored = first_form(version, &BASE);
         for by in [FingerprintBy::Body, FingerprintBy::Json, CUSTOM] {

@@ -1,4 +1,4 @@
-//! What must hold for every key field that a client can send.
+//! Properties that hold for every key field that a client can send.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn field() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A field of which some bytes are others.
+/// A field with some bytes replaced.
 fn spoilt_field() -> impl Strategy<Value = Vec<u8>> {
     let changes = vec((any::<Index>(), any::<u8>()), 0..3);
     (field(), changes).prop_map(|(mut field, changes)| {
@@ -77,7 +77,7 @@ proptest! {
         if !text.is_empty() && !text.contains([' ', '"', ',']) {
             prop_assert_eq!(&bare, &key);
         }
-        // What does not begin with a quote names itself or nothing, white space around it apart.
+        // A value without a leading quote is the key itself, without the white space around it.
         if let Ok(key) = bare && !text.trim().starts_with('"') {
             prop_assert_eq!(key.as_str(), text.trim());
         }
