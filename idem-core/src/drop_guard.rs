@@ -1,10 +1,10 @@
-//! What must be ended in order when its owner is dropped, at any await.
+//! Guards for values that need an orderly end if their owner is dropped, at any await.
 
 use scopeguard::ScopeGuard;
 
-/// A value that may not simply disappear, such as an open transaction.
+/// A value that needs an orderly end, such as an open transaction.
 pub(crate) trait EndOnDrop: Sized {
-    /// Ends it; nobody waits for that.
+    /// Ends the value. Nobody waits for it.
     fn end_on_drop(self);
 
     /// Ends the value when the guard is dropped, unless it is [taken out](ScopeGuard::into_inner).

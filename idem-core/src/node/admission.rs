@@ -1,4 +1,4 @@
-//! How many attempts may run on this node, and what a shutdown waits for.
+//! Bounds the attempts of this node, and counts those that a shutdown waits for.
 
 use std::sync::Arc;
 
@@ -9,13 +9,17 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::Error;
 
-/// Lets attempts in until the node shuts down.
+/// Admits attempts until the node shuts down.
 pub(crate) struct Admissions {
     attempts: Arc<Semaphore>,
     tracker: TaskTracker,
 }
 
-/// The right of one attempt to ask the database or run; a shutdown waits for it to be dropped.
+/// The permission for one attempt to ask the database and to run.
+///
+/// It counts against the builder's
+/// [`max_attempts`](crate::IdempotencyBuilder::max_attempts), and a
+/// [shutdown](crate::Idempotency::shutdown) waits until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the attempt for the node"]
 pub struct Admission {
@@ -36,14 +40,14 @@ impl Admissions {
         }
     }
 
-    /// Admits an attempt if there is room for it now.
+    /// Admits an attempt, unless as many run as may.
     pub(crate) fn admit(&self) -> Result<Admission, Error> {
         self.admit_entered(self.enter()?)
     }
 
     /// Counts an attempt, unless the node is shutting down.
     pub(crate) fn enter(&self) -> Result<Entry, Error> {
-        // Counted before the look: a shutdown that this does not see waits for it.
+        // Counted before the check, so that a shutdown that begins after it waits for this attempt.
         let entry = Entry(self.tracker.token());
         match self.is_shutting_down() {
             true => Err(Error::ShuttingDown),
@@ -56,7 +60,7 @@ impl Admissions {
         admission(permit.ok(), entry)
     }
 
-    /// Admits an attempt that has waited, and so goes before those that come now.
+    /// Admits an attempt that has waited for another one. It comes before those that arrive now.
     pub(crate) async fn admit_by(&self, until: Instant, entry: Entry) -> Result<Admission, Error> {
         let permit = Arc::clone(&self.attempts).acquire_owned();
         let permit = timeout_at(until, permit).await;
@@ -68,7 +72,7 @@ impl Admissions {
         self.tracker.len()
     }
 
-    /// What a shutdown waits for.
+    /// A shutdown waits until the token is dropped.
     pub(crate) fn running_token(&self) -> TaskTrackerToken {
         self.tracker.token()
     }
@@ -77,12 +81,12 @@ impl Admissions {
         self.tracker.is_closed()
     }
 
-    /// Lets no attempt in any more.
+    /// Refuses attempts from now on.
     pub(crate) fn close(&self) {
         self.tracker.close();
     }
 
-    /// Returns when a shutdown has begun and the last attempt is over.
+    /// Returns once a shutdown has begun and the last attempt has ended.
     pub(crate) async fn shut_down(&self) {
         self.tracker.wait().await;
     }

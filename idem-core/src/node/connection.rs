@@ -1,4 +1,4 @@
-//! A connection that is lent from the pool and goes back to it only when it is idle.
+//! A connection of the pool, which goes back to it only when it is idle.
 
 use std::time::Duration;
 
@@ -12,20 +12,22 @@ use super::connection_state::ConnectionState;
 use crate::drop_guard::{DropGuard, EndOnDrop};
 use crate::store::Backend;
 
+/// A connection acquired from the pool, with what Idem knows of its state.
+///
 /// Until sqlx > 0.9.0 (transact-rs/sqlx#4385, #4393): a cancelled BEGIN leaves the transaction
 /// open, and the pool would hand it to the next user, whose writes would be lost.
-pub(crate) struct LentConnection<DB: Backend> {
+pub(crate) struct AcquiredConnection<DB: Backend> {
     pub(crate) conn: PoolConnection<DB>,
     pub(crate) state: ConnectionState,
-    /// The turn of a writer, where the database lets one in at a time.
+    /// The turn of a writer, if the database allows one writer at a time.
     turn: Option<OwnedSemaphorePermit>,
 }
 
-/// Dropped, at any await, the connection is closed unless it is idle.
-pub(crate) type ConnectionGuard<DB> = DropGuard<LentConnection<DB>>;
+/// Closes the connection when it is dropped, at any await, unless it is idle.
+pub(crate) type ConnectionGuard<DB> = DropGuard<AcquiredConnection<DB>>;
 
-impl<DB: Backend> LentConnection<DB> {
-    /// Lends a connection for a transaction.
+impl<DB: Backend> AcquiredConnection<DB> {
+    /// Guards a connection for a transaction.
     pub(crate) fn for_transaction(
         conn: PoolConnection<DB>,
         turn: Option<OwnedSemaphorePermit>,
@@ -34,7 +36,7 @@ impl<DB: Backend> LentConnection<DB> {
         Self { conn, state, turn }.guarded()
     }
 
-    /// Lends a connection for statements outside of an attempt: [settle](Self::settle) each.
+    /// Guards a connection for statements outside of an attempt. [Settle](Self::settle) each.
     pub(crate) fn for_statements(
         conn: PoolConnection<DB>,
         turn: Option<OwnedSemaphorePermit>,
@@ -46,8 +48,8 @@ impl<DB: Backend> LentConnection<DB> {
         Self { conn, state, turn }.guarded()
     }
 
-    /// Ends a statement outside of an attempt. One that is dropped half-way may leave its
-    /// transaction open.
+    /// Marks a statement outside of an attempt as ended. One that is dropped half-way may leave
+    /// its transaction open.
     pub(crate) fn settle<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
         if DB::TransactionManager::get_transaction_depth(&self.conn) == 0 {
             self.state.end();
@@ -56,9 +58,9 @@ impl<DB: Backend> LentConnection<DB> {
     }
 }
 
-impl<DB: Backend> EndOnDrop for LentConnection<DB> {
-    /// The next writer gets its turn when this connection's lock is gone, with the connection if
-    /// need be.
+impl<DB: Backend> EndOnDrop for AcquiredConnection<DB> {
+    /// The next writer gets its turn once this connection has lost its lock, if need be by closing
+    /// it.
     fn end_on_drop(self) {
         let Self {
             mut conn,
@@ -71,7 +73,7 @@ impl<DB: Backend> EndOnDrop for LentConnection<DB> {
         conn.close_on_drop();
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
-                // It is closed when its last statement is over, or left alone with it.
+                // Closing waits for the last statement, which may take longer than the limit.
                 drop(timeout(LONGEST_CLOSE, conn.close()).await);
                 drop(turn);
             });

@@ -1,6 +1,6 @@
-//! What is known of a connection, which decides whether it goes back to its pool.
+//! The state of a connection, which decides whether it goes back to the pool.
 
-/// The state of a connection that is lent from the pool. Only an idle one goes back to it.
+/// The state of a connection acquired from the pool. Only an idle one goes back to it.
 ///
 /// ```text
 /// Idle ──> Busy ──begin──> Guarded ──release──> Busy ──end──> Idle
@@ -46,7 +46,7 @@ impl ConnectionState {
         *self = Self::Uncertain { is_guarded };
     }
 
-    /// The transaction is over, and the session is what it was.
+    /// The transaction has ended, and the session's settings are restored.
     pub(crate) fn end(&mut self) {
         if !matches!(self, Self::Uncertain { .. }) {
             *self = Self::Idle;

@@ -1,4 +1,4 @@
-//! How connections are lent: the pool, the queue of writers, and the time to wait for both.
+//! Acquires connections: from the pool, in the queue of writers, and within a time limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use sqlx::pool::PoolConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connection::{ConnectionGuard, LentConnection};
+use super::connection::{AcquiredConnection, ConnectionGuard};
 use crate::Error;
 use crate::error::claim_error;
 use crate::store::Backend;
 
-/// Where sessions get their connections.
+/// The source of all connections that Idem uses.
 pub(crate) struct Connections<DB: Backend> {
     pub(crate) pool: Pool<DB>,
     acquire_timeout: Duration,
-    /// None where the database lets writers in beside each other.
+    /// `None` if the database allows several writers at a time.
     writers: Option<Arc<Semaphore>>,
 }
 
@@ -30,7 +30,8 @@ impl<DB: Backend> Connections<DB> {
         }
     }
 
-    /// A connection for an attempt's transaction: in the turn of a writer, before the deadline.
+    /// Acquires a connection for an attempt's transaction, in the turn of a writer and before the
+    /// deadline.
     pub(crate) async fn for_attempt(
         &self,
         deadline: Instant,
@@ -38,38 +39,38 @@ impl<DB: Backend> Connections<DB> {
         let turn = timeout_at(deadline, self.writers_turn()).await;
         let turn = turn.map_err(|_| Error::TimedOut)?;
         let conn = self.acquire(deadline).await?;
-        Ok(LentConnection::for_transaction(conn, turn))
+        Ok(AcquiredConnection::for_transaction(conn, turn))
     }
 
-    /// A connection for a handler in a mode that does not enforce: in the pool's own time, as the
-    /// application's own transaction would have it.
+    /// Acquires a connection for a handler in a non-enforcing mode, within the pool's own timeout,
+    /// as the application itself would.
     pub(crate) async fn for_observed(&self) -> Result<ConnectionGuard<DB>, Error> {
         let turn = self.writers_turn_soon().await;
         let conn = self.pool.acquire().await.map_err(claim_error::<DB>)?;
-        Ok(LentConnection::for_transaction(conn, turn))
+        Ok(AcquiredConnection::for_transaction(conn, turn))
     }
 
-    /// A connection for statements that read, outside of an attempt.
+    /// Acquires a connection for statements that read, outside of an attempt.
     pub(crate) async fn for_reading(
         &self,
         deadline: Instant,
     ) -> Result<ConnectionGuard<DB>, Error> {
         let conn = self.acquire(deadline).await?;
-        Ok(LentConnection::for_statements(conn, None))
+        Ok(AcquiredConnection::for_statements(conn, None))
     }
 
-    /// A connection for statements that write, outside of an attempt. `patience` counts from when
-    /// it has its turn.
+    /// Acquires a connection for statements that write, outside of an attempt. `patience` begins
+    /// with the turn of the writer.
     pub(crate) async fn for_writing(
         &self,
         patience: Duration,
     ) -> Result<ConnectionGuard<DB>, Error> {
         let turn = self.writers_turn_soon().await;
         let conn = self.acquire(Instant::now() + patience).await?;
-        Ok(LentConnection::for_statements(conn, turn))
+        Ok(AcquiredConnection::for_statements(conn, turn))
     }
 
-    /// A connection, within the acquire timeout and before the deadline.
+    /// Acquires a connection within the acquire timeout and before the deadline.
     async fn acquire(&self, deadline: Instant) -> Result<PoolConnection<DB>, Error> {
         let until = Instant::now() + self.acquire_timeout;
         match timeout_at(until.min(deadline), self.pool.acquire()).await {
@@ -88,13 +89,13 @@ impl<DB: Backend> Connections<DB> {
             .ok()
     }
 
-    /// As [`writers_turn`](Self::writers_turn), unless it takes long: the writer before may have no
-    /// time limit, or wait for the caller. Then the database itself decides.
+    /// As [`writers_turn`](Self::writers_turn), but gives up after a while: the earlier writer may
+    /// have no time limit, or wait for the caller. Then the database decides who writes.
     async fn writers_turn_soon(&self) -> Option<OwnedSemaphorePermit> {
         let turn = timeout(LONGEST_TURN, self.writers_turn()).await;
         turn.ok().flatten()
     }
 }
 
-/// How long SQLite waits for other writers, unless it is told otherwise.
+/// As long as SQLite waits for other writers by default.
 const LONGEST_TURN: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! The attempts of this node, by record name.
 //!
-//! Duplicates are answered from here without a connection: they are refused, or wait in
-//! order of arrival. Other nodes are the database's business.
+//! Duplicates are refused here, or wait in order of arrival, without a connection. The attempts of
+//! other nodes are found in the database.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use crate::store::StoredRecord;
 use crate::{Fingerprint, RecordName};
 
-/// The attempts of one [`Idempotency`](crate::Idempotency) that ask the database or run, and the
-/// duplicates that wait for them.
+/// The attempts of one [`Idempotency`](crate::Idempotency) that claim or run, and the duplicates
+/// that wait for them.
 #[derive(Clone)]
 pub(crate) struct InFlight {
     entries: Arc<Mutex<HashMap<RecordName, Entry>>>,
@@ -24,8 +24,8 @@ pub(crate) struct InFlight {
 
 struct Entry {
     fingerprint: Fingerprint,
-    /// The database has been asked and the attempt runs. Until then nobody knows whether it is
-    /// the first, so duplicates cannot be told anything yet.
+    /// The database has granted the claim and the attempt runs. Until then nobody knows whether it
+    /// is the first, so duplicates get no answer yet.
     runs: bool,
     since: Instant,
     waiters: VecDeque<Waiter>,
@@ -44,49 +44,48 @@ impl Entry {
 
 struct Waiter {
     fingerprint: Fingerprint,
-    /// Waits for the end of the attempt too, not only until it is known to run.
+    /// Waits for the end of the attempt, not only until it is known to run.
     patient: bool,
     tell: oneshot::Sender<WaiterSignal>,
 }
 
-/// What an attempt finds when it arrives.
+/// The situation of an attempt that arrives.
 pub(crate) enum Arrival {
-    /// There is no attempt of this name here: the place is this one's.
+    /// No attempt of this name is here; this one takes the place.
     First(Place),
-    /// One runs, of another request.
+    /// An attempt with another request runs.
     Mismatch,
-    /// One runs, of the same request.
+    /// An attempt with the same request runs.
     Duplicate,
-    /// This one has queued behind one that runs, or of which it is not known yet. It gives up its
-    /// right to wait with the permit.
+    /// This one waits for an earlier attempt, and may do so until the permit is dropped.
     Queued(oneshot::Receiver<WaiterSignal>, OwnedSemaphorePermit),
-    /// It would have to queue, and as many wait as may.
+    /// It would have to wait, and as many wait as may.
     Full,
 }
 
-/// Who has the place that was wanted.
+/// Whose attempt has the place.
 #[derive(Debug)]
 pub(crate) enum PlaceTaken {
-    /// An attempt of the same request.
+    /// An attempt with the same request.
     BySame,
-    /// One of another request.
+    /// An attempt with another request.
     ByOther,
 }
 
-/// What a waiting duplicate is told.
+/// The answer to a waiting duplicate.
 pub(crate) enum WaiterSignal {
-    /// There is an answer stored; whether it is this one's is to be compared.
+    /// A record is stored. The waiter compares its request with it.
     Completed(Arc<StoredRecord>),
-    /// The attempt before was released; this waiter is the next.
+    /// The earlier attempt was released; this waiter is the next.
     Promoted(Place),
-    /// The attempt before runs, of another request.
+    /// The earlier attempt runs, with another request.
     Mismatch,
-    /// The attempt before runs, of the same request, and this one does not wait for its end.
+    /// The earlier attempt runs, with the same request, and this waiter does not wait for its end.
     Duplicate,
 }
 
 impl InFlight {
-    /// Nobody is in flight, and this many duplicates may wait.
+    /// Creates an empty map. At most `max_waiting` duplicates may wait.
     pub(crate) fn new(max_waiting: usize) -> Self {
         Self {
             entries: Arc::default(),
@@ -94,10 +93,10 @@ impl InFlight {
         }
     }
 
-    /// Takes the place of the name, or queues for it: until the attempt that is there is known to
-    /// run, and when `patient` until it has ended.
+    /// Takes the place of the name, or waits for it: until the earlier attempt is known to run, or
+    /// if `patient` until it has ended.
     ///
-    /// Dropping the receiver of [`Arrival::Queued`] leaves the queue.
+    /// A waiter leaves the queue by dropping the receiver of [`Arrival::Queued`].
     pub(crate) fn arrive(&self, name: &RecordName, print: &Fingerprint, patient: bool) -> Arrival {
         let fingerprint = print.without_body();
         let mut entries = self.lock();
@@ -114,7 +113,7 @@ impl InFlight {
             return Arrival::Full;
         };
         let (tell, told) = oneshot::channel();
-        // Before the queue grows, those that have given up leave it.
+        // Remove the waiters that have given up before the queue grows.
         if entry.waiters.len() == entry.waiters.capacity() {
             entry.waiters.retain(|waiter| !waiter.tell.is_closed());
         }
@@ -126,7 +125,7 @@ impl InFlight {
         Arrival::Queued(told, permit)
     }
 
-    /// Takes the place of the name if it is free, and queues for nothing.
+    /// Takes the place of the name if it is free, without waiting.
     pub(crate) fn try_arrive(
         &self,
         name: &RecordName,
@@ -150,7 +149,7 @@ impl InFlight {
         Place { all, name }
     }
 
-    /// How many duplicates wait here, and how long the oldest attempt has been at it.
+    /// The number of waiting duplicates, and the age of the oldest attempt.
     pub(crate) fn load(&self) -> (usize, Duration) {
         let entries = self.lock();
         let waiters = entries.values().flat_map(|entry| &entry.waiters);
@@ -162,7 +161,7 @@ impl InFlight {
         )
     }
 
-    /// How many attempts run here.
+    /// The number of attempts.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.lock().len()
@@ -174,14 +173,15 @@ impl InFlight {
     }
 }
 
-/// The place of the one attempt of a name here; dropping it promotes a waiter.
+/// The place of the one attempt of a name on this node. Dropping it promotes a waiter.
 pub(crate) struct Place {
     all: InFlight,
     name: Option<RecordName>,
 }
 
 impl Place {
-    /// The attempt is the first and runs: whoever came meanwhile and need not wait is told.
+    /// Marks the attempt as the first one, which runs, and answers the duplicates that do not wait
+    /// for its end.
     pub(crate) fn runs(&self) {
         let Some(name) = &self.name else { return };
         let mut entries = self.all.lock();
@@ -198,12 +198,12 @@ impl Place {
                 true => WaiterSignal::Duplicate,
                 false => WaiterSignal::Mismatch,
             };
-            // A waiter that has given up has dropped its end; nobody misses the answer.
+            // A waiter that has given up has dropped the receiver and needs no answer.
             drop(waiter.tell.send(told));
         }
     }
 
-    /// Ends the attempt and answers all its waiters with what is stored.
+    /// Ends the attempt and gives its record to all waiters.
     pub(crate) fn completed(mut self, record: &Arc<StoredRecord>) {
         let Some(name) = self.name.take() else { return };
         let ended = self.all.lock().remove(&name);
@@ -228,7 +228,7 @@ impl Drop for Place {
             let Err(unheard) = waiter.tell.send(WaiterSignal::Promoted(place)) else {
                 return;
             };
-            // The waiter has given up. Its place must not drop here, with the map locked.
+            // The waiter has given up. Its place must not be dropped while the map is locked.
             if let WaiterSignal::Promoted(mut place) = unheard {
                 place.name = None;
             }

@@ -1,4 +1,10 @@
-//! What one process knows and holds: its running attempts, and its connections.
+//! The state of one process: its running attempts and its connections.
+//!
+//! An attempt enters through `admission`, which bounds attempts and lets a shutdown wait for them.
+//! `in_flight` finds duplicates of attempts on this node, so that they need no connection.
+//! `connections` acquires connections from the pool, one writer at a time where the database
+//! demands it, and `connection` returns them to the pool only when they are idle. All of this only
+//! spares work: whether an attempt may run is decided by the database.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +30,7 @@ pub(crate) mod connections;
 pub(crate) mod in_flight;
 pub(crate) mod recent_requests;
 
-/// One process's part of a handle: all clones of it, and each of its attempts, share this.
+/// The part of a handle that belongs to this process. The handle's clones and attempts share it.
 pub(crate) struct Node<DB: Backend> {
     pub(crate) settings: Settings,
     pub(crate) extension: ExtensionSlot,
@@ -34,7 +40,7 @@ pub(crate) struct Node<DB: Backend> {
     pub(crate) rollout: Rollout,
     pub(crate) recent_requests: RecentRequests,
     observing_rests_until: Mutex<Option<Instant>>,
-    /// When the last sweep ended, or else this node started.
+    /// The end of the last sweep, or the start of this node.
     swept_at: Mutex<Instant>,
 }
 
@@ -53,19 +59,19 @@ impl<DB: Backend> Node<DB> {
         }
     }
 
-    /// What a shutdown waits for.
+    /// A shutdown waits until the token is dropped.
     pub(crate) fn running_token(&self) -> TaskTrackerToken {
         self.admissions.running_token()
     }
 
-    /// Whether observing worked when it was last tried, or that was a while ago.
+    /// Whether attempts may be observed: the last observation did not fail, or that was a while ago.
     pub(crate) fn may_observe(&self) -> bool {
         let until = self.observing_rests_until.lock();
         let until = *until.unwrap_or_else(PoisonError::into_inner);
         until.is_none_or(|until| until <= Instant::now())
     }
 
-    /// Lets attempts pass unobserved for a second: each would fail, and lose a connection by it.
+    /// Lets attempts run unobserved for a second: each observation would fail and cost a connection.
     pub(crate) fn rest_from_observing(&self) {
         let until = self.observing_rests_until.lock();
         *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
@@ -91,5 +97,5 @@ impl<DB: Backend> fmt::Debug for Node<DB> {
     }
 }
 
-/// How long observing rests after it has failed.
+/// How long no attempt is observed after an observation failed.
 const REST: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Requests of the last minute, to notice clients that make a new key for every retry.
+//! The requests of the last minute, to notice clients that make a new key for each retry.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -9,18 +9,18 @@ use tokio::time::Instant;
 
 use crate::{Fingerprint, RecordName};
 
-/// The requests that were watched on this node, by what they ask for.
+/// The observed requests of this node, by scope, operation and fingerprint.
 #[derive(Debug, Default)]
-pub(crate) struct RecentRequests(Mutex<MessageProbe>);
+pub(crate) struct RecentRequests(Mutex<SeenRequests>);
 
 #[derive(Debug, Default)]
-struct MessageProbe {
+struct SeenRequests {
     keys: HashMap<[u8; 32], (Instant, u64)>,
     in_order: VecDeque<(Instant, [u8; 32])>,
 }
 
 impl RecentRequests {
-    /// Takes note of an attempt. `true`: the same request came under another key just now.
+    /// Remembers an attempt. Returns whether the same request came under another key just now.
     pub(crate) fn is_key_new_for(
         &self,
         name: &RecordName,
@@ -37,14 +37,14 @@ impl RecentRequests {
     }
 }
 
-impl MessageProbe {
-    /// Lets go of what is too old, and of the oldest where there are too many.
+impl SeenRequests {
+    /// Forgets requests that are too old, and the oldest ones if there are too many.
     fn forget(&mut self, now: Instant) {
         while let Some((at, request)) = self.in_order.front().copied()
             && (now.duration_since(at) > WINDOW || self.in_order.len() >= MOST)
         {
             self.in_order.pop_front();
-            // It may have come again since.
+            // The request may have come again since.
             if self.keys.get(&request).is_some_and(|(last, _)| *last == at) {
                 self.keys.remove(&request);
             }
@@ -52,7 +52,7 @@ impl MessageProbe {
     }
 }
 
-/// Who asks for what, without the key.
+/// The digest of a request without its key.
 fn request(name: &RecordName, fingerprint: &Fingerprint) -> [u8; 32] {
     let (_, fingerprint) = fingerprint.stored();
     let mut hash = Sha256::new();
@@ -69,7 +69,7 @@ fn hash(key: &str) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// How long a retry is looked for.
+/// How long a request is remembered.
 const WINDOW: Duration = Duration::from_secs(60);
 /// How many requests are remembered at most.
 const MOST: usize = 10_000;

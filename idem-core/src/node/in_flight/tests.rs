@@ -1,4 +1,4 @@
-//! Who is told what on one node, and who comes next.
+//! Which answer each duplicate gets on one node, and which one runs next.
 
 use super::*;
 use crate::{FingerprintBy, FingerprintInput, Operation, Scope};
