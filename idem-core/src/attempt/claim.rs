@@ -1,4 +1,4 @@
-//! Claims a record for an attempt: among this node's own attempts first, then in the database.
+//! Claims a record for an attempt: first among the attempts of this node, then in the database.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::node::in_flight::{Arrival, Place, WaiterSignal};
 use crate::store::Backend;
 use crate::{Error, Policy, WhileRunning};
 
-/// An attempt that may run, and the session that has its lock.
+/// An attempt that may run, and the session that holds its lock.
 type Claimed<DB> = (ClaimedAttempt<DB>, Session<DB>);
 
 /// Whether the attempt may ask the database.
 enum Turn {
     Granted(Place, Admission),
-    /// Another attempt of this node has decided it.
+    /// Another attempt on this node has decided the claim.
     Answered(Claim<Infallible>),
 }
 
@@ -131,8 +131,8 @@ impl<DB: Backend> Node<DB> {
         Ok(Claim::Fresh((claimed, session)))
     }
 
-    /// Takes the attempt's place on this node. A duplicate of one that runs here waits no longer
-    /// than `patience`, and without it no longer than until it is known that the other one runs.
+    /// Takes the attempt's place on this node. A duplicate waits for the earlier attempt until
+    /// `patience`; without it, until the earlier one is known to run.
     async fn wait_for_turn(
         &self,
         attempt: &Attempt,

@@ -1,4 +1,4 @@
-//! An attempt that may run: what it holds from its claim to its end.
+//! The state of an attempt that may run, from its claim to its end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::{Completion, Error, Fingerprint, Policy, RecordName};
 /// An attempt that may run: its place on this node, its terms, and its record if it has a key.
 pub(crate) struct ClaimedAttempt<DB: Backend> {
     pub(crate) node: Arc<Node<DB>>,
-    /// Keeps other processes out. Dropped before the place, whose next one asks for it.
+    /// Excludes other processes. Dropped before the place, since the next attempt takes this lock.
     pub(crate) _process_lock: Option<DB::ProcessLock>,
-    /// None for an attempt without a key.
+    /// `None` for an attempt without a key.
     pub(crate) record: Option<ClaimedRecord>,
     pub(crate) id: Uuid,
     pub(crate) policy: Policy,
@@ -42,20 +42,20 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         self.record.as_ref().map(|record| &record.name)
     }
 
-    /// By which its COMMIT is looked up.
+    /// The record by which the attempt's COMMIT can be looked up.
     pub(crate) fn committed_record(&self) -> Option<CommittedRecord<'_>> {
         let attempt = self.id;
         self.name().map(|name| CommittedRecord { name, attempt })
     }
 
-    /// Opens a session for it: its first, or another one where that was lost.
+    /// Opens a session for the attempt: its first, or another one after that was lost.
     pub(crate) async fn open(&self, limit: Instant) -> Result<Session<DB>, Error> {
         let opening = Opening::new(self.name(), self.id, &self.policy);
         let opened = Session::open(&self.node.connections, &opening, limit);
         Ok(opened.await?.0)
     }
 
-    /// With what its lock is taken again.
+    /// The lock of the record, for a keeper that can take it again.
     pub(crate) fn lock(&self) -> Option<RecordLock<DB>> {
         Some(RecordLock {
             node: Arc::clone(&self.node),
@@ -65,12 +65,12 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         })
     }
 
-    /// A handler that ends just in time still gets its writes committed.
+    /// The deadline of completing. A handler that ends just in time still gets its writes committed.
     pub(crate) fn end_of_completion(&self) -> Instant {
         self.deadline.max(Instant::now() + Duration::from_secs(5))
     }
 
-    /// Gives the waiting duplicates the stored answer.
+    /// Gives the stored completion to the waiting duplicates.
     pub(crate) fn answer_waiters(self, completion: Completion) {
         let Some(record) = self.record else { return };
         let stored = StoredRecord::new(&record.fingerprint, completion);

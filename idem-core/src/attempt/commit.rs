@@ -1,4 +1,4 @@
-//! The one way a session's COMMIT is sent, and looked up where nobody acknowledges it.
+//! The only place that sends a session's COMMIT, and looks it up if there is no acknowledgement.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::node::connections::Connections;
 use crate::store::{Backend, CommitOutcome};
 use crate::{Error, RecordName};
 
-/// The record by which a lost COMMIT is looked up: it is in the transaction.
+/// The record by which a COMMIT can be looked up. The transaction contains it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CommittedRecord<'a> {
     pub(crate) name: &'a RecordName,
@@ -22,7 +22,7 @@ pub(crate) struct CommittedRecord<'a> {
 ///
 /// # Errors
 ///
-/// [`Error::OutcomeUnknown`] where a COMMIT without a record is not acknowledged, or its record
+/// [`Error::OutcomeUnknown`] if a COMMIT without a record is not acknowledged, or the record
 /// cannot be looked up in time. After any other error the transaction is rolled back.
 pub(crate) async fn commit<DB: Backend>(
     connections: &Connections<DB>,
@@ -54,7 +54,7 @@ pub(crate) async fn commit<DB: Backend>(
     }
 }
 
-/// Looks on other connections for the outcome of a COMMIT that nobody has acknowledged.
+/// Looks up the outcome of a COMMIT on other connections.
 async fn look_up<DB: Backend>(
     connections: &Connections<DB>,
     record: CommittedRecord<'_>,
@@ -65,7 +65,7 @@ async fn look_up<DB: Backend>(
             match record.outcome(connections, limit).await {
                 Ok(CommitOutcome::Running) => {}
                 Ok(outcome) => return outcome,
-                Err(error) => tracing::debug!(%error, "the COMMIT cannot be looked up yet"),
+                Err(error) => tracing::debug!(%error, "cannot look up the COMMIT yet; retrying"),
             }
             sleep(Duration::from_millis(50)).await;
         }
@@ -75,7 +75,7 @@ async fn look_up<DB: Backend>(
 }
 
 impl CommittedRecord<'_> {
-    /// Asks once what became of the attempt.
+    /// Asks the database once for the outcome of the attempt.
     pub(crate) async fn outcome<DB: Backend>(
         self,
         connections: &Connections<DB>,

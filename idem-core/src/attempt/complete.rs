@@ -1,4 +1,4 @@
-//! Finishes a claimed attempt: its answer is stored, or its writes are rolled back.
+//! Finishes a claimed attempt: stores its response, or rolls back its writes.
 
 use std::sync::Arc;
 
@@ -12,14 +12,15 @@ use crate::error::claim_error;
 use crate::store::{Backend, NewRecord};
 use crate::{Completion, Error, metrics};
 
-/// The end of storing, before the waiters and the caller get their answer.
+/// The outcome of storing a completion.
 pub(crate) enum StoreOutcome {
     Committed(Completion),
+    /// Another node's attempt has stored its record first.
     LostRace,
 }
 
 impl<DB: Backend> ClaimedAttempt<DB> {
-    /// Guard, insert, commit: all of it, or nothing.
+    /// Releases the guard, inserts the record and commits; or rolls everything back.
     pub(crate) async fn store(
         &self,
         mut session: Session<DB>,
@@ -90,7 +91,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         }
     }
 
-    /// Answers the waiters, and tells the caller whose answer counts.
+    /// Answers the waiting duplicates, and returns the response that counts.
     pub(crate) async fn finish(
         self,
         ended: Result<StoreOutcome, Error>,
@@ -110,6 +111,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         }
     }
 
+    /// Finds the completion of the attempt that won the race.
     pub(crate) async fn answer_of_winner(self) -> Result<Completed, Error> {
         let Some(ClaimedRecord {
             name,
@@ -139,7 +141,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         }
     }
 
-    /// Stores a terminal answer in a transaction of its own, so that retries do not run.
+    /// Stores a terminal record in a transaction of its own, so that retries do not run.
     async fn seal(&self, terminal: Completion) {
         let limit = self.end_of_completion();
         let insert = async {
@@ -158,10 +160,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         };
         if let Err(error) = sealed {
             let error: &dyn std::error::Error = &error;
-            tracing::error!(
-                error,
-                "the terminal record could not be stored: a retry would run"
-            );
+            tracing::error!(error, "cannot store the terminal record: a retry would run");
         }
     }
 }

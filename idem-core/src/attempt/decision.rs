@@ -1,4 +1,4 @@
-//! Decides whether an attempt may run, by asking the database; again where it collides.
+//! Decides whether an attempt may run: asks the database, and asks again after a collision.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::store::{Backend, Opening, StoredRecord};
 
 /// The database's decision about an attempt.
 pub(crate) enum ClaimDecision<DB: Backend> {
-    /// It may run, in this transaction; the lock keeps other processes out where it runs outside.
+    /// It may run in this transaction. If its work is outside, the lock excludes other processes.
     Fresh(Session<DB>, Option<DB::ProcessLock>),
-    /// A live record exists.
+    /// A record exists that has not expired.
     Found(Arc<StoredRecord>),
-    /// An attempt of another node runs.
+    /// An attempt on another node runs.
     Running,
 }
 
-/// Where an attempt's work writes.
+/// Whether an attempt's work writes in its transaction.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Work {
     InTransaction,
@@ -31,9 +31,9 @@ pub(crate) enum Work {
 }
 
 impl<DB: Backend> Node<DB> {
-    /// Asks until no attempt of another node runs, or patience is over.
+    /// Asks until no attempt on another node runs, or until `patience`.
     ///
-    /// No connection is held between two looks.
+    /// No connection is held between two requests to the database.
     pub(crate) async fn decide(
         &self,
         attempt: &Attempt,
@@ -79,7 +79,7 @@ impl<DB: Backend> Node<DB> {
         id: Uuid,
     ) -> Result<ClaimDecision<DB>, Error> {
         if DB::SINGLE_WRITER {
-            // Reading does not queue behind a writer, so replays are not held up by one.
+            // Reads do not queue behind a writer, so no writer delays a replay.
             let mut conn = self.connections.for_reading(attempt.deadline).await?;
             let found = DB::find(&mut conn.conn, &attempt.name).await;
             let found = conn.settle(found).map_err(claim_error::<DB>)?;

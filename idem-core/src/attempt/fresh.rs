@@ -1,4 +1,4 @@
-//! The end of an attempt that may run: completed in its transaction, or released.
+//! A fresh claim with a transaction, and its end: completed or released.
 
 use tokio::time::Instant;
 
@@ -10,9 +10,30 @@ use super::tx::Tx;
 use crate::store::Backend;
 use crate::{Completion, Error};
 
-/// The first attempt of its name, inside its transaction.
+/// The first attempt with its key, inside its transaction.
 ///
-/// Dropping it rolls back, by closing the connection, and frees the key.
+/// [Lend](Self::tx) its transaction to the operation, then [`complete`](Self::complete) it if the
+/// operation succeeded or [`release`](Self::release) it if not. Dropping it closes the connection,
+/// which rolls back, and frees the key.
+///
+/// # Examples
+///
+/// ```no_run
+/// use idem_core::{Completed, Completion, Effects, Error, Fresh};
+///
+/// async fn pay(mut fresh: Fresh<sqlx::Sqlite>, amount: i64) -> Result<Option<Completed>, Error> {
+///     // Stored if the operation itself ends the transaction.
+///     let broken = || Completion::new(500, Vec::new(), Vec::new());
+///     let insert = sqlx::query("insert into payment (amount) values (?)").bind(amount);
+///     match insert.execute(&mut *fresh.tx()).await {
+///         Ok(_) => {
+///             let created = Completion::new(201, Vec::new(), Vec::new());
+///             fresh.complete(created, Effects::Keep, broken).await.map(Some)
+///         }
+///         Err(_) => fresh.release(broken).await.map(|()| None),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping a fresh claim rolls it back"]
 pub struct Fresh<DB: Backend> {
@@ -30,23 +51,24 @@ impl<DB: Backend> Fresh<DB> {
         }
     }
 
-    /// The transaction, lent to the handler.
+    /// The transaction, for the operation to borrow.
     pub fn tx(&mut self) -> Tx<'_, DB> {
         Tx::new(self.session.conn(), &mut self.reference, self.claimed.id)
     }
 
-    /// Stores the answer and commits it together with the operation's own writes.
+    /// Stores the completion and commits it together with the operation's own writes.
     ///
-    /// After `Committed` a retry is answered by replay, whatever happens to this process.
-    /// `if_broken` makes the terminal answer that retries get when the operation ended the
-    /// transaction itself.
+    /// After [`Completed::Committed`] a retry gets a replay, whatever happens to this process. With
+    /// [`Effects::Undo`] the record commits alone, such as that of a refusal which retries must
+    /// repeat. `if_broken` makes the terminal completion, which is stored if the operation ended
+    /// the transaction itself.
     ///
     /// # Errors
     ///
     /// [`Error::NotCommitted`], [`Error::TryAgain`] and [`Error::TimedOut`]: everything was rolled
     /// back.
-    /// [`Error::TransactionBroken`]: the terminal answer was stored. [`Error::OutcomeUnknown`]:
-    /// the connection broke during COMMIT and the outcome could not be found out in time.
+    /// [`Error::TransactionBroken`]: the terminal completion was stored. [`Error::OutcomeUnknown`]:
+    /// the connection broke during COMMIT, and the outcome could not be looked up in time.
     ///
     /// # Cancellation
     ///
@@ -57,7 +79,7 @@ impl<DB: Backend> Fresh<DB> {
         effects: Effects,
         if_broken: impl FnOnce() -> Completion,
     ) -> Result<Completed, Error> {
-        // With the writes goes the name of what they made.
+        // Without the writes, what the reference names does not exist.
         completion.reference = self.reference.filter(|_| effects == Effects::Keep);
         let limit = self.claimed.end_of_completion();
         let stored = self.claimed.store(self.session, completion, effects, limit);
@@ -65,8 +87,8 @@ impl<DB: Backend> Fresh<DB> {
         self.claimed.finish(ended, if_broken).await
     }
 
-    /// As [`complete`](Self::complete), without a terminal answer: whoever gets the claimed stores
-    /// one, and meanwhile no other attempt begins on this node.
+    /// As [`complete`](Self::complete), without a terminal completion: the caller stores one, and
+    /// the returned attempt keeps its place on this node meanwhile.
     pub(crate) async fn store(
         self,
         mut completion: Completion,
@@ -80,12 +102,12 @@ impl<DB: Backend> Fresh<DB> {
         (self.claimed, stored)
     }
 
-    /// Rolls the operation back and frees the key.
+    /// Rolls back the operation's writes and frees the key.
     ///
     /// # Errors
     ///
-    /// [`Error::TransactionBroken`] when the operation had ended the transaction itself: then
-    /// the terminal answer of `if_broken` was stored, and retries do not run.
+    /// [`Error::TransactionBroken`] if the operation had ended the transaction itself. The
+    /// terminal completion of `if_broken` is stored, and retries do not run.
     ///
     /// # Cancellation
     ///
@@ -94,8 +116,8 @@ impl<DB: Backend> Fresh<DB> {
         self.claimed.release(self.session, if_broken).await
     }
 
-    /// As [`release`](Self::release), for an operation that was stopped in the middle: the
-    /// database is told to stop its statement first.
+    /// As [`release`](Self::release), for an operation that was dropped in the middle: first
+    /// cancels its statement in the database.
     ///
     /// # Errors
     ///
@@ -109,7 +131,7 @@ impl<DB: Backend> Fresh<DB> {
         self.release(if_broken).await
     }
 
-    /// As [`release`](Self::release) and [`stop`](Self::stop), without a terminal answer.
+    /// As [`release`](Self::release) or [`stop`](Self::stop), without a terminal completion.
     pub(crate) async fn roll_back(mut self, stops: bool) -> (ClaimedAttempt<DB>, RolledBack) {
         if stops {
             self.session.cancel(&self.claimed.node.connections).await;
@@ -121,7 +143,7 @@ impl<DB: Backend> Fresh<DB> {
         (self.claimed, rolled_back)
     }
 
-    /// When the attempt's time is over.
+    /// The end of the attempt's time.
     pub fn deadline(&self) -> Instant {
         self.claimed.deadline
     }

@@ -1,4 +1,4 @@
-//! The lock of a record whose work runs without a transaction to write in.
+//! Keeps the lock of a record while its work runs outside of the transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::node::Node;
 use crate::store::{Backend, Opening};
 use crate::{Error, Policy, RecordName};
 
-/// Keeps the session that holds the lock alive, and takes the lock again where the session is lost.
+/// Keeps the session that holds the lock alive, and takes the lock again if the session is lost.
 ///
 /// A server ends sessions that are idle for too long, and connections break. The work goes on
-/// meanwhile, so for as long as nobody has the lock another node's attempt can run beside it.
+/// meanwhile, so an attempt on another node can run beside it until the lock is taken again.
 ///
-/// Dropped, it closes the connection.
+/// Dropping the keeper closes the connection.
 #[derive(Debug)]
 pub(crate) struct LockKeeper<DB: Backend> {
     stop: oneshot::Sender<()>,
@@ -28,21 +28,21 @@ pub(crate) struct LockKeeper<DB: Backend> {
 }
 
 impl<DB: Backend> LockKeeper<DB> {
-    /// Keeps the lock that the session has, on a task of its own.
+    /// Keeps the session's lock, on a task of its own.
     pub(crate) fn keep(session: Session<DB>, lock: RecordLock<DB>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let kept = tokio::spawn(lock.keep(session, stopped).in_current_span());
         Self { stop, kept }
     }
 
-    /// The session, if there is one that has the lock.
+    /// Returns the session, if there is one that holds the lock.
     pub(crate) async fn give_back(self) -> Option<Session<DB>> {
         drop(self.stop);
         self.kept.await.ok().flatten()
     }
 }
 
-/// A record's lock, as it is taken again.
+/// The lock of a record, with what is needed to take it again.
 pub(crate) struct RecordLock<DB: Backend> {
     pub(crate) node: Arc<Node<DB>>,
     pub(crate) name: RecordName,
@@ -61,7 +61,7 @@ impl<DB: Backend> RecordLock<DB> {
             kept = match kept {
                 Some(session) => alive(session).await,
                 None => self.take_again().await.unwrap_or_else(|error| {
-                    tracing::debug!(%error, "the lock of a running attempt cannot be taken yet");
+                    tracing::debug!(%error, "cannot retake the lock of a running attempt yet");
                     None
                 }),
             };
@@ -69,7 +69,7 @@ impl<DB: Backend> RecordLock<DB> {
         kept
     }
 
-    /// None where another attempt has the lock, or a record is there.
+    /// `None` if another attempt has the lock, or a record exists.
     async fn take_again(&self) -> Result<Option<Session<DB>>, Error> {
         let opening = Opening::new(Some(&self.name), self.attempt, &self.policy);
         let limit = Instant::now() + LONGEST_BEAT;
@@ -87,10 +87,10 @@ async fn alive<DB: Backend>(mut session: Session<DB>) -> Option<Session<DB>> {
     if matches!(answered, Ok(Ok(()))) {
         return Some(session);
     }
-    tracing::warn!("the connection was lost that keeps duplicates of a running attempt out");
+    tracing::warn!("lost the connection that holds a running attempt's lock");
     None
 }
 
-/// Shorter than any limit that a server can be set to in whole seconds.
+/// Shorter than any idle limit of a server, which is set in whole seconds.
 const BEAT: Duration = Duration::from_millis(400);
 const LONGEST_BEAT: Duration = Duration::from_secs(1);

@@ -1,4 +1,11 @@
-//! The steps of an attempt that is enforced: claim, run, complete, commit.
+//! An attempt in the mode `enforce`, one file per step.
+//!
+//! [`claim`] takes the attempt's place on this node, and [`decision`] asks the database whether it
+//! may run. If it may, a [`session`] has begun the transaction, which the handler borrows as a
+//! [`Tx`](tx::Tx). [`complete`] inserts the record and [`commit`] commits it with the handler's
+//! writes; a COMMIT without an answer is looked up. [`fresh`] and [`without_tx`] are the claims in
+//! a front end's hands: of a handler with a transaction, and of one without. Everything here can
+//! be dropped at any await: the connection is then closed, and the key is free.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,20 +27,64 @@ pub(crate) mod session;
 pub(crate) mod tx;
 pub(crate) mod without_tx;
 
-/// One request, or delivery, that carries a key.
+/// One request or delivery with a key.
+///
+/// Only a front end such as `idem-axum` makes one.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::{Attempt, Fingerprint, FingerprintBy, FingerprintInput};
+/// use idem_core::{Operation, Policy, RecordName, Scope};
+/// use tokio::time::Instant;
+///
+/// let policy = Policy::default();
+/// let attempt = Attempt {
+///     name: RecordName {
+///         scope: Scope::new("acme")?,
+///         operation: Operation::new("POST /payments")?,
+///         key: "8e03978e-40d5".parse()?,
+///     },
+///     fingerprint: Fingerprint::of(
+///         &FingerprintInput::new("POST", "/payments", b"{}"),
+///         FingerprintBy::Body,
+///     ),
+///     policy,
+///     deadline: Instant::now() + policy.timeout,
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The record it is about.
+    /// The name of its record.
     pub name: RecordName,
-    /// What must not change between retries.
+    /// The digest of what must not change between retries.
     pub fingerprint: Fingerprint,
     /// The terms of its operation.
     pub policy: Policy,
-    /// When its time is over. [`Policy::timeout`] counts from when its request is there.
+    /// The end of its time: [`Policy::timeout`] after its whole request has arrived.
     pub deadline: Instant,
 }
 
-/// What an attempt may do.
+/// The result of claiming a record: what an attempt may do.
+///
+/// A duplicate is an outcome, not an error: a caller must treat each of the four.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::Claim;
+///
+/// fn status<F>(claim: &Claim<F>) -> u16 {
+///     match claim {
+///         Claim::Fresh(_) => 201, // run the operation, then complete the claim
+///         Claim::Replay(completion) => completion.status,
+///         Claim::InFlight => 409,
+///         Claim::Mismatch => 422,
+///     }
+/// }
+/// assert_eq!(status(&Claim::<()>::InFlight), 409);
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping a fresh claim rolls it back"]
 #[expect(
@@ -41,11 +92,11 @@ pub struct Attempt {
     reason = "a caller must treat each of the four"
 )]
 pub enum Claim<F> {
-    /// It is the first: run the operation, then complete or release.
+    /// It is the first: run the operation, then complete or release the claim.
     Fresh(F),
-    /// It has been done: answer from the completion.
+    /// An earlier attempt has completed: respond with this completion.
     Replay(Arc<Completion>),
-    /// It is being done right now, by another attempt.
+    /// Another attempt runs right now.
     InFlight,
     /// The key was used for another request.
     Mismatch,
@@ -64,15 +115,15 @@ impl<F> Claim<F> {
             Comparison::Same => {}
             Comparison::Different => return Ok(Self::Mismatch),
             Comparison::NotComparable => tracing::warn!(
-                "a record is replayed that cannot be compared with the request: the operation has \
-                 changed what it compares since"
+                "replaying a record without a comparison: the operation has changed what it \
+                 compares"
             ),
             Comparison::Unknown => return Err(Error::Unreadable),
         }
         Ok(Self::Replay(Arc::clone(&record.completion)))
     }
 
-    /// The same claim with another form of what may run.
+    /// Converts the value of a fresh claim.
     pub fn map<G>(self, map: impl FnOnce(F) -> G) -> Claim<G> {
         match self {
             Self::Fresh(fresh) => Claim::Fresh(map(fresh)),
@@ -83,23 +134,23 @@ impl<F> Claim<F> {
     }
 }
 
-/// How an attempt ended that was to be completed.
+/// The end of an attempt whose operation succeeded.
 #[derive(Debug)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a caller must treat each of the three"
 )]
 pub enum Completed {
-    /// The record, the answer and the writes are committed.
+    /// The record and the operation's writes are committed.
     Committed,
-    /// Another node's attempt was faster; this one's writes are undone and that one's answer
-    /// counts.
+    /// An attempt on another node was faster. This attempt's writes are rolled back: respond with
+    /// the other one's completion.
     Replay(Arc<Completion>),
-    /// Another request used the key meanwhile; this one's writes are undone.
+    /// Another request used the key meanwhile. This attempt's writes are rolled back.
     Mismatch,
 }
 
-/// Says how long after the first attempt its retry came.
+/// Reports how long after the first attempt this retry came.
 pub(crate) fn came_again(name: &RecordName, age: Duration) {
     metrics::record(&metrics::RETRY_AGE, &[name.operation.as_str()], age);
     let seconds = age.as_secs_f64();

@@ -1,4 +1,4 @@
-//! The connection of one attempt, and the only place that begins and ends its transaction.
+//! The connection of one attempt. Only this file begins and ends an attempt's transaction.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -16,17 +16,32 @@ use crate::{Error, RecordName};
 
 /// A pooled connection inside an attempt's transaction.
 ///
-/// Dropped without an end, at any await, its connection is closed.
+/// Dropping it, at any await, closes the connection.
 pub(crate) struct Session<DB: Backend> {
     connection: ConnectionGuard<DB>,
     opened: DB::OpenAttempt,
-    /// A message whose earlier failures are counted.
+    /// The attempt is at a message whose earlier failures are counted.
     has_failed: bool,
 }
 
-/// How the guard savepoint is left.
+/// Whether the handler's writes commit with the record.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::Effects;
+///
+/// // As `idem-axum` decides for a response whose status is listed in `store`.
+/// fn of_response<T, E>(response: &Result<T, E>) -> Effects {
+///     match response {
+///         Ok(_) => Effects::Keep,
+///         Err(_) => Effects::Undo,
+///     }
+/// }
+/// assert_eq!(of_response(&Ok::<(), ()>(())), Effects::Keep);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "two ways are all there are")]
+#[expect(clippy::exhaustive_enums, reason = "there are only these two")]
 pub enum Effects {
     /// The handler's writes are kept and commit with the record.
     Keep,
@@ -34,21 +49,21 @@ pub enum Effects {
     Undo,
 }
 
-/// What rolling back has found out.
+/// The result of rolling back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum RolledBack {
     /// Everything the handler wrote is undone.
     All,
-    /// The handler had ended the transaction before; what survived is unknown.
+    /// The handler had ended the transaction before. Which of its writes survived is unknown.
     GuardLost,
 }
 
 impl<DB: Backend> Session<DB> {
     /// Waits for a turn and a connection, then begins the transaction and probes.
     ///
-    /// A node that takes no writes is refused before its records are looked at: they may be
-    /// older than those of the primary. Its connection is closed, since after a failover the
-    /// next one may lead elsewhere.
+    /// A read-only server is refused before its records are read: they may be older than those of
+    /// the primary. Its connection is closed, since after a failover a new one may lead to another
+    /// server.
     pub(crate) async fn open(
         connections: &Connections<DB>,
         opening: &Opening<'_>,
@@ -58,18 +73,18 @@ impl<DB: Backend> Session<DB> {
         loop {
             let connection = connections.for_attempt(deadline).await?;
             match Self::begin(connection, opening, deadline).await {
-                // It may have been dead in the pool, as all may be that were there with it.
+                // The connection may have died in the pool, and so may all others of the pool.
                 Err(Error::Unavailable(error))
                     if DB::fault(&error) == Fault::Unknown && others.next().is_some() =>
                 {
-                    tracing::debug!(%error, "a connection was lost before anything ran");
+                    tracing::debug!(%error, "connection lost before the attempt began; trying another");
                 }
                 begun => return begun,
             }
         }
     }
 
-    /// As [`open`](Self::open), on a connection that is lent already.
+    /// As [`open`](Self::open), on a connection that is acquired already.
     pub(crate) async fn begin(
         mut connection: ConnectionGuard<DB>,
         opening: &Opening<'_>,
@@ -92,7 +107,8 @@ impl<DB: Backend> Session<DB> {
         Ok((session, probe))
     }
 
-    /// Keeps other processes out while work runs outside of the transaction. `None`: one is at it.
+    /// Excludes other processes while work runs outside of the transaction. `None`: another one
+    /// has the lock.
     pub(crate) async fn take_process_lock(
         &mut self,
         name: &RecordName,
@@ -107,7 +123,7 @@ impl<DB: Backend> Session<DB> {
         &mut self.connection.conn
     }
 
-    /// Leaves the guard savepoint, which proves that the transaction is the one begun here.
+    /// Releases the guard savepoint, which proves that the transaction is the one begun here.
     pub(crate) async fn leave_guard(&mut self, effects: Effects) -> Result<(), Error> {
         let conn = &mut *self.connection.conn;
         if effects == Effects::Undo {
@@ -120,7 +136,7 @@ impl<DB: Backend> Session<DB> {
             .map_err(guard_error::<DB>)?;
         let depth = DB::TransactionManager::get_transaction_depth(conn);
         self.connection.state.release_guard();
-        // A forgotten savepoint would turn COMMIT into RELEASE, which commits nothing.
+        // With a leaked savepoint, sqlx sends RELEASE for COMMIT, which commits nothing.
         match depth {
             1 => Ok(()),
             _ => Err(Error::NotCommitted {
@@ -131,24 +147,23 @@ impl<DB: Backend> Session<DB> {
         }
     }
 
-    /// Leaves the guard savepoint for another one, which is set before it is left, too: whatever
-    /// fails can be undone to it.
+    /// Replaces the guard savepoint by another one, to which a later failure can be rolled back.
     pub(crate) async fn leave_guard_for(&mut self, savepoint: &'static str) -> sqlx::Result<()> {
         DB::release_guard(&mut self.connection.conn, &self.opened, savepoint).await?;
         self.connection.state.release_guard();
         Ok(())
     }
 
-    /// Undoes the handler's writes.
+    /// Rolls the handler's writes back.
     pub(crate) async fn undo_to_guard(&mut self) -> sqlx::Result<()> {
         DB::roll_back_to_guard(&mut self.connection.conn, &self.opened).await
     }
 
-    /// Inserts the record. `false`: a live one stands in its place.
+    /// Inserts the record. `false`: one exists that has not expired.
     pub(crate) async fn insert(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
         let inserted = DB::insert(&mut self.connection.conn, record).await;
         let inserted = inserted.map_err(|error| self.refused(error))?;
-        // A message that is handled at last is no longer counted among those that have failed.
+        // A message that succeeds at last no longer counts as failed.
         if inserted && self.has_failed && !record.completion.is_parked() {
             let settled = DB::delete_attempt_count(&mut self.connection.conn, record.name).await;
             settled.map_err(record_error::<DB>)?;
@@ -166,19 +181,19 @@ impl<DB: Backend> Session<DB> {
             .map_err(claim_error::<DB>)
     }
 
-    /// Goes from one message to the next.
+    /// Releases the savepoint of one message and sets that of the next.
     pub(crate) async fn next_savepoint(&mut self) -> sqlx::Result<bool> {
         DB::next_savepoint(&mut self.connection.conn, &self.opened).await
     }
 
-    /// Inserts the records of many messages. `false`: a live one stands in the place of one.
+    /// Inserts the records of many messages. `false`: one of them exists and has not expired.
     pub(crate) async fn insert_all(&mut self, records: &[NewRecord<'_>]) -> Result<bool, Error> {
         let inserted = DB::insert_all(&mut self.connection.conn, records).await;
         inserted.map_err(|error| self.refused(error))
     }
 
-    /// It may be for what a handler has set for its session, which a ROLLBACK leaves as it is: the
-    /// next attempt has another session.
+    /// The cause of a refusal may be a session variable that the handler has set, which a ROLLBACK
+    /// does not restore. So the next attempt gets another session.
     fn refused(&mut self, error: sqlx::Error) -> Error {
         if DB::CHANGES_SESSION && DB::fault(&error) == Fault::Refused {
             self.connection.state.distrust();
@@ -207,13 +222,13 @@ impl<DB: Backend> Session<DB> {
         Ok(())
     }
 
-    /// Rolls back, in at most `limit`; else the connection is closed, which comes to the same.
+    /// Rolls back within `limit`. After that the connection is closed, which rolls back as well.
     pub(crate) async fn roll_back(mut self, limit: Duration) -> RolledBack {
         self.undo(limit).await.unwrap_or(RolledBack::All)
     }
 
-    /// As [`roll_back`](Self::roll_back) where a handler may have left a statement running: closing
-    /// its connection would not end it.
+    /// As [`roll_back`](Self::roll_back), but cancels a statement that the handler may have left
+    /// running: closing the connection would not end it.
     pub(crate) async fn roll_back_or_stop(
         mut self,
         connections: &Connections<DB>,
@@ -226,14 +241,14 @@ impl<DB: Backend> Session<DB> {
         self.roll_back(limit).await
     }
 
-    /// `None`: it took longer than `limit`.
+    /// `None`: rolling back took longer than `limit`.
     async fn undo(&mut self, limit: Duration) -> Option<RolledBack> {
         let undo = async {
             if self.connection.state.is_guarded() {
                 let mut guard =
                     DB::roll_back_to_guard(&mut self.connection.conn, &self.opened).await;
                 if guard.is_err() {
-                    // The error of a statement that was dropped on its way comes first.
+                    // The first error may be that of an earlier statement, which was dropped.
                     guard = DB::roll_back_to_guard(&mut self.connection.conn, &self.opened).await;
                 }
                 if guard.is_err_and(|error| DB::fault(&error) == Fault::GuardLost) {
@@ -241,33 +256,34 @@ impl<DB: Backend> Session<DB> {
                 }
             }
             let undone = DB::roll_back(&mut self.connection.conn, &self.opened).await;
-            // Savepoints that the handler leaked stand between sqlx and the outer ROLLBACK.
+            // With a leaked savepoint, sqlx rolls back to that savepoint only.
             let depth = DB::TransactionManager::get_transaction_depth(&self.connection.conn);
             if undone.is_ok() && depth == 0 {
                 self.connection.state.end();
             }
             RolledBack::All
         };
-        // A connection that is out of step makes sqlx panic, which comes to the same.
+        // A connection in an uncertain protocol state can make sqlx panic. It is closed as well.
         let undo = AssertUnwindSafe(undo).catch_unwind();
         let undone = timeout(limit, undo).await.ok()?;
         Some(undone.unwrap_or(RolledBack::All))
     }
 
-    /// As [`roll_back`](Self::roll_back) where no handler ran, so that the guard need not be asked.
+    /// As [`roll_back`](Self::roll_back), for a transaction in which no handler ran: the guard
+    /// needs no check.
     pub(crate) async fn leave_untouched(mut self, limit: Duration) {
         self.connection.state.release_guard();
         self.roll_back(limit).await;
     }
 
-    /// A statement of a handler may have been dropped on its way.
+    /// Marks that a statement of a handler may have been dropped half-way.
     pub(crate) fn distrust(&mut self) {
         if !DB::CANCEL_SAFE {
             self.connection.state.distrust();
         }
     }
 
-    /// Tells the database to stop the statement that a timed-out handler left running.
+    /// Cancels the statement that a timed-out handler left running.
     pub(crate) async fn cancel(&mut self, connections: &Connections<DB>) {
         self.distrust();
         let cancel = DB::cancel(&connections.pool, &self.opened);
@@ -276,7 +292,7 @@ impl<DB: Backend> Session<DB> {
             self.connection.state.distrust();
             tracing::warn!(
                 ?cancelled,
-                "a timed-out attempt's statement may run on until its own timeout"
+                "cannot cancel the timed-out statement; it may run until its own timeout"
             );
         }
     }
@@ -290,5 +306,5 @@ impl<DB: Backend> fmt::Debug for Session<DB> {
     }
 }
 
-/// How long the orderly end of a transaction may take before its connection is closed instead.
+/// How long the orderly end of a transaction may take. After that its connection is closed.
 pub(crate) const END_LIMIT: Duration = Duration::from_secs(2);

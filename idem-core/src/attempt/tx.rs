@@ -1,4 +1,4 @@
-//! The attempt's transaction as the operation sees it.
+//! The transaction of an attempt, as its operation borrows it.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -12,19 +12,44 @@ use crate::store::Backend;
 
 /// A borrow of the transaction that Idem commits together with the record.
 ///
-/// Dereferences to the database's connection, so `sqlx::query(…).execute(&mut *tx)` works.
-/// There is nothing here that commits it: when the operation succeeds Idem does, in one step
-/// with the record and the answer, and when it fails everything is rolled back. Dropping or
-/// forgetting a `Tx` is harmless.
+/// It dereferences to the database's connection, so `sqlx::query(…).execute(&mut *tx)` works.
+/// It cannot be committed: Idem commits it together with the record if the operation succeeds, and
+/// rolls it back if the operation fails. Dropping or forgetting a `Tx` is harmless.
 ///
-/// A raw `COMMIT` or `ROLLBACK` sent through it is detected: the attempt then fails for good.
+/// If the operation sends a raw `COMMIT` or `ROLLBACK` through it, Idem notices: the attempt fails
+/// with [`Error::TransactionBroken`](crate::Error::TransactionBroken), and its retries do not run.
+///
+/// Effects outside of the database, such as a mail, are not part of the transaction. Write them
+/// down through the `Tx` for a worker that carries them out later.
+///
+/// # Examples
+///
+/// A function that writes takes any connection of its database, so that handlers, consumers and
+/// tests can call it:
+///
+/// ```no_run
+/// use idem_core::Tx;
+/// use sqlx::{Sqlite, SqliteConnection};
+///
+/// async fn insert_payment(conn: &mut SqliteConnection, amount: i64) -> sqlx::Result<i64> {
+///     let insert = sqlx::query_scalar("insert into payment (amount) values (?) returning id");
+///     insert.bind(amount).fetch_one(conn).await
+/// }
+///
+/// async fn pay(mut tx: Tx<'_, Sqlite>, amount: i64) -> Result<i64, Box<dyn std::error::Error>> {
+///     let id = insert_payment(&mut tx, amount).await?;
+///     tx.reference(format!("payment:{id}"))?;
+///     Ok(id)
+/// }
+/// ```
 ///
 /// # Behind a pooler
 ///
-/// A pooler in transaction mode (PgBouncer) lends a server connection per transaction, and sqlx names
-/// the statements that it prepares: the next transaction may find a name unknown, or taken. Idem's own
-/// statements work there. For a handler's either the pooler must follow names (PgBouncer 1.21 or later
-/// with `max_prepared_statements` above zero), or they must have none:
+/// A pooler in transaction mode, such as PgBouncer, assigns a server connection for each
+/// transaction, and sqlx names the statements that it prepares: the next transaction may find a
+/// name unknown, or taken. Idem's own statements work there. For a handler's statements, either the
+/// pooler must follow names (PgBouncer 1.21 or later with `max_prepared_statements` above zero), or
+/// they must have none:
 ///
 /// ```no_run
 /// # async fn pay(mut tx: idem_core::Tx<'_, sqlx::Postgres>, amount: i64) -> sqlx::Result<()> {
@@ -34,13 +59,13 @@ use crate::store::Backend;
 /// # }
 /// ```
 ///
-/// `query`, `query_as`, `query_scalar` and what a `QueryBuilder` builds have `persistent`. What the
-/// macros `query!`, `query_as!` and `query_scalar!` make for statements with rows has not, and is always
-/// named. `statement_cache_capacity(0)` alone is no cure: sqlx 0.9 names statements all the same.
-/// Outside of a `Tx` such a statement needs a transaction of its own.
+/// `query`, `query_as`, `query_scalar` and the queries of a `QueryBuilder` have `persistent`. The
+/// macros `query!`, `query_as!` and `query_scalar!` do not have it for statements that return rows,
+/// which are always named. `statement_cache_capacity(0)` alone does not help: sqlx 0.9 names
+/// statements all the same. Outside of a `Tx` such a statement needs a transaction of its own.
 ///
-/// `DEALLOCATE ALL` in a handler takes the names from the application's own statements; those fail until
-/// an attempt on that connection has failed too. Idem's do not.
+/// `DEALLOCATE ALL` in a handler removes the application's own named statements. They fail until an
+/// attempt on that connection has failed too. Idem's statements do not.
 pub struct Tx<'t, DB: Backend> {
     conn: &'t mut DB::Connection,
     reference: Option<&'t mut Option<String>>,
@@ -60,7 +85,33 @@ impl<'t, DB: Backend> Tx<'t, DB> {
         }
     }
 
-    /// A `Tx` over any connection, to call a handler's function in a test.
+    /// Borrows any connection, to call a handler's function in a test.
+    ///
+    /// Idem has no part in it: nothing is committed, and a [reference](Self::reference) is checked
+    /// and forgotten.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::Tx;
+    /// use sqlx::{Connection, Sqlite, SqliteConnection};
+    ///
+    /// async fn handler(mut tx: Tx<'_, Sqlite>) -> sqlx::Result<()> {
+    ///     sqlx::query("insert into payment values (5)").execute(&mut *tx).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> sqlx::Result<()> {
+    /// let mut conn = SqliteConnection::connect("sqlite::memory:").await?;
+    /// sqlx::query("create table payment (amount integer)").execute(&mut conn).await?;
+    /// handler(Tx::borrowed(&mut conn)).await?;
+    /// let amounts: Vec<i64> =
+    ///     sqlx::query_scalar("select amount from payment").fetch_all(&mut conn).await?;
+    /// assert_eq!(amounts, [5]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn borrowed(conn: &'t mut DB::Connection) -> Self {
         Self {
             conn,
@@ -69,36 +120,77 @@ impl<'t, DB: Backend> Tx<'t, DB> {
         }
     }
 
-    /// The id of this attempt, which stands in the record that is committed with it.
+    /// The id of this attempt, which the record contains.
     ///
-    /// Of all attempts with a key only one commits, so this is the id for a message that the
-    /// operation writes into the same transaction, for consumers to tell its copies from others.
-    /// An id made of the key would not do: when its ttl is over the same key is another operation.
+    /// Only one attempt with a key commits. So use this id for a message that the operation writes
+    /// into the same transaction: consumers recognise copies of the message by it. The key itself
+    /// is no such id: once its ttl has passed, the same key is another request.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn pay(mut tx: idem_core::Tx<'_, sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let id = tx.attempt_id();
+    /// let insert = sqlx::query("insert into outbox (message_id, topic) values (?, 'paid')");
+    /// insert.bind(id).execute(&mut *tx).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn attempt_id(&self) -> String {
         self.attempt.to_string()
     }
 
-    /// Opens a savepoint, which commits or rolls back within the attempt's transaction.
+    /// Opens a savepoint, for a part of the operation that may fail on its own.
+    ///
+    /// Its `commit` and `rollback` act within the attempt's transaction. End each savepoint: if
+    /// one is leaked, the attempt fails with
+    /// [`Error::NotCommitted`](crate::Error::NotCommitted).
     ///
     /// # Errors
     ///
-    /// The database's answer to `SAVEPOINT`.
+    /// The database's error at `SAVEPOINT`.
     ///
     /// # Cancellation
     ///
     /// Safe to drop; a savepoint that was opened is rolled back.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn order(mut tx: idem_core::Tx<'_, sqlx::Sqlite>, code: &str) -> sqlx::Result<()> {
+    /// sqlx::query("insert into purchase (total) values (20)").execute(&mut *tx).await?;
+    /// let mut savepoint = tx.begin().await?;
+    /// let redeem = sqlx::query("insert into redeemed (voucher) values (?)").bind(code);
+    /// match redeem.execute(&mut *savepoint).await {
+    ///     Ok(_) => savepoint.commit().await?,
+    ///     // The voucher was used before. The purchase stays.
+    ///     Err(_) => savepoint.rollback().await?,
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn begin(&mut self) -> sqlx::Result<Transaction<'_, DB>> {
         self.conn.begin().await
     }
 
     /// Names what the operation created, such as the payment's id, for operators and audits.
     ///
-    /// It is stored in the record. The last call counts. An error that is stored keeps none,
-    /// since the operation's writes are undone.
+    /// The record keeps the reference of the last call. If an error response is stored, its record
+    /// keeps none, since the operation's writes are undone.
     ///
     /// # Errors
     ///
-    /// [`InvalidReference`] unless it has 1 to 255 bytes and no NUL; nothing is stored then.
+    /// [`InvalidReference`] unless it has 1 to 255 bytes and no NUL. An earlier reference stays.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn pay(mut tx: idem_core::Tx<'_, sqlx::Sqlite>) -> Result<(), idem_core::InvalidReference> {
+    /// tx.reference("payment:17")?;
+    /// assert!(tx.reference("x".repeat(256)).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reference(&mut self, reference: impl Into<String>) -> Result<(), InvalidReference> {
         let reference = reference.into();
         if !(1..=255).contains(&reference.len()) || reference.contains('\0') {

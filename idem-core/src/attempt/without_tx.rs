@@ -1,6 +1,7 @@
-//! The end of an attempt whose work had no transaction to write in.
+//! A fresh claim without a transaction, and its end.
 //!
-//! What it did stays, so its record is stored in whatever session can be had.
+//! The work's effects cannot be rolled back, so its record is stored in any session that Idem can
+//! get.
 
 use std::time::Duration;
 
@@ -15,14 +16,40 @@ use super::session::{END_LIMIT, Effects, Session};
 use crate::store::{Backend, CommitOutcome};
 use crate::{Completion, Error};
 
-/// The first attempt of its name, without a transaction to hand out.
+/// The first attempt with its key, for an operation that takes no transaction.
+///
+/// Use it for effects outside of the database, such as a call to a card network. They are protected
+/// against concurrent and later duplicates, but not against a crash between the effect and its
+/// record: prefer [`Fresh`](crate::Fresh) where the effect is a write.
 ///
 /// Dropping it frees the key.
+///
+/// # Examples
+///
+/// ```no_run
+/// use idem_core::{Completed, Completion, Error, FreshWithoutTx};
+///
+/// # async fn charge() -> Result<Vec<u8>, std::io::Error> { Ok(Vec::new()) }
+/// async fn pay(fresh: FreshWithoutTx<sqlx::Postgres>) -> Result<Option<Completed>, Error> {
+///     match charge().await {
+///         Ok(body) => {
+///             let charged = Completion::new(201, Vec::new(), body);
+///             // Stored if the database refuses the response itself.
+///             let refused = || Completion::new(500, Vec::new(), Vec::new());
+///             fresh.complete(charged, refused).await.map(Some)
+///         }
+///         Err(_) => {
+///             fresh.release().await;
+///             Ok(None)
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping a fresh claim releases it"]
 pub struct FreshWithoutTx<DB: Backend> {
     claimed: ClaimedAttempt<DB>,
-    /// None where the database lets one writer in: the session would shut out the work's own writes.
+    /// `None` if the database allows one writer at a time: the work itself may have to write.
     lock: Option<LockKeeper<DB>>,
 }
 
@@ -38,21 +65,21 @@ impl<DB: Backend> FreshWithoutTx<DB> {
         Self { claimed, lock }
     }
 
-    /// Stores the answer, in a transaction of its own.
+    /// Stores the completion, in a transaction of its own.
     ///
-    /// The work is done, so the record is stored in any session that can be had: where the one that
-    /// was held is lost, or the pool or SQLite's turn is busy, it is tried again until the attempt's
-    /// time is over, and for five seconds at least. After that the caller is told
-    /// [`Error::NotRecorded`], and it is tried for another minute; meanwhile this node treats the
-    /// attempt as running.
+    /// The work is done, so Idem stores the record in any session that it can get. If the session
+    /// with the lock is lost, or the pool or SQLite's queue of writers is busy, it tries again until
+    /// the attempt's deadline, and for at least five seconds. Then this returns
+    /// [`Error::NotRecorded`], and Idem tries for another minute; meanwhile the attempt counts as
+    /// running on this node.
     ///
-    /// `without_answer` makes what is stored where the database refuses the answer itself, as one
-    /// beyond its packet size.
+    /// `without_answer` makes the completion that is stored if the database refuses the response
+    /// itself, for example because it exceeds the packet size.
     ///
     /// # Errors
     ///
-    /// [`Error::NotRecorded`]: a retry may do the work again. [`Error::AnswerRefused`]: a retry is
-    /// told what `without_answer` says. The work's effects stay in both cases.
+    /// [`Error::NotRecorded`]: a retry may do the work again. [`Error::AnswerRefused`]: a retry
+    /// gets the completion of `without_answer`. The work's effects stay in both cases.
     ///
     /// # Cancellation
     ///
@@ -93,7 +120,7 @@ impl<DB: Backend> FreshWithoutTx<DB> {
             stored => stored.map(Some),
         };
         if Instant::now() > limit && stored.is_ok() {
-            tracing::info!("the attempt is recorded, after its client was told that it is not");
+            tracing::info!("record stored after the client got done-not-recorded");
         }
         match stored {
             Ok(Some(StoreOutcome::Committed(completion))) => {
@@ -107,10 +134,7 @@ impl<DB: Backend> FreshWithoutTx<DB> {
             Ok(None) => Err(Error::AnswerRefused),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::error!(
-                    error,
-                    "work was done and is not recorded: a retry may do it again"
-                );
+                tracing::error!(error, "work done but not recorded: a retry may repeat it");
                 Err(Error::NotRecorded)
             }
         }
@@ -131,13 +155,13 @@ impl<DB: Backend> FreshWithoutTx<DB> {
         drop(claimed);
     }
 
-    /// When the attempt's time is over.
+    /// The end of the attempt's time.
     pub fn deadline(&self) -> Instant {
         self.claimed.deadline
     }
 }
 
-/// Tries until it succeeds, its time is over, or the database has refused it in three sessions.
+/// Tries until the record is stored, its time is over, or three sessions have refused it.
 async fn store<DB: Backend>(
     claimed: &ClaimedAttempt<DB>,
     mut session: Option<Session<DB>>,
@@ -172,7 +196,7 @@ async fn try_to_store<DB: Backend>(
 ) -> Result<StoreOutcome, Error> {
     let now = Instant::now();
     let (session, limit) = match session {
-        // One that does not answer must leave time for another.
+        // A session that does not answer must leave time for another.
         Some(session) => (session, now + LONGEST_FIRST_TRY),
         None => {
             let limit = now + LONGEST_TRY;
@@ -185,10 +209,13 @@ async fn try_to_store<DB: Backend>(
 
 fn not_yet(error: &Error) {
     let error: &dyn std::error::Error = error;
-    tracing::warn!(error, "the record of work that is done is not stored yet");
+    tracing::warn!(
+        error,
+        "storing the record of finished work failed; retrying"
+    );
 }
 
-/// Whether the record in the way is that of a COMMIT which nobody acknowledged.
+/// Whether the existing record is the attempt's own, of a COMMIT that was not acknowledged.
 async fn is_own<DB: Backend>(claimed: &ClaimedAttempt<DB>) -> bool {
     let Some(record) = claimed.committed_record() else {
         return false;
@@ -200,8 +227,8 @@ async fn is_own<DB: Backend>(claimed: &ClaimedAttempt<DB>) -> bool {
 
 const MOST_REFUSALS: u32 = 3;
 const LONGEST_FIRST_TRY: Duration = Duration::from_secs(2);
-/// Longer than SQLite waits for other writers, unless it is told otherwise.
+/// Longer than SQLite waits for other writers by default.
 const LONGEST_TRY: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How long the record is tried to be stored after the client has been told that it is not.
+/// How long Idem tries to store the record after the client got `done-not-recorded`.
 const AFTERWARDS: Duration = Duration::from_secs(60);

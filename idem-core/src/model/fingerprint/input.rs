@@ -101,10 +101,12 @@ impl<'a> FingerprintInput<'a> {
 ///     Sha256::new().chain_update(input.path).chain_update([0]).chain_update(line).finalize().into()
 /// }
 ///
+/// let request = |body| FingerprintInput::new("POST", "/import", body);
+/// assert_eq!(first_line(&request(b"17;EUR\n12:00:01")), first_line(&request(b"17;EUR\n12:00:05")));
+/// assert_ne!(first_line(&request(b"17;EUR\n12:00:01")), first_line(&request(b"18;EUR\n12:00:01")));
+///
 /// let by = FingerprintBy::Custom("first_line", first_line);
-/// let of = |body| Fingerprint::of(&FingerprintInput::new("POST", "/import", body), by);
-/// assert_eq!(of(b"17;EUR\n12:00:01"), of(b"17;EUR\n12:00:05"));
-/// assert_ne!(of(b"17;EUR\n12:00:01"), of(b"18;EUR\n12:00:01"));
+/// let fingerprint = Fingerprint::of(&request(b"17;EUR\n12:00:01"), by);
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
