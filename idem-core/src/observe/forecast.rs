@@ -1,4 +1,4 @@
-//! What enforcement would make of an attempt that is only observed.
+//! Forecasts what enforcement would do with an attempt that is only observed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,39 +14,59 @@ use crate::node::in_flight::{Place, PlaceTaken};
 use crate::store::{Backend, NewRecord, StoredRecord};
 use crate::{Completion, Error, metrics};
 
-/// What enforcement would have made of an attempt.
+/// What enforcement would have done with an observed attempt.
+///
+/// `idem-axum` reports it in metrics and logs, so that an operator can see what a change to the
+/// mode `enforce` will change.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::Forecast;
+///
+/// fn outcome(forecast: &Forecast) -> &'static str {
+///     match forecast {
+///         Forecast::Fresh => "ran",
+///         Forecast::Replay(_) => "would_replay",
+///         Forecast::InFlight => "would_in_flight",
+///         Forecast::Mismatch => "would_mismatch",
+///         Forecast::Unknown => "would_fail",
+///     }
+/// }
+/// assert_eq!(outcome(&Forecast::InFlight), "would_in_flight");
+/// ```
 #[derive(Clone, Debug)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "whoever reports must know each of them"
 )]
 pub enum Forecast {
-    /// It would have run.
+    /// The handler would have run.
     Fresh,
-    /// It would have been answered from this completion.
+    /// The client would have got this completion.
     Replay(Arc<Completion>),
-    /// It would have been told that another attempt runs.
+    /// The attempt would have been refused: another one runs.
     InFlight,
-    /// It would have been told that the key was used for another request.
+    /// The attempt would have been refused: the key was used for another request.
     Mismatch,
-    /// It would have been refused, since the records cannot be read.
+    /// The attempt would have failed: the record cannot be read.
     Unknown,
 }
 
-/// An observed attempt: its name, its place on this node, and what is known of it.
+/// An observed attempt: its name, its place on this node, and its forecast.
 pub(crate) struct Observation<DB: Backend> {
     pub(crate) node: Arc<Node<DB>>,
     pub(crate) attempt: Attempt,
     pub(crate) id: Uuid,
     pub(crate) forecast: Forecast,
-    /// None while another attempt of the name runs here.
+    /// `None` while another attempt of the name has the place.
     place: Option<Place>,
-    /// The database was asked, and there was no record.
+    /// The database was asked and had no record.
     may_store: bool,
 }
 
 impl<DB: Backend> Observation<DB> {
-    /// Takes the attempt's place on this node, if it is free. Nobody waits.
+    /// Takes the attempt's place on this node if it is free, without waiting.
     pub(crate) fn arrive(node: &Arc<Node<DB>>, attempt: Attempt) -> Self {
         let (name, fingerprint) = (&attempt.name, &attempt.fingerprint);
         let recent = &node.recent_requests;
@@ -56,8 +76,8 @@ impl<DB: Backend> Observation<DB> {
             tracing::info!(
                 operation,
                 key = name.key.digest(),
-                "the same request came under another key within a minute: does the client make a \
-                 new key for each retry?"
+                "same request under another key within a minute: does the client make a new key \
+                 for each retry?"
             );
         }
         let (place, forecast) = match node.in_flight.try_arrive(name, fingerprint) {
@@ -75,9 +95,9 @@ impl<DB: Backend> Observation<DB> {
         }
     }
 
-    /// Takes note of what the database has said.
+    /// Takes the database's answer into account.
     ///
-    /// Only the first of a name keeps its place: others must not keep anybody waiting.
+    /// Only the first attempt of a name keeps its place: nobody must wait for the others.
     pub(crate) fn see(&mut self, is_free: bool, found: Option<StoredRecord>) {
         let found = found.filter(|record| !record.expired).map(Arc::new);
         self.may_store = found.is_none();
@@ -89,7 +109,7 @@ impl<DB: Backend> Observation<DB> {
                 self.forecast = self.forecast_of(&record);
             }
             (None, place) if is_free => {
-                // Who ran here when this one came may have ended meanwhile, and left nothing.
+                // An attempt that ran when this one arrived may have ended without a record.
                 let Attempt {
                     name, fingerprint, ..
                 } = &self.attempt;
@@ -101,7 +121,7 @@ impl<DB: Backend> Observation<DB> {
                 }
             }
             (None, Some(_)) => self.forecast = Forecast::InFlight,
-            // What this node knows of an attempt that runs is more than that one does.
+            // This node knows the running attempt's request, which says more than "in flight".
             (None, None) => {}
         }
     }
@@ -130,15 +150,15 @@ impl<DB: Backend> Observation<DB> {
         Ok(())
     }
 
-    /// Whether the attempt may leave a record: there was none.
+    /// Whether the attempt may store a record: there was none.
     ///
-    /// It need not be the first: should that one fail, this one's effect is the one to know of.
-    /// Should both be stored, the later one finds the earlier one's.
+    /// It need not be the first attempt: if that one fails, this one's effect is the only one. If
+    /// both succeed, the later insert finds the earlier record.
     pub(crate) fn may_store(&self) -> bool {
         self.may_store
     }
 
-    /// By which the record's COMMIT is looked up.
+    /// The record by which the COMMIT can be looked up.
     pub(crate) fn committed_record(&self) -> CommittedRecord<'_> {
         CommittedRecord {
             name: &self.attempt.name,
@@ -156,7 +176,7 @@ impl<DB: Backend> Observation<DB> {
         }
     }
 
-    /// Answers those who wait for the attempt, in another mode, with what it has stored.
+    /// Gives the completion to duplicates that wait for the attempt, in another mode.
     pub(crate) fn stored(self, completion: Completion) {
         metrics::stored(&self.attempt.name, &completion);
         let Some(place) = self.place else { return };
@@ -174,11 +194,8 @@ impl<DB: Backend> fmt::Debug for Observation<DB> {
     }
 }
 
-/// An attempt goes on without being observed.
+/// Logs why an attempt runs without being observed.
 pub(crate) fn not_observed(error: &Error) {
     let error: &dyn std::error::Error = error;
-    tracing::warn!(
-        error,
-        "an attempt could not be observed and goes on without"
-    );
+    tracing::warn!(error, "cannot observe the attempt; it runs unobserved");
 }

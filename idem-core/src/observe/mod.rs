@@ -1,4 +1,10 @@
-//! Attempts in the modes that do not enforce: the handler always runs, and its own outcome decides.
+//! Attempts in the non-enforcing modes: the handler always runs, and its own outcome decides.
+//!
+//! In the mode `off` an attempt gets a transaction and nothing else (`passthrough`). In `observe`
+//! and `validate` it is observed: `forecast` says what enforcement would have done, and `record`
+//! stores the record behind a savepoint, so that a failure of Idem never becomes one of the
+//! request. If observing fails, the attempt passes through. `without_tx` observes handlers that
+//! take no transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +28,32 @@ mod passthrough;
 mod record;
 pub(crate) mod without_tx;
 
-/// An attempt in a mode that does not enforce, with a transaction for its handler, which always
-/// runs.
+/// An attempt in a non-enforcing mode, with a transaction for its handler, which always runs.
 ///
-/// Dropped, it is rolled back.
+/// Dropping it rolls back.
+///
+/// # Examples
+///
+/// ```no_run
+/// use idem_core::{Completion, Effects, Error, Forecast, ObservedAttempt};
+///
+/// async fn pay(mut attempt: ObservedAttempt<sqlx::Sqlite>, amount: i64) -> Result<u16, Error> {
+///     if let Some(Forecast::Replay(_)) = attempt.forecast() {
+///         // Report it: with enforcement, the handler would not run.
+///     }
+///     let insert = sqlx::query("insert into payment (amount) values (?)").bind(amount);
+///     let (status, keep) = match insert.execute(&mut *attempt.tx()).await {
+///         Ok(_) => (201, true),
+///         Err(_) => (500, false),
+///     };
+///     let completion = Completion::new(status, Vec::new(), Vec::new());
+///     let stored = keep.then_some((completion, Effects::Keep));
+///     attempt.end(keep, stored).await?;
+///     Ok(status)
+/// }
+/// ```
 #[derive(Debug)]
-#[must_use = "dropped, it is rolled back"]
+#[must_use = "dropping it rolls back"]
 pub struct ObservedAttempt<DB: Backend> {
     transaction: Transaction<DB>,
     id: Uuid,
@@ -51,7 +77,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
         Ok(Self::new(transaction, Uuid::new_v4(), running))
     }
 
-    /// Begins a transaction in which the attempt is observed. Where that fails it passes through.
+    /// Begins a transaction in which the attempt is observed. If that fails, it passes through.
     pub(crate) async fn begin(node: &Arc<Node<DB>>, attempt: Attempt) -> Result<Self, Error> {
         let policy = attempt.policy;
         if !node.may_observe() {
@@ -84,7 +110,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
         }
     }
 
-    /// The transaction, lent to the handler.
+    /// The transaction, for the handler to borrow.
     pub fn tx(&mut self) -> Tx<'_, DB> {
         let conn = match &mut self.transaction {
             Transaction::Passthrough(transaction) => transaction.conn(),
@@ -93,7 +119,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
         Tx::new(conn, &mut self.reference, self.id)
     }
 
-    /// What enforcement would have made of it; none where it is not observed.
+    /// What enforcement would have done. `None` if the attempt is not observed.
     pub fn forecast(&self) -> Option<&Forecast> {
         match &self.transaction {
             Transaction::Passthrough(_) => None,
@@ -101,13 +127,15 @@ impl<DB: Backend> ObservedAttempt<DB> {
         }
     }
 
-    /// Commits what the handler wrote, or rolls it back, as the handler's own outcome has it. The
-    /// record that enforcement would have stored goes with it where nothing stands in its way.
-    /// `true`: it does.
+    /// Commits the handler's writes if `keep`, or rolls them back. Returns whether a record is
+    /// stored.
+    ///
+    /// The record of `answer` is the one that enforcement would have stored. It commits with the
+    /// handler's writes. If it cannot be stored, Idem logs that and the writes commit without it.
     ///
     /// # Errors
     ///
-    /// Of what is to be committed: [`Error::NotCommitted`], [`Error::TryAgain`] and
+    /// If the handler's writes cannot be committed: [`Error::NotCommitted`], [`Error::TryAgain`] and
     /// [`Error::OutcomeUnknown`].
     ///
     /// # Cancellation
@@ -164,8 +192,9 @@ impl<DB: Backend> ObservedAttempt<DB> {
         }
     }
 
-    /// Rolls back what a handler wrote that was dropped half-way, and stops its statement. Where it
-    /// is not observed the connection is closed.
+    /// Rolls back the writes of a handler that was dropped half-way, and cancels its statement.
+    ///
+    /// If the attempt is not observed, this closes its connection.
     ///
     /// # Cancellation
     ///
@@ -192,7 +221,7 @@ async fn begin_observed<DB: Backend>(
     let limit = Instant::now() + NO_LIMIT;
     let connections = &node.connections;
     let mut begun = Session::begin(connections.for_observed().await?, &opening, limit).await;
-    // One lost connection says nothing about the next.
+    // The pool may have held a single dead connection.
     if begun.as_ref().is_err_and(is_connection_lost::<DB>) {
         begun = Session::begin(connections.for_observed().await?, &opening, limit).await;
     }
@@ -205,7 +234,7 @@ fn is_connection_lost<DB: Backend>(error: &Error) -> bool {
     matches!(error, Error::Unavailable(error) if DB::fault(error) == Fault::Unknown)
 }
 
-/// The databases hold their limits in milliseconds of 31 bits.
+/// The databases keep their limits as milliseconds in 31 bits.
 const NO_LIMIT: Duration = Duration::from_secs(20 * 24 * 3600);
-/// How long a COMMIT may go unanswered.
+/// How long to wait for the acknowledgement of a COMMIT.
 const LONGEST_COMMIT: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! A transaction as an application begins it that does not know Idem.
+//! A transaction as an application without Idem would begin it.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::node::connections::Connections;
 use crate::store::Backend;
 use crate::{Error, Isolation};
 
-/// An open transaction. Dropped without an end, at any await, its connection is closed.
+/// An open transaction. Dropping it, at any await, closes the connection.
 pub(crate) struct PassthroughTransaction<DB: Backend>(ConnectionGuard<DB>);
 
 impl<DB: Backend> PassthroughTransaction<DB> {
@@ -30,7 +30,7 @@ impl<DB: Backend> PassthroughTransaction<DB> {
         &mut self.0.conn
     }
 
-    /// Commits, with what the handler wrote behind a savepoint that it has forgotten.
+    /// Commits, also the writes behind a savepoint that the handler has leaked.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         release_savepoints::<DB>(self.conn()).await?;
         let committed = DB::TransactionManager::commit(self.conn()).await;
@@ -49,8 +49,8 @@ impl<DB: Backend> PassthroughTransaction<DB> {
     }
 }
 
-/// Keeps what the handler wrote behind savepoints that it has forgotten: sqlx takes the COMMIT of
-/// a nested transaction for RELEASE.
+/// Releases the savepoints that the handler has leaked: for a nested transaction, sqlx sends RELEASE
+/// instead of COMMIT.
 pub(crate) async fn release_savepoints<DB: Backend>(
     conn: &mut DB::Connection,
 ) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Storing a record in a handler's transaction without endangering what the handler wrote.
+//! Stores a record in a handler's transaction without endangering the handler's writes.
 
 use sqlx_core::transaction::TransactionManager;
 
@@ -8,12 +8,12 @@ use crate::error::record_error;
 use crate::store::{Backend, Fault, NewRecord};
 
 impl<DB: Backend> Session<DB> {
-    /// Stores a record behind a savepoint. `false`: it is not there, and the transaction is as the
+    /// Stores a record behind a savepoint. `false`: it is not stored, and the transaction is as the
     /// handler has left it.
     ///
     /// # Errors
     ///
-    /// The transaction is lost, as to a deadlock: nothing of it may be told to be there.
+    /// The transaction is lost, for example to a deadlock: nothing in it will be committed.
     pub(crate) async fn record(
         &mut self,
         record: &NewRecord<'_>,
@@ -27,7 +27,7 @@ impl<DB: Backend> Session<DB> {
             return Ok(false);
         }
         if let Err(error) = self.leave_guard_for(SET).await {
-            // One that has failed or is over takes no savepoint, and Idem has done nothing to it.
+            // A failed or ended transaction accepts no savepoint, and Idem has not changed it.
             let was_over = matches!(DB::fault(&error), Fault::Aborted | Fault::GuardLost);
             let undone = self.forgo(record_error::<DB>(error)).await;
             return if was_over { Ok(false) } else { undone };
@@ -43,8 +43,8 @@ impl<DB: Backend> Session<DB> {
         }
     }
 
-    /// Inserts a record in whose place another attempt may have one that is not committed yet. The
-    /// database waits for that one, which must not become this one's trouble.
+    /// Inserts a record of which another attempt may have an uncommitted one. The database waits for
+    /// that one, so a short limit keeps this request from waiting long.
     async fn insert_soon(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
         let limited = DB::limit_lock_waits(self.conn(), true).await;
         limited.map_err(record_error::<DB>)?;
@@ -52,24 +52,24 @@ impl<DB: Backend> Session<DB> {
         let unlimited = DB::limit_lock_waits(self.conn(), false).await;
         match inserted {
             Ok(true) => unlimited.map(|()| true).map_err(record_error::<DB>),
-            // Undone with the insert, where a transaction that has failed takes no statement.
+            // The limit is rolled back with the insert: a failed transaction accepts no statement.
             not_inserted => not_inserted,
         }
     }
 
-    /// Undoes what Idem itself has tried.
+    /// Rolls back what Idem itself has written.
     async fn forgo(&mut self, error: Error) -> Result<bool, Error> {
         match DB::savepoint(self.conn(), UNDO).await {
             Ok(true) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "an observed attempt leaves no record");
+                tracing::warn!(error, "an observed attempt stored no record");
                 Ok(false)
             }
             _ => Err(error),
         }
     }
 
-    /// Whether the handler has left no savepoint of its own.
+    /// Whether the handler has leaked no savepoint.
     fn is_innermost(&mut self) -> bool {
         DB::TransactionManager::get_transaction_depth(self.conn()) == 1
     }

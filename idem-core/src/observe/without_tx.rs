@@ -14,7 +14,21 @@ use crate::node::Node;
 use crate::store::{Backend, Opening};
 use crate::{Completion, Error};
 
-/// An attempt in a mode that does not enforce, whose handler always runs and takes no transaction.
+/// An attempt in a non-enforcing mode, whose handler always runs and takes no transaction.
+///
+/// # Examples
+///
+/// ```no_run
+/// use idem_core::{Completion, Forecast, ObservedWithoutTx};
+///
+/// async fn charge(attempt: ObservedWithoutTx<sqlx::Postgres>) {
+///     if let Forecast::Replay(_) = attempt.forecast() {
+///         // Report it: with enforcement, the handler would not run.
+///     }
+///     // Call the card network here.
+///     attempt.end(Some(Completion::new(201, Vec::new(), Vec::new()))).await;
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ObservedWithoutTx<DB: Backend> {
     observation: Observation<DB>,
@@ -38,17 +52,19 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
         }
     }
 
-    /// What enforcement would have made of it.
+    /// What enforcement would have done.
     pub fn forecast(&self) -> &Forecast {
         &self.observation.forecast
     }
 
-    /// Stores the record that enforcement would have stored, where nothing stands in its way.
-    /// `true`: it is there.
+    /// Stores the record that enforcement would have stored, if there is none yet. Returns whether
+    /// it is stored.
+    ///
+    /// A failure is logged.
     ///
     /// # Cancellation
     ///
-    /// Safe to drop; the record may be there all the same.
+    /// Safe to drop; the record may be stored all the same.
     pub async fn end(self, answer: Option<Completion>) -> bool {
         let Some(completion) = answer.filter(|_| self.observation.may_store()) else {
             return false;
@@ -83,11 +99,11 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
             session.roll_back(END_LIMIT).await;
             return Ok(false);
         }
-        // Not looked up: the request must not wait for it.
+        // No lookup of a lost COMMIT: the request must not wait for that.
         commit(&node.connections, session, None, limit).await?;
         Ok(true)
     }
 }
 
-/// For what the request must not wait long.
+/// How long the request waits for Idem at most, before and after its handler.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);

@@ -1,4 +1,9 @@
-//! Which operation is in which mode, changeable while attempts run.
+//! The rollout: which operation is in which mode, changeable while attempts run.
+//!
+//! A [`RolloutRule`] is one mode, or two while scopes move from one to the other. A [`RolloutPlan`]
+//! has a rule for each operation and one for all others. A process starts with a plan, and
+//! [`Rollout`] is that plan as it is now: changed by the process, and overridden by the table
+//! `idem_rollout`, which moves all nodes together (see `admin`).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +14,26 @@ pub use self::rule::{InvalidRollout, RolloutMode, RolloutRule};
 
 mod rule;
 
-/// The rule of each operation, and the one of all others.
+/// The rule of each operation, and the one for all others.
 ///
-/// Written `*=observe; POST /payments=observe>enforce@25%`; a rule alone is that of all
-/// operations. An operation has the name under which its records are stored.
+/// Its text form is `*=observe; POST /payments=observe>enforce@25%`. A rule without an operation is
+/// that of all operations. An operation is named as in its records, such as `POST /orders/{}/pay`.
+/// The default plan enforces all operations.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::{RolloutMode, RolloutPlan, RolloutRule};
+///
+/// // From the environment of the process, for example.
+/// let plan: RolloutPlan = "*=off; POST /payments=observe>enforce@25%".parse()?;
+/// assert_eq!(plan.rule("POST /refunds"), RolloutMode::Off.into());
+///
+/// // The same plan without a text.
+/// let quarter = RolloutRule::moving(RolloutMode::Observe, RolloutMode::Enforce, 25);
+/// assert_eq!(plan, RolloutPlan::new(RolloutMode::Off).with("POST /payments", quarter));
+/// # Ok::<(), idem_core::InvalidRollout>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RolloutPlan {
     others: RolloutRule,
@@ -20,7 +41,7 @@ pub struct RolloutPlan {
 }
 
 impl RolloutPlan {
-    /// One rule for all operations.
+    /// Creates a plan with one rule for all operations.
     pub fn new(rule: impl Into<RolloutRule>) -> Self {
         Self {
             others: rule.into(),
@@ -28,7 +49,7 @@ impl RolloutPlan {
         }
     }
 
-    /// The rule of one operation; `*` is that of all without one.
+    /// Sets the rule of one operation. `*` is the rule of all operations without one.
     #[must_use]
     pub fn with(mut self, operation: &str, rule: impl Into<RolloutRule>) -> Self {
         self.set(operation, rule.into());
@@ -42,19 +63,28 @@ impl RolloutPlan {
         }
     }
 
-    /// The rule of an operation.
+    /// The rule of an operation: its own, or that of all others.
     pub fn rule(&self, operation: &str) -> RolloutRule {
         self.named.get(operation).copied().unwrap_or(self.others)
     }
 
-    /// The rules, by operation, `*` first.
+    /// The rules in the order of their operations, `*` first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::{RolloutMode, RolloutPlan};
+    /// let plan = RolloutPlan::new(RolloutMode::Observe).with("POST /payments", RolloutMode::Off);
+    /// let operations: Vec<_> = plan.rules().map(|(operation, _)| operation).collect();
+    /// assert_eq!(operations, ["*", "POST /payments"]);
+    /// ```
     pub fn rules(&self) -> impl Iterator<Item = (&str, RolloutRule)> {
         let named = self.named.iter().map(|(name, rule)| (&**name, *rule));
         std::iter::once((OTHERS, self.others)).chain(named)
     }
 }
 
-/// Stands for the operations that have no rule of their own.
+/// The name for all operations without a rule of their own.
 const OTHERS: &str = "*";
 
 impl Default for RolloutPlan {
@@ -93,20 +123,39 @@ impl FromStr for RolloutPlan {
     }
 }
 
-/// The plan of one process, shared by the clones of its handle.
+/// The plan of one process as it is now, shared by the clones of its handle.
 ///
-/// An attempt is in the mode that it finds when it arrives, to its end.
+/// [`Idempotency::rollout`](crate::Idempotency::rollout) returns it. An attempt keeps the mode that
+/// it has when it arrives.
+///
+/// To change this process only, such as in a test, use [`set`](Self::set). To change all nodes of a
+/// service, use [`publish_rollout`](crate::Idempotency::publish_rollout).
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn change(idem: idem_core::Idempotency<sqlx::Sqlite>) -> Result<(), idem_core::InvalidRollout> {
+/// use idem_core::{RolloutMode, RolloutRule};
+///
+/// idem.rollout().set("POST /payments", RolloutMode::Observe);
+/// let rule: RolloutRule = "observe>enforce@5%".parse()?;
+/// idem.rollout().set("POST /payments", rule);
+/// assert_eq!(idem.rollout().rule("POST /payments"), rule);
+/// println!("{}", idem.rollout().plan());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Rollout {
     plans: Arc<RwLock<Plans>>,
-    /// One look at the table at a time: what was read later holds.
+    /// Locked while the table is read: the rules that were read last must win.
     pub(crate) reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
 struct Plans {
     current: Arc<RolloutPlan>,
-    /// What the process was started with, or told since; a table that is followed goes over it.
+    /// The plan of the process itself. A table that it follows overrides this plan.
     own: RolloutPlan,
 }
 
@@ -119,9 +168,10 @@ impl Rollout {
         }
     }
 
-    /// Sets the rule of an operation in this process; `*` is that of all without one.
+    /// Sets the rule of an operation in this process. `*` is the rule of all operations without one.
     ///
-    /// A table that is [followed](crate::Idempotency::follow_rollout) goes over it again.
+    /// A rule in the table that the process [follows](crate::Idempotency::follow_rollout) overrides
+    /// it at the next reading.
     pub fn set(&self, operation: &str, rule: impl Into<RolloutRule>) {
         let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         let rule = rule.into();
@@ -129,20 +179,20 @@ impl Rollout {
         Arc::make_mut(&mut plans.current).set(operation, rule);
     }
 
-    /// The plan as it is.
+    /// The current plan.
     pub fn plan(&self) -> Arc<RolloutPlan> {
         let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&plans.current)
     }
 
-    /// The rule of an operation.
+    /// The current rule of an operation.
     pub fn rule(&self, operation: &str) -> RolloutRule {
         let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
         plans.current.rule(operation)
     }
 
-    /// Puts rules over those of the process itself; one that cannot be read is what it was before.
-    /// `true`: something has changed.
+    /// Overrides the rules of the process itself. An invalid rule (`None`) leaves the current one.
+    /// Returns whether the plan has changed.
     pub(crate) fn put_over(&self, rules: &[(String, Option<RolloutRule>)]) -> bool {
         let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         let mut plan = plans.own.clone();

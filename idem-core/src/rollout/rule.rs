@@ -1,4 +1,4 @@
-//! How much of its work the attribute does, and for which share of the scopes.
+//! The modes of a rollout, and rules that move scopes from one mode to another.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,30 +7,49 @@ use sha2::{Digest, Sha256};
 
 use crate::Scope;
 
-/// How much of its work the attribute does for an attempt. Each does what the one before it does.
+/// How much of its work the attribute does for an attempt. Each mode adds to the one before it.
+///
+/// A rollout goes through them in this order:
+///
+/// * [`Off`](Self::Off) to deploy the attribute without an effect, or to take it back;
+/// * [`Observe`](Self::Observe) to learn from production what enforcement would do, and to collect
+///   the records that it needs;
+/// * [`Validate`](Self::Validate) to find the clients that send no key or reuse one, before their
+///   retries depend on it;
+/// * [`Enforce`](Self::Enforce) for the guarantee.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::RolloutMode;
+///
+/// let mode: RolloutMode = "observe".parse()?;
+/// assert!(mode < RolloutMode::Enforce);
+/// # Ok::<(), idem_core::InvalidRollout>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "an operator must know each of the four"
 )]
 pub enum RolloutMode {
-    /// None: the handler runs as if it had no attribute. Nothing is stored, so that nothing can be
-    /// replayed later.
+    /// The handler runs as if it had no attribute. No record is stored, so there is nothing to
+    /// replay later.
     Off,
-    /// It looks on: records are stored and what enforcement would have done is reported; no answer
-    /// is changed, and no failure of Idem's is one of the request's.
+    /// Records are stored, and Idem reports what enforcement would have done. No response changes,
+    /// and no failure of Idem becomes one of the request.
     Observe,
-    /// It also refuses requests without a key, with one that cannot be read, or with one that was
-    /// used for another request.
+    /// In addition, requests without a valid key and with the key of another request are refused.
     Validate,
-    /// All of it: duplicates are replayed or refused, and nothing is written without its record.
+    /// In addition, duplicates get a replay or are refused, and nothing is written without its
+    /// record.
     Enforce,
 }
 
 impl RolloutMode {
     const ALL: [Self; 4] = [Self::Off, Self::Observe, Self::Validate, Self::Enforce];
 
-    /// The name, as it stands in rules, logs and metrics.
+    /// The name of the mode in rules, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -47,11 +66,11 @@ impl fmt::Display for RolloutMode {
     }
 }
 
-/// The mode of an operation's attempts: one for all, or two while scopes move to the next.
+/// The mode of an operation's attempts: one for all scopes, or two while scopes move to the second.
 ///
-/// Written `observe`, or `observe>enforce@25%` where a quarter of the scopes is in the second.
-/// Which ones SHA-256 of the scope decides: the same on every node, for every operation, and a
-/// larger share holds all scopes of a smaller one.
+/// Its text form is `observe`, or `observe>enforce@25%` if a quarter of the scopes is in the second
+/// mode. The SHA-256 of a scope decides which scopes move first: the same ones on every node and
+/// for every operation. A larger share contains the scopes of a smaller one.
 ///
 /// # Examples
 ///
@@ -73,7 +92,7 @@ pub struct RolloutRule {
 }
 
 impl RolloutRule {
-    /// One mode for all scopes.
+    /// Creates a rule with one mode for all scopes.
     pub const fn all(mode: RolloutMode) -> Self {
         Self {
             mode,
@@ -82,7 +101,19 @@ impl RolloutRule {
         }
     }
 
-    /// This share of the scopes, 0 to 100 percent, is in the second mode, the others in the first.
+    /// Creates a rule for a change from one mode to the next.
+    ///
+    /// This share of the scopes, 0 to 100 percent, is in the second mode, the others are in the
+    /// first. More than 100 is 100.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::{RolloutMode, RolloutRule};
+    /// let rule = RolloutRule::moving(RolloutMode::Observe, RolloutMode::Enforce, 25);
+    /// assert_eq!(rule.to_string(), "observe>enforce@25%");
+    /// assert_eq!((rule.least(), rule.most()), (RolloutMode::Observe, RolloutMode::Enforce));
+    /// ```
     pub fn moving(mode: RolloutMode, next: RolloutMode, percent: u8) -> Self {
         match percent {
             0 => Self::all(mode),
@@ -104,18 +135,18 @@ impl RolloutRule {
         }
     }
 
-    /// The mode that attempts of an unknown scope are in, who get no more than everybody has.
+    /// The lower of the two modes, for attempts of which the scope is not known.
     pub fn least(&self) -> RolloutMode {
         self.mode.min(self.next)
     }
 
-    /// The mode of those scopes that have most.
+    /// The higher of the two modes.
     pub fn most(&self) -> RolloutMode {
         self.mode.max(self.next)
     }
 }
 
-/// A number below 100 that belongs to the scope for ever.
+/// A number below 100 that never changes for a scope.
 fn share(scope: &Scope) -> u64 {
     let digest: [u8; 32] = Sha256::digest(scope.as_str()).into();
     let [a, b, c, d, e, f, g, h, ..] = digest;
@@ -137,10 +168,10 @@ impl fmt::Display for RolloutRule {
     }
 }
 
-/// A text that is no rule of a rollout.
+/// A text is not a rollout rule. The error's own text shows the forms of a rule.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "`{0}` is no rollout: write off, observe, validate or enforce, or two of them and the percentage \
+    "`{0}` is not a rollout rule: write off, observe, validate or enforce, or two of them and the percentage \
      of scopes in the second, as in observe>enforce@25%; for several operations put `operation=` \
      before each, `*=` before the one for all others, and `;` between them"
 )]
@@ -208,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule_is_said_to_be_none() {
+    fn a_text_that_is_not_a_rule_is_refused_and_repeated() {
         for text in [
             "",
             "on",
@@ -223,7 +254,7 @@ mod tests {
         ] {
             let error = text.parse::<RolloutRule>().unwrap_err().to_string();
             assert!(
-                error.starts_with(&format!("`{text}` is no rollout")),
+                error.starts_with(&format!("`{text}` is not a rollout rule")),
                 "{error}"
             );
         }
