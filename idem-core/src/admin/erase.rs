@@ -6,12 +6,12 @@ use crate::store::Backend;
 use crate::{Error, Idempotency, Scope};
 
 impl<DB: Backend> Idempotency<DB> {
-    /// Deletes all records of a scope, live ones too, and says how many there were; its dead letters go too.
+    /// Deletes all records and dead letters of a scope, and returns how many records there were.
     ///
-    /// For stored personal data that must go. Keys of the scope that were used before will
-    /// run again: each retry that is still on its way is a second effect. A running attempt is not
-    /// stopped and stores its record afterwards. `by` says in the log, under the target
-    /// `idem::audit`, who wants it so, and why.
+    /// Use it when stored personal data must be deleted. The scope's keys are then unknown: each
+    /// retry that arrives later runs, as a second effect. A running attempt is not stopped, and
+    /// stores its record afterwards. `by` appears in the log, under the target `idem::audit`: write
+    /// who asked for it, and why.
     ///
     /// # Errors
     ///
@@ -20,10 +20,22 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// As [`sweep`](Self::sweep).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn erase(
+    /// #     idem: idem_core::Idempotency<sqlx::Sqlite>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let scope = idem_core::Scope::new("acme")?;
+    /// let erased = idem.erase(&scope, "jane, contract ended (#4711)").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn erase(&self, scope: &Scope, by: &str) -> Result<u64, Error> {
         let erased = self.erase_all(scope).await;
         let scope = scope.as_str();
-        tracing::warn!(target: "idem::audit", scope, by, ?erased, "the records of a scope were to be erased");
+        tracing::warn!(target: "idem::audit", scope, by, ?erased, "erasure of a scope requested");
         erased
     }
 

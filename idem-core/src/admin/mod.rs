@@ -1,4 +1,9 @@
-//! What operators ask for: records listed, counted, invalidated, swept and erased.
+//! The operator's view of the records.
+//!
+//! [`records`] lists and counts them, and invalidates one so that its key runs again. [`sweep`]
+//! deletes what has expired, which every service must do regularly, and [`erase`] deletes all of
+//! one scope. [`rollout`] reads and writes the table that changes the modes of all nodes. What
+//! changes protection is logged under the target `idem::audit`, with the name of who asked for it.
 
 mod erase;
 pub(crate) mod records;

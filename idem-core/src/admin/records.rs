@@ -1,4 +1,4 @@
-//! The records for operators: listed, counted, and invalidated by name.
+//! Lists and counts records, and invalidates one by its name.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +14,22 @@ use crate::node::Node;
 use crate::store::{Backend, Opening};
 use crate::{Error, Fingerprint, Idempotency, Policy, RecordFilter, RecordName};
 
-/// What has become of an invalidation.
+/// The outcome of [`Idempotency::invalidate`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "an operator must know each")]
 pub enum Invalidated {
-    /// The record is gone: the next attempt with its key runs.
+    /// The record is deleted: the next attempt with its key runs.
     Gone,
-    /// There was none.
+    /// There was no record.
     Absent,
-    /// An attempt with its key runs; nothing was changed. Ask again when it has ended.
+    /// An attempt with its key runs. Nothing has changed; ask again when it has ended.
     InFlight,
 }
 
 impl<DB: Backend> Idempotency<DB> {
-    /// Lists records in the order of their names: at most `limit`, those behind `after`.
+    /// Lists records in the order of their names: at most `limit`, from the one after `after` on.
+    ///
+    /// Neither the response nor the whole request is shown: those belong to the client.
     ///
     /// # Errors
     ///
@@ -36,6 +38,30 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// Safe to drop.
+    ///
+    /// # Examples
+    ///
+    /// All records of a tenant, in pages of 100:
+    ///
+    /// ```
+    /// # use idem_core::{Idempotency, RecordFilter, Scope};
+    /// # use sqlx::sqlite::SqlitePoolOptions;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # let idem = Idempotency::new(pool);
+    /// # idem.migrate().await?;
+    /// let filter = RecordFilter::default().scope(Scope::new("acme")?);
+    /// let mut page = idem.records(&filter, None, 100).await?;
+    /// while let Some(last) = page.last() {
+    ///     for record in &page {
+    ///         println!("{:?}: {} ({})", record.name, record.state, record.status);
+    ///     }
+    ///     page = idem.records(&filter, Some(last), 100).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn records(
         &self,
         filter: &RecordFilter,
@@ -60,10 +86,10 @@ impl<DB: Backend> Idempotency<DB> {
         Ok(found.into_iter().map(RecordView::of).collect())
     }
 
-    /// Counts the records by operation, state and age. It reads all of them, so ask seldom.
+    /// Counts the records by operation, state and age.
     ///
-    /// Attempts that run leave no record; [`running`](Self::running) says how many there are on
-    /// this node.
+    /// It reads the whole table, so do not call it for each scrape of the metrics. A running attempt
+    /// has no record: [`running`](Self::running) counts those of this node.
     ///
     /// # Errors
     ///
@@ -72,6 +98,17 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Cancellation
     ///
     /// Safe to drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::{Error, Idempotency, RecordState};
+    /// # async fn broken(idem: &Idempotency<sqlx::Sqlite>) -> Result<u64, Error> {
+    /// let counts = idem.count_records().await?;
+    /// let broken = counts.iter().filter(|count| count.state == RecordState::Broken);
+    /// Ok(broken.map(|count| count.records).sum())
+    /// # }
+    /// ```
     pub async fn count_records(&self) -> Result<Vec<RecordCount>, Error> {
         let mut conn = self
             .node()
@@ -83,20 +120,46 @@ impl<DB: Backend> Idempotency<DB> {
         Ok(merge(counted))
     }
 
-    /// Forgets a record, so that the next attempt with its key runs: a second effect, unless the
-    /// first has been undone. `by` says in the log who wants it so, and why.
+    /// Deletes a record, so that the next attempt with its key runs.
     ///
-    /// It holds the attempts' own lock meanwhile, so it never comes between an attempt and its
-    /// record.
+    /// That attempt is a second effect, unless the first one has been undone: use it after you
+    /// have repaired by hand what a [broken](crate::RecordState::Broken) record stands for. `by`
+    /// appears in the log, under the target `idem::audit`: write who asked for it, and why.
+    ///
+    /// It takes the lock of an attempt, so it never comes between a running attempt and its record.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`], [`Error::ReadOnly`], [`Error::TryAgain`] and [`Error::TimedOut`]:
-    /// nothing has changed. [`Error::OutcomeUnknown`]: ask for the record.
+    /// nothing has changed. [`Error::OutcomeUnknown`]: list the record to see whether it is deleted.
     ///
     /// # Cancellation
     ///
     /// Safe to drop; it may take effect all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::{Idempotency, Invalidated, Operation, RecordName, Scope};
+    /// # use sqlx::sqlite::SqlitePoolOptions;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # let idem = Idempotency::new(pool);
+    /// # idem.migrate().await?;
+    /// let name = RecordName {
+    ///     scope: Scope::new("acme")?,
+    ///     operation: Operation::new("POST /payments")?,
+    ///     key: "8e03978e-40d5".parse()?,
+    /// };
+    /// match idem.invalidate(&name, "jane: refunded by hand (#4711)").await? {
+    ///     Invalidated::Gone => println!("the key can be used again"),
+    ///     Invalidated::Absent => println!("there is no such record"),
+    ///     Invalidated::InFlight => println!("an attempt runs: try again when it has ended"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn invalidate(&self, name: &RecordName, by: &str) -> Result<Invalidated, Error> {
         let (node, name, by) = (Arc::clone(self.node()), name.clone(), by.to_owned());
         let running = tokio::spawn(async move {

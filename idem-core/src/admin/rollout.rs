@@ -1,4 +1,4 @@
-//! The table that moves all nodes of a service together.
+//! The rollout table, which changes the modes of all nodes of a service together.
 
 use std::time::Duration;
 
@@ -10,16 +10,30 @@ use crate::{Error, Idempotency, RolloutRule};
 
 impl<DB: Backend> Idempotency<DB> {
     /// Reads the rules of the table `idem_rollout` after each period, until the handle
-    /// [shuts down](Self::shutdown). They go over those of the process.
+    /// [shuts down](Self::shutdown). They override the rules of the process.
     ///
-    /// [Read](Self::read_rollout) them once before the first request.
+    /// Use it on every node of a service whose modes you change while it runs.
+    /// [Read](Self::read_rollout) the table once before the first request.
     ///
-    /// While the table cannot be read the rules stay as they are; so does one that is none, and is
-    /// logged.
+    /// If the table cannot be read, all rules stay as they are. If one rule is invalid, that rule
+    /// stays. Both are logged.
     ///
     /// # Cancellation
     ///
-    /// Safe to drop: spawn it, and abort the task where the handle is not shut down.
+    /// Safe to drop. Spawn it, and abort the task if the handle is never shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn start(idem: idem_core::Idempotency<sqlx::Sqlite>) -> Result<(), idem_core::Error> {
+    /// use std::time::Duration;
+    ///
+    /// idem.read_rollout().await?;
+    /// let follower = idem.clone();
+    /// tokio::spawn(async move { follower.follow_rollout(Duration::from_secs(5)).await });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn follow_rollout(&self, period: Duration) {
         loop {
             let admissions = &self.node().admissions;
@@ -34,15 +48,18 @@ impl<DB: Backend> Idempotency<DB> {
     async fn read_rollout_or_say_so(&self) {
         if let Err(error) = self.read_rollout().await {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "the rollout cannot be read and stays as it is");
+            tracing::warn!(
+                error,
+                "cannot read the rollout table; the rules stay unchanged"
+            );
         }
     }
 
-    /// Reads the rules of the table `idem_rollout` once. `true`: they are others than before.
+    /// Reads the rules of the table `idem_rollout` once. Returns whether they have changed.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`]: the rules are as they were.
+    /// [`Error::Unavailable`] and [`Error::TimedOut`]: the rules stay as they are.
     ///
     /// # Cancellation
     ///
@@ -60,33 +77,53 @@ impl<DB: Backend> Idempotency<DB> {
         let rules = rows.into_iter().map(|(operation, rule)| {
             let rule = rule.parse::<RolloutRule>();
             let rule = rule.inspect_err(|error| {
-                tracing::error!(%error, operation, "a rule of the rollout is none and stays as it was");
+                tracing::error!(%error, operation, "invalid rollout rule; the previous rule stays");
             });
             (operation, rule.ok())
         });
         let has_changed = self.rollout().put_over(&rules.collect::<Vec<_>>());
         if has_changed {
             let plan = self.rollout().plan();
-            tracing::info!(%plan, "the rollout has changed");
+            tracing::info!(%plan, "rollout rules changed");
         }
         Ok(has_changed)
     }
 
     /// Writes the rule of an operation into the table `idem_rollout`, for all nodes that
-    /// [follow](Self::follow_rollout) it; `*` is the rule of all operations without one. `None`
-    /// takes the rule away, and each node goes by its own.
+    /// [follow](Self::follow_rollout) it.
     ///
-    /// This node does so at once, unless it cannot read the table just then. The change is in the log
-    /// under the target `idem::audit`.
+    /// `*` is the rule of all operations without one. `None` deletes the rule, and each node uses
+    /// its own plan. This node reads the table immediately, the others after their period. The
+    /// change is logged under the target `idem::audit`.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`], also for a name that is empty or over 255 bytes, and
-    /// [`Error::TryAgain`]: nothing was written, unless the connection was lost on the way.
+    /// [`Error::Unavailable`], also for a name that is empty or longer than 255 bytes, and
+    /// [`Error::TryAgain`]: nothing was written, unless the connection was lost meanwhile.
     ///
     /// # Cancellation
     ///
     /// Safe to drop; it may take effect all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::{Idempotency, RolloutMode};
+    /// # use sqlx::sqlite::SqlitePoolOptions;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # let idem = Idempotency::new(pool);
+    /// # idem.migrate().await?;
+    /// let rule = "observe>enforce@25%".parse()?;
+    /// idem.publish_rollout("POST /payments", Some(rule)).await?;
+    /// assert_eq!(idem.rollout().rule("POST /payments"), rule);
+    ///
+    /// idem.publish_rollout("POST /payments", None).await?;
+    /// assert_eq!(idem.rollout().rule("POST /payments"), RolloutMode::Enforce.into());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn publish_rollout(
         &self,
         operation: &str,
@@ -100,11 +137,11 @@ impl<DB: Backend> Idempotency<DB> {
         conn.settle(written).map_err(claim_error::<DB>)?;
         drop(conn);
         let rule = rule.map(tracing::field::display);
-        tracing::warn!(target: "idem::audit", operation, rule, "the rollout of all nodes was changed");
+        tracing::warn!(target: "idem::audit", operation, rule, "rollout rule published to all nodes");
         self.read_rollout_or_say_so().await;
         Ok(())
     }
 }
 
-/// How long a look at the table may take.
+/// How long one access to the table may take.
 const LIMIT: Duration = Duration::from_secs(10);

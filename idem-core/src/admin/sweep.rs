@@ -1,4 +1,4 @@
-//! Deletes what has expired: records, and counts of failed messages.
+//! Deletes expired records, and expired counts of failed messages.
 
 use std::time::Duration;
 
@@ -8,16 +8,19 @@ use crate::error::claim_error;
 use crate::store::Backend;
 use crate::{Error, Idempotency, metrics};
 
-/// Small enough that no attempt waits long for a batch.
+/// Rows of a batch: few enough that no attempt waits long for one.
 pub(super) const BATCH: i64 = 1_000;
-/// A batch's own limit for its connection, once it has its turn as a writer.
+/// How long a batch waits for a connection, once it has its turn as a writer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl<DB: Backend> Idempotency<DB> {
-    /// Deletes the expired records, in bounded batches, and says how many there were; expired counts of failed messages go too.
+    /// Deletes the expired records, and returns how many there were.
     ///
-    /// Any number of nodes may sweep at once: they pass over each other's rows. A row that an
-    /// attempt is replacing is left to it.
+    /// Expired counts of failed messages are deleted too; dead letters stay. Rows are deleted in
+    /// batches of at most 1,000. Any number of nodes may sweep at the same time: each skips the
+    /// rows that another one or an attempt has locked.
+    ///
+    /// Use [`sweep_every`](Self::sweep_every) in a service, and this in a scheduled job.
     ///
     /// # Errors
     ///
@@ -25,7 +28,22 @@ impl<DB: Backend> Idempotency<DB> {
     ///
     /// # Cancellation
     ///
-    /// Safe to drop between batches and within one.
+    /// Safe to drop at any await. The batches so far are deleted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use sqlx::sqlite::SqlitePoolOptions;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # let idem = idem_core::Idempotency::new(pool);
+    /// # idem.migrate().await?;
+    /// let deleted = idem.sweep().await?;
+    /// assert_eq!(deleted, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn sweep(&self) -> Result<u64, Error> {
         let swept = self.look_and_sweep().await;
         let has_failed = swept.is_err();
@@ -62,7 +80,7 @@ impl<DB: Backend> Idempotency<DB> {
             let batch = conn.settle(batch).map_err(claim_error::<DB>)?;
             swept += batch;
             metrics::count(&metrics::SWEPT, &[], batch);
-            // Records that expire meanwhile are the next sweep's.
+            // Records that expire meanwhile are left to the next sweep.
             if batch < BATCH.unsigned_abs() {
                 break;
             }
@@ -76,21 +94,33 @@ impl<DB: Backend> Idempotency<DB> {
         }
     }
 
-    /// Sweeps once per period until the handle [shuts down](Self::shutdown).
+    /// Sweeps immediately and then once per period, until the handle
+    /// [shuts down](Self::shutdown).
     ///
-    /// Failures are logged and the next period tries again.
+    /// Spawn it on at least one node; without a sweep the table grows without end. A failure is
+    /// logged, and the next period tries again.
     ///
     /// # Cancellation
     ///
-    /// Safe to drop: spawn it, and abort the task where the handle is not shut down.
+    /// Safe to drop. Abort the task if the handle is never shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn start(idem: &idem_core::Idempotency<sqlx::Sqlite>) {
+    /// let sweeper = idem.clone();
+    /// let period = std::time::Duration::from_secs(60);
+    /// tokio::spawn(async move { sweeper.sweep_every(period).await });
+    /// # }
+    /// ```
     pub async fn sweep_every(&self, period: Duration) {
         loop {
             match self.sweep().await {
                 Ok(0) => {}
-                Ok(swept) => tracing::info!(swept, "expired idempotency records were deleted"),
+                Ok(swept) => tracing::info!(swept, "deleted expired records"),
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "the sweep failed and is repeated in the next period");
+                    tracing::warn!(error, "sweep failed; it runs again in the next period");
                 }
             }
             let admissions = &self.node().admissions;

@@ -1,4 +1,4 @@
-//! What operators see of a record.
+//! The parts of a record that operators see.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -6,37 +6,67 @@ use std::time::{Duration, SystemTime};
 use crate::store::{StoredRecordCount, StoredRecordView};
 use crate::{Completion, IdempotencyKey, Operation, RecordName, Scope};
 
-/// A record without its answer, which is its client's alone.
+/// A record as operators see it: without its response, which belongs to the client alone.
+///
+/// [`Idempotency::records`](crate::Idempotency::records) lists them.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn find(idem: idem_core::Idempotency<sqlx::Sqlite>) -> Result<(), idem_core::Error> {
+/// use idem_core::RecordFilter;
+///
+/// let payments = RecordFilter::default().operation("POST /payments");
+/// for record in idem.records(&payments, None, 20).await? {
+///     let created = record.reference.as_deref().unwrap_or("-");
+///     println!("{} {} {created}", record.name.key.digest(), record.state);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordView {
-    /// What it is found by.
+    /// The name of the record.
     pub name: RecordName,
-    /// What it is in.
+    /// The state of the record.
     pub state: RecordState,
-    /// The status of the stored answer.
+    /// The status of the stored response.
     pub status: u16,
-    /// What the operation has created, if it has said so.
+    /// What the operation has created, if it has named that:
+    /// see [`Tx::reference`](crate::Tx::reference).
     pub reference: Option<String>,
     /// When it was stored, by the database's clock.
     pub stored_at: SystemTime,
-    /// Until when it is replayed.
+    /// Until when it can be replayed, by the database's clock.
     pub expires_at: SystemTime,
-    /// How long the stored headers and body are, in bytes.
+    /// The length of the stored headers and body, in bytes.
     pub bytes: u64,
 }
 
-/// What a record is in. An attempt that runs leaves none yet.
+/// The state of a record. A running attempt has no record yet.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::RecordState;
+///
+/// fn needs_an_operator(state: RecordState) -> bool {
+///     matches!(state, RecordState::Broken | RecordState::Parked)
+/// }
+/// assert!(!needs_an_operator(RecordState::Completed));
+/// assert_eq!(RecordState::Broken.to_string(), "broken");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum RecordState {
-    /// A retry is answered from it.
+    /// A retry gets its response.
     Completed,
-    /// Its ttl is over, and it waits to be swept: a retry runs.
+    /// Its ttl has passed, and the next sweep deletes it: a retry runs.
     Expired,
-    /// A handler ended its transaction: which of its writes took effect must be looked up.
+    /// A handler ended its transaction itself. Look up which of its writes took effect.
     Broken,
-    /// A message that lies among the dead letters.
+    /// The record of a message that is a dead letter.
     Parked,
 }
 
@@ -50,7 +80,7 @@ impl RecordState {
         }
     }
 
-    /// The name.
+    /// The name of the state.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -67,17 +97,21 @@ impl fmt::Display for RecordState {
     }
 }
 
-/// How many records there are of one operation, state and age.
+/// The number of records of one operation, state and age.
+///
+/// [`Idempotency::count_records`](crate::Idempotency::count_records) returns one for each that is
+/// not zero.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RecordCount {
-    /// Whose they are.
+    /// The operation, as its records name it.
     pub operation: String,
-    /// What they are in.
+    /// The state of the records.
     pub state: RecordState,
-    /// They were stored within this time, and not within a shorter one; `None`: more than a day ago.
+    /// The age of the records: less than this time, and not less than the next shorter one. One
+    /// hour, one day, or `None` for more than a day.
     pub within: Option<Duration>,
-    /// How many there are.
+    /// The number of the records.
     pub records: u64,
 }
 
@@ -100,7 +134,7 @@ impl RecordView {
     }
 }
 
-/// Several statuses are one state.
+/// Adds up the counts of several statuses that are one state.
 pub(super) fn merge(counted: Vec<StoredRecordCount>) -> Vec<RecordCount> {
     let mut merged: Vec<RecordCount> = Vec::new();
     for one in counted {
