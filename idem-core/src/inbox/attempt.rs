@@ -20,10 +20,10 @@ use crate::drop_guard::{DropGuard, EndOnDrop};
 use crate::store::Backend;
 use crate::{Completion, Error};
 
-/// An attempt that may run. Dropped, it is stopped and rolled back.
+/// An attempt that may run. Dropping it cancels its statement and rolls back.
 pub(super) struct RunningAttempt<DB: Backend> {
     open: DropGuard<OpenAttempt<DB>>,
-    /// It was counted before it began.
+    /// Whether the attempt was counted before it began.
     is_counted: bool,
 }
 
@@ -32,7 +32,7 @@ struct OpenAttempt<DB: Backend> {
     context: MessageContext<DB>,
 }
 
-/// How the attempt of a handler that succeeded has ended.
+/// The end of an attempt whose handler succeeded.
 enum AttemptEnd {
     Known(Processed<()>),
     Reused { is_parked: bool },
@@ -52,7 +52,7 @@ impl<DB: Backend> RunningAttempt<DB> {
         self.open.fresh.tx()
     }
 
-    /// Lends the transaction to the handler, until the attempt's time is over.
+    /// Runs the handler with the transaction, until the attempt's deadline.
     pub(super) async fn run<T, E, F>(&mut self, handle: F) -> Result<T, Failure<E>>
     where
         F: AsyncFnOnce(&mut Tx<'_, DB>) -> Result<T, E>,
@@ -68,7 +68,7 @@ impl<DB: Backend> RunningAttempt<DB> {
         }
     }
 
-    /// Commits the record with what the handler wrote.
+    /// Commits the record with the handler's writes.
     pub(super) async fn complete<T, E>(self, value: T) -> Result<Processed<T>, ProcessError<E>> {
         let (open, is_new) = (ScopeGuard::into_inner(self.open), !self.is_counted);
         let ended = tokio::spawn(open.complete(is_new)).await;
@@ -87,7 +87,7 @@ impl<DB: Backend> RunningAttempt<DB> {
         }
     }
 
-    /// Rolls back what the handler wrote, and counts the attempt.
+    /// Rolls back the handler's writes, and counts the attempt.
     pub(super) async fn fail<E: fmt::Display>(self, failure: Failure<E>) -> ProcessError<E> {
         let (open, is_new) = (ScopeGuard::into_inner(self.open), !self.is_counted);
         let (text, stops) = (failure.to_string(), matches!(failure, Failure::TimedOut));
@@ -142,7 +142,7 @@ impl<DB: Backend> OpenAttempt<DB> {
 }
 
 impl<DB: Backend> EndOnDrop for OpenAttempt<DB> {
-    /// Nobody waits for the attempt any more. It may have been stopped within a statement.
+    /// The attempt was dropped, perhaps within a statement.
     fn end_on_drop(self) {
         let Ok(runtime) = Handle::try_current() else {
             return;
@@ -158,9 +158,10 @@ impl<DB: Backend> EndOnDrop for OpenAttempt<DB> {
     }
 }
 
-/// Parks a message whose handler ended the transaction: what of it survived nobody knows.
+/// Parks a message whose handler ended the transaction: which of its writes survived is unknown.
 ///
-/// Its record and its letter are stored together, since a message is acknowledged for the record.
+/// Its record and its dead letter commit together, since a later delivery is acknowledged because
+/// of the record. Until then the claim stops other attempts on this node.
 async fn park_broken<DB: Backend>(
     claimed: ClaimedAttempt<DB>,
     context: &MessageContext<DB>,

@@ -1,4 +1,4 @@
-//! What is counted and kept of a message whose handling may fail.
+//! The parts of a message that are needed if handling it fails.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::store::{Backend, NewAttempt};
 use crate::{Fingerprint, RecordName};
 
-/// A message, as a failure of its handling needs it.
+/// The parts of a message that a failed attempt counts and keeps.
 pub(super) struct MessageContext<DB: Backend> {
     pub(super) node: Arc<Node<DB>>,
     pub(super) name: RecordName,
@@ -54,7 +54,7 @@ impl<DB: Backend> MessageContext<DB> {
         attempts > self.policy.max_attempts
     }
 
-    /// All that a letter must have.
+    /// The least that a dead letter must contain.
     pub(super) fn attempt<'a>(&'a self, is_new: bool, error: Option<&'a str>) -> NewAttempt<'a> {
         NewAttempt {
             name: &self.name,
@@ -68,14 +68,14 @@ impl<DB: Backend> MessageContext<DB> {
     }
 }
 
-/// The longest text of an error that is kept, in bytes.
+/// The longest error text in a dead letter, in bytes.
 const LONGEST_TEXT: usize = 4096;
 
 pub(super) fn shortened(text: &str) -> String {
     without_nul(&text[..text.floor_char_boundary(LONGEST_TEXT)])
 }
 
-/// What every encoding has.
+/// Every encoding of a database contains ASCII.
 pub(super) fn ascii(text: &str) -> String {
     text.replace(|c: char| !c.is_ascii(), "?")
 }
@@ -99,7 +99,7 @@ impl<DB: Backend> Clone for MessageContext<DB> {
     }
 }
 
-/// A message is the consumer's business alone.
+/// A message belongs to its consumer alone: `Debug` shows its name only.
 impl<DB: Backend> fmt::Debug for MessageContext<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MessageContext").field(&self.name).finish()

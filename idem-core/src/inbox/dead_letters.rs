@@ -1,4 +1,4 @@
-//! Dead letters: listed, handed back to their consumer, forgotten.
+//! Lists, redrives and discards dead letters.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,44 +16,100 @@ use crate::node::Node;
 use crate::store::{Backend, NewRecord, Opening, StoredDeadLetter};
 use crate::{Completion, Error, Fingerprint, IdempotencyKey, Operation, Policy, RecordName, Scope};
 
-/// A message that has failed too often, as it was parked.
+/// A message that has failed as often as its consumer's policy allows.
+///
+/// Its record suppresses later deliveries. An operator either
+/// [redrives](Inbox::redrive) it, once the cause is fixed, or [discards](Inbox::discard) it.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn operate(inbox: idem_core::Inbox<sqlx::Sqlite>) -> Result<(), idem_core::Error> {
+/// for letter in inbox.dead_letters("billing", None, 100).await? {
+///     let error = letter.error.as_deref().unwrap_or("the worker ended");
+///     println!("{} failed {} times: {error}", letter.message_id, letter.attempts);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DeadLetter {
     id: i64,
     name: RecordName,
-    /// The id that the broker delivered it with; other bytes than text are shown as `\u{fffd}`.
+    /// The id of the message. Bytes that are not text are shown as `\u{fffd}`.
     pub message_id: String,
-    /// How many attempts have failed; after a re-drive, since then.
+    /// The number of failed attempts, since the last redrive if there was one.
     pub attempts: u32,
-    /// What the last one failed with; none where each has ended with its worker.
+    /// The error of the last attempt. `None` if each attempt ended with its worker.
     pub error: Option<String>,
-    /// Where the payload is found, if the consumer has said so.
+    /// Where the payload can be found: see [`Message::reference`](crate::Message::reference).
     pub reference: Option<String>,
-    /// The payload, if the consumer has given it and the database could keep it.
+    /// The payload, if the consumer gave it and the database could keep it:
+    /// see [`Message::payload`](crate::Message::payload).
     pub payload: Option<Vec<u8>>,
-    /// When it was parked, by the database's clock.
+    /// When the message was parked, by the database's clock.
     pub parked_at: SystemTime,
-    /// When it was last [handed back](Inbox::redrive), if it has not been parked again since.
+    /// When the message was last [redriven](Inbox::redrive), if it was not parked again since.
     pub redriven_at: Option<SystemTime>,
 }
 
 impl DeadLetter {
-    /// Whose message it is.
+    /// The scope of the message.
     pub fn scope(&self) -> &Scope {
         &self.name.scope
     }
 }
 
 impl<DB: Backend> Inbox<DB> {
-    /// The consumer's dead letters, the oldest first: at most `limit`, those behind `after`.
+    /// Lists the consumer's dead letters, the oldest first: at most `limit`, from the one after
+    /// `after` on.
     ///
-    /// A letter stays here until its message is handled or it is [discarded](Self::discard);
-    /// neither the retention nor a sweep takes it away.
+    /// A dead letter stays listed until its message is handled or it is
+    /// [discarded](Self::discard). Neither the retention nor a sweep deletes it. A name that no
+    /// consumer can have has no dead letters.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`]. A name that no consumer can have has no letters.
+    /// [`Error::Unavailable`].
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop.
+    ///
+    /// # Examples
+    ///
+    /// A message that fails with its last attempt is listed, redriven, and handled at last:
+    ///
+    /// ```
+    /// # use idem_core::{ConsumerPolicy, Idempotency, Inbox};
+    /// # use sqlx::sqlite::SqlitePoolOptions;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # let idem = Idempotency::new(pool);
+    /// # idem.migrate().await?;
+    /// use idem_core::{ProcessError, Processed};
+    ///
+    /// let policy = ConsumerPolicy::default().max_attempts(1);
+    /// let inbox = Inbox::builder(idem).consumer("billing", policy).build()?;
+    /// let failed = inbox
+    ///     .process("billing", "8e03978e-40d5", async |_| Err::<(), _>("no such customer"))
+    ///     .await;
+    /// assert!(matches!(failed, Err(ProcessError::Failed { is_parked: true, .. })));
+    ///
+    /// let letters = inbox.dead_letters("billing", None, 100).await?;
+    /// assert_eq!(letters[0].error.as_deref(), Some("no such customer"));
+    /// assert!(inbox.redrive(&letters[0]).await?);
+    ///
+    /// let handled = inbox
+    ///     .process("billing", "8e03978e-40d5", async |_| Ok::<_, String>("invoiced"))
+    ///     .await?;
+    /// assert_eq!(handled, Processed::First("invoiced"));
+    /// assert!(inbox.dead_letters("billing", None, 100).await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn dead_letters(
         &self,
         consumer: &str,
@@ -63,11 +119,26 @@ impl<DB: Backend> Inbox<DB> {
         self.list(consumer, None, after, limit).await
     }
 
-    /// The consumer's dead letter of a message, the latest if there are several.
+    /// Finds the consumer's dead letter of a message, the latest one if there are several.
     ///
     /// # Errors
     ///
     /// As [`dead_letters`](Self::dead_letters).
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn find(inbox: idem_core::Inbox<sqlx::Sqlite>) -> Result<(), idem_core::Error> {
+    /// if let Some(letter) = inbox.dead_letter("billing", "8e03978e-40d5").await? {
+    ///     println!("{:?}", letter.error);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn dead_letter<'m>(
         &self,
         consumer: &str,
@@ -106,21 +177,36 @@ impl<DB: Backend> Inbox<DB> {
             .collect())
     }
 
-    /// Lets the message of a dead letter be handled again: no record is in its way any more, and
-    /// its attempts are counted anew. `false`: the letter is not there any more.
+    /// Allows the message of a dead letter to be handled again. Returns `false` if the dead letter
+    /// no longer exists.
     ///
-    /// Hand the message to its consumer afterwards, with the id it had. Until it has been handled
-    /// the letter stays listed, so a crash in between loses nothing: re-drive it again. Handled
-    /// twice it is not, however often it is handed over.
+    /// It deletes the record that suppresses the message, and counts its attempts from zero. Then
+    /// publish the message with its original id. The dead letter stays listed until the message
+    /// has been handled, so a crash in between loses nothing: redrive it again. A message that is
+    /// published twice is handled once.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`], [`Error::TryAgain`], [`Error::TimedOut`]; nothing has changed.
-    /// [`Error::OutcomeUnknown`]: whether it has changed is not known; look the letter up.
+    /// [`Error::Unavailable`], [`Error::TryAgain`] and [`Error::TimedOut`]: nothing has changed.
+    /// [`Error::OutcomeUnknown`]: look up the dead letter to see whether it was redriven.
     ///
     /// # Cancellation
     ///
     /// Safe to drop; it may take effect all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn publish(id: &str, payload: Option<Vec<u8>>) {}
+    /// # async fn operate(inbox: idem_core::Inbox<sqlx::Sqlite>) -> Result<(), idem_core::Error> {
+    /// for letter in inbox.dead_letters("billing", None, 100).await? {
+    ///     if inbox.redrive(&letter).await? {
+    ///         publish(&letter.message_id, letter.payload).await;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn redrive(&self, letter: &DeadLetter) -> Result<bool, Error> {
         let (name, id) = (letter.name.clone(), letter.id);
         self.alone(move |session| {
@@ -132,9 +218,11 @@ impl<DB: Backend> Inbox<DB> {
         .await
     }
 
-    /// Forgets a dead letter. Its message is not handled, whenever the broker delivers it again
-    /// within the retention, even if the letter was [handed back](Self::redrive) before. `false`:
-    /// the letter is not there any more.
+    /// Deletes a dead letter, whose message needs no handling. Returns `false` if it no longer
+    /// exists.
+    ///
+    /// The message stays suppressed for the consumer's retention, even if it was
+    /// [redriven](Self::redrive) before.
     ///
     /// # Errors
     ///
@@ -143,13 +231,24 @@ impl<DB: Backend> Inbox<DB> {
     /// # Cancellation
     ///
     /// As [`redrive`](Self::redrive).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn operate(inbox: idem_core::Inbox<sqlx::Sqlite>) -> Result<(), idem_core::Error> {
+    /// if let Some(letter) = inbox.dead_letter("billing", "8e03978e-40d5").await? {
+    ///     assert!(inbox.discard(&letter).await?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn discard(&self, letter: &DeadLetter) -> Result<bool, Error> {
         let (name, id) = (letter.name.clone(), letter.id);
         let ttl = self.policy(&name.operation).retention;
         self.alone(move |session| {
             Box::pin(async move {
-                // Whatever stands there in its place keeps the message from being handled too. In
-                // the order of an attempt, so that neither waits for the other.
+                // An existing record suppresses the message as well. The record comes first, as in
+                // an attempt, so that the two never wait for each other.
                 let record = NewRecord {
                     name: &name,
                     attempt: Uuid::new_v4(),
@@ -187,7 +286,7 @@ impl<DB: Backend> Inbox<DB> {
     }
 }
 
-/// Leaves a transaction to be committed; `None` where the statements have changed nothing.
+/// Returns an uncommitted transaction, or `None` if the statements have changed nothing.
 async fn write<DB: Backend>(
     node: &Node<DB>,
     statements: impl for<'c> FnOnce(&'c mut Session<DB>) -> BoxFuture<'c, Result<bool, Error>>,
@@ -231,7 +330,7 @@ fn at(milliseconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds.unsigned_abs())
 }
 
-/// A payload may be anybody's: `Debug` shows how long it is.
+/// A payload can be a secret: `Debug` shows its length.
 impl fmt::Debug for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeadLetter")

@@ -1,4 +1,4 @@
-//! A delivery that asks whether it may be handled.
+//! A delivery, and the claim of its message.
 
 use std::sync::Arc;
 
@@ -28,13 +28,13 @@ pub(super) struct Delivery<DB: Backend> {
     context: MessageContext<DB>,
 }
 
-/// What a claim has come to.
+/// The outcome of a claim.
 enum Claimed<DB: Backend> {
-    /// As another attempt's.
+    /// The same as for a request.
     Claim(Claim<Fresh<DB>>),
-    /// It may run, and is counted.
+    /// The attempt may run, and is counted.
     Counted(Fresh<DB>),
-    /// It was counted, and has been tried as often as may be.
+    /// The attempt is counted, and was the last one that the policy allows.
     Exhausted(Counted),
 }
 
@@ -70,7 +70,7 @@ impl<DB: Backend> Inbox<DB> {
 }
 
 impl<DB: Backend> Delivery<DB> {
-    /// The same, whose time begins now.
+    /// The same delivery with a deadline that counts from now.
     pub(super) fn restarted(mut self) -> Self {
         self.attempt.deadline = Instant::now() + self.attempt.policy.timeout;
         self
@@ -96,7 +96,7 @@ impl<DB: Backend> Delivery<DB> {
         &self.context
     }
 
-    /// Whether a message of the same name has the same content, as far as that is known.
+    /// Whether a message of the same name has the same content, as far as fingerprints tell.
     pub(super) fn is_copy_of(&self, other: Option<&Self>) -> bool {
         other.is_some_and(|other| self.fingerprint() == other.fingerprint())
     }
@@ -105,9 +105,9 @@ impl<DB: Backend> Delivery<DB> {
         self.is_redelivered
     }
 
-    /// The attempt that may run, or what the message has come to otherwise.
+    /// Returns the attempt if it may run, or the outcome of the delivery.
     ///
-    /// The claim has a task of its own: when its caller is dropped, it still ends in order.
+    /// The claim has a task of its own: if the caller is dropped, it still ends in order.
     pub(super) async fn claim<T, E>(
         self,
     ) -> Result<Result<RunningAttempt<DB>, Processed<T>>, ProcessError<E>> {
@@ -142,7 +142,7 @@ impl<DB: Backend> Delivery<DB> {
         }
     }
 
-    /// Commits the count, and claims anew: what crashes the worker leaves nobody to count later.
+    /// Commits the count, and claims anew: if the message crashes the worker, nobody counts later.
     async fn count_first(self, fresh: Fresh<DB>) -> Result<Claimed<DB>, Error> {
         let (claimed, mut session) = fresh.into_parts();
         let deadline = self.attempt.deadline;
@@ -150,11 +150,11 @@ impl<DB: Backend> Delivery<DB> {
         let attempts = counted.unwrap_or(Err(Error::TimedOut))?;
         commit(&self.node.connections, session, None, deadline).await?;
         if self.context.is_beyond_limit(attempts) {
-            // What it failed with before, if anything, says more than that.
+            // No text: an earlier error, if there is one, says more.
             let counted = self.context.count(false, None, ParkWhen::Now).await?;
             return Ok(Claimed::Exhausted(counted));
         }
-        // MariaDB and MySQL give the lock of the count back while nobody waits.
+        // MariaDB and MySQL release the lock of the count some time after its COMMIT.
         let patience = Instant::now() + END_LIMIT;
         let (attempt, work) = (&self.attempt, Work::InTransaction);
         let decision = self.node.decide(attempt, work, claimed.id, patience);

@@ -1,4 +1,4 @@
-//! Counts failed attempts, and parks the message with the last, in a transaction of its own.
+//! Counts failed attempts, and parks the message after the last one, in a transaction of its own.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::error::claim_error;
 use crate::store::{Backend, NewRecord, Opening};
 use crate::{Completion, Error, IdempotencyKey, metrics};
 
-/// How often a message has failed.
+/// The number of failed attempts at a message.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
     /// 0 if it could not be counted.
@@ -28,14 +28,14 @@ pub(super) enum ParkWhen {
 }
 
 impl<DB: Backend> MessageContext<DB> {
-    /// Counts an attempt that is about to begin, in its transaction.
+    /// Counts an attempt before it begins, in its transaction.
     pub(super) async fn count_first(&self, session: &mut Session<DB>) -> Result<u32, Error> {
         let attempt = self.attempt(true, None);
         let counted = DB::count_attempt(session.conn(), &attempt).await;
         counted.map(whole).map_err(claim_error::<DB>)
     }
 
-    /// Parks a message with the id of another one, beside that one.
+    /// Parks a message with the id of another one, under a name of its own.
     pub(super) async fn park_reused(&self) -> bool {
         let (_, digest) = self.fingerprint.stored();
         let id = [self.name.key.as_str().as_bytes(), digest].concat();
@@ -51,19 +51,19 @@ impl<DB: Backend> MessageContext<DB> {
         counting.await.unwrap_or_default().is_parked
     }
 
-    /// As [`count`](Self::count). A failure that cannot be counted is tried once more than allowed.
+    /// As [`count`](Self::count). If counting fails, the message gets one attempt more.
     pub(super) async fn count_or_log(&self, is_new: bool, error: &str, parks: ParkWhen) -> Counted {
         match self.count(is_new, Some(error), parks).await {
             Ok(counted) => counted,
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "a failed message could not be counted");
+                tracing::warn!(error, "cannot count a failed message");
                 Counted::default()
             }
         }
     }
 
-    /// Counts a failed attempt, and parks the message when it was the last.
+    /// Counts a failed attempt, and parks the message if it was the last.
     pub(super) async fn count(
         &self,
         is_new: bool,
@@ -77,7 +77,7 @@ impl<DB: Backend> MessageContext<DB> {
             let counted = self.count_once(is_new, error.as_deref(), parks, limit);
             match counted.await {
                 Err(Error::TryAgain(_)) if retries.next().is_some() => {}
-                // It must not run again, so a lost connection is not the end of it.
+                // The message must not run again, so a lost connection does not end the tries.
                 Err(Error::Unavailable(_) | Error::OutcomeUnknown)
                     if parks == ParkWhen::Now && Instant::now() < limit =>
                 {
@@ -113,13 +113,13 @@ impl<DB: Backend> MessageContext<DB> {
                 operation = name.operation.as_str(),
                 key = name.key.digest(),
                 attempts = counted.attempts,
-                "a message was parked among the dead letters"
+                "message parked as a dead letter"
             );
         }
         Ok(counted)
     }
 
-    /// Writes the count, and parks the message where it was the last. `None`: it was handled.
+    /// Writes the count, and parks the message if it was the last attempt. `None`: it was handled.
     async fn write_count(
         &self,
         attempt: Uuid,
@@ -146,10 +146,10 @@ impl<DB: Backend> MessageContext<DB> {
         Ok(Some((session, counted)))
     }
 
-    /// A transaction in which the attempt is counted.
+    /// Opens a transaction and counts the attempt in it.
     ///
-    /// What a database refuses to keep of a message must not keep it from being counted, and
-    /// parked: a payload beyond `max_allowed_packet`, a text that its encoding does not have.
+    /// If the database refuses a part of the message, such as a payload beyond
+    /// `max_allowed_packet` or a text outside of its encoding, the attempt is counted without it.
     async fn open_counted(
         &self,
         attempt: Uuid,
@@ -180,7 +180,7 @@ impl<DB: Backend> MessageContext<DB> {
         Ok((session, whole(counted.map_err(claim_error::<DB>)?)))
     }
 
-    /// Leaves the record that tells later deliveries; `false` if one of a handled message is there.
+    /// Stores the record that stops later deliveries. `false`: the message was handled meanwhile.
     async fn is_kept_parked(
         &self,
         session: &mut Session<DB>,
@@ -208,12 +208,15 @@ fn whole(attempts: i32) -> u32 {
 
 fn warn_of(error: &Error) {
     let error: &dyn std::error::Error = error;
-    tracing::warn!(error, "a failed message is counted without its payload");
+    tracing::warn!(
+        error,
+        "the database refused the payload; the dead letter omits it"
+    );
 }
 
 /// How long counting may take, waiting included.
 const LONGEST_COUNT: Duration = Duration::from_secs(10);
-/// Between two tries at a database that is not there.
+/// The pause between two tries to reach the database.
 const PAUSE: Duration = Duration::from_millis(50);
 
-const REUSED: &str = "the message has the id of another one, and other content";
+const REUSED: &str = "the message id was used for other content";

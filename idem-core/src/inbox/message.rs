@@ -1,13 +1,19 @@
-//! A message as the broker has delivered it.
+//! A message, as a broker delivers it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Fingerprint, FingerprintBy, FingerprintInput, IdempotencyKey, Scope};
 
-/// A delivery of a message: what it is known by, and what is kept of it when it fails.
+/// A delivery of a message: its identity, and what a dead letter keeps of it.
 ///
-/// Anything with bytes can stand for a message that has an id and nothing else.
+/// Only the id is required, so [`Inbox::process`](crate::Inbox::process) also takes a string or
+/// bytes in place of a message. Give as much of the rest as the broker knows:
+///
+/// * [`delivery`](Self::delivery), so that a message which crashes the worker is parked at last;
+/// * [`payload`](Self::payload) or [`reference`](Self::reference), so that a dead letter can be
+///   handled later;
+/// * [`fingerprint`](Self::fingerprint) if producers are not trusted to choose unique ids.
 ///
 /// # Examples
 ///
@@ -33,10 +39,21 @@ pub struct Message<'m> {
 }
 
 impl<'m> Message<'m> {
-    /// A message by the id that its producer gave it, the same for each copy of it.
+    /// Creates a message with the id that its producer assigned, the same for each copy.
     ///
-    /// 1 to 255 bytes are stored as they are; an id that is longer, or no text, or has control
-    /// characters, is stored as its SHA-256.
+    /// Never use a delivery tag or a sequence number, which a replay of the stream changes. Ids of
+    /// 1 to 255 bytes of text are stored unchanged. An id that is longer, not UTF-8, or contains
+    /// control characters is stored as its SHA-256.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::Message;
+    ///
+    /// let by_text = Message::new("8e03978e-40d5");
+    /// let by_bytes = Message::new(&[0x8e, 0x03, 0x97, 0x8e]);
+    /// let owned = Message::new(String::from("8e03978e-40d5"));
+    /// ```
     pub fn new(id: impl Into<MessageBytes<'m>>) -> Self {
         Self {
             id: id.into().0,
@@ -49,27 +66,47 @@ impl<'m> Message<'m> {
         }
     }
 
-    /// What the message is known by instead of its id, such as the number of an order.
+    /// Sets what identifies the message instead of its id, such as the number of an order.
     ///
-    /// For producers that send what is the same to the business under several ids. The key is
-    /// bounded like an id, and never the same as one.
+    /// Use it for producers that send the same message under several ids. The key has the same
+    /// bounds as an id, and never equals one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::Message;
+    ///
+    /// // Two events that both say "order 17 is paid": the second is a duplicate.
+    /// let first = Message::new("event-1").business_key("order-17");
+    /// let second = Message::new("event-2").business_key("order-17");
+    /// ```
     #[must_use]
     pub fn business_key(mut self, key: impl Into<MessageBytes<'m>>) -> Self {
         self.business_key = Some(key.into().0);
         self
     }
 
-    /// Whose message it is, where ids are unique within a tenant alone.
+    /// Sets the scope of the id, if ids are unique within a tenant only.
+    ///
+    /// Without it, the scope is [`Scope::global`].
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
         self
     }
 
-    /// The bytes that each copy of the message has in common, most often its payload.
+    /// Sets the bytes that all copies of the message have in common, most often its payload.
     ///
-    /// A message that comes with the id of another and other bytes is then
-    /// [an error](crate::ProcessError::Reused), where it would be taken for a duplicate.
+    /// A message with a known id and other bytes is then [an error](crate::ProcessError::Reused).
+    /// Without a fingerprint it is a duplicate.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::Message;
+    /// let payload = br#"{"order":17}"#;
+    /// let message = Message::new("8e03978e-40d5").payload(payload).fingerprint(payload);
+    /// ```
     #[must_use]
     pub fn fingerprint(mut self, bytes: &[u8]) -> Self {
         let input = FingerprintInput::new("", "", bytes);
@@ -77,24 +114,28 @@ impl<'m> Message<'m> {
         self
     }
 
-    /// The payload, to be kept with a dead letter so that it can be handled later.
+    /// Sets the payload, which a dead letter keeps so that the message can be handled later.
     ///
-    /// What the database refuses, for being more than its `max_allowed_packet`, is not kept; so
-    /// give a [reference](Self::reference) too where payloads may be large.
+    /// A payload that the database refuses, such as one beyond `max_allowed_packet`, is not kept.
+    /// So give a [reference](Self::reference) too if payloads may be large.
     #[must_use]
     pub fn payload(mut self, bytes: impl Into<MessageBytes<'m>>) -> Self {
         self.payload = Some(bytes.into().0);
         self
     }
 
-    /// Where the payload is found, to be kept with a dead letter: a stream and its sequence.
+    /// Sets where the payload can be found, such as a stream and its sequence number, which a dead
+    /// letter keeps.
     #[must_use]
     pub fn reference(mut self, reference: impl Into<String>) -> Self {
         self.reference = Some(reference.into());
         self
     }
 
-    /// The how many-th delivery of the message this is, by the broker's count; 1 is the first.
+    /// Sets the broker's delivery count; 1 is the first.
+    ///
+    /// From the second delivery on, an attempt is counted before it runs. So a message that crashes
+    /// its worker is parked after as many attempts as any other.
     #[must_use]
     pub fn delivery(mut self, count: u64) -> Self {
         self.delivery = count;
@@ -113,7 +154,16 @@ impl<'m> Message<'m> {
     }
 }
 
-/// Bytes that a message consists of, borrowed where they can be.
+/// The bytes of an id or a payload, borrowed if possible.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::MessageBytes;
+///
+/// let borrowed = MessageBytes::from("8e03978e-40d5");
+/// let owned = MessageBytes::from(vec![0x8e, 0x03]);
+/// ```
 #[derive(Clone)]
 pub struct MessageBytes<'m>(pub(super) Cow<'m, [u8]>);
 
@@ -165,7 +215,7 @@ impl<'m, B: Into<MessageBytes<'m>>> From<B> for Message<'m> {
     }
 }
 
-/// An id can be a secret, a payload anybody's: `Debug` shows the digest, and how long it is.
+/// Ids and payloads can be secrets: `Debug` shows the id's digest and the payload's length.
 impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
@@ -198,11 +248,11 @@ mod tests {
         let message = message.payload("secret").reference("secret");
         let shown = format!("{message:?} {:?}", MessageBytes::from("secret"));
         assert!(!shown.contains("secret"), "{shown}");
-        // The bytes of the word.
+        // A byte of the word, as a number.
         assert!(!shown.contains("115"), "{shown}");
     }
 
-    /// Ids that look like what another id is stored as, or that no database stores as they are.
+    /// Ids that look like the stored form of another id, or that no database stores unchanged.
     fn id() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             any::<Vec<u8>>(),
@@ -223,7 +273,7 @@ mod tests {
     proptest! {
         #[test]
         fn different_identities_never_share_a_key(ids in vec((id(), any::<bool>()), 1..6)) {
-            // A hostile producer also sends what the others are stored as.
+            // A hostile producer also sends the stored forms of the others.
             let stored = |(id, is_business_key): &(Vec<u8>, bool)| key(id, *is_business_key);
             let texts: Vec<_> = ids.iter().filter_map(stored).collect();
             let texts = texts.iter().map(|key| key.as_str().as_bytes().to_vec());

@@ -1,4 +1,10 @@
-//! Messages handled once: the record of a message commits with the effect of handling it.
+//! The inbox: each message is handled once per consumer.
+//!
+//! A [`Message`] is a delivery with an id. `delivery` claims its record like that of a request;
+//! `attempt` runs the handler inline and everything else on tasks of its own. A failed attempt is
+//! counted in `failure`, and the last one that the [`ConsumerPolicy`] allows parks the message as
+//! one of the `dead_letters`. [`Settlement`] tells what to say to the broker. `batch` does the same
+//! for all messages of one poll in a few transactions.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,15 +31,18 @@ pub use policy::ConsumerPolicy;
 
 /// Handles each message once per consumer.
 ///
-/// Brokers deliver at least once: again after a crash, a lost acknowledgement, a rebalance, a
-/// replay of dead letters. Here the record of a handled message commits in one transaction with
-/// what handling it has written, so that every later delivery of it is told from the first.
-/// Acknowledge a message when [`process`](Self::process) says so, and not before.
+/// Brokers deliver at least once: again after a crash, a lost acknowledgement, a rebalance, or a
+/// replay of dead letters. Here the record of a message commits in one transaction with the
+/// handler's writes, so that every later delivery is recognised as a duplicate. Acknowledge a
+/// message after [`process`](Self::process) has returned, never before.
 ///
-/// A message is known by its consumer, its scope and its id. Two consumers handle it once each,
-/// and no consumer shares a record with an HTTP operation.
+/// Consumer, scope and id identify a message. Two consumers handle it once each, and no consumer
+/// shares a record with an HTTP operation.
 ///
-/// Cheap to clone; clones share everything.
+/// Use [`process`](Self::process) for one message at a time, and
+/// [`process_batch`](Self::process_batch) to handle the messages of one poll in few transactions.
+///
+/// An inbox is cheap to clone; clones share everything.
 ///
 /// # Examples
 ///
@@ -51,8 +60,8 @@ pub use policy::ConsumerPolicy;
 ///     })
 ///     .await;
 /// match Settlement::of(&done) {
-///     Settlement::Ack => { /* acknowledge it */ }
-///     Settlement::Retry { after } => { /* ask for it again, after that time */ }
+///     Settlement::Ack => { /* acknowledge the message */ }
+///     Settlement::Retry { after } => { /* ask for redelivery after this time */ }
 /// }
 /// # Ok(())
 /// # }
@@ -64,7 +73,26 @@ struct Inner<DB: Backend> {
     consumers: HashMap<Operation, ConsumerPolicy>,
 }
 
-/// Builds an [`Inbox`].
+/// Builds an [`Inbox`] with a policy for each consumer.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn build(
+/// #     idem: idem_core::Idempotency<sqlx::Sqlite>,
+/// # ) -> Result<(), idem_core::InvalidOperation> {
+/// use std::time::Duration;
+/// use idem_core::{ConsumerPolicy, Inbox};
+///
+/// const DAY: Duration = Duration::from_secs(24 * 3600);
+///
+/// let inbox = Inbox::builder(idem)
+///     .consumer("billing", ConsumerPolicy::default().retention(30 * DAY).redelivery(14 * DAY))
+///     .consumer("mail", ConsumerPolicy::default().max_attempts(2))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct InboxBuilder<DB: Backend> {
     idem: Idempotency<DB>,
@@ -72,13 +100,13 @@ pub struct InboxBuilder<DB: Backend> {
 }
 
 impl<DB: Backend> Inbox<DB> {
-    /// An inbox whose consumers all have the default [`ConsumerPolicy`].
+    /// Creates an inbox whose consumers all have the default [`ConsumerPolicy`].
     pub fn new(idem: Idempotency<DB>) -> Self {
         let consumers = HashMap::new();
         Self(Arc::new(Inner { idem, consumers }))
     }
 
-    /// An inbox with terms for each consumer.
+    /// Begins an inbox with a policy for each consumer.
     pub fn builder(idem: Idempotency<DB>) -> InboxBuilder<DB> {
         let consumers = Vec::new();
         InboxBuilder { idem, consumers }
@@ -86,26 +114,61 @@ impl<DB: Backend> Inbox<DB> {
 
     /// Handles the message, unless it has been handled or is being handled.
     ///
-    /// What `handle` writes through its [`Tx`] commits together with the message's record, or
-    /// is rolled back. Write the closure as `async |tx| …`, and lend its connection as
-    /// `&mut **tx`. It is called at most once; another delivery of the message is the retry.
+    /// The writes of `handle` through its [`Tx`] commit together with the message's record, or
+    /// are rolled back. Write the closure as `async |tx| …`; its connection is `&mut **tx`. It is
+    /// called at most once: the retry is another delivery of the message.
     ///
-    /// An error, a panic and the policy's timeout roll everything back and are counted, in a
-    /// transaction of their own. With the last attempt that the policy allows the message is
-    /// parked: see [`dead_letters`](Self::dead_letters). A message that the broker says it has
-    /// [delivered before](Message::delivery) is counted before it is handled, since what makes
-    /// the process crash leaves nobody to count afterwards.
+    /// An error, a panic and the policy's timeout roll everything back. They are counted in a
+    /// separate transaction. After the last attempt that the policy allows, the message is parked:
+    /// see [`dead_letters`](Self::dead_letters). A message that the broker has
+    /// [delivered before](Message::delivery) is counted before it is handled: if handling it
+    /// crashes the process, nobody can count it afterwards.
     ///
     /// # Errors
     ///
-    /// [`ProcessError`]; each says whether the message has been counted or parked. In doubt, ask
-    /// [`Settlement::of`] what to tell the broker.
+    /// [`ProcessError`], which says whether the message has been counted or parked.
+    /// [`Settlement::of`] says for each what to tell the broker.
     ///
     /// # Cancellation
     ///
-    /// Safe to drop. Before and within the closure it rolls back, and the attempt is not counted,
-    /// except that of a redelivered message, which was counted before it ran; while the effect is
-    /// being committed the commit goes on, and the next delivery is told which it was.
+    /// Safe to drop. Before and during the closure this rolls back, and the attempt is not counted,
+    /// except that of a redelivered message, which was counted before it ran. A commit that has
+    /// begun goes on, and the next delivery finds its outcome.
+    ///
+    /// # Examples
+    ///
+    /// The second delivery of a message is a duplicate:
+    ///
+    /// ```
+    /// # use idem_core::{Idempotency, Inbox};
+    /// # use sqlx::sqlite::SqlitePoolOptions;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # let idem = Idempotency::new(pool.clone());
+    /// # idem.migrate().await?;
+    /// use idem_core::Processed;
+    ///
+    /// sqlx::query("create table invoice (amount integer)").execute(&pool).await?;
+    /// let inbox = Inbox::new(idem);
+    /// for delivery in 1..=2 {
+    ///     let processed = inbox
+    ///         .process("billing", "8e03978e-40d5", async |tx| {
+    ///             sqlx::query("insert into invoice values (5)").execute(&mut **tx).await?;
+    ///             Ok::<_, sqlx::Error>("invoiced")
+    ///         })
+    ///         .await?;
+    ///     match delivery {
+    ///         1 => assert_eq!(processed, Processed::First("invoiced")),
+    ///         _ => assert_eq!(processed, Processed::Duplicate),
+    ///     }
+    /// }
+    /// let invoices: i64 =
+    ///     sqlx::query_scalar("select count(*) from invoice").fetch_one(&pool).await?;
+    /// assert_eq!(invoices, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn process<'m, T, E, F>(
         &self,
         consumer: &str,
@@ -150,7 +213,7 @@ impl<DB: Backend> Inbox<DB> {
         }
     }
 
-    /// The handle that records and effects share.
+    /// The handle whose pool the records and the handlers' writes share.
     pub fn idempotency(&self) -> &Idempotency<DB> {
         &self.0.idem
     }
@@ -161,18 +224,22 @@ impl<DB: Backend> Inbox<DB> {
 }
 
 impl<DB: Backend> InboxBuilder<DB> {
-    /// The terms of a consumer; others have the default ones.
+    /// Sets the policy of a consumer. Others have the default one.
     #[must_use]
     pub fn consumer(mut self, name: &str, policy: ConsumerPolicy) -> Self {
         self.consumers.push((name.into(), policy));
         self
     }
 
-    /// The inbox. Warns of consumers whose records do not outlive their broker's redelivery.
+    /// Builds the inbox.
+    ///
+    /// It logs a warning for each consumer whose retention is shorter than its broker's
+    /// [redelivery](ConsumerPolicy::redelivery).
     ///
     /// # Errors
     ///
-    /// [`InvalidOperation`] for a name that is empty, over 249 bytes, or has a control character.
+    /// [`InvalidOperation`] for a consumer's name that is empty, longer than 249 bytes, or contains
+    /// a control character.
     pub fn build(self) -> Result<Inbox<DB>, InvalidOperation> {
         let mut consumers = HashMap::new();
         for (name, policy) in self.consumers {

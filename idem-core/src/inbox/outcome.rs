@@ -1,58 +1,108 @@
-//! How an attempt at a message has ended, and what to tell the broker.
+//! The outcome of a delivery, and what to tell the broker.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::{Error, InvalidOperation};
 
-/// What became of a delivery that did not fail.
+/// The outcome of a delivery that did not fail.
+///
+/// A consumer can treat all four alike and ask [`Settlement::of`] what to tell the broker. It needs
+/// the outcome itself only to do something after the commit, such as to notify a waiting user.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::Processed;
+///
+/// fn log(processed: &Processed<u64>) -> String {
+///     match processed {
+///         Processed::First(invoice) => format!("invoice {invoice} is written"),
+///         Processed::Duplicate => "it was handled before".to_owned(),
+///         Processed::InFlight => "another worker handles it".to_owned(),
+///         Processed::Parked => "it is a dead letter".to_owned(),
+///     }
+/// }
+/// assert_eq!(log(&Processed::First(17)), "invoice 17 is written");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a consumer must treat each of the four"
 )]
 pub enum Processed<T> {
-    /// It is the first: it has been handled, with this result, and is committed.
+    /// The message was handled for the first time, with this result, and is committed.
     First(T),
-    /// It had been handled before; nothing ran.
+    /// The message was handled before. Nothing ran.
     Duplicate,
-    /// It is being handled by another worker right now, or by one that is about to end; nothing
-    /// ran. Ask for it again later.
+    /// Another worker handles the message, or its attempt is just ending. Nothing ran. Ask for
+    /// redelivery.
     InFlight,
-    /// It had failed too often and lies among the dead letters; nothing ran.
+    /// The message is a dead letter. Nothing ran.
     Parked,
 }
 
-/// Why a message could not be handled.
+/// The outcome of a delivery that failed.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::ProcessError;
+///
+/// fn alert(error: &ProcessError<String>) -> Option<String> {
+///     match error {
+///         ProcessError::Failed { is_parked: true, attempts, failure } => {
+///             Some(format!("given up after {attempts} attempts: {failure}"))
+///         }
+///         ProcessError::Failed { .. } => None, // the broker delivers it again
+///         ProcessError::Reused { .. } => Some("a producer reuses ids".to_owned()),
+///         ProcessError::Unknowable(why) => Some(format!("no usable id: {why}")),
+///         // The database is down, or the attempt collided: the message itself is fine.
+///         _ => None,
+///     }
+/// }
+/// assert!(alert(&ProcessError::Reused { is_parked: true }).is_some());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessError<E> {
-    /// The attempt failed; everything it wrote was rolled back.
+    /// The attempt failed. Its writes were rolled back.
     #[error("{failure}")]
     Failed {
-        /// How it failed.
+        /// How the attempt failed.
         failure: Failure<E>,
-        /// How many attempts have failed, this one included; 0 if it could not be counted.
+        /// The number of failed attempts, including this one; 0 if it could not be counted.
         attempts: u32,
-        /// The message is parked now, and must not be delivered again.
+        /// Whether the message is a dead letter now. Acknowledge it then.
         is_parked: bool,
     },
-    /// The id had been used for a message with other content; nothing ran.
-    #[error("the message has the id of another one, and other content")]
+    /// The id was used for a message with other content. Nothing ran.
+    #[error("the message id was used for other content")]
     Reused {
-        /// The message is parked now, and must not be delivered again.
+        /// Whether the message is a dead letter now. Acknowledge it then.
         is_parked: bool,
     },
-    /// The store failed, not the message: it is not counted. Except for
-    /// [`Error::OutcomeUnknown`] nothing was kept.
+    /// Idem's own statements failed, not the message, so the attempt is not counted. Nothing was
+    /// kept, except perhaps after [`Error::OutcomeUnknown`].
     #[error(transparent)]
     Store(Error),
-    /// The message has no id, so nothing ran; or the consumer's name cannot be stored.
-    #[error("the message cannot be known: {0}")]
+    /// The message has no id, or the consumer's name cannot be stored. Nothing ran.
+    #[error("the message has no usable id: {0}")]
     Unknowable(&'static str),
 }
 
 /// How an attempt at a message failed.
+///
+/// Its `Display` form is the text that a [`DeadLetter`](crate::DeadLetter) keeps.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::Failure;
+///
+/// assert_eq!(Failure::Returned("no such customer").to_string(), "no such customer");
+/// assert_eq!(Failure::<String>::Panicked.to_string(), "the handler panicked");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failure<E> {
@@ -62,9 +112,10 @@ pub enum Failure<E> {
     Panicked,
     /// The handler took longer than the policy's timeout.
     TimedOut,
-    /// What the handler left could not be committed, or it ended the transaction itself.
+    /// The transaction could not be committed, or the handler ended it itself.
     NotCommitted(Error),
-    /// The worker ended in the middle of the attempts before, which were as many as there may be.
+    /// Earlier attempts ended with their worker, and there were as many as the policy allows.
+    /// Nothing ran.
     Crashed,
 }
 
@@ -94,20 +145,50 @@ impl<E> ProcessError<E> {
 }
 
 /// What to tell the broker.
+///
+/// # Examples
+///
+/// ```
+/// # use idem_core::{ProcessError, Processed};
+/// # struct Delivery;
+/// # impl Delivery { async fn ack(&self) {} async fn nack(&self, _: std::time::Duration) {} }
+/// use idem_core::Settlement;
+///
+/// async fn settle<T, E>(delivery: Delivery, done: &Result<Processed<T>, ProcessError<E>>) {
+///     match Settlement::of(done) {
+///         Settlement::Ack => delivery.ack().await,
+///         Settlement::Retry { after } => delivery.nack(after).await,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "two answers are all there are")]
+#[expect(clippy::exhaustive_enums, reason = "there are only these two")]
 pub enum Settlement {
-    /// Acknowledge it: it is handled, or parked.
+    /// Acknowledge the message: it is handled, or parked.
     Ack,
-    /// Ask for it again, after this time.
+    /// Ask for redelivery after this time.
     Retry {
-        /// How long to wait: longer with each failure, and never the same for all.
+        /// How long to wait: longer after each failure, with a random part.
         after: Duration,
     },
 }
 
 impl Settlement {
-    /// What to tell the broker of a message that was [processed](crate::Inbox::process).
+    /// Decides what to tell the broker after [`Inbox::process`](crate::Inbox::process).
+    ///
+    /// Acknowledged are messages that are handled or parked. All others are to be delivered again:
+    /// failed ones later after each failure, from about one second to about five minutes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::{ProcessError, Processed, Settlement};
+    ///
+    /// let first: Result<_, ProcessError<String>> = Ok(Processed::First(17));
+    /// assert_eq!(Settlement::of(&first), Settlement::Ack);
+    /// let in_flight: Result<Processed<u64>, ProcessError<String>> = Ok(Processed::InFlight);
+    /// assert!(matches!(Settlement::of(&in_flight), Settlement::Retry { .. }));
+    /// ```
     pub fn of<T, E>(done: &Result<Processed<T>, ProcessError<E>>) -> Self {
         match done {
             Ok(Processed::First(_) | Processed::Duplicate | Processed::Parked)
@@ -124,8 +205,8 @@ impl Settlement {
         }
     }
 
-    /// One second after the first failure, then twice as long each time, to five minutes; between
-    /// half of that and one and a half times it.
+    /// One second after the first failure, doubled after each further one, up to five minutes;
+    /// times a random factor from 0.5 to 1.5.
     fn again(failures: u32) -> Self {
         const LONGEST: Duration = Duration::from_secs(300);
         let doubled = failures.saturating_sub(1).min(16);

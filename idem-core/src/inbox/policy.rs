@@ -1,32 +1,50 @@
-//! What holds for the messages of one consumer: how long they are known, how often they are tried.
+//! The policy of a consumer: how long its messages are remembered and how often they are tried.
 
 use std::time::Duration;
 
 use crate::{Isolation, Policy, WhileRunning};
 
 /// The terms on which a consumer's messages are handled.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use idem_core::ConsumerPolicy;
+///
+/// const DAY: Duration = Duration::from_secs(24 * 3600);
+///
+/// let policy = ConsumerPolicy::default()
+///     .retention(30 * DAY)
+///     .redelivery(14 * DAY) // as long as the broker keeps a message
+///     .max_attempts(10)
+///     .timeout(Duration::from_secs(20)); // less than the broker's acknowledgement timeout
+/// assert!(policy.redelivery < Some(policy.retention));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ConsumerPolicy {
-    /// How long a handled message is known, by the database's clock. Default 14 days.
+    /// How long a handled message is remembered, by the database's clock. Default 14 days.
     ///
-    /// A delivery that comes later is handled again, so this must be longer than the broker's
-    /// longest path of redelivery: the age of its streams, its dead-letter queues, its replays.
-    /// Held within one second and ten years.
+    /// A later delivery is handled again, so this must be longer than the broker's longest
+    /// redelivery: the age of its streams, of its dead-letter queues, of replays. It is limited to
+    /// one second at least and ten years at most.
     pub retention: Duration,
-    /// The longest time after which the broker may deliver a message again, if it is known.
+    /// The longest time after which the broker may deliver a message again, if you know it.
     ///
-    /// [`InboxBuilder::build`](crate::InboxBuilder::build) warns when it is over the retention.
+    /// [`InboxBuilder::build`](crate::InboxBuilder::build) warns if it is longer than the
+    /// retention.
     pub redelivery: Option<Duration>,
-    /// After how many failed attempts a message is parked. Default 5, at least 1.
+    /// The number of failed attempts after which a message is parked. Default 5, at least 1.
     pub max_attempts: u32,
-    /// How long an attempt may take, waiting included. Default 30 seconds, held within
-    /// 10 milliseconds and one hour.
+    /// How long an attempt may take, waiting included. Default 30 seconds, limited to
+    /// 10 milliseconds at least and one hour at most.
     ///
-    /// Less than the broker waits for an acknowledgement, or else it delivers the message again
-    /// meanwhile, which is then told to be [in flight](crate::Processed::InFlight).
+    /// Choose less than the time that the broker waits for an acknowledgement. Otherwise it
+    /// delivers the message again meanwhile, and that delivery is
+    /// [in flight](crate::Processed::InFlight).
     pub timeout: Duration,
-    /// The isolation of the attempt's transaction.
+    /// The isolation level of the attempt's transaction. Default [`Isolation::Default`].
     pub isolation: Isolation,
 }
 
@@ -46,35 +64,35 @@ impl Default for ConsumerPolicy {
 }
 
 impl ConsumerPolicy {
-    /// How long a handled message is known.
+    /// Sets how long a handled message is remembered.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
         self
     }
 
-    /// The longest time after which the broker may deliver a message again.
+    /// Sets the longest time after which the broker may deliver a message again.
     #[must_use]
     pub fn redelivery(mut self, redelivery: Duration) -> Self {
         self.redelivery = Some(redelivery);
         self
     }
 
-    /// After how many failed attempts a message is parked.
+    /// Sets the number of failed attempts after which a message is parked.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts;
         self
     }
 
-    /// How long an attempt may take.
+    /// Sets how long an attempt may take.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The isolation of the attempt's transaction.
+    /// Sets the isolation level of the attempt's transaction.
     #[must_use]
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.isolation = isolation;
@@ -96,8 +114,8 @@ impl ConsumerPolicy {
             consumer,
             retention = ?self.retention,
             ?redelivery,
-            "messages are forgotten before the broker's last redelivery, which would be handled \
-             again: raise the consumer's retention"
+            "retention is shorter than the broker's longest redelivery: a late redelivery is \
+             handled again; raise the retention"
         );
     }
 

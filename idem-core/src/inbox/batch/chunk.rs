@@ -1,4 +1,4 @@
-//! Messages that share a transaction, each with a savepoint of its own in it.
+//! A chunk of a batch: messages that share a transaction, each with its own savepoint.
 
 use std::panic::AssertUnwindSafe;
 
@@ -15,14 +15,14 @@ use crate::drop_guard::DropGuard;
 use crate::error::claim_error;
 use crate::store::{Backend, Fault, RELEASE_SAVEPOINT, SET_SAVEPOINT};
 
-/// Claimed messages in an open transaction. Dropped, it is stopped and rolled back.
+/// Claimed messages in an open transaction. Dropping it cancels its statement and rolls back.
 pub(super) struct Chunk<DB: Backend> {
     pub(super) open: DropGuard<OpenChunk<DB>>,
 }
 
-/// What is wrong with a message's savepoint.
+/// Why a message's savepoint cannot be released.
 enum Trouble {
-    /// A statement within it had failed.
+    /// A statement after it had failed.
     Aborted,
     ChunkLoss(ChunkLoss),
 }
@@ -37,7 +37,7 @@ impl From<Trouble> for ChunkLoss {
 }
 
 impl<DB: Backend> Chunk<DB> {
-    /// Keeps the current message's effect, and sets the savepoint of the next.
+    /// Keeps the current message's writes, and sets the savepoint of the next message.
     pub(super) async fn next(&mut self) -> Result<Option<usize>, ChunkLoss> {
         if self.open.waiting.is_empty() {
             return Ok(None);
@@ -58,9 +58,9 @@ impl<DB: Backend> Chunk<DB> {
         Ok(self.open.current.as_ref().map(|entry| entry.index))
     }
 
-    /// Rolls back what was written for the current message.
+    /// Rolls back the current message's writes.
     pub(super) async fn undo(&mut self, error: String) -> Result<(), ChunkLoss> {
-        // A statement that the handler was stopped in is waited for no longer than at any end.
+        // A statement that the handler has dropped may still run, which must not take long.
         let limit = self.open.deadline.min(Instant::now() + END_LIMIT);
         self.open.savepoint_until(limit, UNDO).await?;
         let current = self.open.current.take();
@@ -76,9 +76,9 @@ impl<DB: Backend> Chunk<DB> {
         }
     }
 
-    /// Stores the records of the messages that are kept, and commits them with their effects.
+    /// Stores the records of the handled messages, and commits them with the messages' writes.
     ///
-    /// Both on a task of its own, as is the counting of those that failed.
+    /// It runs on a task of its own, with the counting of the failed messages.
     pub(super) async fn commit(mut self) -> ChunkEnd {
         if let Err(lost) = self.leave_last().await {
             return self.lose(lost).await;
@@ -99,7 +99,8 @@ impl<DB: Backend> Chunk<DB> {
         }
     }
 
-    /// Only the error of the very next statement tells a deadlock from a COMMIT by hand.
+    /// Ends the last message. Only the error of the very next statement distinguishes a deadlock
+    /// from a COMMIT of the handler.
     async fn leave_last(&mut self) -> Result<(), ChunkLoss> {
         if self.open.current.is_none() {
             return Ok(());
@@ -145,11 +146,11 @@ async fn run_until<DB: Backend>(
     limit: Instant,
     run: impl Future<Output = sqlx::Result<bool>>,
 ) -> Result<(), Trouble> {
-    // `timeout_at` would let pass what is answered at once.
+    // `timeout_at` polls first, so a fast answer would pass after the deadline.
     if limit <= Instant::now() {
         return Err(Trouble::ChunkLoss(ChunkLoss::TimeOver));
     }
-    // A statement that a handler has dropped can make sqlx panic at the next.
+    // After a dropped statement, sqlx can panic at the next one.
     let run = AssertUnwindSafe(run).catch_unwind();
     match timeout_at(limit, run).await {
         Ok(Ok(Ok(true))) => Ok(()),

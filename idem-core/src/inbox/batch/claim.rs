@@ -1,4 +1,4 @@
-//! Messages of which it is being found out whether they may be handled.
+//! Claims many messages with one statement.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::node::in_flight::Arrival;
 use crate::store::{Backend, MessageProbe, Opening, StoredRecord};
 use crate::{Error, Policy};
 
-/// What claiming messages has come to.
+/// The outcome of claiming messages.
 pub(in crate::inbox) struct ClaimedMessages<DB: Backend> {
-    /// Those that may be handled, if any.
+    /// The messages that may be handled, if there are any.
     pub(in crate::inbox) chunk: Option<Chunk<DB>>,
     pub(in crate::inbox) told: Vec<(usize, MessageOutcome)>,
 }
@@ -50,7 +50,7 @@ impl<DB: Backend> Chunk<DB> {
     }
 }
 
-/// Messages of which it is being found out whether they may be handled.
+/// Messages that are being claimed.
 struct Claiming<DB: Backend> {
     node: Arc<Node<DB>>,
     policy: Policy,
@@ -147,7 +147,7 @@ impl<DB: Backend> Claiming<DB> {
         })
     }
 
-    /// None of them may be handled.
+    /// Ends a claim of which no message may be handled.
     async fn leave(mut self) -> ClaimedMessages<DB> {
         let mut ended = ChunkEnd::default();
         park(self.reused, &mut ended).await;
@@ -169,7 +169,7 @@ impl<DB: Backend> Claiming<DB> {
         Ok((session, seen))
     }
 
-    /// Answers a message that has a record.
+    /// Notes the outcome of a message that has a record.
     fn tell(&mut self, entry: ChunkEntry<DB>, record: &Arc<StoredRecord>) {
         entry.place.completed(record);
         let told = match Claim::<()>::of_record(record, &entry.fingerprint) {
@@ -179,7 +179,7 @@ impl<DB: Backend> Claiming<DB> {
                 self.reused.push((entry.index, entry.context));
                 return;
             }
-            // Of a newer build, which may handle it.
+            // The record is of a newer build, which may handle the message.
             Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => MessageOutcome::InFlight,
         };
         self.told.push((entry.index, told));

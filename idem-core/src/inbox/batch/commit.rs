@@ -1,4 +1,4 @@
-//! The end of messages that share a transaction: committed together, or rolled back.
+//! Ends a chunk: commits its messages together, or rolls them back.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl<DB: Backend> OpenChunk<DB> {
         ended
     }
 
-    /// Leaves the guard and inserts the records. `false`: another worker was faster with one.
+    /// Releases the guard and inserts the records. `false`: another worker was faster with one.
     async fn store(&mut self) -> Result<bool, Error> {
         self.session.leave_guard(Effects::Keep).await?;
         let completions: Vec<_> = self.kept.iter().map(ChunkEntry::completion).collect();
@@ -125,7 +125,7 @@ impl<DB: Backend> OpenChunk<DB> {
 }
 
 impl<DB: Backend> EndOnDrop for OpenChunk<DB> {
-    /// Nobody waits for the messages any more. One may have been stopped within a statement.
+    /// The messages were dropped, perhaps one within a statement.
     fn end_on_drop(self) {
         let Ok(runtime) = Handle::try_current() else {
             return;
@@ -155,5 +155,5 @@ pub(super) async fn park<DB: Backend>(
     }
 }
 
-/// How long the end of a transaction may take beyond the time of its messages.
+/// How long the end of a transaction may take after the deadline of its messages.
 const LONGEST_END: Duration = Duration::from_secs(5);

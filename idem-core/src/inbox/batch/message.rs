@@ -1,4 +1,4 @@
-//! One message of a batch, lent with the transaction it is handled in.
+//! One message of a batch, with a borrow of the transaction in which it is handled.
 
 use std::fmt;
 
@@ -12,7 +12,27 @@ use crate::store::Backend;
 
 /// One message of a [`Batch`](crate::Batch), to be handled.
 ///
-/// Say [`done`](Self::done) or [`fail`](Self::fail). Dropped without either it has failed.
+/// Call [`done`](Self::done) after it was handled, or [`fail`](Self::fail). Dropping it without
+/// either is a failure, so an error that a loop only logs is no success.
+///
+/// # Examples
+///
+/// ```no_run
+/// use idem_core::{BatchMessage, Error};
+///
+/// async fn handle(
+///     mut message: BatchMessage<'_, sqlx::Sqlite>,
+///     amounts: &[i64],
+/// ) -> Result<(), Error> {
+///     let amount = amounts[message.index()];
+///     let insert = sqlx::query("insert into invoice (amount) values (?)").bind(amount);
+///     match insert.execute(&mut *message.tx()).await {
+///         Ok(_) => message.done(),
+///         Err(error) => message.fail(error).await?,
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "it fails unless it is done"]
 pub struct BatchMessage<'b, DB: Backend> {
     open: DropGuard<MessageTransaction<'b, DB>>,
@@ -41,12 +61,12 @@ impl<'b, DB: Backend> BatchMessage<'b, DB> {
         Self { open, index }
     }
 
-    /// Which of the messages it is, counted from 0 in the order they came in.
+    /// The index of the message in the order in which they were given, from 0.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// The transaction, to write the message's effect in.
+    /// The transaction, for the message's writes.
     pub fn tx(&mut self) -> Tx<'_, DB> {
         match &mut self.open.open {
             OpenTransaction::Alone(_, attempt) => attempt.tx(),
@@ -54,14 +74,14 @@ impl<'b, DB: Backend> BatchMessage<'b, DB> {
         }
     }
 
-    /// It has been handled: what was written for it commits with the batch.
+    /// Marks the message as handled: its writes commit with the batch.
     pub fn done(self) {
         let transaction = ScopeGuard::into_inner(self.open);
         transaction.batch.is_undecided = false;
         transaction.end_on_drop();
     }
 
-    /// Rolls back what was written for it, and counts the attempt.
+    /// Rolls back the message's writes, and counts the attempt as failed.
     ///
     /// # Errors
     ///
@@ -71,7 +91,7 @@ impl<'b, DB: Backend> BatchMessage<'b, DB> {
     ///
     /// As [`Batch::next`](crate::Batch::next).
     pub fn fail(self, error: impl fmt::Display) -> impl Future<Output = Result<(), Error>> + Send {
-        // Here and not in the future: one that is never polled must not leave it to be handled.
+        // Before the future, since a future that is never polled must not leave the message open.
         let text = error.to_string();
         let MessageTransaction { open, batch } = ScopeGuard::into_inner(self.open);
         batch.fail(open, text)

@@ -1,4 +1,9 @@
-//! Many messages of one poll, handled in as few transactions as can be.
+//! A batch: the messages of one poll, handled in few transactions.
+//!
+//! `claim` claims up to 100 messages with one statement. They form a `chunk`: one transaction with
+//! a savepoint for each message, which `commit` ends for all of them. Redelivered messages get a
+//! transaction of their own, and so does each message of a chunk that is lost as a whole.
+//! `progress` keeps the order of all this and the outcomes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,42 +24,46 @@ mod open_chunk;
 mod outcome;
 mod progress;
 
-/// Messages that are being handled together.
+/// The messages of one poll, handled together: see [`Inbox::process_batch`].
 ///
-/// [`next`](Self::next) hands out one after the other, [`finish`](Self::finish) says what became
-/// of each. They share a transaction and each has a savepoint in it, so that one that fails takes
-/// no other with it. Where the transaction is lost as a whole, and with messages that the broker
-/// has delivered before, each gets one of its own: then a message may be handed out once more,
-/// after what was written for it before was rolled back.
+/// [`next`](Self::next) returns one message after the other, and [`finish`](Self::finish) commits
+/// and returns the outcome of each. The messages share a transaction, in which each has a
+/// savepoint, so a failed one affects no other. A message that the broker has delivered before gets
+/// a transaction of its own. So does each message if the shared transaction is lost as a whole:
+/// `next` may then return a message once more, after its earlier writes were rolled back. Keep what
+/// the loop does outside of the transaction harmless to repeat.
 ///
-/// Dropped, it rolls back what is not committed yet.
+/// Dropping a batch rolls back what is not committed yet.
 #[must_use = "dropping a batch rolls it back"]
 pub struct Batch<DB: Backend> {
     consumer: Box<str>,
     progress: BatchProgress<DB>,
-    /// Messages with the name of one before them in the batch.
+    /// Messages with the name of an earlier one in the batch: their indices, and that one's.
     copies: Vec<(usize, usize)>,
 }
 
-/// How many share a transaction: what a server keeps locks for is bounded.
+/// How many messages share a transaction: a server's memory for locks is bounded.
 const LARGEST_CHUNK: usize = 100;
 
 impl<DB: Backend> Inbox<DB> {
-    /// Handles the messages of one poll together: for each that may be handled
-    /// [`Batch::next`] lends the transaction.
+    /// Handles the messages of one poll together, in as few transactions as possible.
     ///
-    /// One statement claims up to 100 of them, and one stores their records. The policy's timeout
-    /// is for all that share a transaction; a handler is not stopped by it, bound it yourself.
+    /// Use it if a consumer polls many small messages: one statement claims up to 100 of them, and
+    /// one stores their records. Use [`process`](Self::process) if handling a message takes long or
+    /// often fails: messages of a batch wait for each other's commit.
     ///
-    /// What a handler sets for its transaction (`SET LOCAL` on Postgres) is undone before the next
-    /// message: its users, `search_path`, time limits, time zone and formats. A setting of the
-    /// application's own, as `app.tenant`, is not, since the server lists none: set it for each message.
-    /// On MariaDB and MySQL variables are the session's and stay.
+    /// The policy's timeout covers all messages of a transaction. It does not stop a handler: limit
+    /// that yourself.
+    ///
+    /// On Postgres, what a handler sets by `SET LOCAL` is undone before the next message: users,
+    /// `search_path`, time limits, time zone and formats. A setting of the application itself, such
+    /// as `app.tenant`, stays, since the server does not list it: set it for each message. On
+    /// MariaDB and MySQL variables belong to the session and stay.
     ///
     /// # Errors
     ///
-    /// [`InvalidOperation`] for a consumer's name that is empty, over 249 bytes, or has a control
-    /// character.
+    /// [`InvalidOperation`] for a consumer's name that is empty, longer than 249 bytes, or contains
+    /// a control character.
     ///
     /// # Examples
     ///
@@ -92,7 +101,7 @@ impl<DB: Backend> Inbox<DB> {
 }
 
 impl<DB: Backend> Batch<DB> {
-    /// Sorts out which messages go together, which alone, and which are copies of others.
+    /// Decides which messages share transactions, which get their own, and which are copies.
     fn of(consumer: &str, deliveries: Vec<Option<Delivery<DB>>>) -> Self {
         let mut outcomes = vec![MessageOutcome::InFlight; deliveries.len()];
         let mut firsts: HashMap<&RecordName, usize> = HashMap::new();
@@ -108,7 +117,7 @@ impl<DB: Backend> Batch<DB> {
                     copies.push((index, first));
                 }
                 true if !delivery.is_redelivered() => together.push(index),
-                // Another message with the same id is told from the first when that has ended.
+                // Another message with the same id is compared with the first once that has ended.
                 _ => alone.push(index),
             }
         }
@@ -128,16 +137,19 @@ impl<DB: Backend> Batch<DB> {
         }
     }
 
-    /// The next message that may be handled, after the last one has been settled.
+    /// Returns the next message to handle, or `None` after the last one.
+    ///
+    /// Messages that were handled before, that are in flight, or that are copies of others are not
+    /// returned.
     ///
     /// # Errors
     ///
-    /// An error of the store, never of a message. What is not committed yet is rolled back and
-    /// will not be handed out again; [`finish`](Self::finish) still says what became of each.
+    /// An error of the database, never of a message. Everything uncommitted is rolled back and not
+    /// returned again; [`finish`](Self::finish) still returns the outcome of each message.
     ///
     /// # Cancellation
     ///
-    /// Dropped halfway, it rolls back the transaction that is open, as an error does.
+    /// Dropping it half-way rolls back the open transaction, as an error does.
     pub async fn next(&mut self) -> Result<Option<BatchMessage<'_, DB>>, Error> {
         let Some(index) = self.progress.advance().await? else {
             return Ok(None);
@@ -147,17 +159,19 @@ impl<DB: Backend> Batch<DB> {
         Ok(open.map(|open| BatchMessage::lend(&mut self.progress, open, index)))
     }
 
-    /// Settles the last message and commits. Says what became of each, in the order they came in.
+    /// Commits, and returns the outcome of each message, in the order in which they were given.
     ///
-    /// Messages that were not handed out are [in flight](MessageOutcome::InFlight): ask for them again.
+    /// Messages that [`next`](Self::next) has not returned yet are
+    /// [in flight](MessageOutcome::InFlight): ask for their redelivery.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next); what has been committed before is told when it is delivered again.
+    /// As [`next`](Self::next). Messages that are committed already are duplicates when they are
+    /// delivered again.
     ///
     /// # Cancellation
     ///
-    /// A commit that has begun goes on; else everything that is open is rolled back.
+    /// A commit that has begun goes on. Otherwise everything uncommitted is rolled back.
     pub async fn finish(mut self) -> Result<Vec<MessageOutcome>, Error> {
         self.progress.end_open().await?;
         let mut outcomes = self.progress.outcomes;
@@ -165,7 +179,7 @@ impl<DB: Backend> Batch<DB> {
             outcomes[*copy] = match outcomes[*first] {
                 MessageOutcome::First => MessageOutcome::Duplicate,
                 told @ (MessageOutcome::Duplicate | MessageOutcome::Parked) => told,
-                // It is the next attempt at the message, when it comes again.
+                // The copy is the next attempt at the message.
                 _ => MessageOutcome::InFlight,
             };
         }

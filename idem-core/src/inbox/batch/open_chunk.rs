@@ -1,4 +1,4 @@
-//! Claimed messages in an open transaction, and how it may end.
+//! The state of a chunk, and the ways in which it ends.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,17 +23,17 @@ pub(super) struct OpenChunk<DB: Backend> {
     pub(super) deadline: Instant,
     pub(super) waiting: VecDeque<ChunkEntry<DB>>,
     pub(super) current: Option<ChunkEntry<DB>>,
-    /// Their savepoints are left; they commit with the transaction.
+    /// Handled messages, which commit with the transaction.
     pub(super) kept: Vec<ChunkEntry<DB>>,
-    /// Rolled back to their savepoints, with what they failed with.
+    /// Failed messages, rolled back to their savepoints, with their errors.
     pub(super) undone: Vec<(ChunkEntry<DB>, String)>,
-    /// They have the names of others. They are parked when the transaction has ended, since some
-    /// databases let one write at a time.
+    /// Messages that reuse the id of another one. They are parked after the transaction has ended,
+    /// since some databases allow one writer at a time.
     pub(super) reused: Vec<(usize, MessageContext<DB>)>,
     pub(super) _admission: Admission,
 }
 
-/// A message that may be handled.
+/// A message of a chunk.
 pub(super) struct ChunkEntry<DB: Backend> {
     pub(super) index: usize,
     pub(super) attempt: Uuid,
@@ -44,23 +44,23 @@ pub(super) struct ChunkEntry<DB: Backend> {
     pub(super) reference: Option<String>,
 }
 
-/// Why nothing of a chunk can be kept.
+/// Why no message of a chunk can be kept.
 pub(super) enum ChunkLoss {
-    /// The database has rolled it back by itself.
+    /// The database has rolled back the transaction by itself.
     RolledBack,
-    /// Its transaction is spoilt.
+    /// The transaction cannot be committed.
     Spoilt,
-    /// Its time is over, perhaps within a statement.
+    /// The deadline has passed, perhaps within a statement.
     TimeOver,
-    /// The store fails.
+    /// The database fails.
     Store(Error),
 }
 
-/// How a chunk has ended.
+/// The end of a chunk.
 #[derive(Default)]
 pub(in crate::inbox) struct ChunkEnd {
     pub(in crate::inbox) outcomes: Vec<(usize, MessageOutcome)>,
-    /// Nothing of these is kept, and each can be tried in a transaction of its own.
+    /// Messages of which nothing is kept, to be tried in transactions of their own.
     pub(in crate::inbox) again: Vec<usize>,
     pub(in crate::inbox) error: Option<Error>,
 }

@@ -1,37 +1,47 @@
-//! What became of one message of a batch.
+//! The outcome of one message of a batch.
 
 use crate::Error;
 use crate::inbox::failure::Counted;
 use crate::inbox::outcome::{Failure, ProcessError, Processed, Settlement};
 
-/// What became of one message of a [`Batch`](crate::Batch).
+/// The outcome of one message of a [`Batch`](crate::Batch).
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::{MessageOutcome, Settlement};
+///
+/// assert_eq!(MessageOutcome::Duplicate.settlement(), Settlement::Ack);
+/// let failed = MessageOutcome::Failed { attempts: 1, is_parked: false };
+/// assert!(matches!(failed.settlement(), Settlement::Retry { .. }));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a consumer must treat each of the seven"
 )]
 pub enum MessageOutcome {
-    /// It has been handled for the first time, and is committed.
+    /// The message was handled for the first time, and is committed.
     First,
-    /// It had been handled before, or is a copy of one in the batch.
+    /// The message was handled before, or is a copy of another one in the batch.
     Duplicate,
-    /// Another worker handles it right now, or it was not reached; nothing of it is kept.
+    /// Another worker handles the message, or the batch did not reach it. Nothing of it is kept.
     InFlight,
-    /// It lay among the dead letters.
+    /// The message was a dead letter. Nothing ran.
     Parked,
-    /// It failed, and what was written for it was rolled back.
+    /// The message failed. Its writes were rolled back.
     Failed {
-        /// How many attempts have failed, this one included; 0 if it could not be counted.
+        /// The number of failed attempts, including this one; 0 if it could not be counted.
         attempts: u32,
-        /// It is parked now.
+        /// Whether the message is a dead letter now.
         is_parked: bool,
     },
-    /// Its id had been used for a message with other content.
+    /// The id was used for a message with other content. Nothing ran.
     Reused {
-        /// It is parked now.
+        /// Whether the message is a dead letter now.
         is_parked: bool,
     },
-    /// It has no id, so nothing ran.
+    /// The message has no id. Nothing ran.
     Unknowable,
 }
 
@@ -45,7 +55,7 @@ impl From<Counted> for MessageOutcome {
 }
 
 impl MessageOutcome {
-    /// What to tell the broker.
+    /// Decides what to tell the broker, as [`Settlement::of`] does for a single message.
     pub fn settlement(self) -> Settlement {
         Settlement::of(&match self {
             Self::First => Ok(Processed::First(())),
@@ -78,7 +88,7 @@ impl MessageOutcome {
         }
     }
 
-    /// The outcome of a message that went alone. What spoils every message is an error of all.
+    /// The outcome of a message in its own transaction. An error of the database ends the batch.
     pub(super) fn of_error<E>(error: ProcessError<E>) -> Result<Self, Error> {
         match error {
             ProcessError::Failed {
@@ -91,7 +101,7 @@ impl MessageOutcome {
             }),
             ProcessError::Reused { is_parked } => Ok(Self::Reused { is_parked }),
             ProcessError::Unknowable(_) => Ok(Self::Unknowable),
-            // A record that this build cannot read is of a newer one, which may handle it.
+            // A newer build has written the record that this one cannot read, and may handle it.
             ProcessError::Store(Error::TryAgain(_) | Error::OutcomeUnknown | Error::Unreadable) => {
                 Ok(Self::InFlight)
             }

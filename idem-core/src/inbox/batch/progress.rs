@@ -1,4 +1,4 @@
-//! How far a batch has come: which message is handled, which wait, and what became of each.
+//! The progress of a batch: the message that is handled, those that wait, and all outcomes.
 
 use std::collections::VecDeque;
 
@@ -16,10 +16,10 @@ use crate::store::Backend;
 pub(super) struct BatchProgress<DB: Backend> {
     pub(super) deliveries: Vec<Option<Delivery<DB>>>,
     pub(super) outcomes: Vec<MessageOutcome>,
-    /// By the transaction that they are going to share.
+    /// The messages of each transaction that is still to be opened.
     pub(super) waiting: VecDeque<Vec<usize>>,
     pub(super) open: Option<OpenTransaction<DB>>,
-    /// The message that was handed out last is neither done nor failed.
+    /// The message that was returned last is neither done nor failed.
     pub(super) is_undecided: bool,
 }
 
@@ -57,7 +57,7 @@ impl<DB: Backend> BatchProgress<DB> {
         }
     }
 
-    /// Claims messages. One that goes alone is handed out at once.
+    /// Claims messages. Returns the one that gets its own transaction, if it may be handled.
     async fn claim(&mut self, indices: Vec<usize>) -> Result<Option<usize>, Error> {
         if let [index] = indices[..] {
             let Some(delivery) = self.deliveries[index].take() else {
@@ -93,8 +93,8 @@ impl<DB: Backend> BatchProgress<DB> {
         }
     }
 
-    /// A message that nobody has called done has failed: an early `continue`, a panic that was
-    /// caught.
+    /// A message that was never called done has failed: for example after an early `continue`, or a
+    /// panic that was caught.
     async fn decide(&mut self) -> Result<(), Error> {
         match self.open.take_if(|_| self.is_undecided) {
             Some(open) => self.fail(open, LEFT.to_owned()).await,
@@ -141,12 +141,12 @@ impl<DB: Backend> BatchProgress<DB> {
         for (index, outcome) in ended.outcomes {
             self.outcomes[index] = outcome;
         }
-        // Whatever has spoilt the transaction spoils one of its own alone.
+        // In transactions of their own, only the message that spoilt the shared one fails.
         self.waiting
             .extend(ended.again.into_iter().map(|index| vec![index]));
         ended.error.map_or(Ok(()), Err)
     }
 }
 
-/// What a message failed with that was dropped.
+/// The error of a message that was dropped.
 const LEFT: &str = "the handler left the message neither done nor failed";

@@ -76,7 +76,7 @@ async fn neither_ids_nor_payloads_of_the_inbox_are_in_the_log() {
     }
     // An operator finds the message by its digest.
     let digest = "id-secret".parse::<IdempotencyKey>().unwrap().digest();
-    let is_told = |line: &str| line.contains("dead letters") && line.contains(&digest);
+    let is_told = |line: &str| line.contains("dead letter") && line.contains(&digest);
     assert!(text.lines().any(is_told));
 }
 
