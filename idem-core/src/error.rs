@@ -1,98 +1,157 @@
-//! Why an attempt could not be carried through.
+//! The errors: why an attempt could not run or could not be completed.
 
 use std::time::Duration;
 
 use crate::store::{Backend, Fault};
 
-/// A failure of the store, of the world, or of the handler's use of its transaction.
+/// A failure of the database, of the node, or of the handler's use of its transaction.
 ///
-/// A duplicate is not an error: see [`Claim`](crate::Claim). Each text is about its own level;
-/// the database's words are in [`source`](std::error::Error::source).
+/// A duplicate is not an error: see [`Claim`](crate::Claim). Each text describes its own level
+/// only; the database's message is in [`source`](std::error::Error::source).
+///
+/// Which errors to retry with the same key:
+///
+/// * Retry after a pause, nothing ran or everything was rolled back:
+///   [`Unavailable`](Self::Unavailable), [`ReadOnly`](Self::ReadOnly),
+///   [`Overloaded`](Self::Overloaded), [`ShuttingDown`](Self::ShuttingDown),
+///   [`TimedOut`](Self::TimedOut) and [`TryAgain`](Self::TryAgain).
+/// * Retry to learn the outcome: [`OutcomeUnknown`](Self::OutcomeUnknown). If the record was
+///   committed, the retry gets a replay; if not, it runs.
+/// * Correct the handler first: [`NotCommitted`](Self::NotCommitted) was rolled back, and
+///   [`TransactionBroken`](Self::TransactionBroken) never runs again.
+/// * Ask a person: after [`NotRecorded`](Self::NotRecorded) a retry may repeat the work. After
+///   [`AnswerRefused`](Self::AnswerRefused) it runs no more, and gets no more than that.
+/// * Retry on a node with a newer build: [`Unreadable`](Self::Unreadable).
+///
+/// `idem-axum` makes a response of each, with a problem type and `Retry-After`. A consumer of
+/// messages asks [`Settlement::of`](crate::Settlement::of).
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::Error;
+///
+/// fn may_retry(error: &Error) -> bool {
+///     matches!(
+///         error,
+///         Error::Unavailable(_)
+///             | Error::ReadOnly
+///             | Error::Overloaded
+///             | Error::ShuttingDown
+///             | Error::TimedOut
+///             | Error::TryAgain(_)
+///             | Error::OutcomeUnknown
+///             | Error::Unreadable
+///     )
+/// }
+/// assert!(may_retry(&Error::TryAgain(None)));
+/// assert!(!may_retry(&Error::NotRecorded));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The database cannot be reached, or lacks Idem's tables; nothing ran.
+    /// The database cannot be reached, or lacks Idem's tables. Nothing ran.
     #[error("the idempotency store is not available")]
     Unavailable(#[source] sqlx::Error),
-    /// The database takes no writes, as a standby does; nothing ran, and nothing is replayed.
+    /// The database accepts no writes, such as a standby. Nothing ran, and nothing is replayed.
     #[error("the idempotency store is read-only")]
     ReadOnly,
-    /// More attempts run, or more duplicates wait, than the handle allows; nothing ran.
+    /// More attempts run, or more duplicates wait, than the handle allows. Nothing ran.
     #[error("too many attempts run or wait on this node")]
     Overloaded,
-    /// [`Idempotency::shutdown`](crate::Idempotency::shutdown) has begun; nothing ran.
+    /// [`Idempotency::shutdown`](crate::Idempotency::shutdown) has begun. Nothing ran.
     #[error("this node is shutting down")]
     ShuttingDown,
-    /// The attempt's time was over; its writes were rolled back.
+    /// The attempt took longer than its timeout. Its writes were rolled back.
     #[error("the attempt took longer than its timeout")]
     TimedOut,
-    /// A deadlock, a serialization failure, or a lost race; the writes were rolled back.
+    /// A deadlock, a serialization failure, or a lost race. The writes were rolled back.
     #[error("the attempt collided with another one")]
     TryAgain(#[source] Option<sqlx::Error>),
-    /// Whether COMMIT took effect could not be found out in time; a retry finds out.
+    /// COMMIT was not acknowledged, and its outcome could not be looked up in time. A retry finds
+    /// it out.
     #[error("the connection broke during COMMIT and the outcome is not known yet")]
     OutcomeUnknown,
-    /// The transaction could not be committed; the writes were rolled back.
+    /// The transaction could not be committed. The writes were rolled back.
     #[error("the transaction could not be committed: {reason}")]
     NotCommitted {
-        /// What stood in the way.
+        /// Why it could not be committed.
         reason: &'static str,
-        /// Whether the same attempt must fail again, as where a constraint refused it.
+        /// Whether a retry must fail in the same way, for example because of a constraint.
         is_refused: bool,
-        /// The database's answer, if it had one.
+        /// The database's error, if there is one.
         source: Option<sqlx::Error>,
     },
-    /// The handler ended Idem's transaction itself, so what of its writes survived is unknown.
+    /// The handler ended Idem's transaction itself. Which of its writes survived is unknown.
     ///
-    /// A terminal record is stored, so that a retry is told the same and never runs.
+    /// A terminal record is stored: a retry gets the same response and never runs.
     #[error("the handler ended the transaction itself (COMMIT, ROLLBACK or DDL)")]
     TransactionBroken,
-    /// A record exists that this build cannot read or compare; the handler did not run.
+    /// A record exists that this build cannot read or compare. The handler did not run.
     #[error("the record has a format or fingerprint version this build does not know")]
     Unreadable,
-    /// The work was done without a transaction, and its record could not be stored in time: a retry
-    /// may do it again.
-    #[error("the work was done and could not be recorded")]
+    /// The work was done without a transaction, and its record could not be stored in time. A retry
+    /// may repeat the work.
+    #[error("the work was done but not recorded")]
     NotRecorded,
-    /// The work was done without a transaction and is recorded, but not its answer, which the
-    /// database refuses to store. A retry is told the same and never runs.
-    #[error("the work was done and recorded, but its answer cannot be stored")]
+    /// The work was done without a transaction and is recorded, but the database refuses to store
+    /// its response. A retry gets the same error and never runs.
+    #[error("the work was done and recorded, but its response cannot be stored")]
     AnswerRefused,
 }
 
-/// The schema could not be brought up to date.
+/// [`Idempotency::migrate`](crate::Idempotency::migrate) could not create or update Idem's tables.
+///
+/// The database's message is in [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[error("Idem's tables could not be created or updated")]
 pub struct MigrateError(#[from] sqlx::migrate::MigrateError);
 
-/// What [`Idempotency::check`](crate::Idempotency::check) found wrong.
+/// The result of [`Idempotency::check`](crate::Idempotency::check), if the database is not ready.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn start(idem: idem_core::Idempotency<sqlx::Sqlite>) {
+/// use idem_core::CheckError;
+///
+/// if let Err(CheckError::NotReady(missing)) = idem.check().await {
+///     for line in missing {
+///         eprintln!("{line}");
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
-    /// The database could not be asked.
-    #[error("the database cannot be asked about Idem's tables")]
+    /// The database cannot be reached.
+    #[error("cannot ask the database about Idem's tables")]
     Unavailable(#[from] sqlx::Error),
-    /// Tables, columns or grants are missing; each line says one and its cure.
+    /// Tables, columns or grants are missing. Each line names one, and its cure.
     #[error("the database is not ready for Idem: {}", .0.join("; "))]
     NotReady(Vec<String>),
 }
 
-/// Attempts were still running when the time for a shutdown was over.
+/// [`Idempotency::shutdown`](crate::Idempotency::shutdown) waited as long as it may, and attempts
+/// still run.
+///
+/// They are rolled back when the process ends, and their keys are free.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{running} attempts were still running after {waited:?}")]
 pub struct ShutdownTimedOut {
-    /// How many attempts were left.
+    /// The number of attempts that still run.
     pub running: usize,
     /// How long the shutdown waited.
     pub waited: Duration,
 }
 
-/// A reference over 255 bytes, or with a NUL in it.
+/// A reference is empty, longer than 255 bytes, or contains a NUL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a reference has 1 to 255 bytes and no NUL")]
 pub struct InvalidReference;
 
-/// An error before the handler ran.
+/// The error of a statement before the handler ran.
 pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
     match DB::fault(&error) {
         Fault::Collision => Error::TryAgain(Some(error)),
@@ -100,7 +159,7 @@ pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
     }
 }
 
-/// An error of a statement after the handler ran and before COMMIT.
+/// The error of a statement after the handler ran and before COMMIT.
 pub(crate) fn record_error<DB: Backend>(error: sqlx::Error) -> Error {
     let fault = DB::fault(&error);
     let reason = match fault {
@@ -117,7 +176,7 @@ pub(crate) fn record_error<DB: Backend>(error: sqlx::Error) -> Error {
     }
 }
 
-/// An error of a statement about the guard savepoint.
+/// The error of a statement about the guard savepoint.
 pub(crate) fn guard_error<DB: Backend>(error: sqlx::Error) -> Error {
     match DB::fault(&error) {
         Fault::GuardLost => Error::TransactionBroken,
@@ -125,7 +184,7 @@ pub(crate) fn guard_error<DB: Backend>(error: sqlx::Error) -> Error {
     }
 }
 
-/// An error of COMMIT. [`Error::OutcomeUnknown`]: the database has not answered.
+/// The error of COMMIT. [`Error::OutcomeUnknown`]: there was no acknowledgement.
 pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {
     match DB::fault(&error) {
         Fault::Unknown => Error::OutcomeUnknown,

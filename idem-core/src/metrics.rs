@@ -1,7 +1,25 @@
-//! What is counted and timed, through the facade of the crate `metrics` (feature `metrics`).
+//! The metrics, reported through the facade of the crate [`metrics`](https://docs.rs/metrics)
+//! (feature `metrics`).
 //!
-//! Labels come from bounded sets: an operation, a consumer, a mode, an outcome. A key, a scope or a
-//! path never is one.
+//! [`METRICS`] lists all of them. Install a recorder, such as that of
+//! `metrics-exporter-prometheus`, then call `describe` once. Most metrics are reported when
+//! something happens; call [`Idempotency::update_gauges`](crate::Idempotency::update_gauges) before
+//! each scrape for the gauges of this node. Without the feature nothing is counted, and nothing
+//! else changes.
+//!
+//! Labels have few values: an operation, a consumer, a mode, an outcome. A key, a scope or a path
+//! is never a label.
+//!
+//! # Examples
+//!
+//! ```
+//! use idem_core::metrics::{METRICS, MetricKind};
+//!
+//! // The counters, to check a dashboard against.
+//! for metric in METRICS.iter().filter(|metric| metric.kind == MetricKind::Counter) {
+//!     println!("{} {:?}: {}", metric.name, metric.labels, metric.help);
+//! }
+//! ```
 
 use std::time::Duration;
 
@@ -11,30 +29,30 @@ use crate::{Completion, RecordName, RolloutMode};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Metric {
-    /// Its name in Prometheus.
+    /// The name in Prometheus.
     pub name: &'static str,
-    /// What it is.
+    /// The kind of the metric.
     pub kind: MetricKind,
-    /// The names of its labels.
+    /// The names of the labels.
     pub labels: &'static [&'static str],
-    /// What it says.
+    /// The meaning of the value.
     pub help: &'static str,
 }
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "the facade knows these three")]
 pub enum MetricKind {
-    /// It only grows.
+    /// A number that only grows.
     Counter,
-    /// It is as it is.
+    /// A number that grows and shrinks.
     Gauge,
     /// Durations, in seconds.
     Histogram,
 }
 
 impl MetricKind {
-    /// Its name in Prometheus.
+    /// The name of the kind in Prometheus.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -60,46 +78,53 @@ macro_rules! metrics {
 
 metrics! {
     ATTEMPTS: Counter "idem_attempts_total" ["operation", "mode", "outcome"]
-        "Attempts that were answered, by what they were answered with.";
+        "Attempts that ended, by their outcome.";
     ATTEMPT_TIME: Histogram "idem_attempt_duration_seconds" ["operation", "mode"]
-        "From when an attempt's request is there, its body included, to its answer.";
+        "Time from the arrival of an attempt's whole request to its response.";
     CLAIM_TIME: Histogram "idem_claim_duration_seconds" ["operation", "mode"]
-        "How long it took to find out whether an attempt may run, waiting included.";
+        "Time to decide whether an attempt may run, waiting included.";
     COMPLETION_TIME: Histogram "idem_completion_duration_seconds" ["operation", "mode"]
-        "How long it took to store an answer and to commit.";
+        "Time to store a response and to commit.";
     RETRY_AGE: Histogram "idem_retry_age_seconds" ["operation"]
-        "How long after the first attempt was stored a retry of it came.";
+        "Time from the storing of a record to a retry of it.";
     STORED_BYTES: Counter "idem_stored_bytes_total" ["operation"]
-        "Bytes of headers and bodies that were stored with records.";
+        "Bytes of headers and bodies stored in records.";
     DIFFERING: Counter "idem_answers_differing_total" ["operation"]
-        "Retries that ran and were answered otherwise than the first attempt.";
+        "Retries that ran and got another response than the first attempt.";
     KEYS_CHANGED: Counter "idem_keys_changed_total" ["operation"]
-        "Requests that came under another key within a minute.";
+        "Requests that came again under another key within a minute.";
     RUNNING: Gauge "idem_attempts_running" []
         "Attempts and deliveries that run or wait on this node.";
     WAITING: Gauge "idem_attempts_waiting" []
         "Duplicates that wait on this node for an attempt to end.";
     BUFFERED: Gauge "idem_buffered_bytes" []
-        "Bytes of request bodies that are being read on this node.";
+        "Bytes of request bodies that this node is reading.";
     OLDEST: Gauge "idem_oldest_attempt_age_seconds" []
-        "How long the oldest attempt of this node has been at it: of those with a key, duplicates apart.";
+        "Age of the oldest attempt with a key on this node, without duplicates.";
     SWEPT: Counter "idem_swept_records_total" []
         "Expired records that were deleted.";
     SWEEP_LAG: Gauge "idem_sweep_lag_seconds" []
-        "How long ago the oldest record expired that the last sweep has found.";
+        "Time since the oldest record that the last sweep found had expired.";
     LAST_SWEEP: Gauge "idem_last_sweep_age_seconds" []
-        "How long ago the last sweep of this node came to its end, or else the node began.";
+        "Time since the last sweep of this node, or since the start of the node.";
     SWEEP_FAILURES: Counter "idem_sweep_failures_total" []
         "Sweeps that failed.";
     DELIVERIES: Counter "idem_deliveries_total" ["consumer", "outcome"]
-        "Deliveries of messages, by what became of them.";
+        "Deliveries of messages, by their outcome.";
     DEAD_LETTERS: Counter "idem_dead_letters_total" ["consumer"]
-        "Messages that were parked.";
+        "Messages that were parked as dead letters.";
     LETTERS: Gauge "idem_dead_letters" []
-        "Dead letters of all consumers, as the last sweep has found them.";
+        "Dead letters of all consumers at the last sweep.";
 }
 
-/// Describes all metrics to the recorder that is installed. Call it once, after installing it.
+/// Describes all metrics to the installed recorder. Call it once, after installing the recorder.
+///
+/// # Examples
+///
+/// ```
+/// // After the recorder of `metrics-exporter-prometheus` is installed, for example.
+/// idem_core::metrics::describe();
+/// ```
 #[cfg(feature = "metrics")]
 pub fn describe() {
     for metric in METRICS {
@@ -113,13 +138,13 @@ pub fn describe() {
     }
 }
 
-/// An attempt has been answered.
+/// An attempt has ended.
 #[doc(hidden)]
 pub fn attempt(operation: &str, mode: RolloutMode, outcome: &'static str) {
     count(&ATTEMPTS, &[operation, mode.as_str(), outcome], 1);
 }
 
-/// An attempt has been answered after this time.
+/// An attempt has ended after this time.
 #[doc(hidden)]
 pub fn attempt_took(operation: &str, mode: RolloutMode, time: Duration) {
     record(&ATTEMPT_TIME, &[operation, mode.as_str()], time);
@@ -128,33 +153,33 @@ pub fn attempt_took(operation: &str, mode: RolloutMode, time: Duration) {
 /// A claim has been decided after this time.
 #[doc(hidden)]
 pub fn claim_took(operation: &str, mode: RolloutMode, time: Duration) {
-    // An alert hears of the first one only where there was none before.
+    // Prometheus sees the first increase only if the series existed before with a zero.
     for outcome in ["outcome_unknown", "not_recorded"] {
         count(&ATTEMPTS, &[operation, mode.as_str(), outcome], 0);
     }
     record(&CLAIM_TIME, &[operation, mode.as_str()], time);
 }
 
-/// An answer has been stored and committed in this time.
+/// A response has been stored and committed in this time.
 #[doc(hidden)]
 pub fn completion_took(operation: &str, mode: RolloutMode, time: Duration) {
     record(&COMPLETION_TIME, &[operation, mode.as_str()], time);
 }
 
-/// A retry was answered otherwise than the first attempt.
+/// A retry got another response than the first attempt.
 #[doc(hidden)]
 pub fn answers_differ(operation: &str) {
     count(&DIFFERING, &[operation], 1);
 }
 
-/// So many bytes of request bodies are being read.
+/// The front end is reading so many bytes of request bodies.
 #[doc(hidden)]
 #[expect(clippy::cast_precision_loss, reason = "so many bytes no node has")]
 pub fn buffered(bytes: usize) {
     set(&BUFFERED, bytes as f64);
 }
 
-/// An answer has been stored.
+/// A response has been stored.
 pub(crate) fn stored(name: &RecordName, completion: &Completion) {
     let bytes = completion.headers.len() + completion.body.len();
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
