@@ -88,8 +88,8 @@ impl<DB: Backend> Idempotency<DB> {
 
     /// Counts the records by operation, state and age.
     ///
-    /// It reads the whole table, so do not call it for each scrape of the metrics. A running attempt
-    /// has no record: [`running`](Self::running) counts those of this node.
+    /// It reads the whole table, so do not call it for each scrape of the metrics. Running attempts
+    /// have no record: [`running`](Self::running) counts those of this node.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Errors
     ///
     /// [`Error::Unavailable`], [`Error::ReadOnly`], [`Error::TryAgain`] and [`Error::TimedOut`]:
-    /// nothing has changed. [`Error::OutcomeUnknown`]: list the record to see whether it is deleted.
+    /// nothing has changed. [`Error::OutcomeUnknown`]: list the record to see if it is deleted.
     ///
     /// # Cancellation
     ///

@@ -25,7 +25,8 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Examples
     ///
     /// ```no_run
-    /// # async fn start(idem: idem_core::Idempotency<sqlx::Sqlite>) -> Result<(), idem_core::Error> {
+    /// # use idem_core::{Error, Idempotency};
+    /// # async fn start(idem: Idempotency<sqlx::Sqlite>) -> Result<(), Error> {
     /// use std::time::Duration;
     ///
     /// idem.read_rollout().await?;

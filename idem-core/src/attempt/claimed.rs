@@ -65,7 +65,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         })
     }
 
-    /// The deadline of completing. A handler that ends just in time still gets its writes committed.
+    /// The deadline of completing. A handler that ends in time still gets its writes committed.
     pub(crate) fn end_of_completion(&self) -> Instant {
         self.deadline.max(Instant::now() + Duration::from_secs(5))
     }

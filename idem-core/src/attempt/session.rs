@@ -26,20 +26,7 @@ pub(crate) struct Session<DB: Backend> {
 
 /// Whether the handler's writes commit with the record.
 ///
-/// # Examples
-///
-/// ```
-/// use idem_core::Effects;
-///
-/// // As `idem-axum` decides for a response whose status is listed in `store`.
-/// fn of_response<T, E>(response: &Result<T, E>) -> Effects {
-///     match response {
-///         Ok(_) => Effects::Keep,
-///         Err(_) => Effects::Undo,
-///     }
-/// }
-/// assert_eq!(of_response(&Ok::<(), ()>(())), Effects::Keep);
-/// ```
+/// See [`Fresh::complete`](crate::Fresh::complete).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "there are only these two")]
 pub enum Effects {

@@ -185,7 +185,8 @@ impl<'t, DB: Backend> Tx<'t, DB> {
     /// # Examples
     ///
     /// ```no_run
-    /// # fn pay(mut tx: idem_core::Tx<'_, sqlx::Sqlite>) -> Result<(), idem_core::InvalidReference> {
+    /// # use idem_core::{InvalidReference, Tx};
+    /// # fn pay(mut tx: Tx<'_, sqlx::Sqlite>) -> Result<(), InvalidReference> {
     /// tx.reference("payment:17")?;
     /// assert!(tx.reference("x".repeat(256)).is_err());
     /// # Ok(())

@@ -64,14 +64,14 @@ impl<DB: Backend> Node<DB> {
         self.admissions.running_token()
     }
 
-    /// Whether attempts may be observed: the last observation did not fail, or that was a while ago.
+    /// Whether attempts may be observed: the last observation succeeded, or failed a while ago.
     pub(crate) fn may_observe(&self) -> bool {
         let until = self.observing_rests_until.lock();
         let until = *until.unwrap_or_else(PoisonError::into_inner);
         until.is_none_or(|until| until <= Instant::now())
     }
 
-    /// Lets attempts run unobserved for a second: each observation would fail and cost a connection.
+    /// Lets attempts run unobserved for a second: each try would fail and cost a connection.
     pub(crate) fn rest_from_observing(&self) {
         let until = self.observing_rests_until.lock();
         *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);

@@ -135,8 +135,8 @@ impl<DB: Backend> ObservedAttempt<DB> {
     ///
     /// # Errors
     ///
-    /// If the handler's writes cannot be committed: [`Error::NotCommitted`], [`Error::TryAgain`] and
-    /// [`Error::OutcomeUnknown`].
+    /// If the handler's writes cannot be committed: [`Error::NotCommitted`], [`Error::TryAgain`]
+    /// and [`Error::OutcomeUnknown`].
     ///
     /// # Cancellation
     ///

@@ -49,8 +49,8 @@ impl<DB: Backend> PassthroughTransaction<DB> {
     }
 }
 
-/// Releases the savepoints that the handler has leaked: for a nested transaction, sqlx sends RELEASE
-/// instead of COMMIT.
+/// Releases the savepoints that the handler has leaked: for a nested transaction, sqlx sends
+/// RELEASE instead of COMMIT.
 pub(crate) async fn release_savepoints<DB: Backend>(
     conn: &mut DB::Connection,
 ) -> Result<(), Error> {

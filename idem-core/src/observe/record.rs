@@ -43,8 +43,8 @@ impl<DB: Backend> Session<DB> {
         }
     }
 
-    /// Inserts a record of which another attempt may have an uncommitted one. The database waits for
-    /// that one, so a short limit keeps this request from waiting long.
+    /// Inserts a record of which another attempt may have an uncommitted one. The database waits
+    /// for that one, so a short limit keeps this request from waiting long.
     async fn insert_soon(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
         let limited = DB::limit_lock_waits(self.conn(), true).await;
         limited.map_err(record_error::<DB>)?;

@@ -134,7 +134,8 @@ impl FromStr for RolloutPlan {
 /// # Examples
 ///
 /// ```no_run
-/// # fn change(idem: idem_core::Idempotency<sqlx::Sqlite>) -> Result<(), idem_core::InvalidRollout> {
+/// # use idem_core::{Idempotency, InvalidRollout};
+/// # fn change(idem: Idempotency<sqlx::Sqlite>) -> Result<(), InvalidRollout> {
 /// use idem_core::{RolloutMode, RolloutRule};
 ///
 /// idem.rollout().set("POST /payments", RolloutMode::Observe);
@@ -168,7 +169,7 @@ impl Rollout {
         }
     }
 
-    /// Sets the rule of an operation in this process. `*` is the rule of all operations without one.
+    /// Sets the rule of an operation in this process. `*` is the rule of all others.
     ///
     /// A rule in the table that the process [follows](crate::Idempotency::follow_rollout) overrides
     /// it at the next reading.

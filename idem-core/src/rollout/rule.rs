@@ -171,9 +171,9 @@ impl fmt::Display for RolloutRule {
 /// A text is not a rollout rule. The error's own text shows the forms of a rule.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "`{0}` is not a rollout rule: write off, observe, validate or enforce, or two of them and the percentage \
-     of scopes in the second, as in observe>enforce@25%; for several operations put `operation=` \
-     before each, `*=` before the one for all others, and `;` between them"
+    "`{0}` is not a rollout rule: write off, observe, validate or enforce, or two of them and the \
+     percentage of scopes in the second, as in observe>enforce@25%; for several operations put \
+     `operation=` before each, `*=` before the one for all others, and `;` between them"
 )]
 pub struct InvalidRollout(pub(super) String);
 

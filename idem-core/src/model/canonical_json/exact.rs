@@ -1,6 +1,6 @@
 //! A second JSON reader, with which tests compare the first one.
 //!
-//! It keeps each number as the decimal that the text contains, digit by digit, and never as a double.
+//! It keeps each number as the decimal in the text, digit by digit, and never as a double.
 
 use std::collections::BTreeMap;
 use std::str::Chars;

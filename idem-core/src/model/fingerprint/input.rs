@@ -98,15 +98,21 @@ impl<'a> FingerprintInput<'a> {
 ///
 /// fn first_line(input: &FingerprintInput<'_>) -> [u8; 32] {
 ///     let line = input.body.split(|byte| *byte == b'\n').next().unwrap_or_default();
-///     Sha256::new().chain_update(input.path).chain_update([0]).chain_update(line).finalize().into()
+///     Sha256::new()
+///         .chain_update(input.path)
+///         .chain_update([0])
+///         .chain_update(line)
+///         .finalize()
+///         .into()
 /// }
 ///
 /// let request = |body| FingerprintInput::new("POST", "/import", body);
-/// assert_eq!(first_line(&request(b"17;EUR\n12:00:01")), first_line(&request(b"17;EUR\n12:00:05")));
-/// assert_ne!(first_line(&request(b"17;EUR\n12:00:01")), first_line(&request(b"18;EUR\n12:00:01")));
+/// let (first, retry) = (request(b"17;EUR\n12:00:01"), request(b"17;EUR\n12:00:05"));
+/// assert_eq!(first_line(&first), first_line(&retry));
+/// assert_ne!(first_line(&first), first_line(&request(b"18;EUR\n12:00:01")));
 ///
 /// let by = FingerprintBy::Custom("first_line", first_line);
-/// let fingerprint = Fingerprint::of(&request(b"17;EUR\n12:00:01"), by);
+/// let fingerprint = Fingerprint::of(&first, by);
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

@@ -187,8 +187,8 @@ impl Fingerprint {
     }
 }
 
-/// Compares the stored bytes. Those of a [`FingerprintBy::Custom`] contain a digest of the body too,
-/// although a retry is compared by the function alone.
+/// Compares the stored bytes. Those of a [`FingerprintBy::Custom`] contain a digest of the body
+/// too, although a retry is compared by the function alone.
 impl PartialEq for Fingerprint {
     fn eq(&self, other: &Self) -> bool {
         self.stored == other.stored || NONE == self.stored.0 || NONE == other.stored.0
