@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Executor, Pool};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::Db;
+use super::{Db, SESSIONS};
 
 /// Waits while the gate is shut.
 pub const WAIT: &str = "do get_lock(concat('test of ', database()), 20), \
@@ -41,7 +41,7 @@ pub async fn until_somebody_runs(pool: &Pool<Db>, statement: &str) {
 
 async fn until_somebody(pool: &Pool<Db>, is: &str) {
     let count = format!(
-        "select count(*) from information_schema.processlist \
+        "select count(*) from {SESSIONS} \
          where db = database() and id <> connection_id() and {is}"
     );
     let there = async {

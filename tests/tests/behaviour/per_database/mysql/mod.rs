@@ -32,6 +32,14 @@ mod statement_log;
 
 use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
 
+macro_rules! sessions {
+    () => {
+        "(select /*M!100000 id, db, state, info from information_schema.processlist \
+         *//*!80000 processlist_id as id, processlist_db as db, processlist_state as state, \
+         processlist_info as info from performance_schema.threads */) as session"
+    };
+}
+
 const RECORD: &str = "idem_record";
 const LETTER: &str = "idem_dead_letter";
 const ROLLOUT: &str = "idem_rollout";
@@ -85,10 +93,15 @@ const FIND: &str = "read committed; select r.format";
 const COMMIT: &str = "commit";
 const ASKS: &str = "get_lock";
 const CANCEL: &str = "kill query";
+/// The server's sessions. MySQL's list of MariaDB's name fails on statements with bytes in them.
+const SESSIONS: &str = sessions!();
 /// Lists the connections to this database, and ends one.
 const KILL_OTHERS: [&str; 2] = [
-    "select cast(id as signed) from information_schema.processlist where db = database() \
-        and id <> connection_id()",
+    concat!(
+        "select cast(id as signed) from ",
+        sessions!(),
+        " where db = database() and id <> connection_id()"
+    ),
     "kill ?",
 ];
 /// A server that has started has logged it; statements that fail are not logged.
