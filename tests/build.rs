@@ -17,7 +17,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!(
         "cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq, idem_no_python, \
-         idem_no_prometheus, idem_no_pgbouncer)"
+         idem_no_prometheus, idem_no_pgbouncer, idem_no_docker)"
     );
     for file in [GALERA, NATS, RABBITMQ, PROMETHEUS, PGBOUNCER] {
         println!("cargo::rerun-if-changed={file}");
@@ -46,14 +46,18 @@ fn main() {
     if !python.is_ok_and(|output| output.status.success()) {
         println!("cargo::rustc-cfg=idem_no_python");
     }
+    let has_docker = docker_answers();
+    if !has_docker {
+        println!("cargo::rustc-cfg=idem_no_docker");
+    }
     if is_set("IDEM_TEST_POSTGRES_URL") {
         println!("cargo::rustc-cfg=idem_no_server_log");
-    } else if !docker_answers() {
+    } else if !has_docker {
         println!("cargo::rustc-cfg=idem_no_postgres");
     }
     if is_set("IDEM_TEST_MYSQL_URL") {
         println!("cargo::rustc-cfg=idem_no_server_log");
-    } else if !docker_answers() {
+    } else if !has_docker {
         println!("cargo::rustc-cfg=idem_no_mysql");
     }
 }

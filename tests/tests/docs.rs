@@ -73,3 +73,25 @@ fn each_alert_says_what_to_do() {
     }
     assert_eq!(operations.matches("\n### Idem").count(), names.len());
 }
+
+/// What `docs/TESTING.md` shows are pieces of programs that run as tests.
+#[test]
+fn each_program_of_the_page_on_testing_runs_as_a_test() {
+    let files = ["shop", "start", "orders", "container"];
+    let programs = files.map(|file| read(&format!("tests/tests/testing/{file}.rs")));
+    let programs = programs.map(|text| without_indentation(&text)).join("\n");
+    let page = read("docs/TESTING.md");
+    let pieces = page.split("```rust\n").skip(1);
+    let mut count = 0;
+    for piece in pieces.map(|rest| rest.split("```").next().unwrap()) {
+        assert!(programs.contains(&without_indentation(piece)), "{piece}");
+        count += 1;
+    }
+    assert!(count > 5, "{count}");
+}
+
+fn without_indentation(text: &str) -> String {
+    text.lines()
+        .map(|line| line.trim_start().to_owned() + "\n")
+        .collect()
+}

@@ -37,18 +37,20 @@ use syn::visit::Visit;
 /// A file that no `mod` names is not compiled, and its tests never run.
 #[test]
 fn each_file_beside_a_test_is_listed_in_it() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let folder = folder.canonicalize().unwrap();
-    let all: BTreeSet<_> = source::files(&folder).into_iter().collect();
-    let is_root = |file: &&PathBuf| file.parent() == Some(&folder);
-    let mut listed = BTreeSet::new();
-    for root in all.iter().filter(is_root) {
-        modules::list(root, &mut listed);
+    for folder in ["tests", "ui/tests"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let folder = folder.canonicalize().unwrap();
+        let all: BTreeSet<_> = source::files(&folder).into_iter().collect();
+        let is_root = |file: &&PathBuf| file.parent() == Some(&folder);
+        let mut listed = BTreeSet::new();
+        for root in all.iter().filter(is_root) {
+            modules::list(root, &mut listed);
+        }
+        // The test of the compiler's messages takes all that is in this folder.
+        let is_unlisted = |file: &&PathBuf| !file.starts_with(folder.join("ui/fail"));
+        let unlisted: Vec<_> = all.difference(&listed).filter(is_unlisted).collect();
+        assert_eq!(unlisted, Vec::<&PathBuf>::new());
     }
-    // The test of the compiler's messages takes all that is in its folder.
-    let is_unlisted = |file: &&PathBuf| !file.starts_with(folder.join("ui"));
-    let unlisted: Vec<_> = all.difference(&listed).filter(is_unlisted).collect();
-    assert_eq!(unlisted, Vec::<&PathBuf>::new());
 }
 
 /// One that returns early counts as passed though it has tried nothing: list it where it can be

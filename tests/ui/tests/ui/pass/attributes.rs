@@ -68,7 +68,7 @@ async fn marked(#[tx(Sqlite)] mut tx: PgTx<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn main() {
+pub(crate) fn main() {
     #[expect(deprecated, reason = "it is routed all the same")]
     let by_path = post(by_path);
     let _: Router<AppState> = Router::new()

@@ -29,7 +29,7 @@ async fn undocumented(State(_): State<AppState>) {}
 #[openapi(paths(above, below, undocumented))]
 struct Api;
 
-fn main() {
+pub(crate) fn main() {
     let _: Router<AppState> = Router::new()
         .route("/above/{id}", post(above))
         .route("/below/{id}", post(below).put(undocumented));

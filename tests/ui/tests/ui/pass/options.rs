@@ -42,7 +42,7 @@ mod fingerprints {
     }
 }
 
-fn main() {
+pub(crate) fn main() {
     let _: Router<AppState> = Router::new().route("/", post(all).put(words).patch(defaults));
     let _plain = all_plain;
 }

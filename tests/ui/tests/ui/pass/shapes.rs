@@ -130,7 +130,7 @@ use refund::refund;
 #[idempotent(scope = global)]
 async fn r#await() {}
 
-fn main() {
+pub(crate) fn main() {
     #[idempotent(scope = "global")]
     async fn local() {}
 

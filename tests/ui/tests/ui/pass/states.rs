@@ -72,7 +72,7 @@ struct Shared {
 
 fn has<S: HasIdempotency>() {}
 
-fn main() {
+pub(crate) fn main() {
     has::<Arc<Outer>>();
     has::<Generic<Sqlite, String>>();
     has::<Nested<Generic<Postgres, u8>>>();

@@ -1,0 +1,1 @@
+//! What the compiler says about the attribute: see `tests/ui.rs`.
