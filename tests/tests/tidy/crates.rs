@@ -84,7 +84,9 @@ impl Crate {
         if module.defined.contains(name) || name == "*" {
             return Some(&module.file);
         }
-        let (_, origin) = module.names.iter().find(|(known, _)| known == name)?;
+        // A name that is its own origin is another crate's, as in `use quote::quote`.
+        let mut names = module.names.iter();
+        let (_, origin) = names.find(|(known, path)| known == name && path[0] != name)?;
         let origin = [origin.as_slice(), rest].concat();
         self.definition(at, &origin, depth + 1)
     }
@@ -108,7 +110,7 @@ impl Crate {
                     let path = [path.as_slice(), &[name]].concat();
                     match &child.content {
                         Some((_, items)) => self.read_items(items, file, &folder, path),
-                        None => self.read_file(&file_of(&folder), &folder, path),
+                        None => self.read_file(&file_of(child, &folder), &folder, path),
                     }
                 }
                 syn::Item::Use(used) => {
@@ -208,11 +210,19 @@ fn is_for_tests(item: &syn::Item) -> bool {
     })
 }
 
-fn file_of(module: &Path) -> PathBuf {
-    let file = module.with_extension("rs");
-    if file.exists() {
-        file
-    } else {
-        module.join("mod.rs")
-    }
+fn file_of(module: &syn::ItemMod, folder: &Path) -> PathBuf {
+    let files = [folder.with_extension("rs"), folder.join("mod.rs")];
+    let named = module
+        .attrs
+        .iter()
+        .find_map(|attribute| match &attribute.meta {
+            syn::Meta::NameValue(path) if path.path.is_ident("path") => Some(&path.value),
+            _ => None,
+        });
+    let named = named.map(|path| {
+        let path: syn::LitStr = syn::parse_quote!(#path);
+        folder.with_file_name(path.value())
+    });
+    let mut files = named.into_iter().chain(files);
+    files.find(|file| file.exists()).unwrap()
 }
