@@ -20,12 +20,14 @@ mod dead_letters;
 mod delivery;
 mod failure;
 mod message;
+mod message_bytes;
 mod outcome;
 mod policy;
 
 pub use batch::{Batch, BatchMessage, MessageOutcome};
 pub use dead_letters::DeadLetter;
-pub use message::{Message, MessageBytes};
+pub use message::Message;
+pub use message_bytes::MessageBytes;
 pub use outcome::{Failure, ProcessError, Processed, Settlement};
 pub use policy::ConsumerPolicy;
 

@@ -10,8 +10,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use self::rule::{InvalidRollout, RolloutMode, RolloutRule};
+pub use self::mode::{InvalidRollout, RolloutMode};
+pub use self::rule::RolloutRule;
 
+mod mode;
 mod rule;
 
 /// The rule of each operation, and the one for all others.
