@@ -232,7 +232,7 @@ mod tests {
         }
 
         #[test]
-        fn the_same_identity_is_the_same_key_from_whatever_type(id: String) {
+        fn an_id_gives_the_same_key_from_each_type(id: String) {
             let keys = [
                 Message::new(id.as_str()),
                 Message::new(&id),

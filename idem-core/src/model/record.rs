@@ -229,14 +229,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_is_never_taken_for_a_consumer() {
+    fn an_operation_never_equals_a_consumer() {
         let consumer = Operation::of_consumer("billing").unwrap();
         assert_eq!(Operation::new(consumer.as_str()), Err(InvalidOperation));
         assert_ne!(Operation::new("billing").unwrap(), consumer);
     }
 
     #[test]
-    fn debug_hides_the_answer() {
+    fn debug_hides_the_response() {
         let completion = Completion::new(201, vec![7; 3], vec![7; 3]);
         let shown = format!("{completion:?}");
         assert_eq!(shown, "Completion { status: 201, headers: 3, body: 3, .. }");

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_taken_for_the_replacement_of_another() {
+    fn no_scope_equals_the_digest_of_another() {
         let long = Scope::new(&"s".repeat(256)).unwrap();
         assert_ne!(Scope::new(long.as_str()).unwrap(), long);
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_keep_their_borders() {
+    fn different_parts_never_join_to_the_same_scope() {
         assert_ne!(Scope::joined(["ab", "c"]), Scope::joined(["a", "bc"]));
         assert_ne!(Scope::joined(["1:a", "b"]), Scope::joined(["1", "a1:b"]));
     }

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uncertain_connection_never_goes_back_and_its_guard_is_still_looked_at() {
+    fn an_uncertain_connection_never_becomes_idle_and_its_guard_is_still_checked() {
         let mut state = ConnectionState::Guarded;
         state.distrust();
         assert!(state.is_guarded());

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn the_memory_of_requests_is_bounded() {
         let (recent, now) = (RecentRequests::default(), Instant::now());
         for number in 0..MOST * 3 {
             let (name, fingerprint) = attempt("acme", "k", &number.to_be_bytes());

@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_is_read_as_it_is_written() {
+    fn a_plan_survives_writing_and_reading() {
         let text = "*=observe; POST /payments=observe>enforce@25%; POST /refunds=off";
         let plan: RolloutPlan = text.parse().unwrap();
         assert_eq!(plan.to_string(), text);
@@ -237,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_with_an_error_is_none() {
+    fn a_plan_with_an_error_is_refused() {
         for text in ["POST /payments", "=off", "a=off; b", "a=off; b=on"] {
             assert!(text.parse::<RolloutPlan>().is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_table_goes_over_the_plan_of_the_process_and_is_taken_off_again() {
+    fn the_table_overrides_the_plan_of_the_process_until_its_rules_are_deleted() {
         let rollout = Rollout::new("*=observe; a=off".parse().unwrap());
         let enforce = RolloutRule::all(RolloutMode::Enforce);
         let table = |rule| [("a".to_owned(), rule)];

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_read_as_it_is_written() {
+    fn a_rule_survives_writing_and_reading() {
         for text in [
             "off",
             "observe",
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_asks_least_and_most_in_either_direction() {
+    fn a_rule_knows_its_lower_and_its_higher_mode() {
         use RolloutMode::{Enforce, Off};
         for (mode, next) in [(Off, Enforce), (Enforce, Off)] {
             let rule = RolloutRule::moving(mode, next, 25);

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_not_read() {
+    fn text_that_is_not_json_is_not_read() {
         for json in [
             "",
             "01",

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_double_cannot_hold_has_none() {
+    fn numbers_that_a_double_cannot_hold_have_no_form() {
         let bodies = [
             "9007199254740993",
             "[{\"a\":9007199254740993}]",
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_names_and_broken_json_have_none() {
+    fn duplicate_names_and_broken_json_have_no_form() {
         for body in [
             r#"{"a":1,"a":2}"#,
             r#"{"a":1,"\u0061":2}"#,
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_the_parser_takes_for_something_else_has_none() {
+    fn an_object_that_the_parser_reads_as_another_value_has_no_form() {
         let raw = r#"{"a":{"$serde_json::private::RawValue":"9007199254740993"}}"#;
         // The dependencies of the tests turn the feature on.
         let read: serde_json::Value = serde_json::from_str(raw).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_unicode_has_none() {
+    fn text_that_is_not_unicode_has_no_form() {
         for body in [
             &b"\xef\xbb\xbf1"[..],
             br#""\ud800""#,
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_nested_too_deep_has_none_and_ends_nothing() {
+    fn a_body_nested_too_deep_has_no_form_and_crashes_nothing() {
         for (open, inner, close) in [("[", "", "]"), (r#"{"a":"#, "1", "}")] {
             let (open, close) = (open.repeat(100_000), close.repeat(100_000));
             let body = format!("{open}{inner}{close}");

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_double_has_few_digits_left_a_number_is_exact_or_not() {
+    fn tiny_numbers_are_exact_only_if_a_double_holds_their_digits() {
         let small = |zeros: usize, digits: &str| format!("0.{}{digits}", "0".repeat(zeros));
         for (number, expected) in [
             (small(300, "1"), true),

@@ -206,7 +206,7 @@ proptest! {
     }
 
     #[test]
-    fn plain_json_has_one_form_in_whatever_way_it_is_written(
+    fn plain_json_has_one_form_however_it_is_written(
         value in plain_json(),
         ways: (u8, u8),
     ) {
@@ -217,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn a_body_with_a_small_change_looks_equal_only_if_it_says_the_same(
+    fn a_changed_body_compares_equal_only_if_its_value_is_equal(
         value in odd_json(),
         way: u8,
         edits in vec(edit(), 1..3),
@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn two_amounts_look_equal_only_if_they_are(
+    fn two_amounts_compare_equal_only_if_they_are(
         a in prop_oneof![plain_number(), odd_number()],
         b in prop_oneof![plain_number(), odd_number()],
         edit in edit(),

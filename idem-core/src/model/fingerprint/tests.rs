@@ -85,7 +85,7 @@ fn json_ignores_order_and_white_space_only() {
 }
 
 #[test]
-fn a_record_is_compared_by_what_it_was_stored_by() {
+fn a_record_is_compared_in_its_own_form() {
     let (body, json) = (FingerprintBy::Body, FingerprintBy::Json);
     let other = FingerprintInput {
         body: br#"{"a":2}"#,
@@ -99,7 +99,7 @@ fn a_record_is_compared_by_what_it_was_stored_by() {
 }
 
 #[test]
-fn a_way_of_naming_the_operation_that_has_changed_makes_no_other_request() {
+fn a_retry_matches_after_the_operation_got_another_kind_of_name() {
     let by_parameters = FingerprintInput {
         path: "/1:1",
         other_path: Some("/payments/1"),
@@ -119,7 +119,7 @@ fn a_way_of_naming_the_operation_that_has_changed_makes_no_other_request() {
 }
 
 #[test]
-fn of_the_headers_those_are_compared_that_both_sides_list() {
+fn only_headers_that_both_sides_list_are_compared() {
     let by = FingerprintBy::Body;
     let euro = FingerprintInput {
         headers: &[("x-currency", b"EUR")],
@@ -192,7 +192,7 @@ fn however_many_headers_are_listed_each_counts_and_the_column_holds_them() {
 }
 
 #[test]
-fn a_function_that_is_gone_turns_no_retry_away() {
+fn a_removed_function_refuses_no_retry() {
     let with_note = FingerprintInput {
         body: br#"{"a":1}#again"#,
         ..BASE
@@ -236,7 +236,7 @@ fn first_form(version: i16, input: &FingerprintInput<'_>) -> [u8; 32] {
 }
 
 #[test]
-fn records_of_the_first_form_are_compared_whatever_the_options_have_become() {
+fn records_of_the_first_form_match_under_any_options() {
     let listed = FingerprintInput {
         path: "/1:1",
         other_path: Some("/payments/1"),
@@ -266,7 +266,7 @@ fn records_of_the_first_form_are_compared_whatever_the_options_have_become() {
 }
 
 #[test]
-fn a_form_of_a_later_build_is_not_guessed_at() {
+fn a_form_of_a_later_build_is_unreadable() {
     let retry = Fingerprint::of(&BASE, FingerprintBy::Body);
     for (version, stored) in [
         (99, &[0; 33][..]),
@@ -283,7 +283,7 @@ fn a_form_of_a_later_build_is_not_guessed_at() {
 }
 
 #[test]
-fn without_its_body_it_is_still_compared() {
+fn a_fingerprint_still_compares_without_its_body() {
     for by in [FingerprintBy::Body, FingerprintBy::Json, CUSTOM] {
         let other = FingerprintInput {
             body: b"other",
@@ -302,7 +302,7 @@ fn without_its_body_it_is_still_compared() {
 }
 
 #[test]
-fn what_was_stored_without_a_comparison_is_the_same_as_anything() {
+fn a_record_without_a_fingerprint_matches_everything() {
     let (none, some) = (Fingerprint::none(), Fingerprint::of(&BASE, CUSTOM));
     for (old, now) in [(&none, &some), (&some, &none), (&none, &none)] {
         let (version, stored) = old.stored();

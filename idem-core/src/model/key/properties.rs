@@ -62,7 +62,7 @@ proptest! {
     }
 
     #[test]
-    fn printable_text_is_one_key_quoted_bare_and_as_it_is(text in "[ -~]{0,300}") {
+    fn printable_text_is_the_same_key_in_each_form(text in "[ -~]{0,300}") {
         let key = text.parse::<IdempotencyKey>();
         let expected = match text.len() {
             0 => Err(InvalidKey::Empty),

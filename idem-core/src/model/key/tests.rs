@@ -7,7 +7,7 @@ fn message(id: impl AsRef<[u8]>, is_business_key: bool) -> IdempotencyKey {
 }
 
 #[test]
-fn an_id_that_can_be_stored_is_stored_as_it_is() {
+fn an_id_that_can_be_stored_is_stored_unchanged() {
     let longest = "i".repeat(255);
     for id in ["1", "order/17 – été", longest.as_str()] {
         assert_eq!(message(id, false).as_str(), id);
@@ -114,7 +114,7 @@ fn debug_hides_the_key() {
 }
 
 #[test]
-fn keys_are_told_apart_by_their_digests() {
+fn different_keys_have_different_digests() {
     let digest = |key: &str| key.parse::<IdempotencyKey>().unwrap().digest();
     assert_ne!(digest("a"), digest("b"));
     assert_eq!(digest("a").len(), 8);

@@ -49,7 +49,7 @@ async fn a_release_promotes_one_waiter_in_order() {
 }
 
 #[tokio::test]
-async fn waiters_that_gave_up_are_passed_over() {
+async fn waiters_that_gave_up_are_skipped() {
     let all = some();
     let place = first(&all);
     drop(queued(&all));
@@ -59,7 +59,7 @@ async fn waiters_that_gave_up_are_passed_over() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_given_up_unread_goes_to_the_next() {
+async fn a_place_that_a_waiter_never_took_goes_to_the_next() {
     let all = some();
     let place = first(&all);
     let (one, two) = (queued(&all), queued(&all));
@@ -76,7 +76,7 @@ fn arrives(all: &InFlight, body: &[u8], patient: bool) -> oneshot::Receiver<Wait
 }
 
 #[test]
-fn of_those_that_wait_there_are_no_more_than_may() {
+fn no_more_duplicates_wait_than_allowed() {
     let all = InFlight::new(1);
     let place = first(&all);
     let arrive = |body| all.arrive(&name(), &print(body), false);
@@ -99,7 +99,7 @@ fn of_those_that_wait_there_are_no_more_than_may() {
 }
 
 #[test]
-fn those_that_gave_up_do_not_make_the_queue_longer() {
+fn waiters_that_gave_up_do_not_lengthen_the_queue() {
     let all = some();
     let _place = first(&all);
     for _ in 0..1000 {
@@ -115,7 +115,7 @@ fn those_that_gave_up_do_not_make_the_queue_longer() {
 }
 
 #[tokio::test]
-async fn who_comes_while_the_database_is_asked_is_told_once_the_attempt_runs() {
+async fn a_duplicate_gets_its_answer_once_the_attempt_is_known_to_run() {
     let all = some();
     let place = first(&all);
     let (same, other) = (arrives(&all, b"a", false), arrives(&all, b"b", true));
@@ -129,7 +129,7 @@ async fn who_comes_while_the_database_is_asked_is_told_once_the_attempt_runs() {
 }
 
 #[tokio::test]
-async fn whoever_is_promoted_is_compared_with_from_then_on() {
+async fn later_attempts_are_compared_with_the_promoted_waiter() {
     let all = some();
     let place = first(&all);
     let other = arrives(&all, b"b", false);
@@ -161,7 +161,7 @@ fn another_request_is_a_mismatch_and_never_waits() {
     ));
 }
 #[tokio::test]
-async fn of_whoever_is_promoted_nobody_knows_yet_whether_it_runs() {
+async fn a_promoted_waiter_does_not_count_as_running_yet() {
     let all = some();
     let place = first(&all);
     place.runs();
@@ -175,7 +175,7 @@ async fn of_whoever_is_promoted_nobody_knows_yet_whether_it_runs() {
 }
 
 #[test]
-fn who_does_not_queue_is_told_whose_request_has_the_place() {
+fn an_attempt_that_does_not_wait_learns_whose_request_has_the_place() {
     let all = some();
     let try_arrive = |body| all.try_arrive(&name(), &print(body));
     let place = first(&all);
