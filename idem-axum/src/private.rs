@@ -1,4 +1,34 @@
 //! What the attribute's expansion names. Not part of the public API.
+//!
+//! A handler with the state `AppState`, an extractor `Json` and a `Tx` becomes:
+//!
+//! ```text
+//! async fn create_payment(
+//!     request: IdempotentRequest<WithTx<Postgres>, NamedScope<…>, (State<AppState>,), Json<New>>,
+//! ) -> Response {
+//!     async fn create_payment(…) -> Result<StatusCode, ApiError> { … }    // as it is written
+//!
+//!     fn __idem_checks() { … }                                            // compiled, never called
+//!     static __IDEM_SPEC: Spec = Spec::new("…::create_payment").ttl_ms(86400000);
+//!
+//!     let PreparedRequest { attempt, parts, last } = match request.prepare(&__IDEM_SPEC).await {
+//!         Ok(prepared) => prepared,
+//!         Err(answer) => return answer,                                   // an extractor refused
+//!     };
+//!     attempt.run(move |attempt| async move {
+//!         let mut attempt = match attempt.begin().await {
+//!             Ok(attempt) => attempt,
+//!             Err(answer) => return answer,                               // a replay, 409, 422
+//!         };
+//!         let result = supervise(attempt.deadline(), async {
+//!             HandlerOutput(create_payment(parts.0, attempt.tx(), last).await).respond()
+//!         })
+//!         .await;
+//!         attempt.finish(result).await                                    // commits or rolls back
+//!     })
+//!     .await
+//! }
+//! ```
 
 pub use axum::response::Response;
 
@@ -17,7 +47,7 @@ pub use crate::extract::tx_mode::{NoTx, TxMode, TxModeIn, WithTx};
 pub use crate::response::output::{AnyHandlerOutput, HandlerOutput, HandlerResponse};
 pub use crate::spec::{Spec, custom_digest};
 
-/// Bounds that the attribute asks for by itself, so that errors stand on the user's types.
+/// Bounds that the attribute asks for, so that errors stand on the user's types.
 pub mod check {
     use axum::extract::FromRequestParts;
 

@@ -31,12 +31,36 @@ use crate::settings::http::HttpSettings;
 /// ```
 pub trait HttpOptions: Sealed + Sized {
     /// The field in which the key travels. Default `Idempotency-Key`.
+    ///
+    /// Use it if clients send their key in another field already, such as `X-Request-Id`. A name that no
+    /// field can have refuses all requests with 500 `misconfigured`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let idem = Idempotency::builder(pool).key_header("X-Payment-Id").build();
+    /// # }
+    /// ```
     #[must_use]
     fn key_header(self, name: &str) -> Self {
         self.change(|http| http.key_header = name.to_ascii_lowercase().into())
     }
 
-    /// Accepts only the quoted form of a key, as the draft has it.
+    /// Accepts only the quoted form of a key, `"8e03978e"`, as the draft has it.
+    ///
+    /// Without this option the bare form is accepted too, since many clients send it. `"8e03978e"` and
+    /// `8e03978e` are then the same key.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let idem = Idempotency::builder(pool).strict_keys().build();
+    /// # }
+    /// ```
     #[must_use]
     fn strict_keys(self) -> Self {
         self.change(|http| http.strict_keys = true)
@@ -45,6 +69,17 @@ pub trait HttpOptions: Sealed + Sized {
     /// What the `type` of a problem begins with. Default `urn:idem:problem:`.
     ///
     /// Give the address of your documentation: `type` and the `Link` of a problem then lead there.
+    /// [`Rejection::ALL`](crate::Rejection::ALL) lists the pages that it needs.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let base = "https://errors.example.com/idempotency/";
+    /// let idem = Idempotency::builder(pool).problem_base(base).build();
+    /// # }
+    /// ```
     #[must_use]
     fn problem_base(self, base: &str) -> Self {
         self.change(|http| http.problem_base = base.into())
@@ -53,7 +88,16 @@ pub trait HttpOptions: Sealed + Sized {
     /// A header that is never stored, beside those that never are.
     ///
     /// Use it for a header that carries credentials and has no standard to say so, such as
-    /// `x-auth-token`.
+    /// `x-auth-token`. The first response has it, a replay does not.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let idem = Idempotency::builder(pool).unstored_header("X-Auth-Token").build();
+    /// # }
+    /// ```
     #[must_use]
     fn unstored_header(self, name: &str) -> Self {
         self.change(|http| http.unstored_headers.push(name.to_ascii_lowercase().into()))
@@ -65,15 +109,34 @@ pub trait HttpOptions: Sealed + Sized {
     /// clients authenticate. A scope's own rejection is sent as it is.
     ///
     /// [RFC 9110, section 11.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let challenge = "Bearer realm=\"payments\"".parse().expect("a challenge");
+    /// let idem = Idempotency::builder(pool).challenge(challenge).build();
+    /// # }
+    /// ```
     #[must_use]
     fn challenge(self, challenge: Challenge) -> Self {
         self.change(|http| http.challenge = Some(challenge))
     }
 
-    /// The longest answer that is stored, headers and body together, in bytes. Default 1 MiB.
+    /// The longest response that is stored, headers and body together, in bytes. Default 1 MiB.
     ///
-    /// A longer answer gets 500 `response-not-storable`, and its writes are rolled back. Trailers
-    /// count too, though they are not stored: the first answer has them, a replay does not.
+    /// A longer response becomes 500 `response-not-storable`, and its writes are rolled back. Trailers
+    /// count too, though they are not stored: the first response has them, a replay does not.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let idem = Idempotency::builder(pool).max_response(64 << 10).build();
+    /// # }
+    /// ```
     #[must_use]
     fn max_response(self, bytes: usize) -> Self {
         self.change(|http| http.max_response = bytes)
@@ -87,6 +150,16 @@ pub trait HttpOptions: Sealed + Sized {
     /// extractors that need no body have agreed, and ends when the body is there; the attempt's
     /// [`timeout`](IdempotencyBuilder::timeout) begins then. A body of 2 MiB needs 70 KB/s to be there
     /// within 30 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let limit = std::time::Duration::from_secs(10);
+    /// let idem = Idempotency::builder(pool).body_timeout(limit).build();
+    /// # }
+    /// ```
     #[must_use]
     fn body_timeout(self, timeout: Duration) -> Self {
         self.change(|http| {
@@ -109,6 +182,15 @@ pub trait HttpOptions: Sealed + Sized {
     /// there are keeps other bodies out, for [`body_timeout`](Self::body_timeout) at most and then
     /// again. A proxy that buffers requests helps against that, or a limit per client. The modes that
     /// do not enforce refuse nothing: such a body is passed on unread, and leaves no record.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let idem = Idempotency::builder(pool).max_buffered_bytes(256 << 20).build();
+    /// # }
+    /// ```
     #[must_use]
     fn max_buffered_bytes(self, bytes: usize) -> Self {
         self.change(|http| http.bodies = BodyBudget::new(bytes))

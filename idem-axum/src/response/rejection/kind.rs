@@ -28,66 +28,97 @@ use idem_core::{Error, InvalidKey};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The operation needs a key and none was sent.
+    /// 400 `key-missing`: the operation needs a key, and none was sent.
     KeyMissing,
-    /// The key cannot be read.
+    /// 400 `key-invalid`: the key cannot be read.
     KeyInvalid(InvalidKey),
-    /// More than one key was sent.
+    /// 400 `key-invalid`: more than one key was sent.
     KeyRepeated,
-    /// It is not known whose key it is.
+    /// 401 `scope-missing`: the owner of the key is not known.
     ScopeMissing,
-    /// The body is longer than the operation accepts.
+    /// 413 `body-too-large`: the body is longer than the operation accepts.
     BodyTooLarge,
-    /// The body's stream ended before the body did.
+    /// 400 `body-broke-off`: the body's stream ended before the body did.
     BodyBrokeOff,
-    /// The key was used for another request.
+    /// 422 `key-reused`: the key was used for another request.
     KeyReused,
-    /// The first attempt is still running.
+    /// 409 `in-flight`: the first attempt is still running.
     InFlight,
-    /// The answer is too long to be stored, or its body broke off; nothing was changed.
+    /// 500 `response-not-storable`: the response is too long to be stored, or its body broke off.
+    ///
+    /// Nothing was changed.
     ResponseNotStorable,
-    /// A handler with a `Tx` panicked; nothing was changed.
+    /// 500 `handler-panicked`: a handler with a `Tx` panicked.
+    ///
+    /// Nothing was changed.
     HandlerPanicked,
-    /// The transaction could not be committed; nothing was changed.
+    /// 500 `not-committed`: the transaction could not be committed.
+    ///
+    /// Nothing was changed.
     NotCommitted,
-    /// The handler ended the transaction itself; retries get this same answer.
+    /// 500 `transaction-broken`: the handler ended the transaction itself.
+    ///
+    /// Retries get this same response.
     TransactionBroken,
-    /// The attribute or the route is at fault, and the log says how.
+    /// 500 `misconfigured`: the attribute or the route is wrong.
+    ///
+    /// The log says how.
     Misconfigured,
-    /// An attempt with a `Tx` took too long; nothing was changed.
+    /// 503 `timeout`: an attempt with a `Tx` took too long.
+    ///
+    /// Nothing was changed.
     Timeout,
-    /// The attempt collided with another one; nothing was changed.
+    /// 503 `try-again`: the attempt collided with another one.
+    ///
+    /// Nothing was changed.
     TryAgain,
-    /// It is not known yet whether the attempt took effect; a retry finds out.
+    /// 503 `outcome-unknown`: it is not known yet whether the attempt took effect.
+    ///
+    /// A retry finds out.
     OutcomeUnknown,
-    /// It is not known whether an operation that is not protected yet took effect.
+    /// 500 `commit-unclear`: it is not known whether the attempt took effect.
+    ///
+    /// It has no record that could tell.
     CommitUnclear,
-    /// The database cannot be used; nothing ran.
+    /// 503 `store-unavailable`: the database cannot be used.
+    ///
+    /// Nothing ran.
     StoreUnavailable,
-    /// A stored record cannot be read by this node; nothing ran.
+    /// 503 `record-unreadable`: this node cannot read the stored record.
+    ///
+    /// Nothing ran.
     RecordUnreadable,
-    /// Too many attempts run, too many duplicates wait, or too many bodies are being read.
+    /// 503 `overloaded`: too many attempts run, duplicates wait, or bodies are being read.
     Overloaded,
-    /// The node is shutting down.
+    /// 503 `shutting-down`: the node is shutting down.
     ShuttingDown,
-    /// A handler without a `Tx` took too long; what it did by then stays.
+    /// 503 `timeout`: a handler without a `Tx` took too long.
+    ///
+    /// What it did before stays.
     TimeoutWithoutTx,
-    /// A handler without a `Tx` panicked, or an attempt's task ended by itself; what was done by then
-    /// stays.
+    /// 500 `handler-panicked`: a handler without a `Tx` panicked, or the attempt's task ended by itself.
+    ///
+    /// What it did before stays.
     HandlerPanickedWithoutTx,
-    /// The database refused what was written, and would refuse the same again; nothing was changed.
+    /// 500 `commit-refused`: the database refused what was written, and would refuse it again.
+    ///
+    /// Nothing was changed.
     CommitRefused,
-    /// A handler without a `Tx` has done its work, and its record could not be stored in time.
+    /// 500 `done-not-recorded`: a handler without a `Tx` has done its work, but its record could not be
+    /// stored in time.
     DoneNotRecorded,
-    /// A handler without a `Tx` has done its work, and its response cannot be stored; retries get
-    /// this same answer.
+    /// 500 `response-lost`: a handler without a `Tx` has done its work, but its response cannot be stored.
+    ///
+    /// Retries get this same response.
     ResponseLost,
-    /// The body took too long to arrive; nothing ran.
+    /// 408 `body-timeout`: the body took too long to arrive.
+    ///
+    /// Nothing ran.
     BodyTimeout,
 }
 
 impl Rejection {
-    /// All of them, in the order of `docs/PROBLEMS.md`: for a service that documents its problems.
+    /// All problems, in the order of `docs/PROBLEMS.md`.
     ///
     /// Two may have the same [`name`](Self::name) and differ in their texts.
     pub const ALL: &[Self] = &[
@@ -120,7 +151,7 @@ impl Rejection {
         Self::ShuttingDown,
     ];
 
-    /// Of a handler whose time was over.
+    /// The rejection of a handler that reached its deadline.
     pub(crate) fn timeout(can_undo: bool) -> Self {
         match can_undo {
             true => Self::Timeout,
@@ -128,7 +159,7 @@ impl Rejection {
         }
     }
 
-    /// Of a handler that panicked.
+    /// The rejection of a handler that panicked.
     pub(crate) fn handler_panicked(can_undo: bool) -> Self {
         match can_undo {
             true => Self::HandlerPanicked,
@@ -136,7 +167,7 @@ impl Rejection {
         }
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::KeyMissing | Self::KeyInvalid(_) | Self::KeyRepeated | Self::BodyBrokeOff => {
@@ -168,7 +199,7 @@ impl Rejection {
         }
     }
 
-    /// The word for it in logs and metrics.
+    /// The outcome in logs and metrics.
     pub(crate) fn outcome(&self) -> &'static str {
         match self {
             Self::KeyMissing => "key_missing",
@@ -195,7 +226,7 @@ impl Rejection {
     }
 }
 
-/// What a failure of the engine is to the client.
+/// What a client learns of a failure of the engine.
 impl From<&Error> for Rejection {
     fn from(error: &Error) -> Self {
         match error {
