@@ -1,4 +1,4 @@
-//! What an attribute says of its operation, as a constant.
+//! The options of one attribute, as a constant.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct Spec {
     statuses: &'static [u16],
 }
 
-/// What becomes of an attempt whose handler has returned.
+/// How an attempt ends whose handler has returned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     Store(Effects),
@@ -151,7 +151,7 @@ impl Spec {
         self
     }
 
-    /// The handle's policy with this operation's own terms.
+    /// The handle's policy, changed by this operation's options.
     pub(crate) fn policy(&self, defaults: Policy) -> Policy {
         let mut policy = defaults;
         if let Some(ttl) = self.ttl_ms {
@@ -169,7 +169,7 @@ impl Spec {
         policy
     }
 
-    /// An error's writes are never kept, and an error is stored only for a status named one by one.
+    /// The writes of an `Err` are rolled back always, and it is stored only if `store` names its status.
     pub(crate) fn verdict(&self, status: StatusCode, is_err: bool) -> Verdict {
         let named = self.statuses.contains(&status.as_u16());
         let in_range =
@@ -182,7 +182,7 @@ impl Spec {
     }
 }
 
-/// What a fingerprint function of the application returns, as a digest.
+/// The digest of what the application's fingerprint function returns.
 pub fn custom_digest(made: impl AsRef<[u8]>) -> [u8; 32] {
     Sha256::digest(made.as_ref()).into()
 }

@@ -1,4 +1,4 @@
-//! `#[derive(HasIdempotency)]`: which field is the runtime, and which extractor each scope name means.
+//! `#[derive(HasIdempotency)]`: which field is the handle, and which extractor each scope name means.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};

@@ -62,7 +62,7 @@ fn wrap(
 ///
 /// They see it as it was written, with the policy in its documentation.
 fn rotate(tokens: &TokenStream, mut function: ItemFn) -> TokenStream {
-    // What is wrong with the options is told when they are parsed for good.
+    // Mistakes are reported by the second expansion.
     let options = options::parse(tokens.clone(), &mut Errors::default());
     let policy = docs::docs(&options, &function.attrs);
     let innermost = Ident::new(INNERMOST, Span::call_site());
@@ -77,7 +77,7 @@ fn rotate(tokens: &TokenStream, mut function: ItemFn) -> TokenStream {
     function.into_token_stream()
 }
 
-/// Whether this attribute has moved itself to the end already, and the options without that mark.
+/// Whether this attribute has already moved itself to the end, and the options without that mark.
 fn take_mark(options: TokenStream) -> (bool, TokenStream) {
     let mut tokens = options.clone().into_iter();
     match tokens.next() {
@@ -86,7 +86,7 @@ fn take_mark(options: TokenStream) -> (bool, TokenStream) {
     }
 }
 
-/// What is not a function stays as it is, beside the error.
+/// An item that is no function stays as it is, beside the error.
 fn refuse_item(item: &TokenStream) -> TokenStream {
     let error = match syn::parse2::<syn::Item>(item.clone()) {
         Ok(_) => Error::new(Span::call_site(), NOT_A_FUNCTION),

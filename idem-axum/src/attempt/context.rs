@@ -1,4 +1,4 @@
-//! How an attempt is answered, logged and counted.
+//! How the end of an attempt is answered, logged and counted.
 
 use std::sync::Arc;
 

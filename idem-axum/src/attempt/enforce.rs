@@ -1,4 +1,4 @@
-//! An attempt in the mode `enforce`: its record, its answer and its writes are one transaction.
+//! An attempt in the mode `enforce`: record, response and writes are one transaction.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub(crate) async fn begin<E: AttemptEngine>(
     Err(context.refuse(refusal))
 }
 
-/// Completes or releases the attempt, and answers.
+/// Completes or releases the attempt, and returns the response.
 pub(crate) async fn finish<F: FinishAttempt + ?Sized>(
     claimed: Box<F>,
     context: &AttemptContext,
@@ -98,7 +98,7 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
         }
     }
 
-    /// Without a key nothing is stored, so the answer need not be read.
+    /// Without a key nothing is stored, so the response is not read.
     async fn commit(self, response: Response, effects: Effects) -> Result<Response, Rejection> {
         self.complete(Completion::default(), effects, |context| {
             context.answer(response)
@@ -106,7 +106,7 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
         .await
     }
 
-    /// What the handler did cannot be undone, so that a retry must not do it again.
+    /// What the handler did cannot be undone, so a retry must not run.
     async fn complete_without_answer(self) -> Result<Response, Rejection> {
         let rejection = Rejection::ResponseLost;
         let completion = rejection.into_completion(&self.context.http);
@@ -130,7 +130,7 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
             Ok(Completed::Committed) => Ok(answer(context)),
             Ok(Completed::Replay(completion)) => Ok(context.replay(&completion)),
             Ok(Completed::Mismatch) => Err(Rejection::KeyReused),
-            // Nothing finds that out later.
+            // Without a record no retry can find out.
             Err(Error::OutcomeUnknown) if !context.has_record => Err(Rejection::CommitUnclear),
             Err(error) => Err(failure(&error)),
         }
@@ -148,7 +148,7 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
         stopped.map_err(|error| failure(&error))
     }
 
-    /// What retries are answered if the attempt's own answer cannot be stored.
+    /// What retries get if the attempt's own response cannot be stored.
     fn terminal(&self) -> TerminalCompletion {
         let rejection = match self.claimed.can_undo() {
             true => Rejection::TransactionBroken,

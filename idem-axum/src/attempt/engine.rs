@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::HttpSettings;
 
-/// Makes the completion of an attempt whose own answer cannot be stored: the handler ended the
+/// Makes the completion of an attempt whose own response cannot be stored: the handler ended the
 /// transaction itself, or did its work without one.
 pub(crate) type TerminalCompletion = Box<dyn FnOnce() -> Completion + Send>;
 
@@ -57,7 +57,7 @@ pub trait FinishAttempt: Send {
     /// Whether a rollback undoes what the handler did.
     fn can_undo(&self) -> bool;
 
-    /// Stores the answer and commits.
+    /// Stores the completion and commits.
     fn complete(
         self: Box<Self>,
         completion: Completion,

@@ -1,4 +1,4 @@
-//! The life of an attempt, from the extractors' yes to the answer.
+//! The life of an attempt, from the last extractor to the response.
 //!
 //! `#[idempotent]` turns a handler's body into four calls, in this order:
 //! [`IdempotentRequest::prepare`] takes the request apart; [`PendingAttempt::run`] spawns the
@@ -34,16 +34,16 @@ use crate::response::output::HandlerResponse;
 use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
 
-/// An attempt whose extractors have all agreed; the database has not been touched.
+/// An attempt whose extractors have succeeded; the database has not been touched.
 pub struct PendingAttempt<E> {
     pub(crate) engine: E,
     pub(crate) http: Arc<HttpSettings>,
     pub(crate) spec: &'static Spec,
     pub(crate) mode: RolloutMode,
     pub(crate) policy: Policy,
-    /// When the whole request was there.
+    /// When the request was complete.
     pub(crate) arrived: Instant,
-    /// The bytes of its body, counted until the attempt itself is.
+    /// The bytes of its body, counted until the attempt begins.
     pub(crate) buffered: BodyReservation,
     pub(crate) deadline: Instant,
     /// `None` if it is not known, which only modes that do not enforce allow.
@@ -56,11 +56,11 @@ pub struct PendingAttempt<E> {
 }
 
 impl<E: AttemptEngine> PendingAttempt<E> {
-    /// Runs the attempt on a task of its own and waits for its answer. An attempt that is not
+    /// Runs the attempt on a task of its own and waits for its response. An attempt that is not
     /// enforced runs on the request's task, as without the attribute.
     ///
     /// When the client hangs up, axum drops this future. An enforced attempt runs to its end, and a
-    /// retry replays what it stored. Any other is dropped too and rolled back: its retry runs.
+    /// retry replays what it stored. Any other attempt is dropped and rolled back, and a retry runs.
     pub async fn run<F, Work>(self, work: F) -> Response
     where
         F: FnOnce(Self) -> Work + Send,
@@ -79,14 +79,14 @@ impl<E: AttemptEngine> PendingAttempt<E> {
         let (answer, answered) = oneshot::channel();
         let work = work(self);
         let task = async move {
-            // Nobody waits for the answer any more when the client has hung up.
+            // After the client has hung up, nobody waits for the response.
             drop(answer.send(work.await));
         };
         tokio::spawn(engine.wrap(Box::pin(task.instrument(span))));
         match answered.await {
             Ok(answer) => answer,
-            // The task ended without an answer: a panic outside of the handler's own future, and nobody
-            // knows how far it came.
+            // The task ended without a response: a panic outside of the handler's own future. How far
+            // the attempt came is not known.
             Err(_) => Rejection::HandlerPanickedWithoutTx.into_response(&http),
         }
     }
@@ -111,11 +111,11 @@ impl<E: AttemptEngine> PendingAttempt<E> {
         )
     }
 
-    /// Claims the record. `Err` is the answer of an attempt that must not run.
+    /// Claims the record. `Err` is the response of an attempt that must not run.
     ///
     /// # Errors
     ///
-    /// A replay, or the refusal that the claim has come to.
+    /// A replay, or the rejection that the claim ended with.
     pub async fn begin(self) -> Result<ActiveAttempt<E>, Response> {
         let context = self.context();
         let (engine, policy, attempt) = (&self.engine, self.policy, self.attempt);
@@ -148,7 +148,7 @@ impl<E: AttemptEngine> PendingAttempt<E> {
     }
 }
 
-/// The request's own parts are the client's business alone.
+/// Hides the request's own parts, which may be secret.
 impl<E> fmt::Debug for PendingAttempt<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingAttempt")
@@ -164,20 +164,19 @@ pub struct ActiveAttempt<E: AttemptEngine> {
     context: AttemptContext,
 }
 
-/// What the handler writes with, which is committed or rolled back at the end.
+/// What is committed or rolled back at the end.
 enum Work<E: AttemptEngine> {
     Enforced(Box<E::Claimed>),
     Observed(AbandonOnDrop<E::Observed>),
 }
 
 impl<E: AttemptEngine> ActiveAttempt<E> {
-    /// When the handler's time is over.
+    /// When the handler is stopped.
     pub fn deadline(&self) -> Instant {
         self.context.deadline
     }
 
-    /// Commits the record, the answer and the handler's writes, or rolls all of it back; then
-    /// answers.
+    /// Commits the record with the handler's writes, or rolls both back; then returns the response.
     pub async fn finish(self, result: Result<HandlerResponse, HandlerAbort>) -> Response {
         let Self { work, context } = self;
         match work {

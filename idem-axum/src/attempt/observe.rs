@@ -18,8 +18,8 @@ use crate::response::capture;
 use crate::response::output::HandlerResponse;
 use crate::spec::Verdict;
 
-/// Begins whatever is known of the attempt. Only the mode `validate` refuses a key that was used for
-/// another request.
+/// Begins the attempt, whatever its record says. Only the mode `validate` refuses a key that was used
+/// for another request.
 pub(crate) async fn begin<E: AttemptEngine>(
     engine: &E,
     attempt: Option<Attempt>,
@@ -56,7 +56,7 @@ fn abandon_on_drop<F: FinishObserved + ?Sized + 'static>(observed: Box<F>) -> Ab
     })
 }
 
-/// Commits or rolls back what the handler wrote, and answers as it did.
+/// Commits or rolls back what the handler wrote, and returns its response.
 pub(crate) async fn finish<F: FinishObserved + ?Sized + 'static>(
     observed: AbandonOnDrop<F>,
     context: &AttemptContext,
@@ -103,8 +103,8 @@ pub(crate) async fn finish<F: FinishObserved + ?Sized + 'static>(
     }
 }
 
-/// A COMMIT that is dropped on its way tells nobody whether it took effect. So where there is a record
-/// to find that out by, it comes to its end although the client hangs up.
+/// Nobody would know whether a dropped COMMIT took effect. So if there is a record, the COMMIT runs to its
+/// end although the client hangs up.
 async fn end<F: FinishObserved + ?Sized + 'static>(
     observed: AbandonOnDrop<F>,
     context: &AttemptContext,
@@ -122,7 +122,7 @@ async fn end<F: FinishObserved + ?Sized + 'static>(
     ended.unwrap_or(Err(Error::OutcomeUnknown))
 }
 
-/// What enforcement would have done, as a word for logs and metrics.
+/// What enforcement would have done, as the outcome in logs and metrics.
 fn would(
     context: &AttemptContext,
     forecast: &Forecast,
@@ -142,7 +142,7 @@ fn would(
     }
 }
 
-/// The same of an attempt that nothing is known of.
+/// The same for an attempt without a forecast.
 fn would_without_record(context: &AttemptContext, verdict: Verdict) -> &'static str {
     match (context.obstacle, verdict) {
         (Some(Rejection::KeyMissing), _) => "would_key_missing",
@@ -150,13 +150,13 @@ fn would_without_record(context: &AttemptContext, verdict: Verdict) -> &'static 
         (Some(_), _) => "would_failed",
         // The records cannot be read.
         (None, _) if context.has_record => "would_failed",
-        // Where keys are optional none is needed.
+        // Keys are optional, and the request has none.
         (None, Verdict::Store(_)) => "would_fresh",
         (None, Verdict::Release) => "would_released",
     }
 }
 
-/// A client that retries would have been told what it was told first.
+/// Counts a retry whose response differs from the stored one, which it would have got.
 fn note_difference(context: &AttemptContext, stored: &Completion, answered: Option<&Completion>) {
     let is_same = answered.is_some_and(|answered| {
         (stored.status, &stored.headers, &stored.body)

@@ -30,8 +30,8 @@ pub async fn supervise<F>(deadline: Instant, handler: F) -> Result<HandlerRespon
 where
     F: Future<Output = HandlerResponse>,
 {
-    // What the handler shared with others before it panicked is the application's to mend, as
-    // under any axum handler; its transaction is rolled back.
+    // Its transaction is rolled back. State that it shared with others is the application's to
+    // repair, as after a panic in any handler of axum.
     match timeout_at(deadline, AssertUnwindSafe(handler).catch_unwind()).await {
         Ok(Ok(returned)) => Ok(returned),
         Ok(Err(panic)) => Err(HandlerAbort::Panicked(panic)),

@@ -1,4 +1,4 @@
-//! The bytes that a node has for request bodies, and those that one body takes of them.
+//! How many bytes of request bodies a node may hold, and how many one body holds.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(crate) struct BodyBudget {
 }
 
 impl BodyBudget {
-    /// A budget of so many bytes, or of the most that can be counted.
+    /// A budget of this many bytes, or of the most that can be counted.
     pub(crate) fn new(bytes: usize) -> Self {
         let bytes = bytes.min(Semaphore::MAX_PERMITS);
         let left = Arc::new(Semaphore::new(bytes));

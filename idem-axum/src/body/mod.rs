@@ -1,4 +1,4 @@
-//! Bodies: how those of requests and responses are read.
+//! How the bodies of requests and responses are read.
 
 pub(crate) mod budget;
 pub(crate) mod peek;

@@ -11,10 +11,10 @@ use http_body_util::{BodyExt, BodyStream, LengthLimitError, StreamBody};
 /// What has been read of a body.
 #[derive(Default)]
 pub(crate) struct BodyReader {
-    /// In one piece: what is sent byte by byte must not take up a buffer for each.
+    /// In one piece: a body that is sent byte by byte must not take one buffer for each.
     data: BytesMut,
-    /// Trailers, or an error. An error is without the wrapping that a new body puts around it again:
-    /// of how many there are extractors tell what it is.
+    /// Trailers, or an error. The error is unwrapped, since a new body wraps it again: extractors
+    /// recognise an error by how often it is wrapped.
     last: Vec<Result<Frame<Bytes>, BoxError>>,
 }
 
@@ -27,11 +27,11 @@ pub(crate) enum ReadError {
 }
 
 impl BodyReader {
-    /// Reads on until the body ends; trailers count as what is read.
+    /// Reads until the body ends; trailers count too.
     ///
     /// # Cancellation
     ///
-    /// Safe to drop: what has been read is there.
+    /// Safe to drop: the reader keeps what it has read.
     pub(crate) async fn read(
         &mut self,
         body: &mut Body,
@@ -78,7 +78,7 @@ impl BodyReader {
         let bytes = self.data.freeze();
         let body = match self.last.is_empty() {
             true => Body::from(bytes.clone()),
-            // Its length must not be known: one that is has no trailers in HTTP/1.1.
+            // Its length must stay unknown: in HTTP/1.1 a body of known length has no trailers.
             false => {
                 let data = stream::iter([Ok(Frame::data(bytes.clone()))]);
                 Body::new(StreamBody::new(data.chain(stream::iter(self.last))))
@@ -101,7 +101,7 @@ impl BodyReader {
     }
 }
 
-/// How long fields are as lines of HTTP/1.1.
+/// The length of fields as lines of HTTP/1.1.
 fn length_of(fields: &HeaderMap) -> usize {
     let lines = fields.iter();
     lines
@@ -109,7 +109,7 @@ fn length_of(fields: &HeaderMap) -> usize {
         .sum()
 }
 
-/// Whether a limit has ended the body: one of a layer further out.
+/// Whether the limit of an outer layer has ended the body.
 fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
 }

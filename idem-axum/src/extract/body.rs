@@ -44,13 +44,15 @@ pub(crate) async fn buffer(
     }
     let bytes = reader.into_bytes();
     let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
-    // The body is bounded already; the last extractor must not refuse what `max_body` allows.
+    // The body is within its limit already. The last extractor must not refuse what `max_body` allows.
     DefaultBodyLimit::disable().apply(&mut request);
     Ok((request, bytes))
 }
 
-/// As [`buffer`], refusing nothing: the body is `None` where it is too long, too slow, broken, or
-/// there is no room for it, and the request has it as it came.
+/// Reads the body as [`buffer`] does and refuses nothing.
+///
+/// The body is `None` if it is too long, too slow or broken, or finds no room. The request has it as it
+/// came.
 pub(crate) async fn peek_at(
     parts: Parts,
     body: Body,
@@ -66,12 +68,12 @@ pub(crate) async fn peek_at(
     (Request::from_parts(parts, peeked.body), peeked.bytes)
 }
 
-/// How long a body may be, by its operation or else the layers of its route.
+/// How long a body may be: by its operation, or else by the layers of its route.
 fn limit(parts: Parts, max_body: Option<u64>) -> (Parts, u64) {
     if let Some(limit) = max_body {
         return (parts, limit);
     }
-    // Only a body knows what the layers have it limited to.
+    // Only a body shows which limit the layers set.
     let measure = Body::new(StreamBody::new(stream::pending::<Result<_, Infallible>>()));
     let request = Request::from_parts(parts, measure).with_limited_body();
     let (parts, measure) = request.into_parts();
@@ -84,8 +86,8 @@ const LONGEST_PEEK: u64 = 16 << 20;
 /// How long a peek waits for a body.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long the body will be at least. Its own word counts before the header's: a layer that
-/// changes a body may have left the header as it was.
+/// The least length of the body. The body's own hint counts before the header: a layer that changes a
+/// body may have left the header as it was.
 fn announced(headers: &HeaderMap, body: &Body) -> u64 {
     let said = || {
         let length = headers.get(header::CONTENT_LENGTH)?;

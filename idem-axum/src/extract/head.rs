@@ -12,13 +12,13 @@ use idem_core::{Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation,
 use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
 
-/// The head of a request, as the fingerprint and the operation need it.
+/// What the operation and the fingerprint need of a request's head.
 pub(crate) struct Head {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     route: Option<MatchedPath>,
-    /// None where the router has none or cannot read them.
+    /// `None` if the route has none, or the router cannot read them.
     params: Option<String>,
 }
 
@@ -33,11 +33,11 @@ impl Head {
         }
     }
 
-    /// Refuses what the attribute is not made for.
+    /// Refuses methods that only read: they need no key.
     pub(crate) fn check_method(&self) -> Result<(), Rejection> {
         let method = &self.method;
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
-            tracing::error!(%method, "#[idempotent] is for writes: take it off this handler");
+            tracing::error!(%method, "#[idempotent] is for writes: remove it from this handler");
             return Err(Rejection::Misconfigured);
         }
         Ok(())
@@ -55,12 +55,12 @@ impl Head {
         }
     }
 
-    /// Reads what the router knows of the path. `OriginalUri`, since nesting strips the prefix.
+    /// Reads the path and what the router knows of it. Nesting strips a prefix, hence `OriginalUri`.
     pub(crate) async fn read_path(&mut self, parts: &mut Parts) {
         let Ok(OriginalUri(uri)) = parts.extract::<OriginalUri>().await;
         self.uri = uri;
         self.route = parts.extract::<MatchedPath>().await.ok();
-        // They cannot be read where a value is not UTF-8: then the path itself counts.
+        // A value that is not UTF-8 cannot be read. Then the path itself counts.
         let params = parts.extract::<RawPathParams>().await.ok();
         self.params = params.map(|params| {
             let values = params.iter().map(|(_, value)| value);
@@ -70,7 +70,7 @@ impl Head {
         });
     }
 
-    /// The operation: the one given, or the method and the route without parameter names.
+    /// The operation that the attribute names, or else the method and the route without parameter names.
     pub(crate) fn operation(&self, spec: &Spec) -> Result<Operation, Rejection> {
         let named = match (spec.operation, &self.route) {
             (Some(name), _) => Operation::new(name),
@@ -84,15 +84,15 @@ impl Head {
             let handler = spec.item;
             tracing::error!(
                 handler,
-                "the request matched no route to name the operation after, or its name is longer \
-                 than 255 bytes: give it one with #[idempotent(operation = \"…\")]"
+                "the operation has no name: the request matched no route, or the route is longer \
+                 than 255 bytes. Give it one with #[idempotent(operation = \"…\")]"
             );
             Rejection::Misconfigured
         })
     }
 
-    /// Clients can make up methods, and an operation is a label of metrics. The fingerprint tells
-    /// them apart.
+    /// Clients can make up methods, and an operation is a label of metrics. The fingerprint has the real
+    /// method.
     fn known_method(&self) -> &str {
         match self.method {
             Method::POST | Method::PUT | Method::PATCH | Method::DELETE => self.method.as_str(),
@@ -100,9 +100,10 @@ impl Head {
         }
     }
 
-    /// The fingerprint. Where the operation is named by hand the captured path parameters stand
-    /// in for the path, so that a handler mounted at two paths shares its keys. A fallback
-    /// captures none, and is told from itself by the path alone.
+    /// The fingerprint.
+    ///
+    /// If the attribute names the operation, the captured path parameters stand for the path, so that a
+    /// handler at two routes shares its keys. A fallback captures none, and its path counts.
     pub(crate) fn fingerprint(&self, spec: &Spec, body: &Bytes) -> Fingerprint {
         let mut headers: Vec<(&str, &[u8])> = Vec::new();
         for name in spec.fingerprint_headers {
@@ -115,7 +116,7 @@ impl Head {
             Some(_) => self.params.as_deref(),
             None => None,
         };
-        // A record of before a deploy may be told by the other one.
+        // A record of before a deploy may have been stored with the other one.
         let (path, other_path) = match (spec.operation, params) {
             (Some(_), Some(params)) => (params, Some(path)),
             _ => (path, params),
@@ -134,7 +135,7 @@ impl Head {
     }
 }
 
-/// The headers hold the key, and may hold more that is secret.
+/// The headers hold the key, and may hold other secrets.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
@@ -149,7 +150,7 @@ fn read_key(headers: &HeaderMap, http: &HttpSettings) -> Result<Option<Idempoten
         let name = &http.key_header;
         tracing::error!(
             name,
-            "no header field can have this name: mend `key_header`"
+            "no header field can have this name: change `key_header`"
         );
         return Err(Rejection::Misconfigured);
     };
@@ -167,7 +168,7 @@ fn read_key(headers: &HeaderMap, http: &HttpSettings) -> Result<Option<Idempoten
     key.map(Some).map_err(Rejection::KeyInvalid)
 }
 
-/// A route with its parameter names erased, so that renaming one is no new operation.
+/// The route without its parameter names: renaming one makes no new operation.
 fn erased(route: &str) -> String {
     let segments = route.split('/').map(|segment| {
         let Some((before, rest)) = segment.split_once('{') else {

@@ -1,7 +1,7 @@
 //! The one extractor that the attribute puts in the place of the handler's own.
 //!
-//! It keeps the request until the attribute says what its operation is. [`prepare`] then takes the
-//! request apart.
+//! It keeps the request until the attribute passes its options. Then [`prepare`] runs the handler's
+//! extractors.
 
 mod body;
 mod head;
@@ -43,7 +43,7 @@ impl<M: TxMode, Scope, Extractors, Last> IdempotentRequest<M, Scope, Extractors,
     ///
     /// # Errors
     ///
-    /// The answer of an extractor that refuses the request, or Idem's own.
+    /// The response of an extractor that refuses the request, or Idem's own.
     pub async fn prepare(
         self,
         spec: &'static Spec,

@@ -1,11 +1,11 @@
-//! From a request to an attempt and the handler's arguments.
+//! Turns a request into an attempt and the handler's arguments.
 //!
 //! The order is fixed: the key's syntax, the handler's extractors that need no body
-//! (authorisation), the scope, the body, the handler's last extractor. So nothing is replayed
-//! without authorisation, and nobody unauthenticated makes the server buffer a body.
+//! (authorisation), the scope, the body, the handler's last extractor. So a replay needs
+//! authorisation, and an unauthenticated client cannot make the server buffer a body.
 //!
 //! The rollout mode decides which of these steps may refuse the request. In a mode that does not
-//! refuse, the attempt only remembers what stands in the way of a record.
+//! refuse, the attempt keeps the reason why it can have no record.
 
 use std::sync::Arc;
 
@@ -37,9 +37,9 @@ use crate::{HttpSettings, Rejection};
 pub struct PreparedRequest<E, Extractors, Last> {
     /// The attempt that runs the handler.
     pub attempt: PendingAttempt<E>,
-    /// What the extractors have made that need no body.
+    /// The values of the extractors that need no body.
     pub parts: Extractors,
-    /// What the last extractor has made.
+    /// The value of the last extractor.
     pub last: Last,
 }
 
@@ -72,7 +72,7 @@ where
         .read_body(head, body)
         .await
         .map_err(|why| unread(why, version, &http))?;
-    // How fast a client sends is none of its handler's business.
+    // The handler's time starts here: a slow upload does not use it up.
     let arrived = Instant::now();
     let last = match early {
         Some(last) => last,
@@ -170,7 +170,7 @@ struct ScopedRequest<E> {
 }
 
 impl<E: AttemptEngine> ScopedRequest<E> {
-    /// The request again, and its body if the mode needs the body and all of it could be read.
+    /// Returns the request, and its body if the mode needs it and all of it could be read.
     async fn read_body(
         &mut self,
         parts: Parts,
@@ -199,7 +199,7 @@ impl<E: AttemptEngine> ScopedRequest<E> {
         }
     }
 
-    /// The attempt, whose request arrived whole at that time.
+    /// Turns the request, complete since `arrived`, into an attempt.
     fn into_attempt(self, body: Option<Bytes>, arrived: Instant) -> PendingAttempt<E> {
         let Self {
             engine,
@@ -239,12 +239,12 @@ impl<E: AttemptEngine> ScopedRequest<E> {
     }
 }
 
-/// The answer to a request whose body was not read to its end.
+/// The response to a request whose body was not read to its end.
 fn unread(why: Rejection, version: Version, http: &HttpSettings) -> Response {
     tracing::debug!(problem = why.name(), "the request body was not read");
     let mut answer = why.into_response(http);
     if why == Rejection::BodyTimeout && version < Version::HTTP_2 {
-        // The rest of the body is not waited for: RFC 9110, section 15.5.9.
+        // Nobody reads the rest of the body: RFC 9110, section 15.5.9.
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(header::CONNECTION, close);
     }

@@ -18,7 +18,7 @@ pub struct NoTx;
 
 /// Whether a handler takes a `Tx`.
 pub trait TxMode {
-    /// What runs the handler's attempts.
+    /// The engine that runs the handler's attempts.
     type Engine: AttemptEngine;
 }
 

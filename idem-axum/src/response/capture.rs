@@ -1,4 +1,4 @@
-//! A response as it is stored, and a stored one as a response.
+//! Makes a completion of a response, and a response of a completion.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::body::peek::peek;
 use crate::body::reader::BodyReader;
 use crate::response::headers::{REPLAYED, decode, encode};
 
-/// Reads the whole response, so that it can be both stored and answered.
+/// Reads the whole response, to store it and to send it.
 ///
-/// `None`: what is stored of the headers, the body and the trailers are longer than `max` bytes, or
-/// the body's stream failed. Trailers are answered and not stored.
+/// `None` if the stored headers, the body and the trailers together are longer than `max` bytes, or if
+/// the body's stream failed. Trailers are sent and not stored.
 pub(crate) async fn capture(
     response: Response,
     max: usize,
@@ -34,13 +34,13 @@ pub(crate) async fn capture(
     Some((completion, Response::from_parts(parts, body)))
 }
 
-/// How long a body may be beside these headers.
+/// How many bytes these headers leave for the body.
 fn left(max: usize, headers: &[u8]) -> Option<u64> {
     let left = max.checked_sub(headers.len())?;
     Some(u64::try_from(left).unwrap_or(u64::MAX))
 }
 
-/// As [`capture`], changing nothing: what cannot be stored is handed on as it came.
+/// As [`capture`], but a response that cannot be stored is sent as it came.
 pub(crate) async fn peek_at(
     response: Response,
     max: usize,
@@ -74,12 +74,12 @@ fn without_length(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Whether HTTP has no place for a body in such an answer.
+/// Whether HTTP allows no body in a response of this status.
 fn has_no_body(status: StatusCode) -> bool {
     matches!(status.as_u16(), 204 | 205 | 304)
 }
 
-/// The stored response, marked as a replay. `None`: it cannot be read.
+/// The stored response, marked as a replay. `None` if it cannot be read.
 pub(crate) fn replay(completion: &Completion) -> Option<Response> {
     let mut response = Response::new(Body::from(Bytes::copy_from_slice(&completion.body)));
     *response.status_mut() = StatusCode::from_u16(completion.status).ok()?;

@@ -20,10 +20,10 @@ const UNSTORED: &[&str] = &[
     "trailer",
     "transfer-encoding",
     "upgrade",
-    // The moment: `age` is that of an answer whose `date` is left out.
+    // The moment: `age` belongs to a `date`, which is not stored.
     "age",
     "date",
-    // Credentials, and what leads to them: RFC 9110 section 11, RFC 2965, RFC 8053.
+    // Credentials and challenges: RFC 9110 section 11, RFC 2965, RFC 8053.
     "authentication-info",
     "authorization",
     "optional-www-authenticate",
@@ -62,7 +62,7 @@ const UNSTORED: &[&str] = &[
 
 const UNSTORED_PREFIXES: &[&str] = &["x-b3-", "x-rate-limit-", "x-ratelimit-"];
 
-/// The lines as they stand in an HTTP/1.1 message: a value holds no CR, LF or NUL.
+/// The headers to store, as lines of HTTP/1.1: a value holds no CR, LF or NUL.
 pub(crate) fn encode(headers: &HeaderMap, unstored: &[Box<str>]) -> Vec<u8> {
     let named_by_connection = headers
         .get_all(header::CONNECTION)

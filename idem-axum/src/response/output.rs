@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 
-/// What a handler has answered.
+/// The response of a handler.
 #[derive(Debug)]
 pub struct HandlerResponse {
     pub(crate) response: Response,

@@ -10,10 +10,10 @@ use crate::handler::Handler;
 use crate::handler::inspect::is_named;
 use crate::options::{Options, Scope};
 
-/// A function that is compiled and never called, where the router's state is known.
+/// A function that is compiled and never called; none if the router's state is not known.
 ///
-/// What the wrapper itself asks for with the right span (a known database in `Tx`, a response,
-/// a future that is `Send`) is not asked for again.
+/// The wrapper itself requires a known database in `Tx`, a response and a future that is `Send`, with the
+/// right span. They are not checked again.
 pub(crate) fn checks(handler: &Handler, options: &Options, state: Option<&Type>) -> TokenStream {
     let Some(state) = state.filter(|_| !handler.is_generic()) else {
         return TokenStream::new();
@@ -46,7 +46,8 @@ fn check_with_state(handler: &Handler, options: &Options, state: &Type) -> Token
     quote!(#transaction #(#parts)* #(#last)* #scope)
 }
 
-/// With the way known the compiler says what is wrong inside: a body without `Deserialize`.
+/// How the extractor gets its body. If that is known, the compiler reports what is wrong inside, such as
+/// a body without `Deserialize`.
 fn via(last: &Type) -> TokenStream {
     if is_named(last, "Json") || is_named(last, "Form") {
         quote_spanned!(last.span()=> ::idem_axum::__private::ViaBody)
@@ -55,7 +56,7 @@ fn via(last: &Type) -> TokenStream {
     }
 }
 
-/// A name is looked up first, so that an unknown one is told from a wrong extractor behind it.
+/// Looks a name up first: an unknown name and a wrong extractor are different errors.
 fn check_scope(scope: &Scope, state: &Type) -> TokenStream {
     let (ty, span) = scope_type(scope);
     let party = match scope {

@@ -9,7 +9,7 @@ use crate::options::{Amount, Options};
 pub(crate) fn docs(options: &Options, written: &[Attribute]) -> Vec<Attribute> {
     let documented = written.iter().any(|attr| attr.path().is_ident("doc"));
     let (key, rest) = (format!(" {}", key(options)), format!(" {}", rest(options)));
-    // A summary must be short and no heading: it is all that some generators show.
+    // Some generators show the summary alone, so it is short and no heading.
     let lines: &[&str] = if documented {
         &["", " # Idempotency", "", &key, &rest]
     } else {
@@ -37,7 +37,7 @@ fn rest(options: &Options) -> String {
     let running = match &options.wait {
         Some(Amount { text, .. }) => format!("waits for its answer, up to {}", text.value()),
         None if options.reject => "is refused with 409".to_owned(),
-        // The handle decides, which is not known here.
+        // The handle decides, and it is not known here.
         None => "is refused with 409, or waits for its answer first".to_owned(),
     };
     format!(

@@ -1,4 +1,4 @@
-//! From the checked handler to what the compiler sees: one small wrapper around the user's function.
+//! The expansion: one small wrapper around the user's function.
 
 mod checks;
 pub(crate) mod docs;
@@ -83,7 +83,7 @@ fn run(handler: &Handler) -> TokenStream {
         .iter()
         .map(|source| argument(source, hidden(name.span())));
     let mutable = handler.tx.as_ref().map(|_| quote!(mut));
-    // What is asked of the handler as a whole is asked at its name.
+    // Errors about the handler as a whole stand on its name.
     let span = hidden(name.span());
     let answer = match &handler.sig.output {
         ReturnType::Default => span,
@@ -112,7 +112,7 @@ fn run(handler: &Handler) -> TokenStream {
     }
 }
 
-/// Locals of this span cannot be seen by the user's tokens, nor the other way round.
+/// A span whose locals the user's tokens cannot see, nor the other way round.
 fn hidden(place: Span) -> Span {
     Span::mixed_site().located_at(place)
 }

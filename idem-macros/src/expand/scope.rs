@@ -18,7 +18,7 @@ pub(crate) fn scope_type(scope: &Scope) -> (TokenStream, Span) {
     }
 }
 
-/// `"ab"` → `Named<(Ch<'a'>, Ch<'b'>)>`: a name that the trait system can look up.
+/// `"ab"` → `NamedScope<(Ch<'a'>, Ch<'b'>)>`: a name that the trait system can look up.
 pub(crate) fn named(name: &str, span: Span) -> TokenStream {
     let letters = name
         .chars()

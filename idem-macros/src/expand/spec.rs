@@ -1,4 +1,4 @@
-//! The operation's constant: what the options say, for the runtime.
+//! The constant that holds an operation's options at run time.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -66,7 +66,7 @@ fn fingerprint(fingerprint: &Fingerprint) -> Option<TokenStream> {
     }
 }
 
-/// The function as it is written, which stands for it in records.
+/// The path as it is written: records know the function by it.
 fn name_of(path: &Path) -> String {
     let segments = path
         .segments

@@ -1,4 +1,4 @@
-//! What stands in for a handler that cannot be wrapped, so that only its own errors are told.
+//! Stands in for a handler that cannot be wrapped, so that one mistake brings no further errors.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -24,7 +24,7 @@ pub(crate) fn stub(function: &ItemFn) -> TokenStream {
 
 /// The function as written, if it can stand alone.
 ///
-/// It keeps imports in use, and an editor can go on completing inside the body.
+/// It keeps imports in use, and an editor can complete inside the body.
 fn original(function: &ItemFn) -> Option<ItemFn> {
     let sig = &function.sig;
     let alone = sig.receiver().is_none() && find_self(sig, &function.block).is_none();

@@ -18,9 +18,9 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Sorts the attributes; `Ok(None)` when one of them is a macro that has to see the function first.
+    /// Sorts the attributes; `Ok(None)` if one of them is a macro that must see the function first.
     ///
-    /// `innermost` is true when no macro can be left below: unknown attributes are then the compiler's.
+    /// `innermost` is true if no macro is left below: unknown attributes are then the compiler's.
     pub(crate) fn sort(attrs: Vec<Attribute>, innermost: bool) -> Result<Option<Self>> {
         let mut sorted = Self::default();
         for attr in attrs {
@@ -50,7 +50,7 @@ impl Attributes {
     /// The state named by `#[debug_handler(state = AppState)]`.
     pub(crate) fn debug_state(&self) -> Option<Type> {
         let options = Punctuated::<MetaNameValue, Token![,]>::parse_terminated;
-        // What is wrong in it is no longer anybody's business: the attribute is dropped.
+        // The attribute is dropped, so a mistake in it does not matter.
         let parsed = self
             .debug_handler
             .iter()
@@ -70,7 +70,7 @@ pub(crate) fn name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// The wrapper repeats the types of the handler, so what is expected there is met twice.
+/// The wrapper repeats the handler's types, so an expected lint fires twice.
 fn allowed(expect: &Attribute) -> Result<Attribute> {
     let lints = &expect.meta.require_list()?.tokens;
     Ok(syn::parse_quote!(#[allow(#lints)]))

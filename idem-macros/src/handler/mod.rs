@@ -38,7 +38,7 @@ pub(crate) enum Argument {
 }
 
 impl Handler {
-    /// Takes the function apart; `None` when one of the errors noted makes that impossible.
+    /// Takes the function apart; `None` if one of its errors makes that impossible.
     pub(crate) fn check(item: ItemFn, errors: &mut Errors) -> Option<Self> {
         let mut wrong = Errors::default();
         check_signature(&item, &mut wrong);

@@ -15,7 +15,7 @@ pub(crate) enum Parameter {
     Extractor(Type),
 }
 
-/// Finds out what a parameter is, and completes the type of a `Tx`.
+/// Classifies a parameter, and completes the type of a `Tx`.
 pub(crate) fn check(input: &mut FnArg) -> Result<Parameter> {
     let parameter = match input {
         FnArg::Receiver(receiver) => {
@@ -51,7 +51,7 @@ fn refuse_cfg(parameter: &PatType) -> Result<()> {
     }
 }
 
-/// Refuses what is known to read the body; meant for all extractors but the last.
+/// Refuses an extractor that is known to read the body; all but the last are checked.
 pub(crate) fn check_reads_no_body(ty: &Type, errors: &mut Errors) {
     let Some(mut segment) = last_segment(ty) else {
         return;

@@ -5,7 +5,7 @@ use syn::{Ident, LitStr, Path, Type};
 
 use crate::options::statuses::StoredStatuses;
 
-/// What the attribute says, with defaults where it says nothing or something wrong.
+/// All options. One that is missing or wrong has its default.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) scope: Scope,
@@ -18,10 +18,10 @@ pub(crate) struct Options {
     pub(crate) max_response: Option<Amount>,
     pub(crate) store: Option<StoredStatuses>,
     pub(crate) wait: Option<Amount>,
-    /// Said so, which is more than not waiting: the handle may wait by default.
+    /// `in_flight = "reject"`. Without the option the handle may wait by default.
     pub(crate) reject: bool,
     pub(crate) timeout: Option<Amount>,
-    /// Where it is asked for.
+    /// The place of the option, for errors.
     pub(crate) serializable: Option<Span>,
     pub(crate) state: Option<Type>,
     pub(crate) plain: Option<Ident>,

@@ -1,6 +1,6 @@
 //! The list of statuses in `store = "2xx, 3xx, 402"`.
 
-/// Which answers are kept.
+/// Which responses are stored.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct StoredStatuses {
     pub(crate) success: bool,
@@ -8,7 +8,7 @@ pub(crate) struct StoredStatuses {
     pub(crate) statuses: Vec<u16>,
 }
 
-/// Reads the list, or says everything that is wrong with it.
+/// Reads the list, or returns all that is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<StoredStatuses, Vec<String>> {
     let (mut store, mut errors) = (StoredStatuses::default(), Vec::new());
     for entry in text.split(',').map(str::trim) {

@@ -18,13 +18,13 @@ pub(crate) const HOUR: u64 = 60 * MINUTE;
 pub(crate) const DAY: u64 = 24 * HOUR;
 pub(crate) const GIB: u64 = 1 << 30;
 
-/// Unit names with what they are worth, and what a mistaken unit probably means.
+/// The names of units and their values, and which unit a wrong name probably means.
 struct Units {
     /// Smallest first.
     known: &'static [(&'static str, u64)],
-    /// Lower-case beginnings of what people write instead, and the unit meant (`""`: none).
+    /// Lower-case beginnings of wrong names, and the unit that is meant (`""`: none).
     mistaken: &'static [(&'static str, &'static str)],
-    /// Offered when a number stands without a unit.
+    /// Offered for a number without a unit.
     common: [&'static str; 3],
     example: &'static str,
 }

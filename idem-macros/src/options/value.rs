@@ -1,4 +1,4 @@
-//! The value of one option: each function reads one kind and says how it is written.
+//! Reads the value of one option: one function for each kind of value.
 
 use std::ops::RangeInclusive;
 

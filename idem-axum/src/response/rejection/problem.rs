@@ -39,7 +39,7 @@ impl Rejection {
             http.problem_base,
             self.name()
         );
-        // A base that is no header text is left out here and still stands in the body.
+        // A base that cannot stand in a header is in the body alone.
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.insert(header::LINK, link);
         }
