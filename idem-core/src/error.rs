@@ -19,8 +19,8 @@ use crate::store::{Backend, Fault};
 ///   committed, the retry gets a replay; if not, it runs.
 /// * Correct the handler first: [`NotCommitted`](Self::NotCommitted) was rolled back, and
 ///   [`TransactionBroken`](Self::TransactionBroken) never runs again.
-/// * Ask a person: after [`NotRecorded`](Self::NotRecorded) a retry may repeat the work. After
-///   [`AnswerRefused`](Self::AnswerRefused) it runs no more, and gets no more than that.
+/// * Let a person decide: after [`NotRecorded`](Self::NotRecorded) a retry may repeat the work, and
+///   after [`AnswerRefused`](Self::AnswerRefused) it gets this same error again.
 /// * Retry on a node with a newer build: [`Unreadable`](Self::Unreadable).
 ///
 /// `idem-axum` makes a response of each, with a problem type and `Retry-After`. A consumer of

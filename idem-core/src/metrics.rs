@@ -174,7 +174,7 @@ pub fn answers_differ(operation: &str) {
 
 /// The front end is reading so many bytes of request bodies.
 #[doc(hidden)]
-#[expect(clippy::cast_precision_loss, reason = "so many bytes no node has")]
+#[expect(clippy::cast_precision_loss, reason = "no node reads so many bytes")]
 pub fn buffered(bytes: usize) {
     set(&BUFFERED, bytes as f64);
 }
@@ -188,7 +188,7 @@ pub(crate) fn stored(name: &RecordName, completion: &Completion) {
 
 #[cfg_attr(
     not(feature = "metrics"),
-    expect(unused_variables, reason = "nobody counts")
+    expect(unused_variables, reason = "nothing is reported")
 )]
 pub(crate) fn count(metric: &Metric, labels: &[&str], by: u64) {
     #[cfg(feature = "metrics")]
@@ -197,7 +197,7 @@ pub(crate) fn count(metric: &Metric, labels: &[&str], by: u64) {
 
 #[cfg_attr(
     not(feature = "metrics"),
-    expect(unused_variables, reason = "nobody looks")
+    expect(unused_variables, reason = "nothing is reported")
 )]
 pub(crate) fn set(metric: &Metric, value: f64) {
     #[cfg(feature = "metrics")]
@@ -206,7 +206,7 @@ pub(crate) fn set(metric: &Metric, value: f64) {
 
 #[cfg_attr(
     not(feature = "metrics"),
-    expect(unused_variables, reason = "nobody times")
+    expect(unused_variables, reason = "nothing is reported")
 )]
 pub(crate) fn record(metric: &Metric, labels: &[&str], time: Duration) {
     #[cfg(feature = "metrics")]

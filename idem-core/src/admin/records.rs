@@ -29,7 +29,7 @@ pub enum Invalidated {
 impl<DB: Backend> Idempotency<DB> {
     /// Lists records in the order of their names: at most `limit`, from the one after `after` on.
     ///
-    /// Neither the response nor the whole request is shown: those belong to the client.
+    /// Responses are not shown: they belong to the client.
     ///
     /// # Errors
     ///

@@ -42,11 +42,11 @@ impl<DB: Backend> Idempotency<DB> {
             if ended || admissions.is_shutting_down() {
                 return;
             }
-            self.read_rollout_or_say_so().await;
+            self.read_rollout_or_log().await;
         }
     }
 
-    async fn read_rollout_or_say_so(&self) {
+    async fn read_rollout_or_log(&self) {
         if let Err(error) = self.read_rollout().await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(
@@ -82,7 +82,7 @@ impl<DB: Backend> Idempotency<DB> {
             });
             (operation, rule.ok())
         });
-        let has_changed = self.rollout().put_over(&rules.collect::<Vec<_>>());
+        let has_changed = self.rollout().override_rules(&rules.collect::<Vec<_>>());
         if has_changed {
             let plan = self.rollout().plan();
             tracing::info!(%plan, "rollout rules changed");
@@ -139,7 +139,7 @@ impl<DB: Backend> Idempotency<DB> {
         drop(conn);
         let rule = rule.map(tracing::field::display);
         tracing::warn!(target: "idem::audit", operation, rule, "rollout rule published to all nodes");
-        self.read_rollout_or_say_so().await;
+        self.read_rollout_or_log().await;
         Ok(())
     }
 }

@@ -45,7 +45,7 @@ impl<DB: Backend> Idempotency<DB> {
     /// # }
     /// ```
     pub async fn sweep(&self) -> Result<u64, Error> {
-        let swept = self.look_and_sweep().await;
+        let swept = self.measure_and_sweep().await;
         let has_failed = swept.is_err();
         metrics::count(&metrics::SWEEP_FAILURES, &[], u64::from(has_failed));
         if !has_failed {
@@ -54,8 +54,11 @@ impl<DB: Backend> Idempotency<DB> {
         swept
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "so many letters no table has")]
-    async fn look_and_sweep(&self) -> Result<u64, Error> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "no table has so many dead letters"
+    )]
+    async fn measure_and_sweep(&self) -> Result<u64, Error> {
         let mut conn = self
             .node()
             .connections

@@ -12,7 +12,7 @@ use super::decision::{ClaimDecision, Work};
 use super::fresh::Fresh;
 use super::session::Session;
 use super::without_tx::FreshWithoutTx;
-use super::{Attempt, Claim, came_again};
+use super::{Attempt, Claim, report_retry_age};
 use crate::node::Node;
 use crate::node::admission::{Admission, Entry};
 use crate::node::in_flight::{Arrival, Place, WaiterSignal};
@@ -108,7 +108,7 @@ impl<DB: Backend> Node<DB> {
                 place.completed(&record);
                 let claim = Claim::of_record(&record, &attempt.fingerprint);
                 if let Ok(Claim::Replay(_)) = &claim {
-                    came_again(&attempt.name, record.age);
+                    report_retry_age(&attempt.name, record.age);
                 }
                 return claim;
             }

@@ -102,7 +102,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
                 self.answer_waiters(completion);
                 Ok(Completed::Committed)
             }
-            Ok(StoreOutcome::LostRace) => self.answer_of_winner().await,
+            Ok(StoreOutcome::LostRace) => self.completion_of_winner().await,
             Err(Error::TransactionBroken) => {
                 self.seal(if_broken()).await;
                 Err(Error::TransactionBroken)
@@ -112,7 +112,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
     }
 
     /// Finds the completion of the attempt that won the race.
-    pub(crate) async fn answer_of_winner(self) -> Result<Completed, Error> {
+    pub(crate) async fn completion_of_winner(self) -> Result<Completed, Error> {
         let Some(ClaimedRecord {
             name,
             fingerprint,

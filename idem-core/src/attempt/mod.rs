@@ -3,7 +3,7 @@
 //! [`claim`] takes the attempt's place on this node, and [`decision`] asks the database whether it
 //! may run. If it may, a [`session`] has begun the transaction, which the handler borrows as a
 //! [`Tx`](tx::Tx). [`complete`] inserts the record and [`commit`] commits it with the handler's
-//! writes; a COMMIT without an answer is looked up. [`fresh`] and [`without_tx`] are the claims in
+//! writes; a COMMIT without an acknowledgement is looked up. [`fresh`] and [`without_tx`] are the claims in
 //! a front end's hands: of a handler with a transaction, and of one without. Everything here can
 //! be dropped at any await: the connection is then closed, and the key is free.
 
@@ -151,7 +151,7 @@ pub enum Completed {
 }
 
 /// Reports how long after the first attempt this retry came.
-pub(crate) fn came_again(name: &RecordName, age: Duration) {
+pub(crate) fn report_retry_age(name: &RecordName, age: Duration) {
     metrics::record(&metrics::RETRY_AGE, &[name.operation.as_str()], age);
     let seconds = age.as_secs_f64();
     tracing::Span::current().record("age", seconds);

@@ -142,8 +142,8 @@ impl<'t, DB: Backend> Tx<'t, DB> {
 
     /// Opens a savepoint, for a part of the operation that may fail on its own.
     ///
-    /// Its `commit` and `rollback` act within the attempt's transaction. End each savepoint: if
-    /// one is leaked, the attempt fails with
+    /// Its `commit` and `rollback` act within the attempt's transaction, and dropping it rolls it
+    /// back. An attempt whose savepoint was forgotten (`mem::forget`) fails with
     /// [`Error::NotCommitted`](crate::Error::NotCommitted).
     ///
     /// # Errors
@@ -225,7 +225,7 @@ impl<'t, DB: Backend> Tx<'t, DB> {
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a `Tx` is committed by Idem, in one step with the key's record, after the handler has returned",
-    label = "remove this call and return the answer",
+    label = "remove this call and return the response",
     note = "for a part that may fail on its own use `tx.begin()`, which is a savepoint"
 )]
 #[expect(unnameable_types, reason = "nobody may implement it")]

@@ -30,7 +30,7 @@ use crate::{Completion, Error};
 /// use idem_core::{Completed, Completion, Error, FreshWithoutTx};
 ///
 /// # async fn charge() -> Result<Vec<u8>, std::io::Error> { Ok(Vec::new()) }
-/// async fn pay(fresh: FreshWithoutTx<sqlx::Postgres>) -> Result<Option<Completed>, Error> {
+/// async fn pay(fresh: FreshWithoutTx<sqlx::Sqlite>) -> Result<Option<Completed>, Error> {
 ///     match charge().await {
 ///         Ok(body) => {
 ///             let charged = Completion::new(201, Vec::new(), body);
@@ -73,24 +73,24 @@ impl<DB: Backend> FreshWithoutTx<DB> {
     /// [`Error::NotRecorded`], and Idem tries for another minute; meanwhile the attempt counts as
     /// running on this node.
     ///
-    /// `without_answer` makes the completion that is stored if the database refuses the response
+    /// `if_refused` makes the completion that is stored if the database refuses the response
     /// itself, for example because it exceeds the packet size.
     ///
     /// # Errors
     ///
     /// [`Error::NotRecorded`]: a retry may do the work again. [`Error::AnswerRefused`]: a retry
-    /// gets the completion of `without_answer`. The work's effects stay in both cases.
+    /// gets the completion of `if_refused`. The work's effects stay in both cases.
     ///
     /// # Cancellation
     ///
     /// Safe to drop: the record is stored on a task of its own.
     pub async fn complete(
         self,
-        answer: Completion,
-        without_answer: impl FnOnce() -> Completion + Send + 'static,
+        completion: Completion,
+        if_refused: impl FnOnce() -> Completion + Send + 'static,
     ) -> Result<Completed, Error> {
         let limit = self.claimed.end_of_completion();
-        let storing = self.store(answer, without_answer, limit);
+        let storing = self.store(completion, if_refused, limit);
         let stored = tokio::spawn(storing.in_current_span());
         match timeout_at(limit, stored).await {
             Ok(Ok(stored)) => stored,
@@ -100,8 +100,8 @@ impl<DB: Backend> FreshWithoutTx<DB> {
 
     async fn store(
         self,
-        answer: Completion,
-        without_answer: impl FnOnce() -> Completion,
+        completion: Completion,
+        if_refused: impl FnOnce() -> Completion,
         limit: Instant,
     ) -> Result<Completed, Error> {
         let Self { claimed, lock } = self;
@@ -110,11 +110,11 @@ impl<DB: Backend> FreshWithoutTx<DB> {
             None => None,
         };
         let until = limit + AFTERWARDS;
-        let stored = match store(&claimed, session, &answer, until).await {
+        let stored = match store(&claimed, session, &completion, until).await {
             Err(Error::NotCommitted {
                 is_refused: true, ..
             }) => {
-                let stored = store(&claimed, None, &without_answer(), until).await;
+                let stored = store(&claimed, None, &if_refused(), until).await;
                 stored.map(|_| None)
             }
             stored => stored.map(Some),
@@ -127,7 +127,7 @@ impl<DB: Backend> FreshWithoutTx<DB> {
                 claimed.answer_waiters(completion);
                 Ok(Completed::Committed)
             }
-            Ok(Some(StoreOutcome::LostRace)) => match claimed.answer_of_winner().await {
+            Ok(Some(StoreOutcome::LostRace)) => match claimed.completion_of_winner().await {
                 Ok(Completed::Mismatch) | Err(_) => Err(Error::NotRecorded),
                 replay => replay,
             },
@@ -165,15 +165,15 @@ impl<DB: Backend> FreshWithoutTx<DB> {
 async fn store<DB: Backend>(
     claimed: &ClaimedAttempt<DB>,
     mut session: Option<Session<DB>>,
-    answer: &Completion,
+    completion: &Completion,
     until: Instant,
 ) -> Result<StoreOutcome, Error> {
     let mut pause = Duration::from_millis(20);
     let mut refusals = 0;
     loop {
-        let error = match try_to_store(claimed, session.take(), answer).await {
+        let error = match try_to_store(claimed, session.take(), completion).await {
             Ok(StoreOutcome::LostRace) if is_own(claimed).await => {
-                return Ok(StoreOutcome::Committed(answer.clone()));
+                return Ok(StoreOutcome::Committed(completion.clone()));
             }
             Ok(stored) => return Ok(stored),
             Err(error) => error,
@@ -183,7 +183,7 @@ async fn store<DB: Backend>(
         if refusals == MOST_REFUSALS || Instant::now() + pause > until {
             return Err(error);
         }
-        not_yet(&error);
+        log_retry(&error);
         sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -192,7 +192,7 @@ async fn store<DB: Backend>(
 async fn try_to_store<DB: Backend>(
     claimed: &ClaimedAttempt<DB>,
     session: Option<Session<DB>>,
-    answer: &Completion,
+    completion: &Completion,
 ) -> Result<StoreOutcome, Error> {
     let now = Instant::now();
     let (session, limit) = match session {
@@ -203,11 +203,11 @@ async fn try_to_store<DB: Backend>(
             (claimed.open(limit).await?, limit)
         }
     };
-    let stored = claimed.store(session, answer.clone(), Effects::Keep, limit);
+    let stored = claimed.store(session, completion.clone(), Effects::Keep, limit);
     stored.await
 }
 
-fn not_yet(error: &Error) {
+fn log_retry(error: &Error) {
     let error: &dyn std::error::Error = error;
     tracing::warn!(
         error,

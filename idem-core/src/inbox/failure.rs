@@ -32,7 +32,7 @@ impl<DB: Backend> MessageContext<DB> {
     pub(super) async fn count_first(&self, session: &mut Session<DB>) -> Result<u32, Error> {
         let attempt = self.attempt(true, None);
         let counted = DB::count_attempt(session.conn(), &attempt).await;
-        counted.map(whole).map_err(claim_error::<DB>)
+        counted.map(to_count).map_err(claim_error::<DB>)
     }
 
     /// Parks a message with the id of another one, under a name of its own.
@@ -164,20 +164,20 @@ impl<DB: Backend> MessageContext<DB> {
         all.reference = self.reference.as_deref();
         all.payload = self.payload.as_deref();
         let refused = match DB::count_attempt(session.conn(), &all).await {
-            Ok(attempts) => return Ok((session, whole(attempts))),
+            Ok(attempts) => return Ok((session, to_count(attempts))),
             Err(error) => claim_error::<DB>(error),
         };
         session.roll_back(END_LIMIT).await;
         if matches!(refused, Error::TryAgain(_)) {
             return Err(refused);
         }
-        warn_of(&refused);
+        log_refused_payload(&refused);
         let (mut session, _) = Session::open(&self.node.connections, &opening, limit).await?;
         let (error, reference) = (error.map(ascii), self.reference.as_deref().map(ascii));
         let mut least = self.attempt(is_new, error.as_deref());
         least.reference = reference.as_deref();
         let counted = DB::count_attempt(session.conn(), &least).await;
-        Ok((session, whole(counted.map_err(claim_error::<DB>)?)))
+        Ok((session, to_count(counted.map_err(claim_error::<DB>)?)))
     }
 
     /// Stores the record that stops later deliveries. `false`: the message was handled meanwhile.
@@ -202,11 +202,11 @@ impl<DB: Backend> MessageContext<DB> {
     }
 }
 
-fn whole(attempts: i32) -> u32 {
+fn to_count(attempts: i32) -> u32 {
     u32::try_from(attempts).unwrap_or(0)
 }
 
-fn warn_of(error: &Error) {
+fn log_refused_payload(error: &Error) {
     let error: &dyn std::error::Error = error;
     tracing::warn!(
         error,

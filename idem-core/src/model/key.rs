@@ -19,8 +19,8 @@ mod tests;
 /// Use [`from_field`](Self::from_field) for the value of a header, [`str::parse`] for a key that
 /// is stored or typed without quotes.
 ///
-/// `Debug` shows a [`digest`](Self::digest), not the key: whoever knows the key of a request may
-/// be able to get its response.
+/// A key can be a secret, since a retry with it gets the stored response. So `Debug` shows its
+/// [`digest`](Self::digest) only.
 ///
 /// # Examples
 ///

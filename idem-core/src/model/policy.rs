@@ -62,9 +62,10 @@ impl Default for Policy {
 
 /// What a duplicate gets while the first attempt runs.
 ///
-/// Use [`Reject`](Self::Reject) if clients retry by themselves, as most do: a refused duplicate
-/// costs no connection. Use [`Wait`](Self::Wait) if a client cannot retry, such as a form that a
-/// user submits twice, and the operation takes less time than the client waits for a response.
+/// Use [`Reject`](Self::Reject) if clients retry by themselves, as most do. Use
+/// [`Wait`](Self::Wait) if a client cannot retry, such as a form that a user submits twice, and the
+/// operation takes less time than the client waits for a response. On the node where the first
+/// attempt runs, a duplicate holds no connection in either case.
 ///
 /// # Examples
 ///

@@ -39,7 +39,7 @@ pub(crate) struct Node<DB: Backend> {
     pub(crate) admissions: Admissions,
     pub(crate) rollout: Rollout,
     pub(crate) recent_requests: RecentRequests,
-    observing_rests_until: Mutex<Option<Instant>>,
+    observing_paused_until: Mutex<Option<Instant>>,
     /// The end of the last sweep, or the start of this node.
     swept_at: Mutex<Instant>,
 }
@@ -52,7 +52,7 @@ impl<DB: Backend> Node<DB> {
             admissions: Admissions::new(settings.max_attempts),
             rollout: Rollout::new(settings.rollout.clone()),
             recent_requests: RecentRequests::default(),
-            observing_rests_until: Mutex::new(None),
+            observing_paused_until: Mutex::new(None),
             swept_at: Mutex::new(Instant::now()),
             settings,
             extension,
@@ -66,15 +66,15 @@ impl<DB: Backend> Node<DB> {
 
     /// Whether attempts may be observed: the last observation succeeded, or failed a while ago.
     pub(crate) fn may_observe(&self) -> bool {
-        let until = self.observing_rests_until.lock();
+        let until = self.observing_paused_until.lock();
         let until = *until.unwrap_or_else(PoisonError::into_inner);
         until.is_none_or(|until| until <= Instant::now())
     }
 
     /// Lets attempts run unobserved for a second: each try would fail and cost a connection.
-    pub(crate) fn rest_from_observing(&self) {
-        let until = self.observing_rests_until.lock();
-        *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
+    pub(crate) fn pause_observing(&self) {
+        let until = self.observing_paused_until.lock();
+        *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + OBSERVING_PAUSE);
     }
 
     pub(crate) fn swept_at(&self) -> Instant {
@@ -98,4 +98,4 @@ impl<DB: Backend> fmt::Debug for Node<DB> {
 }
 
 /// How long no attempt is observed after an observation failed.
-const REST: Duration = Duration::from_secs(1);
+const OBSERVING_PAUSE: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::attempt::commit::CommittedRecord;
-use crate::attempt::{Attempt, Claim, came_again};
+use crate::attempt::{Attempt, Claim, report_retry_age};
 use crate::error::claim_error;
 use crate::node::Node;
 use crate::node::in_flight::{Place, PlaceTaken};
@@ -26,11 +26,11 @@ use crate::{Completion, Error, metrics};
 ///
 /// fn outcome(forecast: &Forecast) -> &'static str {
 ///     match forecast {
-///         Forecast::Fresh => "ran",
-///         Forecast::Replay(_) => "would_replay",
+///         Forecast::Fresh => "would_fresh",
+///         Forecast::Replay(_) => "would_replayed",
 ///         Forecast::InFlight => "would_in_flight",
 ///         Forecast::Mismatch => "would_mismatch",
-///         Forecast::Unknown => "would_fail",
+///         Forecast::Unknown => "would_failed",
 ///     }
 /// }
 /// assert_eq!(outcome(&Forecast::InFlight), "would_in_flight");
@@ -129,7 +129,7 @@ impl<DB: Backend> Observation<DB> {
     fn forecast_of(&self, record: &StoredRecord) -> Forecast {
         match Claim::<()>::of_record(record, &self.attempt.fingerprint) {
             Ok(Claim::Replay(completion)) => {
-                came_again(&self.attempt.name, record.age);
+                report_retry_age(&self.attempt.name, record.age);
                 Forecast::Replay(completion)
             }
             Ok(Claim::Mismatch) => Forecast::Mismatch,
@@ -195,7 +195,7 @@ impl<DB: Backend> fmt::Debug for Observation<DB> {
 }
 
 /// Logs why an attempt runs without being observed.
-pub(crate) fn not_observed(error: &Error) {
+pub(crate) fn log_not_observed(error: &Error) {
     let error: &dyn std::error::Error = error;
     tracing::warn!(error, "cannot observe the attempt; it runs unobserved");
 }

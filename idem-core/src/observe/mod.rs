@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
-use self::forecast::{Forecast, Observation, not_observed};
+use self::forecast::{Forecast, Observation, log_not_observed};
 use self::passthrough::{PassthroughTransaction, release_savepoints};
 use crate::attempt::Attempt;
 use crate::attempt::commit::commit;
@@ -92,9 +92,9 @@ impl<DB: Backend> ObservedAttempt<DB> {
                 Ok(Self::new(transaction, id, running))
             }
             Err(error) => {
-                not_observed(&error);
+                log_not_observed(&error);
                 if !matches!(error, Error::TryAgain(_)) && !is_connection_lost::<DB>(&error) {
-                    node.rest_from_observing();
+                    node.pause_observing();
                 }
                 Self::begin_passthrough(node, policy).await
             }
@@ -130,7 +130,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
     /// Commits the handler's writes if `keep`, or rolls them back. Returns whether a record is
     /// stored.
     ///
-    /// The record of `answer` is the one that enforcement would have stored. It commits with the
+    /// The record of `response` is the one that enforcement would have stored. It commits with the
     /// handler's writes. If it cannot be stored, Idem logs that and the writes commit without it.
     ///
     /// # Errors
@@ -144,7 +144,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
     pub async fn end(
         self,
         keep: bool,
-        answer: Option<(Completion, Effects)>,
+        response: Option<(Completion, Effects)>,
     ) -> Result<bool, Error> {
         let (mut session, observation) = match self.transaction {
             Transaction::Passthrough(transaction) if keep => {
@@ -158,7 +158,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
         };
         let connections = &observation.node.connections;
         let mut recorded = None;
-        if let Some((mut completion, effects)) = answer.filter(|_| observation.may_store()) {
+        if let Some((mut completion, effects)) = response.filter(|_| observation.may_store()) {
             completion.reference = self.reference.filter(|_| effects == Effects::Keep);
             let is_first = matches!(observation.forecast, Forecast::Fresh);
             let record = observation.record(&completion);
@@ -167,7 +167,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
                 Ok(false) => {}
                 // The transaction is lost with it.
                 Err(error) if keep => return Err(error),
-                Err(error) => not_observed(&error),
+                Err(error) => log_not_observed(&error),
             }
         }
         if !keep && recorded.is_none() {
@@ -186,7 +186,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
             (Ok(()), None) => Ok(false),
             (Err(error), _) if keep => Err(error),
             (Err(error), _) => {
-                not_observed(&error);
+                log_not_observed(&error);
                 Ok(false)
             }
         }

@@ -29,7 +29,7 @@ impl<DB: Backend> Session<DB> {
         if let Err(error) = self.leave_guard_for(SET).await {
             // A failed or ended transaction accepts no savepoint, and Idem has not changed it.
             let was_over = matches!(DB::fault(&error), Fault::Aborted | Fault::GuardLost);
-            let undone = self.forgo(record_error::<DB>(error)).await;
+            let undone = self.undo_own_writes(record_error::<DB>(error)).await;
             return if was_over { Ok(false) } else { undone };
         }
         let inserted = match is_first {
@@ -38,8 +38,8 @@ impl<DB: Backend> Session<DB> {
         };
         match inserted {
             Ok(true) => Ok(true),
-            Ok(false) => self.forgo(Error::TryAgain(None)).await,
-            Err(error) => self.forgo(error).await,
+            Ok(false) => self.undo_own_writes(Error::TryAgain(None)).await,
+            Err(error) => self.undo_own_writes(error).await,
         }
     }
 
@@ -58,7 +58,7 @@ impl<DB: Backend> Session<DB> {
     }
 
     /// Rolls back what Idem itself has written.
-    async fn forgo(&mut self, error: Error) -> Result<bool, Error> {
+    async fn undo_own_writes(&mut self, error: Error) -> Result<bool, Error> {
         match DB::savepoint(self.conn(), UNDO).await {
             Ok(true) => {
                 let error: &dyn std::error::Error = &error;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::forecast::{Forecast, Observation, not_observed};
+use super::forecast::{Forecast, Observation, log_not_observed};
 use crate::attempt::Attempt;
 use crate::attempt::commit::commit;
 use crate::attempt::session::{END_LIMIT, Effects, Session};
@@ -21,7 +21,7 @@ use crate::{Completion, Error};
 /// ```no_run
 /// use idem_core::{Completion, Forecast, ObservedWithoutTx};
 ///
-/// async fn charge(attempt: ObservedWithoutTx<sqlx::Postgres>) {
+/// async fn charge(attempt: ObservedWithoutTx<sqlx::Sqlite>) {
 ///     if let Forecast::Replay(_) = attempt.forecast() {
 ///         // Report it: with enforcement, the handler would not run.
 ///     }
@@ -42,8 +42,8 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
         if node.may_observe() {
             let looked = timeout(LONGEST_LOOK, observation.look()).await;
             if let Err(error) = looked.unwrap_or(Err(Error::TimedOut)) {
-                not_observed(&error);
-                node.rest_from_observing();
+                log_not_observed(&error);
+                node.pause_observing();
             }
         }
         Self {
@@ -65,8 +65,8 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
     /// # Cancellation
     ///
     /// Safe to drop; the record may be stored all the same.
-    pub async fn end(self, answer: Option<Completion>) -> bool {
-        let Some(completion) = answer.filter(|_| self.observation.may_store()) else {
+    pub async fn end(self, completion: Option<Completion>) -> bool {
+        let Some(completion) = completion.filter(|_| self.observation.may_store()) else {
             return false;
         };
         let stored = timeout(LONGEST_LOOK, self.store(&completion)).await;
@@ -77,8 +77,8 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
             }
             Ok(false) => false,
             Err(error) => {
-                not_observed(&error);
-                self.observation.node.rest_from_observing();
+                log_not_observed(&error);
+                self.observation.node.pause_observing();
                 false
             }
         }

@@ -196,7 +196,7 @@ impl Rollout {
 
     /// Overrides the rules of the process itself. An invalid rule (`None`) leaves the current one.
     /// Returns whether the plan has changed.
-    pub(crate) fn put_over(&self, rules: &[(String, Option<RolloutRule>)]) -> bool {
+    pub(crate) fn override_rules(&self, rules: &[(String, Option<RolloutRule>)]) -> bool {
         let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         let mut plan = plans.own.clone();
         for (operation, rule) in rules {
@@ -248,16 +248,16 @@ mod tests {
         let rollout = Rollout::new("*=observe; a=off".parse().unwrap());
         let enforce = RolloutRule::all(RolloutMode::Enforce);
         let table = |rule| [("a".to_owned(), rule)];
-        assert!(rollout.put_over(&table(Some(enforce))));
-        assert!(!rollout.put_over(&table(Some(enforce))));
-        assert!(!rollout.put_over(&table(None)));
+        assert!(rollout.override_rules(&table(Some(enforce))));
+        assert!(!rollout.override_rules(&table(Some(enforce))));
+        assert!(!rollout.override_rules(&table(None)));
         assert_eq!(rollout.plan().to_string(), "*=observe; a=enforce");
         rollout.set("b", RolloutMode::Validate);
         assert_eq!(
             rollout.plan().to_string(),
             "*=observe; a=enforce; b=validate"
         );
-        assert!(rollout.put_over(&[]));
+        assert!(rollout.override_rules(&[]));
         assert_eq!(rollout.plan().to_string(), "*=observe; a=off; b=validate");
     }
 }

@@ -35,7 +35,8 @@ pub enum RolloutMode {
     /// Records are stored, and Idem reports what enforcement would have done. No response changes,
     /// and no failure of Idem becomes one of the request.
     Observe,
-    /// In addition, requests without a valid key and with the key of another request are refused.
+    /// In addition, requests without a valid key are refused, and so are those with the key of
+    /// another request.
     Validate,
     /// In addition, duplicates get a replay or are refused, and nothing is written without its
     /// record.

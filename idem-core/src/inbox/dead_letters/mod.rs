@@ -166,7 +166,7 @@ impl<DB: Backend> Inbox<DB> {
     /// ```
     pub async fn redrive(&self, letter: &DeadLetter) -> Result<bool, Error> {
         let (name, id) = (letter.name.clone(), letter.id);
-        self.alone(move |session| {
+        self.in_transaction(move |session| {
             Box::pin(async move {
                 let redriven = DB::redrive(session.conn(), &name, id, Completion::PARKED).await;
                 redriven.map_err(claim_error::<DB>)
@@ -202,7 +202,7 @@ impl<DB: Backend> Inbox<DB> {
     pub async fn discard(&self, letter: &DeadLetter) -> Result<bool, Error> {
         let (name, id) = (letter.name.clone(), letter.id);
         let ttl = self.policy(&name.operation).retention;
-        self.alone(move |session| {
+        self.in_transaction(move |session| {
             Box::pin(async move {
                 // An existing record suppresses the message as well. The record comes first, as in
                 // an attempt, so that the two never wait for each other.
@@ -222,7 +222,7 @@ impl<DB: Backend> Inbox<DB> {
     }
 
     /// Runs statements in a transaction and on a task of their own.
-    async fn alone<F>(&self, statements: F) -> Result<bool, Error>
+    async fn in_transaction<F>(&self, statements: F) -> Result<bool, Error>
     where
         F: for<'c> FnOnce(&'c mut Session<DB>) -> BoxFuture<'c, Result<bool, Error>>
             + Send
