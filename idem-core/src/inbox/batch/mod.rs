@@ -34,6 +34,39 @@ mod progress;
 /// the loop does outside of the transaction harmless to repeat.
 ///
 /// Dropping a batch rolls back what is not committed yet.
+///
+/// # Examples
+///
+/// One message fails, its copy waits for the redelivery, and the third one is committed:
+///
+/// ```
+/// # use idem_core::{Idempotency, Inbox, Message, MessageOutcome};
+/// # use sqlx::sqlite::SqlitePoolOptions;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+/// # let idem = Idempotency::new(pool.clone());
+/// # idem.migrate().await?;
+/// sqlx::query("create table invoice (amount integer check (amount > 0))").execute(&pool).await?;
+/// let inbox = Inbox::new(idem);
+///
+/// let polled = [("a", -1), ("a", -1), ("b", 5)];
+/// let mut batch = inbox.process_batch("billing", polled.map(|(id, _)| Message::new(id)))?;
+/// while let Some(mut message) = batch.next().await? {
+///     let (_, amount) = polled[message.index()];
+///     let insert = sqlx::query("insert into invoice values (?)").bind(amount);
+///     match insert.execute(&mut *message.tx()).await {
+///         Ok(_) => message.done(),
+///         Err(error) => message.fail(error).await?,
+///     }
+/// }
+/// let outcomes = batch.finish().await?;
+/// assert_eq!(outcomes[0], MessageOutcome::Failed { attempts: 1, is_parked: false });
+/// assert_eq!(outcomes[1], MessageOutcome::InFlight);
+/// assert_eq!(outcomes[2], MessageOutcome::First);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping a batch rolls it back"]
 pub struct Batch<DB: Backend> {
     consumer: Box<str>,
