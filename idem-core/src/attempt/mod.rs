@@ -3,9 +3,9 @@
 //! [`claim`] takes the attempt's place on this node, and [`decision`] asks the database whether it
 //! may run. If it may, a [`session`] has begun the transaction, which the handler borrows as a
 //! [`Tx`](tx::Tx). [`complete`] inserts the record and [`commit`] commits it with the handler's
-//! writes; a COMMIT without an acknowledgement is looked up. [`fresh`] and [`without_tx`] are the claims in
-//! a front end's hands: of a handler with a transaction, and of one without. Everything here can
-//! be dropped at any await: the connection is then closed, and the key is free.
+//! writes; a COMMIT without an acknowledgement is looked up. [`fresh`] and [`without_tx`] are the
+//! claims in a front end's hands: of a handler with a transaction, and of one without. Dropping an
+//! attempt, at any await before its COMMIT, closes its connection and frees the key.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -40,7 +40,7 @@ impl Admissions {
         }
     }
 
-    /// Admits an attempt, unless as many run as may.
+    /// Admits an attempt, unless the limit of attempts is reached.
     pub(crate) fn admit(&self) -> Result<Admission, Error> {
         self.admit_entered(self.enter()?)
     }

@@ -59,7 +59,7 @@ pub(crate) enum Arrival {
     Duplicate,
     /// This one waits for an earlier attempt, and may do so until the permit is dropped.
     Queued(oneshot::Receiver<WaiterSignal>, OwnedSemaphorePermit),
-    /// It would have to wait, and as many wait as may.
+    /// It would have to wait, and the limit of waiters is reached.
     Full,
 }
 

@@ -3,8 +3,8 @@
 //! An attempt enters through `admission`, which bounds attempts and lets a shutdown wait for them.
 //! `in_flight` finds duplicates of attempts on this node, so that they need no connection.
 //! `connections` acquires connections from the pool, one writer at a time where the database
-//! demands it, and `connection` returns them to the pool only when they are idle. All of this only
-//! spares work: whether an attempt may run is decided by the database.
+//! demands it, and `connection` returns them to the pool only when they are idle. What a node knows
+//! of running attempts is an optimisation: the database decides whether an attempt may run.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
