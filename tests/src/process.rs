@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     net::SocketAddr,
+    path::PathBuf,
     process::{Command as Build, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -131,45 +132,31 @@ pub fn worker(feature: &str, url: &str, broker: &str) -> Command {
     command
 }
 
-/// Builds the payments example for one database and all brokers, once in each process.
-///
-/// Each database has a target folder of its own, so that one build does not replace the other's
-/// program. Cargo lets one process at a time build there.
+/// The program, built once in each process: Cargo finds it built unless the sources have changed.
 fn program(feature: &str, name: &str) -> Command {
-    static BUILT: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap();
-    let folder = built
-        .entry(feature.to_owned())
-        .or_insert_with(|| build(feature));
-    let program = format!("{folder}/{name}");
+    let folder = built.entry(feature.to_owned());
+    let program = folder.or_insert_with(|| build(feature)).join(name);
     if cfg!(not(target_os = "linux")) {
         return Command::new(program);
     }
     // A worker that nobody asks to end tries for ever, also when this process was killed.
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", &program]);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
 }
 
-fn build(feature: &str) -> String {
-    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let target = format!("{workspace}/target/app-{feature}");
-    let mut features = vec![feature];
-    features.extend(cfg!(feature = "nats").then_some("nats"));
-    features.extend(cfg!(feature = "rabbitmq").then_some("rabbitmq"));
-    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let built = Build::new(cargo)
-        .current_dir(workspace)
-        .args(["build", "-p", "payments", "--bins", "--no-default-features"])
-        .args(["--features", &features.join(","), "--target-dir", &target])
-        .output()
-        .unwrap();
+/// Builds the programs with `tests/build-app`, which says where they are.
+fn build(feature: &str) -> PathBuf {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/build-app");
+    let built = Build::new(script).arg(feature).output().unwrap();
     let errors = String::from_utf8_lossy(&built.stderr);
     assert!(
         built.status.success(),
         "the payments example does not build:\n{errors}"
     );
-    format!("{target}/debug")
+    PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
 }
 
 /// Copies a stream into the log, line by line, and tells when a line begins as awaited.
