@@ -52,6 +52,8 @@ async fn start_worker(db: &TestDb) -> Process {
     sqlx::query(poison).execute(&pool).await.unwrap();
     let mut command = worker(FEATURE, &db.url(), "embedded");
     command.args(["--max-attempts", "1", "--metrics-listen", "127.0.0.1:0"]);
+    // A sweep counts the dead letters that the alert is about.
+    command.args(["--sweep-every", "1s"]);
     Process::start_at(command, "metrics on ").await
 }
 

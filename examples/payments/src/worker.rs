@@ -136,8 +136,8 @@ impl Worker {
             ready.push(intake.is_ready.subscribe());
             tasks.spawn(intake.run(broker.clone()));
         }
-        let sweeper = self.idem.clone();
-        let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
+        let (sweeper, period) = (self.idem.clone(), options.sweep_every);
+        let sweep = tokio::spawn(async move { sweeper.sweep_every(period).await });
 
         let all_consume = async {
             for mut is_ready in ready {

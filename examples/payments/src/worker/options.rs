@@ -39,6 +39,9 @@ pub(super) struct Options {
     /// After how many failed attempts a message becomes a dead letter.
     #[arg(long)]
     pub(super) max_attempts: Option<u32>,
+    /// How often expired records are deleted and dead letters are counted, as `60s`.
+    #[arg(long, default_value = "60s", value_parser = program::time)]
+    pub(super) sweep_every: Duration,
     /// The address that serves the metrics; port 0 takes a free one.
     #[arg(long, env = "PAYMENTS_METRICS_LISTEN")]
     pub(super) metrics_listen: Option<String>,
