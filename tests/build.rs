@@ -1,4 +1,4 @@
-//! Finds out which databases and brokers the tests can reach, so that tests of a missing one are shown as ignored.
+//! Detects the available databases and brokers, so that tests of a missing one count as ignored.
 
 use std::{env, os::unix::net::UnixStream, path::Path, process::Command};
 
@@ -73,13 +73,13 @@ fn docker_socket() -> String {
         .unwrap_or_else(|| "/var/run/docker.sock".to_owned())
 }
 
-/// Whether somebody listens on Docker's socket. What is behind a URL is told by the tests.
+/// Whether Docker's socket accepts connections. A server behind a URL is not checked here.
 fn docker_answers() -> bool {
     let remote = env::var("DOCKER_HOST").is_ok_and(|host| !host.starts_with("unix://"));
     remote || UnixStream::connect(docker_socket()).is_ok()
 }
 
-/// What Debian's `mariadb-server`, `galera-4` and `rsync` bring.
+/// Whether the programs of Debian's `mariadb-server`, `galera-4` and `rsync` are installed.
 fn has_galera() -> bool {
     let programs = ["mariadbd", "mariadb-install-db", "rsync"];
     let folders = ["/usr/sbin", "/usr/bin"].map(Path::new);
@@ -89,10 +89,10 @@ fn has_galera() -> bool {
 
 const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
 
-/// What Debian's `nats-server` and `rabbitmq-server` bring.
+/// The programs of Debian's `nats-server` and `rabbitmq-server`.
 const NATS: &str = "/usr/sbin/nats-server";
 const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
-/// What Debian's `pgbouncer` brings.
+/// The program of Debian's `pgbouncer`.
 const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
-/// What Debian's `prometheus` brings.
+/// The program of Debian's `prometheus`.
 const PROMETHEUS: &str = "/usr/bin/prometheus";

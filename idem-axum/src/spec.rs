@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verdicts_follow_the_table_of_the_guarantees() {
+    fn verdicts_match_the_table_in_the_guarantees() {
         static SPEC: Spec = Spec::new("payments::create").store(true, true, &[402]);
         let keep = Verdict::Store(Effects::Keep);
         let undo = Verdict::Store(Effects::Undo);

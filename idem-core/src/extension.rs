@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_that_nobody_changed_is_shared_too() {
+    fn an_unchanged_extension_is_shared_too() {
         let slot = ExtensionSlot::default();
         assert!(Arc::ptr_eq(&slot.get::<Limit>(), &slot.get::<Limit>()));
     }

@@ -227,7 +227,7 @@ mod tests {
 
     /// <https://prometheus.io/docs/practices/naming/>
     #[test]
-    fn names_follow_the_conventions() {
+    fn metric_names_follow_the_prometheus_conventions() {
         for metric in METRICS {
             assert!(metric.name.starts_with("idem_"), "{metric:?}");
             let is_total = metric.name.ends_with("_total");

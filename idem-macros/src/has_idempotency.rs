@@ -182,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn a_marked_field_wins() {
+    fn a_field_marked_idempotency_takes_precedence() {
         let code = expand("struct App(Idempotency<Sqlite>, #[idempotency] Arc<Inner>);");
         assert!(code.contains("::idempotency(&self.1)"), "{code}");
     }
 
     #[test]
-    fn generic_states_ask_for_a_runtime_in_their_field() {
+    fn a_generic_marked_field_must_implement_has_idempotency() {
         let code = expand("struct App<S: Clone> where S: Send { #[idempotency] inner: S }");
         assert!(code.contains("impl<S:Clone>"), "{code}");
         assert!(
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scope_is_an_impl() {
+    fn each_scope_name_becomes_an_impl() {
         let code = expand("#[scopes(ab = Tenant, c = (A, B))] struct App(Idempotency<Pg>);");
         let ab = "NamedScope<(::idem_axum::__private::Ch<'a'>,::idem_axum::__private::Ch<'b'>,)>>forApp{typeExtractor=Tenant;}";
         assert!(code.contains(ab), "{code}");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_has_its_text() {
+    fn each_mistake_has_its_error_message() {
         for (input, text) in [
             ("enum App {}", NOT_A_STRUCT),
             ("union App { idem: Idempotency<Pg> }", NOT_A_STRUCT),

@@ -197,7 +197,7 @@ fn assert_expands_or_says_why(
 
 proptest! {
     #[test]
-    fn legal_options_are_expanded_without_an_error(options in options(), handler in select(HANDLERS)) {
+    fn valid_options_expand_without_an_error(options in options(), handler in select(HANDLERS)) {
         let (file, has_error) = read(idempotent(parsed(&options), &parsed(handler)));
         prop_assert!(!has_error, "{options}");
         let function: ItemFn = syn::parse_str(handler).unwrap();
@@ -205,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn an_attribute_with_changes_is_expanded_or_says_why(
+    fn a_mutated_attribute_expands_or_reports_an_error(
         options in options(),
         changes in vec(change(), 1..4),
         handler in select(HANDLERS),
@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn any_value_of_any_option_is_expanded_or_says_why(
+    fn any_option_value_expands_or_reports_an_error(
         option in select(OPTIONS),
         value in prop_oneof![any::<String>(), value()],
         is_quoted: bool,
@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn any_amount_is_expanded_or_says_why(
+    fn any_amount_expands_or_reports_an_error(
         option in select(&["ttl", "timeout", "in_flight", "max_body", "max_response"][..]),
         wait in select(&["", "wait "][..]),
         amounts in vec(("(0|[1-9][0-9]{0,4}|[0-9]{17,21})", select(UNITS)), 1..3),
@@ -239,7 +239,7 @@ proptest! {
     }
 
     #[test]
-    fn an_item_with_changes_is_expanded_or_says_why(
+    fn a_mutated_item_expands_or_reports_an_error(
         item in any_item(),
         changes in vec(change(), 0..4),
         options in options(),
@@ -252,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_is_expanded_or_says_why(
+    fn random_tokens_expand_or_report_an_error(
         options in vec(token(), 0..12),
         item in vec(token(), 0..12),
         handler in select(HANDLERS),

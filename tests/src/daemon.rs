@@ -1,4 +1,4 @@
-//! A server program that runs as long as the test that started it.
+//! A server program that ends with the test that started it.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use rustix::process::Pid;
 use rustix::process::{Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
-/// A running server. It is killed when the value is dropped, and when this process ends, however it ends.
+/// A running server. It is killed when the value is dropped and when this process ends in any way.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     #[cfg_attr(
@@ -33,7 +33,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts the program, which appends what it prints to the file `log`.
     ///
-    /// In the end the log and the folder `data` are removed, and the folder that they are in once it is empty.
+    /// Dropping it removes the log and the folder `data`, and their parent folder once that is empty.
     pub(crate) fn start(program: &Command, log: &Path, data: &Path) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", OUTLIVED_BY_NOBODY, "sh"]);
@@ -65,7 +65,7 @@ impl Daemon {
         self.shell.wait().unwrap();
     }
 
-    /// Stops it where it is, as a machine that swaps.
+    /// Stops it where it is, like a machine that swaps.
     #[cfg(feature = "mysql")]
     pub(crate) fn freeze(&self) {
         kill_process(self.pid, Signal::STOP).unwrap();
@@ -85,7 +85,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Asks a server until it answers.
+/// Repeats a call to the server until it succeeds.
 pub(crate) async fn answer<T, E: Debug>(
     log: &Path,
     mut ask: impl AsyncFnMut() -> Result<T, E>,
@@ -103,10 +103,10 @@ pub(crate) async fn answer<T, E: Debug>(
     }
 }
 
-/// The first of so many ports in a row that nobody listens on, and that no other test process is given.
+/// The first of `count` consecutive free ports that no other test process gets.
 ///
-/// They are below those that clients are given: a client that tries again and again to reach a server on a
-/// port that it may be given itself connects to itself in the end.
+/// They lie below the ephemeral ports: a client that keeps trying to reach a server on an
+/// ephemeral port may in the end connect to itself.
 pub(crate) fn free_ports(count: u16) -> u16 {
     static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
     let folder = env::temp_dir().join("idem-ports");
@@ -126,7 +126,7 @@ pub(crate) fn free_ports(count: u16) -> u16 {
     first
 }
 
-/// Says the server's process id, and kills the server when nobody holds the shell's input open.
+/// Prints the server's process id, and kills the server once the shell's input is closed.
 const OUTLIVED_BY_NOBODY: &str = r#"
 log=$1 data=$2; shift 2
 "$@" >>"$log" 2>&1 &
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_server_is_gone_with_its_files() {
+    fn dropping_a_server_ends_it_and_deletes_its_files() {
         let (folder, daemon) = start();
         let pid = daemon.pid;
         test_kill_process(pid).unwrap();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_server_is_gone_and_its_files_stay() {
+    fn killing_a_server_ends_it_and_keeps_its_files() {
         let (folder, daemon) = start();
         let pid = daemon.pid;
         daemon.kill();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn no_port_is_given_twice() {
+    fn no_port_is_handed_out_twice() {
         let (one, three) = (free_ports(1), free_ports(3));
         assert!(!(three..three + 3).contains(&one), "{one} and {three}");
     }

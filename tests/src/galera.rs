@@ -21,7 +21,7 @@ pub const NODES: Range<usize> = 0..3;
 
 /// The cluster of this process, lent to one test at a time, with a database for that test.
 ///
-/// The servers end with the process, however it ends.
+/// The servers end with the process in any case.
 #[derive(Debug)]
 pub struct Cluster {
     servers: &'static [Server],
@@ -29,7 +29,7 @@ pub struct Cluster {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// A server that stands still, and runs on when the value is dropped.
+/// A frozen server, which continues when the value is dropped.
 #[derive(Debug)]
 pub struct Frozen(&'static Server);
 
@@ -40,7 +40,7 @@ impl Drop for Frozen {
 }
 
 impl Cluster {
-    /// Waits for its turn, then for a cluster in which nothing is frozen or cut off.
+    /// Waits until the cluster is free and nothing in it is frozen or isolated.
     pub async fn lend() -> Self {
         static TURN: Mutex<()> = Mutex::const_new(());
         static SERVERS: OnceCell<Vec<Server>> = OnceCell::const_new();
@@ -64,7 +64,7 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until every node has done what any of them was told before.
+    /// Waits until every node has applied all earlier changes.
     pub async fn is_settled(&self) {
         for server in self.servers {
             let mut conn = server.connect().await.unwrap();
@@ -73,7 +73,7 @@ impl Cluster {
         }
     }
 
-    /// Where a program finds the test's database on this node.
+    /// The URL of the test's database on this node.
     pub fn url(&self, node: usize) -> String {
         self.options(node).to_url_lossy().into()
     }
@@ -93,13 +93,13 @@ impl Cluster {
         self.options(node).connect().await.unwrap()
     }
 
-    /// Stops a server where it is, as a machine that swaps.
+    /// Stops a server where it is, like a machine that swaps.
     pub fn freeze(&self, node: usize) -> Frozen {
         self.servers[node].freeze();
         Frozen(&self.servers[node])
     }
 
-    /// Cuts a node off from the other two, and waits until it says so.
+    /// Cuts a node off from the other two, and waits until it notices.
     pub async fn isolate(&self, node: usize) {
         self.servers[node].provider("gmcast.isolate=1").await;
         self.says(node, "wsrep_ready", "OFF").await;
@@ -119,7 +119,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until this node counts so many members in its cluster.
+    /// Waits until this node sees this many members in its cluster.
     pub async fn has_members(&self, node: usize, members: usize) {
         let members = members.to_string();
         self.says(node, "wsrep_cluster_size", &members).await;
@@ -140,7 +140,7 @@ impl Cluster {
         .await;
     }
 
-    /// How many transactions this node has refused or stopped for those of other nodes.
+    /// How many transactions this node has refused or aborted in favour of other nodes.
     pub async fn conflicts(&self, node: usize) -> u64 {
         let server = &self.servers[node];
         let mut sum = 0;
@@ -166,7 +166,7 @@ impl Cluster {
     }
 }
 
-/// The first is the cluster; the others join it one after the other and take its data.
+/// The first server starts the cluster; the others join one by one and copy its data.
 async fn start() -> Vec<Server> {
     let layout = server::Layout::new();
     let mut servers = Vec::new();
@@ -180,7 +180,7 @@ async fn start() -> Vec<Server> {
     servers
 }
 
-/// Asks until it is so; an error counts as no.
+/// Polls until the condition holds; an error counts as no.
 async fn until(what: impl Fn() -> String, mut is_so: impl AsyncFnMut() -> sqlx::Result<bool>) {
     let end = Instant::now() + PATIENCE;
     let mut last = None;

@@ -1,4 +1,4 @@
-//! Requests to a router, in this process or over TCP, and what comes back.
+//! Requests to a router, in this process or over TCP, and their responses.
 
 use std::{io, net::SocketAddr};
 
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-/// A request that can be sent more than once: every sending is another attempt.
+/// A request that can be sent more than once; each time is another attempt.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     method: Method,
@@ -25,7 +25,7 @@ pub struct Attempt {
     body: Bytes,
 }
 
-/// The answer to one [`Attempt`]. Two are equal when status, headers and body are.
+/// The response to one [`Attempt`]. Two are equal when status, headers and body are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The status.
@@ -62,7 +62,7 @@ impl Attempt {
         self.header("idempotency-key", key)
     }
 
-    /// Adds a header line, beside those of the same name.
+    /// Adds a header line; others of the same name stay.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         let value = HeaderValue::from_str(value).unwrap();
         self.headers.append(HeaderName::from_static(name), value);
@@ -99,18 +99,18 @@ impl Attempt {
         Answer::read(response).await.unwrap()
     }
 
-    /// Sends it to a router of this process with another body, such as one that breaks off.
+    /// Sends it to a router of this process with a different body, such as one that breaks off.
     pub async fn send_body(&self, app: &Router, body: Body) -> Answer {
         let request = self.to_request().map(|_| body);
         let Ok(response) = app.clone().oneshot(request).await;
         Answer::read(response).await.unwrap()
     }
 
-    /// Sends it over a TCP connection of its own, which breaks when the future is dropped.
+    /// Sends it over its own TCP connection, which closes when the future is dropped.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached, or closes the connection before the answer is whole.
+    /// When the server cannot be reached, or closes the connection before the response is complete.
     pub async fn send_to(&self, address: SocketAddr) -> io::Result<Answer> {
         let stream = TcpStream::connect(address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -131,8 +131,8 @@ impl Attempt {
         closed.map_err(io::Error::other).and(answer)
     }
 
-    /// Sends all of it but its body, which is said to have this length, over a TCP connection of its
-    /// own.
+    /// Sends everything except the body, whose `Content-Length` is `length`, over its own TCP
+    /// connection.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl Attempt {
         Ok(upload)
     }
 
-    /// The request as axum and tower take it.
+    /// The request as axum and tower expect it.
     pub fn to_request(&self) -> Request<Body> {
         let mut request = Request::new(Body::from(self.body.clone()));
         *request.method_mut() = self.method.clone();
@@ -162,12 +162,12 @@ impl Attempt {
     }
 }
 
-/// A request of which not all has been sent. Dropped, it hangs up.
+/// A partly sent request. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Upload(TcpStream);
 
 impl Upload {
-    /// Sends a piece of its body.
+    /// Sends a piece of the body.
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl Upload {
         self.0.write_all(piece).await
     }
 
-    /// The answer as it came over the wire, once the server has closed the connection.
+    /// The raw response, once the server has closed the connection.
     ///
     /// # Errors
     ///
@@ -202,7 +202,7 @@ impl Answer {
         })
     }
 
-    /// The value of a header that stands there once or not at all.
+    /// The value of a header that occurs at most once.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.headers.get_all(name).iter();
         let value = lines.next().map(|value| value.to_str().unwrap());
@@ -210,7 +210,7 @@ impl Answer {
         value
     }
 
-    /// Whether it was answered from a stored response.
+    /// Whether it is a replay.
     pub fn is_replay(&self) -> bool {
         self.header("idempotent-replayed") == Some("true")
     }
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_attempt_is_the_same_in_process_and_over_tcp() {
+    async fn an_attempt_gets_the_same_response_in_process_and_over_tcp() {
         let app = Router::new().route("/echo", routing::post(echo));
         let attempt = post("/echo").key("k-1").json(&json!({ "amount": 7 }));
         let answer = attempt.send(&app).await;
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_attempt_hangs_up() {
+    async fn a_dropped_attempt_closes_its_connection() {
         let (started, dropped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let handler = {
             let (started, dropped) = (Arc::clone(&started), Arc::clone(&dropped));

@@ -1,4 +1,4 @@
-//! What Idem's tests are written with: fresh databases, a proxy that breaks connections, requests, processes.
+//! Test support: fresh databases, a proxy that breaks connections, requests, processes.
 //!
 //! [`sqlite`], [`postgres`] and [`mysql`] have the same names with the same meaning, so that one test file
 //! is compiled once per database (see `tests/behaviour.rs`).
@@ -56,7 +56,7 @@ struct Readme;
 #[doc = include_str!("../../docs/MESSAGES.md")]
 struct Messages;
 
-/// The plan of a rollout is read.
+/// The plan of a rollout parses.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../docs/ROLLOUT.md")]
 struct Rollout;

@@ -1,4 +1,4 @@
-//! What this process has logged, on all its threads.
+//! The log of this process, of all its threads.
 
 use std::{
     io::{self, Write},
@@ -10,15 +10,15 @@ use tokio::{task, time};
 use tracing::Level;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// The lines of all tests of the process, from when the first of them has asked for the log.
+/// The lines of all tests of the process, since the first of them asked for the log.
 ///
-/// One for all: with a subscriber for one thread, spans that another thread was the first to
-/// enter would be missing.
+/// All tests share it: a subscriber for one thread would miss spans that another thread
+/// entered first.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Begins to log, if nobody has yet.
+    /// Starts logging on the first call.
     pub fn shared() -> &'static Self {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
@@ -39,10 +39,10 @@ impl Log {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 
-    /// Waits until the lines say so.
+    /// Waits until the lines match.
     ///
-    /// A span is logged when the last one lets go of it, and SQLite's own thread may do so when the
-    /// answer is there already.
+    /// A span is logged when its last handle is dropped; SQLite's own thread may do so after the
+    /// response has arrived.
     pub async fn until(&self, says: impl Fn(&str) -> bool) {
         let said = async {
             while !says(&self.text()) {

@@ -16,7 +16,7 @@ pub type Db = MySql;
 /// The name of this database in Cargo features.
 pub const FEATURE: &str = "mysql";
 
-/// Creates the table `payment`, which [`TestDb::new`] has done already.
+/// Creates the table `payment`, as [`TestDb::new`] does.
 pub const CREATE_PAYMENT: &str = "create table payment (
     id bigint not null auto_increment primary key,
     tenant varchar(255) not null,
@@ -24,9 +24,9 @@ pub const CREATE_PAYMENT: &str = "create table payment (
     reference varchar(255) not null
 ) character set utf8mb4";
 
-/// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
+/// Inserts a payment: bind tenant, amount and reference; it returns the id (`i64`) as a row.
 ///
-/// MariaDB runs the first comment and MySQL the second, since it returns no rows from an insert.
+/// MariaDB runs the first comment, and MySQL the second, since its inserts return no rows.
 pub const INSERT_PAYMENT: &str = "/*M!100000 \
     insert into payment (tenant, amount, reference) values (?, ?, ?) returning id \
     *//*!80000 select pay(?, ?, ?) */";
@@ -36,9 +36,9 @@ pub const COUNT_PAYMENTS: &str = "select count(*) from payment";
 
 /// A database of one test, with an empty table `payment`.
 ///
-/// The server is the one of `IDEM_TEST_MYSQL_URL`, else a container that all tests of this
-/// checkout share: of the image `IDEM_TEST_MYSQL_IMAGE`, or of MariaDB. The database is dropped
-/// when the value is dropped, unless the test panics: then it stays and standard error says where.
+/// The server is that of `IDEM_TEST_MYSQL_URL`, or else a container that all tests of this
+/// checkout share, from the image `IDEM_TEST_MYSQL_IMAGE` or of MariaDB. Dropping the value drops
+/// the database, unless the test panics: then it stays, and standard error says where.
 #[derive(Debug)]
 pub struct TestDb {
     name: String,
@@ -46,7 +46,7 @@ pub struct TestDb {
 }
 
 impl TestDb {
-    /// Creates a database without any table, for a program that makes its own.
+    /// Creates a database without tables, for a program that creates its own.
     pub async fn empty() -> Self {
         let db = Self {
             name: format!("idem_{}", Uuid::new_v4().simple()),
@@ -73,7 +73,7 @@ impl TestDb {
         self.pool_of(5).await
     }
 
-    /// Opens a pool for a test's own statements, which no pooler is in the way of.
+    /// Opens a pool for a test's own statements; no pooler is in between.
     pub async fn direct(&self) -> Pool<Db> {
         self.pool_of(2).await
     }
@@ -89,7 +89,7 @@ impl TestDb {
             .await
     }
 
-    /// Opens a pool of at most `connections` whose sessions begin with these settings.
+    /// Opens a pool of at most `connections` whose sessions start with these settings.
     ///
     /// A value is written as in SQL: `("wait_timeout", "7")`, `("sql_mode", "'ansi'")`.
     pub async fn pool_with(&self, connections: u32, settings: &[(&str, &str)]) -> Pool<Db> {
@@ -115,7 +115,7 @@ impl TestDb {
             .unwrap()
     }
 
-    /// Opens a pool of at most `connections` that hands them out without a look whether they live.
+    /// Opens a pool of at most `connections` that does not test them before use.
     pub async fn untested_pool(&self, connections: u32) -> Pool<Db> {
         MySqlPoolOptions::new()
             .max_connections(connections)
@@ -125,12 +125,12 @@ impl TestDb {
             .unwrap()
     }
 
-    /// Where another process, or a [`Proxy`](crate::proxy::Proxy), finds this database.
+    /// The URL of this database, for another process or a [`Proxy`](crate::proxy::Proxy).
     pub fn url(&self) -> String {
         self.connect_options().to_url_lossy().into()
     }
 
-    /// Counts the payments that are committed, on a connection of its own.
+    /// Counts the committed payments, on a separate connection.
     pub async fn payments(&self) -> i64 {
         let mut connection = self.connect_options().connect().await.unwrap();
         let count = sqlx::query_scalar(COUNT_PAYMENTS)
@@ -141,9 +141,9 @@ impl TestDb {
         count
     }
 
-    /// What the server has logged so far, on behalf of every test.
+    /// The server's log so far, of all tests.
     ///
-    /// Only a server in our container shows its log: tests that call this carry
+    /// Only a server in our container has a readable log: tests that call this carry
     /// `#[cfg_attr(idem_no_server_log, ignore = "…")]`.
     pub async fn server_log(&self) -> String {
         // The server writes in order: once the mark is there, everything before it is there too.
@@ -164,19 +164,19 @@ impl TestDb {
     }
 }
 
-/// Opens a pool of at most `connections` to a URL, as that of a [`Proxy`](crate::proxy::Proxy).
+/// Opens a pool of at most `connections` to a URL, such as a [`Proxy`](crate::proxy::Proxy)'s.
 pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
     let options = MySqlPoolOptions::new().max_connections(connections);
     options.connect(url).await.unwrap()
 }
 
-/// Makes every record look as if it had expired a second ago.
+/// Moves every record's expiry to a second ago.
 pub async fn age_records(pool: &Pool<Db>) {
     let age = "update idem_record set expires_at = utc_timestamp(6) - interval 1 second";
     pool.execute(age).await.unwrap();
 }
 
-/// Drops the database of a test that passed, keeps that of a failed one.
+/// Drops the database of a passed test and keeps that of a failed one.
 impl Drop for TestDb {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -187,7 +187,7 @@ impl Drop for TestDb {
     }
 }
 
-/// Ends the connections that are still open, since DROP waits for what they hold.
+/// Kills the connections that are still open, since DROP waits for their locks.
 async fn drop_database(server: &Server, name: String) {
     let mut connection: MySqlConnection = server::connect(&options(server)).await;
     run(&mut connection, "set lock_wait_timeout = 1".to_owned())
@@ -214,7 +214,7 @@ async fn kill_connections_to(name: &str, connection: &mut MySqlConnection) {
     }
 }
 
-/// MySQL's list of the same name fails on statements with bytes in them.
+/// MySQL's view of the same name fails on statements with binary data.
 const SESSIONS: &str = "select /*M!100000 \
     cast(id as signed) from information_schema.processlist where db \
     *//*!80000 \
@@ -232,7 +232,7 @@ async fn run(connection: &mut MySqlConnection, statement: String) -> sqlx::Resul
     connection.execute(statement).await.map(|_| ())
 }
 
-/// MySQL logs no more than warnings, and a refused login is none to it.
+/// An event that fails with this message: MySQL logs only warnings, and a refused login is none.
 fn failing_event(message: &str) -> String {
     format!(
         "create event {message} on schedule at current_timestamp
@@ -250,12 +250,12 @@ fn server() -> &'static Server {
     Server::shared(&KIND, &image, &SERVER)
 }
 
-/// Whether the server is MySQL itself and not MariaDB, in a container or at a URL.
+/// Whether the server is MySQL and not MariaDB, in a container or at a URL.
 pub fn is_mysql() -> bool {
     image().is_some_and(|image| image.starts_with("mysql"))
 }
 
-/// The image that the tests are to run on, if they are told one.
+/// The image that the environment asks for.
 fn image() -> Option<String> {
     let image = env::var("IDEM_TEST_MYSQL_IMAGE").ok();
     image.filter(|image| !image.is_empty())

@@ -13,10 +13,10 @@ use crate::daemon::{self, Daemon};
 /// The name of this broker in Cargo features.
 pub const FEATURE: &str = "nats";
 
-/// The stream that payment events are in.
+/// The stream of payment events.
 pub const STREAM: &str = "PAYMENTS";
 
-/// The words for a [`Proxy`](crate::proxy::Proxy) that stand in every acknowledgement.
+/// The text of every acknowledgement, for a [`Proxy`](crate::proxy::Proxy).
 pub const ACK: &str = "+ACK";
 
 /// A server of one test, with JetStream: a child process that ends with the test.
@@ -44,7 +44,7 @@ impl Broker {
         Self::start().await
     }
 
-    /// Kills the server as `kill -9` does. What it has confirmed it has when it is started again.
+    /// Kills the server as `kill -9` does. It still has every confirmed message after a restart.
     #[expect(clippy::unused_async, reason = "as of the other broker")]
     pub async fn kill(&mut self) {
         if let Some(server) = self.server.take() {
@@ -52,7 +52,7 @@ impl Broker {
         }
     }
 
-    /// Starts the server again where it was, and waits until it answers.
+    /// Starts the server again with its data, and waits until it answers.
     pub async fn restart(&mut self) {
         self.kill().await;
         let (log, data) = (self.folder.join("log"), self.folder.join("data"));
@@ -63,12 +63,12 @@ impl Broker {
         daemon::answer(&log, async || async_nats::connect(self.url()).await).await;
     }
 
-    /// Where clients find it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Publishes an event without an id for JetStream, which takes it for a new one.
+    /// Publishes an event without a JetStream id, so that JetStream treats it as new.
     pub async fn publish(&self, id: &str, payload: &str) {
         let mut headers = HeaderMap::new();
         headers.insert("Event-Id", id);
@@ -78,7 +78,7 @@ impl Broker {
         published.await.unwrap().await.unwrap();
     }
 
-    /// How many messages this consumer has not acknowledged, those included that it has not been handed.
+    /// How many messages this consumer has not acknowledged, undelivered ones included.
     pub async fn left(&self, consumer: &str) -> u64 {
         let jetstream = self.jetstream().await;
         let consumer = jetstream.get_consumer_from_stream(consumer, STREAM);

@@ -1,4 +1,4 @@
-//! A database of Postgres behind PgBouncer in transaction mode.
+//! A Postgres database behind PgBouncer in transaction mode.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
@@ -17,16 +17,16 @@ use crate::{
     postgres,
 };
 
-/// As [`postgres::TestDb`], but that its pools lead through a pooler of its own.
+/// Like [`postgres::TestDb`], but its pools go through their own pooler.
 #[derive(Debug)]
 pub struct TestDb {
-    /// Ends first: it holds connections to the database.
+    /// Dropped first: it holds connections to the database.
     pooler: PgBouncer,
     db: postgres::TestDb,
 }
 
 impl TestDb {
-    /// Creates the database and starts a pooler that keeps few connections to it.
+    /// Creates the database and starts a pooler with few connections to it.
     pub async fn new() -> Self {
         let db = postgres::TestDb::new().await;
         let pooler = PgBouncer::start(&db.url(), FEW).await;
@@ -43,18 +43,18 @@ impl TestDb {
         postgres::pool_at(self.pooler.url(), connections).await
     }
 
-    /// Opens a pool past the pooler, for a test's own statements.
+    /// Opens a pool that bypasses the pooler, for a test's own statements.
     pub async fn direct(&self) -> Pool<Db> {
         self.db.pool_of(2).await
     }
 
-    /// Counts the payments that are committed, past the pooler.
+    /// Counts the committed payments, bypassing the pooler.
     pub async fn payments(&self) -> i64 {
         self.db.payments().await
     }
 }
 
-/// Fewer than a test has clients, so that they get each other's.
+/// Fewer than a test has clients, so that they share server connections.
 const FEW: usize = 4;
 
 /// A pooler of one test: a child process that ends with the test.
@@ -65,7 +65,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts a pooler that keeps at most so many connections to a database, and waits until it answers.
+    /// Starts a pooler with at most `servers` connections to a database, and waits until it answers.
     pub async fn start(database: &str, servers: usize) -> Self {
         let folder = TempDir::with_prefix("idem-pgbouncer-").unwrap().keep();
         let (log, data) = (folder.join("log"), folder.join("data"));
@@ -93,7 +93,7 @@ impl PgBouncer {
         }
     }
 
-    /// Where clients find the database.
+    /// The URL of the database for clients.
     pub fn url(&self) -> &str {
         &self.url
     }

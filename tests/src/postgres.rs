@@ -16,7 +16,7 @@ pub type Db = Postgres;
 /// The name of this database in Cargo features.
 pub const FEATURE: &str = "postgres";
 
-/// Creates the table `payment`, which [`TestDb::new`] has done already.
+/// Creates the table `payment`, as [`TestDb::new`] does.
 pub const CREATE_PAYMENT: &str = "create table payment (
     id bigint generated always as identity primary key,
     tenant text not null,
@@ -24,7 +24,7 @@ pub const CREATE_PAYMENT: &str = "create table payment (
     reference text not null
 )";
 
-/// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
+/// Inserts a payment: bind tenant, amount and reference; it returns the id (`i64`) as a row.
 pub const INSERT_PAYMENT: &str =
     "insert into payment (tenant, amount, reference) values ($1, $2, $3) returning id";
 
@@ -33,9 +33,9 @@ pub const COUNT_PAYMENTS: &str = "select count(*) from payment";
 
 /// A database of one test, with an empty table `payment`.
 ///
-/// The server is the one of `IDEM_TEST_POSTGRES_URL`, else a container that all tests of this
-/// checkout share. The database is dropped when the value is dropped, with the connections that are
-/// still open, unless the test panics: then it stays and standard error says where.
+/// The server is that of `IDEM_TEST_POSTGRES_URL`, or else a container that all tests of this
+/// checkout share. Dropping the value drops the database and its open connections, unless the
+/// test panics: then it stays, and standard error says where.
 #[derive(Debug)]
 pub struct TestDb {
     name: String,
@@ -43,7 +43,7 @@ pub struct TestDb {
 }
 
 impl TestDb {
-    /// Creates a database without any table, for a program that makes its own.
+    /// Creates a database without tables, for a program that creates its own.
     pub async fn empty() -> Self {
         let db = Self {
             name: format!("idem_{}", Uuid::new_v4().simple()),
@@ -70,7 +70,7 @@ impl TestDb {
         self.pool_of(5).await
     }
 
-    /// Opens a pool for a test's own statements, which no pooler is in the way of.
+    /// Opens a pool for a test's own statements; no pooler is in between.
     pub async fn direct(&self) -> Pool<Db> {
         self.pool_of(2).await
     }
@@ -86,7 +86,7 @@ impl TestDb {
             .await
     }
 
-    /// Opens a pool of at most `connections` whose sessions begin with these settings.
+    /// Opens a pool of at most `connections` whose sessions start with these settings.
     pub async fn pool_with(&self, connections: u32, settings: &[(&str, &str)]) -> Pool<Db> {
         PgPoolOptions::new()
             .max_connections(connections)
@@ -95,7 +95,7 @@ impl TestDb {
             .unwrap()
     }
 
-    /// Opens a pool of at most `connections` that hands them out without a look whether they live.
+    /// Opens a pool of at most `connections` that does not test them before use.
     pub async fn untested_pool(&self, connections: u32) -> Pool<Db> {
         PgPoolOptions::new()
             .max_connections(connections)
@@ -105,12 +105,12 @@ impl TestDb {
             .unwrap()
     }
 
-    /// Where another process, or a [`Proxy`](crate::proxy::Proxy), finds this database.
+    /// The URL of this database, for another process or a [`Proxy`](crate::proxy::Proxy).
     pub fn url(&self) -> String {
         self.connect_options().to_url_lossy().into()
     }
 
-    /// Counts the payments that are committed, on a connection of its own.
+    /// Counts the committed payments, on a separate connection.
     pub async fn payments(&self) -> i64 {
         let mut connection = self.connect_options().connect().await.unwrap();
         let count = sqlx::query_scalar(COUNT_PAYMENTS)
@@ -121,9 +121,9 @@ impl TestDb {
         count
     }
 
-    /// What the server has logged so far, on behalf of every test.
+    /// The server's log so far, of all tests.
     ///
-    /// Only a server in our container shows its log: tests that call this carry
+    /// Only a server in our container has a readable log: tests that call this carry
     /// `#[cfg_attr(idem_no_server_log, ignore = "…")]`.
     pub async fn server_log(&self) -> String {
         // The server writes in order: once the mark is there, everything before it is there too.
@@ -143,13 +143,13 @@ impl TestDb {
     }
 }
 
-/// Opens a pool of at most `connections` to a URL, as that of a [`Proxy`](crate::proxy::Proxy).
+/// Opens a pool of at most `connections` to a URL, such as a [`Proxy`](crate::proxy::Proxy)'s.
 pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
     let options = PgPoolOptions::new().max_connections(connections);
     options.connect(url).await.unwrap()
 }
 
-/// Makes every record look as if it had expired a second ago.
+/// Moves every record's expiry to a second ago.
 pub async fn age_records(pool: &Pool<Db>) {
     sqlx::raw_sql("update idem.record set expires_at = now() - interval '1 second'")
         .execute(pool)
@@ -157,7 +157,7 @@ pub async fn age_records(pool: &Pool<Db>) {
         .unwrap();
 }
 
-/// Drops the database of a test that passed, keeps that of a failed one.
+/// Drops the database of a passed test and keeps that of a failed one.
 impl Drop for TestDb {
     fn drop(&mut self) {
         if thread::panicking() {

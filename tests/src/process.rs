@@ -1,4 +1,4 @@
-//! Programs that tests start, kill and read the log of.
+//! Programs that tests start and kill, and whose output they read.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use tokio::{
     time,
 };
 
-/// A running program. It is killed when the value is dropped.
+/// A running program. Dropping the value kills it.
 #[derive(Debug)]
 pub struct Process {
     address: Option<SocketAddr>,
@@ -32,7 +32,7 @@ impl Process {
         Self::start_at(command, "listening on ").await
     }
 
-    /// Starts a program, and waits until it prints this text with an address behind it.
+    /// Starts a program, and waits until it prints this text followed by an address.
     pub async fn start_at(command: Command, beginning: &'static str) -> Self {
         let mut process = Self::start_until(command, beginning).await;
         let log = process.log();
@@ -43,7 +43,7 @@ impl Process {
         process
     }
 
-    /// Starts a program, and waits until it prints a line that begins with this text.
+    /// Starts a program, and waits until it prints a line that starts with this text.
     pub async fn start_until(mut command: Command, beginning: &'static str) -> Self {
         let mut child = command
             .kill_on_drop(true)
@@ -70,12 +70,12 @@ impl Process {
         }
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address.expect("the program listens on an address")
     }
 
-    /// What it has printed so far, on both streams.
+    /// Its output so far, from both streams.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -85,7 +85,7 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
-    /// Asks it to end (`SIGTERM`) without waiting for that.
+    /// Sends `SIGTERM` without waiting for the end.
     pub fn terminate(&self) {
         let id = self.child.id().expect("the process runs");
         let pid = Pid::from_raw(id.try_into().unwrap()).unwrap();
@@ -111,7 +111,7 @@ pub async fn start_payments(feature: &str, url: &str, connections: u32) -> Proce
     Process::start(command).await
 }
 
-/// Starts the payments example's worker with the messages of this broker, and waits until it consumes them.
+/// Starts the payments example's worker on this broker, and waits until it consumes.
 pub async fn start_worker(feature: &str, url: &str, broker: &str, options: &[&str]) -> Process {
     let mut command = worker(feature, url, broker);
     command.args(options);
@@ -159,7 +159,7 @@ fn build(feature: &str) -> PathBuf {
     PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
 }
 
-/// Copies a stream into the log, line by line, and tells when a line begins as awaited.
+/// Copies a stream into the log, line by line, and signals when a line starts as expected.
 async fn collect(
     stream: impl AsyncRead + Unpin,
     log: Arc<Mutex<String>>,
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_process_tells_its_address_and_ends_when_asked() {
+    async fn a_process_reports_its_address_and_ends_on_sigterm() {
         let mut process = Process::start(shell("trap 'echo bye; exit 3' TERM")).await;
         assert_eq!(process.address(), "127.0.0.1:4711".parse().unwrap());
         process.terminate();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_is_awaited_by_what_it_prints() {
+    async fn start_until_waits_for_a_line_that_the_process_prints() {
         let script = shell("trap 'exit 3' TERM; echo preparing; echo ready, steady");
         let process = Process::start_until(script, "ready").await;
         let begins = process.log().starts_with("preparing\nready, steady\n");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_killed_process_cannot_answer() {
+    async fn a_killed_process_ends_by_sigkill() {
         let mut process = Process::start(shell("trap 'exit 3' TERM")).await;
         process.kill().await;
         assert_eq!(process.exit_status().await.signal(), Some(9));

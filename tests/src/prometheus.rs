@@ -18,7 +18,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts a server with these rules for these targets, and waits until it answers.
+    /// Starts a server with these rules and targets, and waits until it answers.
     pub async fn start(rules: &Path, targets: &[SocketAddr]) -> Self {
         let folder = TempDir::with_prefix("idem-prometheus-").unwrap().keep();
         let (log, data) = (folder.join("log"), folder.join("data"));
@@ -55,7 +55,7 @@ impl Prometheus {
         }
     }
 
-    /// What a query comes to just now: the values of its series.
+    /// The current values of a query's series.
     pub async fn query(&self, query: &str) -> Vec<f64> {
         let ask = post("/api/v1/query").header("content-type", "application/x-www-form-urlencoded");
         let ask = ask.body(format!("query={}", encoded(query)));
@@ -68,7 +68,7 @@ impl Prometheus {
             .collect()
     }
 
-    /// The names of the alerts that fire.
+    /// The names of the firing alerts.
     pub async fn firing(&self) -> Vec<String> {
         let told = get("/api/v1/alerts").send_to(self.address).await.unwrap();
         let told = told.json::<Value>();

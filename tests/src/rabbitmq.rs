@@ -18,17 +18,17 @@ pub const FEATURE: &str = "rabbitmq";
 /// The exchange that payment events are published to.
 pub const EXCHANGE: &str = "payments";
 
-/// The words for a [`Proxy`](crate::proxy::Proxy) that stand in every acknowledgement.
+/// The text of every acknowledgement, for a [`Proxy`](crate::proxy::Proxy).
 pub const ACK: &str = "basic.ack";
 
-/// A virtual host of one test, on a server that is a child process and ends with the process of the test.
+/// A virtual host of one test, on a server that is a child process and ends with the test's process.
 #[derive(Debug)]
 pub struct Broker {
     node: Place,
     vhost: String,
 }
 
-/// A server takes seconds to start.
+/// The server: shared where possible, since a start takes seconds.
 #[derive(Debug)]
 enum Place {
     Shared(&'static Node),
@@ -36,7 +36,7 @@ enum Place {
 }
 
 impl Broker {
-    /// Makes a virtual host on the server of this process, which the first test starts.
+    /// Creates a virtual host on the server of this process, which the first test starts.
     pub async fn start() -> Self {
         static SHARED: OnceCell<Node> = OnceCell::const_new();
         Self::on(Place::Shared(SHARED.get_or_init(Node::start).await)).await
@@ -55,17 +55,17 @@ impl Broker {
         broker
     }
 
-    /// Kills the server as `kill -9` does. What it has confirmed it has when it is started again.
+    /// Kills the server as `kill -9` does. It still has every confirmed message after a restart.
     pub async fn kill(&mut self) {
         self.own_node().kill().await;
     }
 
-    /// Starts the server again where it was, and waits until it answers.
+    /// Starts the server again with its data, and waits until it answers.
     pub async fn restart(&mut self) {
         self.own_node().restart().await;
     }
 
-    /// Where clients find it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         self.node().url(&self.vhost)
     }
@@ -88,7 +88,7 @@ impl Broker {
         connection.close(200, "done".into()).await.unwrap();
     }
 
-    /// How many messages this consumer has not acknowledged, those included that it has not been handed.
+    /// How many messages this consumer has not acknowledged, undelivered ones included.
     pub async fn left(&self, consumer: &str) -> u64 {
         self.node().messages(&self.vhost, consumer).await
     }

@@ -25,9 +25,9 @@ use tokio::{
     runtime, time,
 };
 
-/// A server given by an environment variable, or one in a container.
+/// A server that an environment variable names, or one in a container.
 ///
-/// Tests run in several processes, so the container outlives them all: the first process starts it, the others find it
+/// Tests run in several processes, so the container outlives them: the first process starts it, the others find it
 /// by its labels. `docker rm -fv $(docker ps -aq -f label=idem-tests)` removes it.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -41,22 +41,22 @@ pub(crate) struct Server {
 pub(crate) struct Kind {
     /// The name in messages.
     pub(crate) name: &'static str,
-    /// The environment variable that may give the URL of one.
+    /// The environment variable that may name the URL of one.
     pub(crate) variable: &'static str,
     /// The port inside the container.
     pub(crate) port: u16,
     pub(crate) environment: &'static [(&'static str, &'static str)],
     pub(crate) arguments: &'static [&'static str],
-    /// More arguments, for a server that a power cut may damage.
+    /// Additional arguments for a server without durability.
     pub(crate) not_durable: &'static [&'static str],
-    /// The folder of the data. That of a server that is not durable is kept in memory.
+    /// The data folder. Without durability it is kept in memory.
     pub(crate) data: &'static str,
-    /// The URL, but for the port.
+    /// The URL before and after the port.
     pub(crate) url: [&'static str; 2],
 }
 
 impl Server {
-    /// Finds the server, or starts it; each process asks once.
+    /// Finds or starts the server, once per process.
     pub(crate) fn shared(
         kind: &'static Kind,
         image: &str,
@@ -114,9 +114,9 @@ impl Server {
     }
 }
 
-/// Has this process start servers with the default durability of their images, to measure what a COMMIT costs.
+/// Makes this process start durable servers, as their images do, to measure what a COMMIT costs.
 ///
-/// Tests need no such servers: they cut connections and kill processes, and what a server has written survives both.
+/// Tests need no durable servers: they cut connections and kill processes, and written data survives both.
 /// Only a power cut loses what `fsync` has not written, and no test cuts the power.
 pub fn be_durable() {
     DURABLE.store(true, Ordering::Relaxed);
@@ -150,7 +150,7 @@ fn request(kind: &Kind, image: &str) -> ContainerRequest<GenericImage> {
     request
 }
 
-/// Only this machine reaches the port, and the container is gone once it has stopped.
+/// Publishes the port to this machine only, and removes the container once it stops.
 fn for_this_machine(config: &mut HostConfig, port: u16) {
     let loopback = PortBinding {
         host_ip: Some("127.0.0.1".to_owned()),
@@ -162,7 +162,7 @@ fn for_this_machine(config: &mut HostConfig, port: u16) {
     config.auto_remove = Some(true);
 }
 
-/// Connects, which a container allows a few seconds after its start.
+/// Connects; a container needs a few seconds after its start.
 pub(crate) async fn connect<C: Connection>(options: &C::Options) -> C {
     let mut attempts_left = 300;
     loop {
@@ -175,7 +175,7 @@ pub(crate) async fn connect<C: Connection>(options: &C::Options) -> C {
     }
 }
 
-/// Waits until this is done, on a thread of its own: a destructor inside a runtime cannot wait for a future.
+/// Waits for the future on a separate thread: a destructor inside a runtime cannot wait for one.
 pub(crate) fn finish<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let done = thread::spawn(|| {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();

@@ -14,7 +14,7 @@ pub type Db = Sqlite;
 /// The name of this database in Cargo features.
 pub const FEATURE: &str = "sqlite";
 
-/// Creates the table `payment`, which [`TestDb::new`] has done already.
+/// Creates the table `payment`, as [`TestDb::new`] does.
 pub const CREATE_PAYMENT: &str = "create table payment (
     id integer primary key,
     tenant text not null,
@@ -22,7 +22,7 @@ pub const CREATE_PAYMENT: &str = "create table payment (
     reference text not null
 )";
 
-/// Inserts a payment: bind tenant, amount and reference; the row that comes back is its id (`i64`).
+/// Inserts a payment: bind tenant, amount and reference; it returns the id (`i64`) as a row.
 pub const INSERT_PAYMENT: &str =
     "insert into payment (tenant, amount, reference) values (?1, ?2, ?3) returning id";
 
@@ -32,14 +32,14 @@ pub const COUNT_PAYMENTS: &str = "select count(*) from payment";
 /// A database of one test, with an empty table `payment`.
 ///
 /// It is a file in a temporary folder, in WAL mode: `:memory:` would hide locking. The folder is
-/// removed when the value is dropped, unless the test panics: then it stays and standard error says where.
+/// removed with the value, unless the test panics: then it stays, and standard error says where.
 #[derive(Debug)]
 pub struct TestDb {
     folder: TempDir,
 }
 
 impl TestDb {
-    /// Names a database without any table, for a program that makes its own.
+    /// Names a database without tables, for a program that creates its own.
     #[expect(clippy::unused_async, reason = "as on the other databases")]
     pub async fn empty() -> Self {
         Self {
@@ -61,7 +61,7 @@ impl TestDb {
         self.pool_of(5).await
     }
 
-    /// Opens a pool for a test's own statements, which no pooler is in the way of.
+    /// Opens a pool for a test's own statements; no pooler is in between.
     pub async fn direct(&self) -> Pool<Db> {
         self.pool_of(2).await
     }
@@ -75,7 +75,7 @@ impl TestDb {
             .unwrap()
     }
 
-    /// Opens a pool to the file for reading only.
+    /// Opens a read-only pool.
     pub async fn read_only_pool(&self) -> Pool<Db> {
         let options = self.connect_options().read_only(true);
         SqlitePoolOptions::new()
@@ -84,7 +84,7 @@ impl TestDb {
             .unwrap()
     }
 
-    /// Opens a pool whose connections do not wait for a writer outside of it.
+    /// Opens a pool whose connections do not wait for a foreign writer.
     pub async fn impatient_pool(&self) -> Pool<Db> {
         let options = self.connect_options().busy_timeout(Duration::ZERO);
         SqlitePoolOptions::new()
@@ -93,12 +93,12 @@ impl TestDb {
             .unwrap()
     }
 
-    /// Where another process finds this database.
+    /// The URL of this database, for another process.
     pub fn url(&self) -> String {
         format!("sqlite://{}/test.db?mode=rwc", self.folder.path().display())
     }
 
-    /// Counts the payments that are committed, on a connection of its own.
+    /// Counts the committed payments, on a separate connection.
     pub async fn payments(&self) -> i64 {
         let pool = self.pool_of(1).await;
         let count = sqlx::query_scalar(COUNT_PAYMENTS)
@@ -117,7 +117,7 @@ impl TestDb {
     }
 }
 
-/// Makes every record look as if it had expired a second ago.
+/// Moves every record's expiry to a second ago.
 pub async fn age_records(pool: &Pool<Db>) {
     sqlx::query("update idem_record set expires_at = unixepoch() * 1000 - 1000")
         .execute(pool)

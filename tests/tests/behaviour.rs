@@ -1,4 +1,4 @@
-//! What Idem promises, tested the same way on every database.
+//! Idem's promises, tested the same way on every database.
 
 #![allow(
     clippy::duplicate_mod,
@@ -13,7 +13,7 @@
     reason = "tests"
 )]
 
-/// Every database lists the folders that all of them run, and what it has of its own.
+/// Every database lists the folders of common tests, and its own.
 #[cfg(feature = "sqlite")]
 #[path = "behaviour/per_database/sqlite/mod.rs"]
 mod sqlite;
@@ -34,7 +34,7 @@ mod pgbouncer;
 #[path = "behaviour/per_database/mysql/mod.rs"]
 mod mysql;
 
-/// Stands for all tests that MariaDB is missing for, so that they are counted as ignored.
+/// Stands for all tests that need MariaDB, so that they count as ignored where it is missing.
 #[cfg(all(feature = "mysql", idem_no_mysql))]
 #[test]
 #[ignore = "no MariaDB: set IDEM_TEST_MYSQL_URL or start Docker"]
@@ -42,7 +42,7 @@ fn mysql_is_missing() {
     panic!("no MariaDB: set IDEM_TEST_MYSQL_URL or start Docker");
 }
 
-/// Stands for all tests that Postgres is missing for, so that they are counted as ignored.
+/// Stands for all tests that need Postgres, so that they count as ignored where it is missing.
 #[cfg(all(feature = "postgres", idem_no_postgres))]
 #[test]
 #[ignore = "no Postgres: set IDEM_TEST_POSTGRES_URL or start Docker"]
@@ -50,7 +50,7 @@ fn postgres_is_missing() {
     panic!("no Postgres: set IDEM_TEST_POSTGRES_URL or start Docker");
 }
 
-/// Stands for all tests that PgBouncer is missing for, so that they are counted as ignored.
+/// Stands for all tests that need PgBouncer, so that they count as ignored where it is missing.
 #[cfg(all(feature = "postgres", idem_no_pgbouncer))]
 #[test]
 #[ignore = "no PgBouncer: install Debian's pgbouncer"]

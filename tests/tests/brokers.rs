@@ -11,7 +11,7 @@
     reason = "without a database nothing is tried on it"
 )]
 
-/// What holds on every broker and database.
+/// Tests for every broker and database.
 macro_rules! inbox {
     () => {
         #[path = "brokers/inbox_batches.rs"]
@@ -31,7 +31,7 @@ macro_rules! inbox {
     };
 }
 
-/// What needs a network that fails between the worker and the database or the broker.
+/// Tests that break the network between the worker and its database or broker.
 macro_rules! network_faults {
     () => {
         #[path = "brokers/inbox_acknowledgements.rs"]
@@ -49,7 +49,7 @@ macro_rules! network_faults {
     };
 }
 
-/// The servers that a worker's database can be on; what follows is tried on each.
+/// Runs the tests on each server that a worker's database can be on.
 macro_rules! on_each_server {
     ($queue:tt $($item:item)*) => {
         #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
@@ -82,7 +82,7 @@ macro_rules! on_each_server {
     };
 }
 
-/// Makes the ledger refuse payment 13, and take it again.
+/// Statements that make the ledger refuse payment 13, and accept it again.
 const REFUSE: [&str; 2] = [
     "alter table ledger_entry add constraint refused check (payment_id <> 13)",
     "alter table ledger_entry drop constraint refused",
@@ -90,10 +90,10 @@ const REFUSE: [&str; 2] = [
 
 #[path = "."]
 mod embedded {
-    /// What acknowledges a message.
+    /// The statement that acknowledges a message.
     const ACK: &str = "delete from queue_message";
 
-    /// A table of the worker's own database.
+    /// A table of the worker's own database as the broker.
     struct Broker;
 
     #[expect(
@@ -165,7 +165,7 @@ mod rabbitmq {
     }
 }
 
-/// Stands for all tests that NATS is missing for, so that they are counted as ignored.
+/// Stands for all tests that need NATS, so that they count as ignored where it is missing.
 #[cfg(all(feature = "nats", idem_no_nats))]
 #[test]
 #[ignore = "needs nats-server"]
@@ -173,7 +173,7 @@ fn nats_is_missing() {
     panic!("needs nats-server");
 }
 
-/// Stands for all tests that RabbitMQ is missing for, so that they are counted as ignored.
+/// Stands for all tests that need RabbitMQ, so that they count as ignored where it is missing.
 #[cfg(all(feature = "rabbitmq", idem_no_rabbitmq))]
 #[test]
 #[ignore = "needs rabbitmq-server"]

@@ -1,4 +1,4 @@
-//! What the documents say of metrics and alerts is there.
+//! The metrics and alerts of the documents exist, and the reverse.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -12,7 +12,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn the_table_of_metrics_has_each_with_its_kind_and_labels() {
+fn the_metrics_table_lists_each_metric_with_its_kind_and_labels() {
     let mut expected = String::from("| name | kind | labels |\n| --- | --- | --- |\n");
     for metric in METRICS {
         let (name, kind) = (metric.name, metric.kind.as_str());
@@ -27,7 +27,7 @@ fn the_table_of_metrics_has_each_with_its_kind_and_labels() {
 }
 
 #[test]
-fn dashboards_and_alerts_ask_for_metrics_that_are_there() {
+fn dashboards_and_alerts_query_only_existing_metrics() {
     for file in [
         "alerts.yml",
         "alerts_test.yml",
@@ -56,7 +56,7 @@ fn each_metric_is_on_the_dashboard() {
 }
 
 #[test]
-fn each_alert_says_what_to_do() {
+fn each_alert_has_a_runbook() {
     let (alerts, operations) = (
         read("examples/payments/ops/alerts.yml"),
         read("docs/OPERATIONS.md"),

@@ -1,4 +1,4 @@
-//! Three servers that all take writes: no key ever has two effects.
+//! Three servers that all take writes: no key takes effect twice.
 #![cfg(feature = "mysql")]
 #![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
@@ -16,12 +16,12 @@ mod swallowed;
 use idem_tests::galera::NODES;
 use nodes::{Nodes, is_refusal, keys};
 
-/// Attempts per key that are sent at once.
+/// Concurrent attempts per key.
 const ATTEMPTS: usize = 8;
 
 #[tokio::test]
 #[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
-async fn of_many_attempts_on_three_primaries_one_pays() {
+async fn one_of_many_attempts_on_three_primaries_pays() {
     let mut nodes = Nodes::start().await;
     let keys = keys("k", 100);
     for (number, key) in keys.iter().enumerate() {
@@ -35,7 +35,7 @@ async fn of_many_attempts_on_three_primaries_one_pays() {
 
 #[tokio::test]
 #[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
-async fn while_one_primary_stands_still_the_others_pay_and_nothing_is_paid_twice() {
+async fn two_primaries_pay_while_the_third_is_frozen_and_nothing_is_paid_twice() {
     let mut nodes = Nodes::start().await;
     let mut all = keys("before", 60);
     for key in &all {
@@ -66,7 +66,7 @@ async fn while_one_primary_stands_still_the_others_pay_and_nothing_is_paid_twice
 
 #[tokio::test]
 #[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
-async fn a_commit_in_a_primary_that_stops_before_it_hears_of_it_is_replayed() {
+async fn a_commit_in_a_primary_that_freezes_before_its_acknowledgement_is_replayed() {
     let mut nodes = Nodes::start().await;
     let keys = keys("k", 1);
     // A COMMIT is done when the others have said that they have received it.
@@ -87,7 +87,7 @@ async fn a_commit_in_a_primary_that_stops_before_it_hears_of_it_is_replayed() {
 
 #[tokio::test]
 #[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
-async fn a_primary_that_is_cut_off_runs_nothing_and_says_come_again() {
+async fn an_isolated_primary_runs_nothing_and_returns_503() {
     let mut nodes = Nodes::start().await;
     let mut all = keys("before", 60);
     for key in &all {
@@ -130,7 +130,7 @@ async fn a_primary_that_is_cut_off_runs_nothing_and_says_come_again() {
 
 #[tokio::test]
 #[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
-async fn of_two_primaries_that_commit_a_key_at_once_one_is_told_to_try_again() {
+async fn one_of_two_primaries_that_commit_a_key_at_once_gets_503() {
     let mut nodes = Nodes::start().await;
     let keys = keys("k", 1);
     let before = nodes.cluster.conflicts(0).await + nodes.cluster.conflicts(1).await;

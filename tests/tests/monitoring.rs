@@ -1,4 +1,4 @@
-//! What Prometheus makes of a running app and its worker: each panel of the dashboard, and the alerts.
+//! A real Prometheus scrapes a running app and its worker: each dashboard panel and the alerts work.
 
 #![cfg(feature = "sqlite")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
@@ -44,7 +44,7 @@ async fn start_app(db: &TestDb) -> Process {
     Process::start(command).await
 }
 
-/// It parks at once what it cannot read.
+/// It parks unreadable messages at once.
 async fn start_worker(db: &TestDb) -> Process {
     let poison = "insert into event (message_id, tenant, kind, payload) \
         values ('poison', 'acme', 'payment.captured', '{oops')";
@@ -62,7 +62,7 @@ fn acme(path: &str, body: &Value) -> Attempt {
     attempt.json(body)
 }
 
-/// Payments and refunds with keys of this number, each sent twice and once as another request.
+/// Payments and refunds with keys of this number, each sent twice and once as a different request.
 async fn send_some(app: SocketAddr, number: u32) {
     let key = format!("key-{number}");
     let money = |amount: u32| json!({"amount": amount, "currency": "EUR"});
@@ -82,7 +82,7 @@ async fn send_some(app: SocketAddr, number: u32) {
 
 #[tokio::test]
 #[cfg_attr(idem_no_prometheus, ignore = "needs prometheus")]
-async fn each_panel_shows_something_and_an_alert_fires() {
+async fn each_dashboard_panel_shows_data_and_an_alert_fires() {
     let db = TestDb::empty().await;
     let app = start_app(&db).await;
     let worker = start_worker(&db).await;

@@ -1,4 +1,4 @@
-//! Each planted bug still finds its place in the sources, and the tests that should catch it.
+//! Each planted bug still matches the sources, and the tests that should catch it exist.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -6,7 +6,7 @@ use std::process::Command;
 
 #[test]
 #[cfg_attr(idem_no_python, ignore = "needs python3")]
-fn every_planted_bug_finds_its_place_and_its_tests() {
+fn every_planted_bug_matches_its_source_and_names_existing_tests() {
     let run = concat!(env!("CARGO_MANIFEST_DIR"), "/mutants/run");
     let checked = Command::new("python3").args([run, "--check"]).output();
     let checked = checked.unwrap();

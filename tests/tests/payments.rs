@@ -1,4 +1,4 @@
-//! The payments app as a process: killed at any statement, in pairs, and asked to end.
+//! The payments app as a process: killed at any statement, in pairs, and terminated.
 
 #![allow(
     clippy::duplicate_mod,
@@ -16,7 +16,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// A payment that names its key as its reference.
+/// A payment whose reference is its key.
 fn pay(key: &str, source: &str) -> Attempt {
     let body = json!({"amount": 100, "currency": "EUR", "reference": key, "source": source});
     post("/payments")
@@ -39,7 +39,7 @@ async fn payments_of(key: &str, address: SocketAddr) -> usize {
         .len()
 }
 
-/// Retries until the answer is final, as a client does.
+/// Retries until the response is final, as a client does.
 async fn retry(key: &str, address: SocketAddr) -> Answer {
     let retrying = async {
         loop {
@@ -69,7 +69,7 @@ fn send_all(keys: &[String], address: SocketAddr) -> JoinSet<bool> {
         .collect()
 }
 
-async fn of_64_duplicates_one_pays_and_other_keys_are_served(nodes: &[Process]) {
+async fn one_of_64_duplicates_pays_and_other_keys_are_served(nodes: &[Process]) {
     let mut sent = JoinSet::new();
     for attempt in 0..64_usize {
         let address = nodes[attempt % nodes.len()].address();
@@ -95,8 +95,8 @@ async fn of_64_duplicates_one_pays_and_other_keys_are_served(nodes: &[Process]) 
     assert_eq!(payments_of("same", nodes[0].address()).await, 1);
 }
 
-/// Two nodes under clients that retry, walked from `off` to `enforce` by the script of the example.
-async fn walked_from_off_to_enforce_no_request_fails(feature: &str, url: &str) {
+/// The example's script moves two nodes from `off` to `enforce` while clients send and retry.
+async fn no_request_fails_during_a_rollout_from_off_to_enforce(feature: &str, url: &str) {
     let start = async || {
         let mut command = payments(feature);
         command.args(["--listen", "127.0.0.1:0", "--database-url", url]);
@@ -134,7 +134,7 @@ mod sqlite {
     use idem_tests::sqlite::{FEATURE, TestDb};
 
     #[tokio::test]
-    async fn killed_after_any_number_of_answers_each_key_is_paid_once() {
+    async fn each_key_is_paid_once_when_the_app_is_killed_after_any_number_of_responses() {
         let db = TestDb::empty().await;
         for answers in 0..10 {
             let keys: Vec<_> = (0..10).map(|key| format!("k{answers}-{key}")).collect();
@@ -151,20 +151,20 @@ mod sqlite {
 
     #[tokio::test]
     #[cfg_attr(idem_no_python, ignore = "needs python3")]
-    async fn walked_from_off_to_enforce_no_request_fails() {
+    async fn no_request_fails_during_a_rollout_from_off_to_enforce() {
         let db = TestDb::empty().await;
-        super::walked_from_off_to_enforce_no_request_fails(FEATURE, &db.url()).await;
+        super::no_request_fails_during_a_rollout_from_off_to_enforce(FEATURE, &db.url()).await;
     }
 
     #[tokio::test]
-    async fn of_64_duplicates_one_pays_and_other_keys_wait_their_turn() {
+    async fn one_of_64_duplicates_pays_and_other_keys_wait_their_turn() {
         let db = TestDb::empty().await;
         let node = start_payments(FEATURE, &db.url(), 5).await;
-        of_64_duplicates_one_pays_and_other_keys_are_served(&[node]).await;
+        one_of_64_duplicates_pays_and_other_keys_are_served(&[node]).await;
     }
 
     #[tokio::test]
-    async fn while_one_writes_others_read_and_are_replayed() {
+    async fn reads_and_replays_are_served_while_another_attempt_writes() {
         let db = TestDb::empty().await;
         let node = start_payments(FEATURE, &db.url(), 5).await;
         let address = node.address();
@@ -179,7 +179,7 @@ mod sqlite {
     }
 
     #[tokio::test]
-    async fn asked_to_end_it_finishes_what_runs() {
+    async fn a_terminated_app_finishes_its_running_attempts() {
         let db = TestDb::empty().await;
         let mut first = start_payments(FEATURE, &db.url(), 5).await;
         let address = first.address();
@@ -191,7 +191,7 @@ mod sqlite {
         assert_eq!(payments_of("slow", next.address()).await, 1);
     }
 
-    /// Sends two, of which one is running when this returns.
+    /// Sends two attempts, one of which runs when this returns.
     async fn two_at_once(
         key: &'static str,
         source: &'static str,
@@ -213,7 +213,7 @@ mod postgres {
     use idem_tests::postgres::{FEATURE, TestDb};
 
     const COMMIT: &str = "commit";
-    /// The first statement and the last.
+    /// The first and the last statement.
     const SWEEP: [&str; 2] = ["delete from idem.record", "delete from idem.dead_letter"];
 
     #[path = "payments/server.rs"]
@@ -226,7 +226,7 @@ mod mysql {
     use idem_tests::mysql::{FEATURE, TestDb};
 
     const COMMIT: &str = "commit";
-    /// The first statement and the last.
+    /// The first and the last statement.
     const SWEEP: [&str; 2] = ["delete d from", "commit"];
 
     #[path = "payments/server.rs"]

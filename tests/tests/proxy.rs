@@ -1,4 +1,4 @@
-//! The proxy that breaks connections, tried on every database that has a server.
+//! The proxy that breaks connections, tested on every database server.
 
 #![allow(
     clippy::duplicate_mod,
@@ -40,7 +40,7 @@ mod mysql {
     const LOCK: &str = "lock tables gate write";
     const UNLOCK: &str = "unlock tables";
 
-    /// Whether a statement waits for a lock. MySQL's list of the same name fails on statements with bytes in them.
+    /// Whether a statement waits for a lock. MySQL's view of the same name fails on statements with binary data.
     const SOMEONE_WAITS: &str = "select exists (select 1 from \
         /*M!100000 information_schema.processlist where db = database() and state */\
         /*!80000 performance_schema.threads where processlist_db = database() and processlist_state */ \

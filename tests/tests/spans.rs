@@ -1,6 +1,6 @@
-//! Attempts as spans of OpenTelemetry, by `tracing-opentelemetry` and no code of Idem's own.
+//! Attempts as OpenTelemetry spans, through `tracing-opentelemetry` without code of Idem's own.
 //!
-//! A program of its own: what `tracing` is told holds for a whole process.
+//! A separate program, since `tracing` has one global subscriber per process.
 #![cfg(feature = "sqlite")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! No test is left out in silence, and each that a document names is there.
+//! No test is left out silently, and each test that a document names exists.
 
 #![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
@@ -16,7 +16,7 @@ mod named_tests;
 mod problems;
 #[path = "tidy/readme.rs"]
 mod readme;
-/// The README's handler without Idem, which compiles.
+/// The README's handler without Idem compiles.
 #[cfg(feature = "sqlite")]
 #[path = "tidy/readme_before.rs"]
 #[expect(
@@ -34,9 +34,9 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::visit::Visit;
 
-/// A file that no `mod` names is not compiled, and its tests never run.
+/// A file that no `mod` names is not compiled, so its tests never run.
 #[test]
-fn each_file_beside_a_test_is_listed_in_it() {
+fn each_file_in_the_tests_folder_is_a_module_of_a_test() {
     for folder in ["tests", "ui/tests"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let folder = folder.canonicalize().unwrap();
@@ -53,8 +53,8 @@ fn each_file_beside_a_test_is_listed_in_it() {
     }
 }
 
-/// One that returns early counts as passed though it has tried nothing: list it where it can be
-/// tried, or have it ignored with a reason.
+/// A test that returns early passes without testing anything: list it only where it can run, or
+/// ignore it with a reason.
 #[test]
 fn no_test_returns_before_its_end() {
     let tests = source::tests();
@@ -91,7 +91,7 @@ impl Visit<'_> for Returns {
 }
 
 #[test]
-fn a_return_is_told_from_one_of_a_block_inside() {
+fn a_return_is_distinguished_from_one_in_an_inner_block() {
     for (body, expected) in [
         ("if ONE_WRITER { return; } pay().await;", true),
         ("let paid = async { return 1; };", false),

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_has_one_name_in_the_outbox_and_in_the_payload() {
+    fn an_event_kind_has_the_same_name_in_the_outbox_and_in_the_payload() {
         for kind in [Kind::Captured, Kind::Refunded] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
         }

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_read_as_it_is_without() {
+    fn a_json_object_deserializes_as_its_inner_type_would() {
         assert_eq!(read(r#"{"x": 1, "y": 2}"#), Ok(Point { x: 1, y: Some(2) }));
         assert_eq!(read(r#"{"y": null, "x": 1}"#), Ok(Point { x: 1, y: None }));
         for (text, error) in [
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_read() {
+    fn other_json_values_are_refused() {
         for text in ["[1, 2]", "[[1, 2]]", "[]", "null", "1", "\"x\""] {
             let refused = read(text).unwrap_err();
             assert!(refused.contains("expected an object"), "{refused}");

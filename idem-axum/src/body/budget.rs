@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_takes_what_it_needs_and_gives_it_back() {
+    fn a_body_reserves_what_it_needs_and_releases_it_when_dropped() {
         const LEAST: usize = BodyReservation::LEAST;
         let budget = BodyBudget::new(4 * LEAST);
         let (mut one, mut two) = (budget.reserve(), budget.reserve());

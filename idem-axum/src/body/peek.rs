@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_seen_and_handed_on() {
+    async fn a_body_is_read_and_passed_on_unchanged() {
         let seen = peek(
             body(stream::iter([data("one "), data("two")])),
             7,
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn trailers_are_handed_on() {
+    async fn trailers_are_passed_on() {
         let mut trailers = HeaderMap::new();
         trailers.insert("x-sum", "1".parse().unwrap());
         let frames = || [data("one"), Ok(Frame::trailers(trailers.clone()))];
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_long_body_nothing_is_lost() {
+    async fn a_body_over_the_limit_is_passed_on_whole() {
         let frames = [data("one "), data("two "), data("three")];
         let seen = peek(body(stream::iter(frames)), 5, PATIENCE, |_| true).await;
         assert_eq!(seen.bytes, None);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_there_is_no_room_for_is_handed_on() {
+    async fn a_body_that_exceeds_the_budget_is_passed_on_whole() {
         let frames = [data("one "), data("two "), data("three")];
         let seen = peek(body(stream::iter(frames)), 99, PATIENCE, |held| held < 8).await;
         assert_eq!(seen.bytes, None);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limit_further_out_is_told_from_a_body_that_breaks_off() {
+    async fn an_outer_limit_reads_as_too_long_and_a_broken_stream_as_broken() {
         let limited = http_body_util::Limited::new(body(stream::iter([data("four")])), 3);
         let broken = body(stream::iter([Err("cut")]));
         for (mut body, told) in [
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_breaks_off_again() {
+    async fn a_broken_body_is_passed_on_with_its_error() {
         let frames = [data("one"), Err("cut")];
         let mut seen = peek(body(stream::iter(frames)), 9, PATIENCE, |_| true).await;
         assert_eq!(seen.bytes, None);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_end_is_not_waited_for() {
+    async fn an_endless_body_is_passed_on_after_the_timeout() {
         let frames = stream::iter([data("one")]).chain(stream::pending());
         let seen = peek(body(frames), 9, PATIENCE, |_| true);
         let mut seen = timeout(PATIENCE * 2, seen).await.unwrap();

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn parameter_names_are_no_part_of_an_operation() {
+    fn an_operation_omits_the_names_of_route_parameters() {
         assert_eq!(erased("/orders/{id}/pay"), "/orders/{}/pay");
         assert_eq!(erased("/files/{*path}"), "/files/{*}");
         assert_eq!(erased("/v/{a}.json/x"), "/v/{}.json/x");

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_of_tuples_stay_as_they_are_stored() {
+    fn the_stored_text_of_a_tuple_scope_never_changes() {
         assert_names(&(EU, BOB), "2:eu3:bob");
         assert_names(&(EU, BOB, EU), "2:eu3:bob2:eu");
         assert_names(&((EU, BOB), EU), "9:2:eu3:bob2:eu");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tuple_with_nobody_in_it_names_nobody_at_any_depth() {
+    fn a_tuple_scope_with_an_invalid_part_is_invalid_at_any_depth() {
         let parties: &[&dyn ScopeKey] = &[
             &(EU, NOBODY),
             &(NOBODY, BOB),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_part_is_no_reason_to_refuse_and_a_long_text_is_hashed() {
+    fn a_long_scope_part_is_accepted_and_the_long_scope_is_hashed() {
         let long = || Party(Box::leak("u".repeat(300).into_boxed_str()));
         let scope = ((EU, long()), BOB).scope().unwrap();
         assert!(scope.as_str().starts_with("sha256:"));

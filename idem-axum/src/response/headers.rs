@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_back_as_they_were() {
+    fn stored_headers_decode_to_what_was_encoded() {
         let headers = map(&[
             ("location", b"/payments/1"),
             ("link", b"<a>; rel=\"x\""),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_one_caller_or_connection_is_left_out() {
+    fn headers_of_one_caller_or_connection_are_not_stored() {
         let headers = map(&[
             ("set-cookie", b"session=1"),
             ("set-cookie2", b"session=1; Version=1"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_line_is_not_read() {
+    fn malformed_header_lines_are_not_decoded() {
         assert_eq!(decode(b"no colon\r\n"), None);
         assert_eq!(decode(b"etag: 1"), None);
         assert_eq!(decode(b"bad name: 1\r\n"), None);

@@ -108,7 +108,7 @@ fn without_unstored(headers: &HeaderMap, extra: Option<&str>) -> HeaderMap {
 
 proptest! {
     #[test]
-    fn stored_headers_are_all_that_may_be_stored_as_they_were(
+    fn every_storable_header_is_stored_unchanged(
         headers in headers(),
         extra in option::of("x-[a-c]"),
     ) {
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn any_stored_bytes_are_read_or_refused(
+    fn a_record_is_replayed_exactly_when_its_headers_and_status_are_valid(
         headers in headers(),
         changes in vec((any::<Index>(), option::of(any::<u8>())), 0..4),
         status: u16,
@@ -144,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_is_read_or_refused(lines: Vec<u8>) {
+    fn random_header_bytes_decode_without_loss_or_not_at_all(lines: Vec<u8>) {
         if let Some(headers) = decode(&lines) {
             // What is read has a form of its own, which says the same.
             let kept = without_unstored(&headers, None);

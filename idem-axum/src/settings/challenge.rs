@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn challenges_are_as_the_standard_has_them() {
+    fn valid_challenges_parse_unchanged() {
         for text in [
             "Negotiate",
             "Bearer realm=\"payments\", error=\"invalid_token\"",
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_header_must_not_say_is_none() {
+    fn malformed_challenges_are_refused() {
         for text in [
             "",
             " Bearer",

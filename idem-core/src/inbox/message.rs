@@ -212,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn different_identities_never_share_a_key(ids in vec((id(), any::<bool>()), 1..6)) {
+        fn different_message_identities_never_share_a_key(ids in vec((id(), any::<bool>()), 1..6)) {
             // A hostile producer also sends the stored forms of the others.
             let stored = |(id, is_business_key): &(Vec<u8>, bool)| key(id, *is_business_key);
             let texts: Vec<_> = ids.iter().filter_map(stored).collect();

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_sides_of_the_length_bound() {
+    fn exactly_255_characters_fit_unchanged() {
         let longest = "s".repeat(255);
         assert_eq!(Scope::new(&longest).unwrap().as_str(), longest);
         let hashed = Scope::new(&format!("{longest}s")).unwrap();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_and_nul_are_refused() {
+    fn a_scope_that_is_empty_or_has_a_nul_is_refused() {
         assert_eq!(Scope::new(""), Err(InvalidScope));
         assert_eq!(Scope::new("a\0b"), Err(InvalidScope));
         assert_eq!(Scope::joined(["a", ""]), Err(InvalidScope));

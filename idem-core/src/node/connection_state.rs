@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attempt_that_ends_in_order_leaves_an_idle_connection() {
+    fn an_attempt_that_ends_normally_leaves_an_idle_connection() {
         let mut state = ConnectionState::Busy;
         state.begin();
         assert!(state.is_guarded());

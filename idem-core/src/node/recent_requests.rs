@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_for_the_same_request_is_noticed_within_a_minute() {
+    fn a_new_key_for_the_same_request_is_noticed_within_a_minute() {
         let (recent, start) = (RecentRequests::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let noticed =

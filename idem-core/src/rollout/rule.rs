@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_larger_share_holds_the_scopes_of_a_smaller_one() {
+    fn a_larger_share_contains_the_scopes_of_a_smaller_one() {
         let (mut before, mut moved) = (Vec::new(), 0);
         for percent in 0..=100 {
             let rule = RolloutRule::moving(RolloutMode::Off, RolloutMode::Enforce, percent);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heading_stands_only_below_other_documentation() {
+    fn the_policy_has_a_heading_only_below_other_documentation() {
         let written: Attribute = syn::parse_quote!(#[doc = " Pays."]);
         let options = options_of("scope = global");
         let text = |written: &[Attribute]| {

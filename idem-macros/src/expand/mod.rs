@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_of_nothing_is_a_request_of_nothing() {
+    fn a_handler_without_parameters_takes_a_request_without_extractors() {
         let code = expanded("scope = \"global\"", "async fn f() {}");
         let request = "IdempotentRequest<::idem_axum::__private::NoTx,\
                        ::idem_axum::__private::Global,(),()>";
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn generics_are_handed_through() {
+    fn generics_are_passed_through() {
         let code = expanded(
             "scope = global",
             "async fn f<T: A, const N: usize>(b: Json<T>) where T: B {}",
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn options_become_builder_calls_in_one_order() {
+    fn options_become_builder_calls_in_a_fixed_order() {
         let code = expanded(
             "scope = global, isolation = serializable, ttl = \"1s\", store = \"2xx, 409\", \
              fingerprint = my::digest, fingerprint_headers = [\"X-A\"], in_flight = \"wait 5s\"",
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_function_as_written_is_emitted_on_request() {
+    fn the_plain_option_emits_the_function_as_written() {
         let code = expanded(
             "scope = global, plain = g",
             "pub async fn f(tx: Tx<Pg>) { body }",

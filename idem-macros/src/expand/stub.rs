@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_original_is_kept_inside_where_it_compiles() {
+    fn the_stub_keeps_the_original_function_where_it_compiles() {
         let code = stub_of("pub async fn f(#[tx] a: Option<Tx<Pg>>, b: &str) { body() }");
         assert!(
             code.contains("pubasyncfnf()->::idem_axum::__private::Response{"),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_original_is_dropped_where_it_does_not_compile() {
+    fn the_stub_drops_the_original_function_where_it_does_not_compile() {
         for function in [
             "fn f() { body() }",
             "async fn f(&self) { body() }",

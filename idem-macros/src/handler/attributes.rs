@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn a_macro_goes_first_once() {
+    fn an_attribute_macro_below_is_expanded_first_and_only_once() {
         let attrs: [Attribute; 1] = [syn::parse_quote!(#[tracing::instrument])];
         assert!(sort(&attrs, false).unwrap().is_none());
         assert_eq!(sort(&attrs, true).unwrap().unwrap().outer.len(), 1);
     }
 
     #[test]
-    fn the_attribute_is_given_once() {
+    fn a_second_idempotent_attribute_is_refused() {
         assert!(
             sort(
                 &[syn::parse_quote!(#[idem_axum::idempotent(scope = "a")])],
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_handler_is_taken_with_its_state() {
+    fn debug_handler_is_recognised_with_its_state() {
         let sorted = sort(
             &[syn::parse_quote!(#[axum::debug_handler(state = App)])],
             false,

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_and_segments_are_found() {
+    fn type_arguments_and_path_segments_are_found() {
         let ty: Type = syn::parse_quote!((axum::extract::State<Arc<App>>));
         assert!(is_named(&ty, "State"));
         let argument = argument(last_segment(&ty).unwrap()).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_borrows_is_seen() {
+    fn borrowing_types_are_recognised() {
         for ty in [
             "&str",
             "&'a str",

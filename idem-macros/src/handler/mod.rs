@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn two_states_are_no_known_state() {
+    fn two_different_state_types_leave_the_state_unknown() {
         let handler = check("async fn f(a: State<A>, b: State<B>) {}")
             .ok()
             .unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_has_its_text() {
+    fn each_mistake_has_its_error_message() {
         for (function, text) in [
             ("fn f() {}", NOT_ASYNC),
             ("async unsafe fn f() {}", PLAIN_ASYNC),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once() {
+    fn all_mistakes_are_reported_at_once() {
         assert_eq!(
             check("fn f(&self, a: &str, next: Next) {}")
                 .err()
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_is_read_by_the_last_extractor_only() {
+    fn only_the_last_extractor_may_read_the_body() {
         assert!(check("async fn f(b: HeaderMap, a: Json<A>, tx: Tx<Db>) {}").is_ok());
         assert_eq!(
             check("async fn f(a: Json<A>, b: HeaderMap) {}")

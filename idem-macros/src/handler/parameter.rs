@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mistake_has_its_text() {
+    fn each_mistake_has_its_error_message() {
         for (parameter, text) in [
             ("&self", METHOD),
             ("self: Arc<Self>", METHOD),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_the_body_is_known_by_name() {
+    fn extractors_that_read_the_body_are_recognised_by_name() {
         let reads = |ty: &str| {
             let mut errors = Errors::default();
             check_reads_no_body(&syn::parse_str(ty).unwrap(), &mut errors);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lifetime_is_written_for_the_user() {
+    fn a_missing_transaction_lifetime_is_added() {
         for (written, completed) in [
             ("mut tx: Tx<Pg>", "muttx:Tx<'_,Pg>"),
             ("tx: idem_axum::Tx<'_, Pg>", "tx:idem_axum::Tx<'_,Pg>"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_have_their_texts() {
+    fn each_mistake_in_a_tx_parameter_has_its_error_message() {
         for (written, text) in [
             ("tx: Tx", WHICH_DATABASE),
             ("#[tx] tx: PgTx<'_>", WHICH_DATABASE_MARKED),

@@ -138,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn the_range_4xx_is_refused_with_the_cure() {
+    fn the_range_4xx_is_refused_with_a_suggestion() {
         assert!(parse("2xx, 4xx").unwrap_err()[0].contains("name each status"));
     }
 
     #[test]
-    fn every_wrong_entry_is_told() {
+    fn every_invalid_status_is_reported() {
         assert_eq!(parse("2xx, 600, 99, 4o2, , 2xx, 5xx").unwrap_err().len(), 6);
     }
 

@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn only_near_words_are_offered() {
+    fn only_similar_words_are_suggested() {
         let known = ["scope", "ttl", "max_body", "fingerprint"];
         assert_eq!(nearest("tll", known), Some("ttl"));
         assert_eq!(nearest("maxBody", known), Some("max_body"));

@@ -48,7 +48,7 @@ fn scopes_are_names_types_or_global() {
 }
 
 #[test]
-fn words_may_stand_in_quotes() {
+fn words_may_be_quoted() {
     for text in ["key = \"optional\"", "key = optional"] {
         assert!(
             parse(&format!("scope = global, {text}")).0.key_optional,
@@ -65,7 +65,7 @@ fn words_may_stand_in_quotes() {
 }
 
 #[test]
-fn all_errors_are_told_at_once() {
+fn all_option_errors_are_reported_at_once() {
     let (_, errors) =
         parse("tll = \"24h\", ttl = 24, key = optionl, store \"2xx\", max_body = \"1\"");
     assert_eq!(errors.len(), 6, "{errors:#?}");
@@ -73,7 +73,7 @@ fn all_errors_are_told_at_once() {
 }
 
 #[test]
-fn each_mistake_has_its_cure() {
+fn each_option_mistake_is_reported_with_its_fix() {
     for (text, cure) in [
         ("", "`scope` is missing: whose keys are these?"),
         ("tll = \"24h\"", "unknown option `tll`; did you mean `ttl`?"),

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_without_unit_is_offered_three() {
+    fn a_number_without_a_unit_gets_three_suggestions() {
         assert_eq!(
             ms("24").unwrap_err(),
             "`24` has no unit; did you mean \"24s\", \"24m\" or \"24h\"?"
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn mistaken_units_are_offered_the_one_meant() {
+    fn a_mistaken_unit_gets_the_intended_one_as_a_suggestion() {
         let meant = |text| ms(text).unwrap_err();
         assert!(meant("24hours").contains("did you mean \"24h\"?"));
         assert!(meant("5min").contains("did you mean \"5m\"?"));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_refused() {
+    fn invalid_durations_are_refused() {
         for text in [
             "", "h", "1.5h", "-1h", "1h, 30m", "1h 30", "30m 1h", "1h 1h",
         ] {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold_on_both_sides() {
+    fn durations_beyond_either_bound_are_refused() {
         let bounds = SECOND..=HOUR;
         assert_eq!(duration_ms("1s", &bounds), Ok(SECOND));
         assert_eq!(duration_ms("1h", &bounds), Ok(HOUR));

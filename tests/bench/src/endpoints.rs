@@ -1,4 +1,4 @@
-//! The endpoints: one under `#[idempotent]`, and the bare ones it is compared with.
+//! The measured endpoints: one with `#[idempotent]`, and the plain ones it is compared with.
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -100,7 +100,7 @@ fn created(id: i64, NewPayment { amount, reference }: NewPayment) -> Created {
     (StatusCode::CREATED, Json(payment))
 }
 
-/// The worker that gets this answer panics with its text.
+/// A worker that gets this response panics with its text.
 struct Failed(sqlx::Error);
 
 impl From<sqlx::Error> for Failed {

@@ -1,4 +1,4 @@
-//! The load: workers that send one request after the other, and what they see of an endpoint.
+//! The load: workers that send requests one after the other and measure an endpoint.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,28 +18,28 @@ use uuid::Uuid;
 
 use crate::Plan;
 
-/// The two endpoints that are compared.
+/// Two endpoints that are compared.
 pub(crate) struct Sides {
     pub(crate) idem: Endpoint,
     pub(crate) bare: Endpoint,
 }
 
-/// Where requests are sent, which ones, and what must come back.
+/// The address, the requests to send, and the expected response.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     address: SocketAddr,
-    /// Makes a request of its number.
+    /// Makes the request with this number.
     request: Arc<dyn Fn(usize) -> Attempt + Send + Sync>,
     replays: bool,
 }
 
-/// Two turns, one right after the other.
+/// One turn of each side, one right after the other.
 pub(crate) struct Round {
     pub(crate) idem: Turn,
     pub(crate) bare: Turn,
 }
 
-/// What one endpoint did for a while.
+/// The measurements of one endpoint in one turn.
 #[derive(Clone, Copy)]
 pub(crate) struct Turn {
     pub(crate) per_second: f64,
@@ -71,7 +71,7 @@ pub(crate) fn payment(path: &str) -> Attempt {
     http::post(path).json(&json!({ "amount": 1250, "reference": reference }))
 }
 
-/// Lets the sides take turns after a turn of warm-up each; either is first in every other round.
+/// Alternates between the sides after a warm-up turn each; the first side alternates too.
 pub(crate) async fn rounds(sides: &Sides, at_once: usize, plan: &Plan) -> Vec<Round> {
     turn(&sides.idem, at_once, plan.turn).await;
     turn(&sides.bare, at_once, plan.turn).await;
@@ -117,7 +117,7 @@ async fn connect(address: SocketAddr) -> SendRequest<Body> {
     sender
 }
 
-/// Sends one request after the other until the end, at least one, and says how long each took.
+/// Sends requests one after the other until the end, at least one, and returns their latencies.
 async fn work(
     mut connection: SendRequest<Body>,
     endpoint: Endpoint,
@@ -157,7 +157,7 @@ impl Endpoint {
         }
     }
 
-    /// An endpoint whose answers must be replays.
+    /// An endpoint whose responses must be replays.
     pub(crate) fn replaying(
         address: SocketAddr,
         request: impl Fn(usize) -> Attempt + Send + Sync + 'static,
@@ -170,7 +170,7 @@ impl Endpoint {
 }
 
 impl Turn {
-    /// Of steps of which each is worth as many as it does `together`.
+    /// The measurements of steps, each of which counts as `together` operations.
     pub(crate) fn of(mut latencies: Vec<Duration>, took: Duration, together: usize) -> Self {
         latencies.sort_unstable();
         Self {

@@ -1,47 +1,47 @@
-//! What Idem costs, as ratios to endpoints that do the same without it.
+//! Measures what Idem costs, as ratios to endpoints that do the same work without it.
 //!
 //! ```sh
 //! cargo run --release -p idem-bench
 //! cargo run --release -p idem-bench -- --database sqlite --seconds 0.2
 //! ```
 //!
-//! These things are measured on each database, with few and with many requests at a time:
+//! The benchmark measures this on each database, with few and with many concurrent requests:
 //!
 //! * **first-time writes**: a handler under `#[idempotent]`, each request with a key of its own,
 //!   against a handler that begins a transaction, does the same insert and commits;
-//! * **replays**: the same handler with keys whose answers are stored, against a handler that
-//!   reads such an answer by its primary key;
-//! * **modes of a rollout**, asked for by `--modes`: `observe` against `enforce`, and `off` against
+//! * **replays**: the same handler with keys whose responses are stored, against a handler that
+//!   reads such a response by its primary key;
+//! * **modes of a rollout**, with `--modes`: `observe` against `enforce`, and `off` against
 //!   a handler without the attribute, with first-time writes;
-//! * **messages**: a consumer that handles messages by the inbox, one by one and several in one
-//!   transaction, against one that does the same insert in a bare transaction for each. No broker
-//!   and no HTTP is between; a latency is that of a batch.
+//! * **messages**: a consumer that handles messages with the inbox, one by one and several in one
+//!   transaction, against one that does the same insert in a plain transaction for each. No broker
+//!   and no HTTP is involved; a latency is that of a batch.
 //!
 //! # How to read it
 //!
-//! What metrics and spans cost is seen beside a server that was built without them:
+//! To see what metrics and spans cost, compare with a server that was built without them:
 //!
 //! ```sh
 //! cargo build --release -p idem-bench --features observed --target-dir target/observed
-//! target/observed/release/idem-bench --serve --database postgres    # says an address
-//! target/release/idem-bench --serve --database postgres             # says another
+//! target/observed/release/idem-bench --serve --database postgres    # prints an address
+//! target/release/idem-bench --serve --database postgres             # prints another
 //! target/release/idem-bench --compare <the one> <the other>
 //! ```
 //!
-//! Read the ratios: absolute figures belong to the machine and to its load. A ratio is taken
-//! within one round, in which the sides follow each other; the median over the rounds is shown,
-//! and for throughput the quartiles, between which half of the rounds lie: the wider, the less
-//! the median says. Throughput is good above one, latency below.
+//! Read the ratios: absolute figures depend on the machine and its load. A ratio is taken
+//! within one round, in which the sides follow each other. The report shows the median over the
+//! rounds, and for throughput the quartiles, between which half of the rounds lie: the wider they
+//! are, the less the median says. For throughput above one is good, for latency below one.
 //!
-//! The sides are alike: each has a database of its own with the same rows, the database's
-//! default durability, and a pool of the same size. The tables are analysed once they are
-//! filled, since a plan that was made for an empty table would go on scanning the full one.
+//! The sides are equal: each has its own database with the same rows, the database's default
+//! durability, and a pool of the same size. The tables are analysed once they are filled, since
+//! a plan made for an empty table would keep scanning the full one.
 //! Requests come over loopback TCP on one kept connection per worker, which is what clients
-//! see. The workers share the cores with the server; the lines *no database* have an endpoint
-//! that only answers, and a figure that comes near them measures the client.
+//! see. The workers share the cores with the server; the lines *no database* measure an endpoint
+//! that only responds, and a figure close to theirs measures the client.
 //!
-//! On SQLite bare writers that collide sleep and try again, while Idem queues its writers: with
-//! many at once a few bare requests wait long so that others are fast, and the sides' medians
+//! On SQLite plain writers that collide sleep and try again, while Idem queues its writers: with
+//! many at once a few plain requests wait long while others are fast, and the sides' medians
 //! say little without their tails. SQLite's files are in the temporary folder (`TMPDIR`), which
 //! should be on a disk.
 
@@ -68,7 +68,7 @@ mod report;
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose a database: `--features sqlite`, `postgres` or `mysql`");
 
-/// A macro, since the consumers of each database are a type of their own.
+/// A macro, since the consumers of each database have their own type.
 macro_rules! measure_messages {
     ($database:literal, $consumers:expr, $plan:expr, $out:expr) => {
         for together in $plan.together {
@@ -156,14 +156,14 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Says where the handler under the attribute is found, for as long as the process runs.
+/// Serves the handler with the attribute until the process ends, and prints its address.
 async fn serve(endpoints: &Endpoints) -> io::Result<()> {
     let address = endpoints.first_time_writes.idem.address();
     writeln!(io::stdout(), "{address}")?;
     std::future::pending().await
 }
 
-/// Counts and traces everything, to nobody.
+/// Records metrics and spans without exporting them.
 #[cfg(feature = "observed")]
 fn observe() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new();
@@ -175,14 +175,14 @@ fn observe() {
         .init();
 }
 
-/// What is measured on one database.
+/// The endpoints measured on one database.
 struct Endpoints {
     first_time_writes: Sides,
     replays: Sides,
     no_database: Endpoint,
 }
 
-/// Writes each line as soon as it is known.
+/// Writes each line of the report as soon as it is measured.
 async fn measure(
     database: &str,
     endpoints: &Endpoints,
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_endpoint_and_consumer_does_as_it_should() -> io::Result<()> {
+    async fn every_endpoint_and_consumer_works_and_is_measured() -> io::Result<()> {
         let plan = Plan {
             at_once: [1, 2, 4],
             rounds: 2,

@@ -1,4 +1,4 @@
-//! Consumers that handle messages: by the inbox, one by one and together, and bare.
+//! Consumers that handle messages: with the inbox, one by one and in batches, and without it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::{Db, INSERT_PAYMENT, TestDb};
 use crate::Plan;
 use crate::load::{Round, Turn};
 
-/// The consumers of both sides, each with a database of its own.
+/// The consumers of both sides, each with its own database.
 pub(crate) struct Consumers {
     inbox: Inbox<Db>,
     bare: Pool<Db>,
@@ -32,8 +32,8 @@ impl Consumers {
         }
     }
 
-    /// Lets the sides take turns. Bare, each message has a transaction of its own; by the inbox
-    /// as many as are `together`.
+    /// Alternates between the sides. Without the inbox each message has its own transaction; with
+    /// the inbox `together` messages share one.
     pub(crate) async fn rounds(&self, at_once: usize, together: usize, plan: &Plan) -> Vec<Round> {
         self.by_inbox(at_once, together, plan.turn).await;
         self.bare(at_once, plan.turn).await;
@@ -108,7 +108,7 @@ async fn pay(conn: &mut <Db as Database>::Connection) -> sqlx::Result<()> {
     insert.fetch_one(conn).await.map(|_| ())
 }
 
-/// Keeps `at_once` workers busy for a while, of which each step handles `together` messages.
+/// Keeps `at_once` workers busy for one turn; each step handles `together` messages.
 async fn turn<F>(
     at_once: usize,
     together: usize,

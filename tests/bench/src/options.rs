@@ -1,4 +1,4 @@
-//! What is measured, how often and how long.
+//! The options: what to measure, how often and how long.
 
 use std::net::SocketAddr;
 use std::num::ParseFloatError;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// What Idem costs, as ratios to endpoints that do the same without it.
+/// Measures what Idem costs, as ratios to endpoints that do the same work without it.
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
     /// The databases to measure.
@@ -15,7 +15,7 @@ pub(crate) struct Options {
     /// How long a side's turn takes.
     #[arg(long, default_value = "0.5", value_parser = seconds)]
     seconds: Duration,
-    /// How often the sides take turns.
+    /// The number of rounds.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
     /// How many connections the pool of each side holds at most.
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Measures the modes of a rollout and nothing else.
     #[arg(long, conflicts_with = "messages")]
     pub(crate) modes: bool,
-    /// Serves the handler under the attribute until it is killed, and says where.
+    /// Serves the handler with the attribute until it is killed, and prints its address.
     #[arg(long)]
     pub(crate) serve: bool,
     /// Measures first-time writes on two such servers.
@@ -46,14 +46,14 @@ pub(crate) enum Database {
     All,
 }
 
-/// How much is measured, on every database alike.
+/// How much to measure; the same for every database.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) at_once: [usize; 3],
     pub(crate) rounds: usize,
     pub(crate) turn: Duration,
     pub(crate) pool_size: u32,
-    /// A multiple of each number at once: then no two workers ever send the same key.
+    /// A multiple of each number of concurrent requests, so that no two workers send the same key.
     pub(crate) stored_answers: usize,
     /// How many messages share a transaction.
     pub(crate) together: [usize; 3],

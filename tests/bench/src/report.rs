@@ -1,4 +1,4 @@
-//! The report: what the figures depend on, and a row for each number of requests at a time.
+//! The report: what the figures depend on, and a row for each number of concurrent requests.
 
 use std::env::consts::{ARCH, OS};
 use std::thread;

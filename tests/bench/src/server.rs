@@ -11,13 +11,13 @@ use super::{ANALYZE, TestDb};
 use crate::load::{Endpoint, Sides, new_key, payment};
 use crate::{Endpoints, Plan};
 
-/// Servers that run until the end of the program; the databases go when it is dropped.
+/// Servers that run until the program ends; dropping the value drops the databases.
 pub(crate) struct Server {
     pub(crate) endpoints: Endpoints,
     _databases: [TestDb; 2],
 }
 
-/// The same handler in the modes that do not enforce, beside what each is compared with.
+/// The same handler in the modes that do not enforce, and what each is compared with.
 pub(crate) struct Modes {
     sides: [(&'static str, Sides); 2],
     _databases: [TestDb; 4],
@@ -98,7 +98,7 @@ impl Server {
     }
 }
 
-/// A database with the keys' payments and answers, whose planner knows that they are there.
+/// A database with the keys' payments and stored responses, and fresh planner statistics.
 async fn filled(keys: &[String]) -> TestDb {
     let db = TestDb::new().await;
     let pool = db.pool_of(1).await;

@@ -52,7 +52,7 @@ impl Layout {
         }
     }
 
-    /// Starts a server; number 0 begins the cluster that the others join.
+    /// Starts a server; number 0 starts the cluster that the others join.
     pub(super) fn start(&self, node: usize) -> Server {
         let mut program = Command::new("mariadbd");
         program.args(self.options(node));
@@ -62,7 +62,7 @@ impl Layout {
         }
     }
 
-    /// What this server has logged.
+    /// This server's log.
     pub(super) fn log(&self, node: usize) -> String {
         fs::read_to_string(self.log_file(node)).unwrap()
     }
@@ -127,7 +127,7 @@ impl Server {
         self.options().connect().await
     }
 
-    /// Sets an option of the replication.
+    /// Sets a replication option.
     pub(super) async fn provider(&self, option: &str) {
         let set = format!("set global wsrep_provider_options = '{option}'");
         let mut conn = self.connect().await.unwrap();
@@ -135,7 +135,7 @@ impl Server {
         set.await.unwrap();
     }
 
-    /// What it says about itself under this name.
+    /// The value of this status variable.
     pub(super) async fn status(&self, name: &str) -> sqlx::Result<String> {
         let show = AssertSqlSafe(format!("show global status like '{name}'"));
         let mut conn = self.connect().await?;
@@ -148,17 +148,17 @@ fn option(name: &str, path: &Path) -> String {
     format!("--{name}={}", path.display())
 }
 
-/// The server refuses to run as root without being told whom to become.
+/// The user to run as: the server refuses to run as root without one.
 fn as_user() -> Option<&'static str> {
     geteuid().is_root().then_some("--user=mysql")
 }
 
-/// For clients, the group, a small and a whole transfer of data.
+/// For clients, group communication, incremental and full state transfer.
 const PORTS: u16 = 4;
 
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 
-/// A silent node is taken for dead after two seconds instead of five.
+/// A silent node counts as dead after two seconds instead of five.
 const GROUP: &str = "gcache.size=16M; evs.suspect_timeout=PT2S; evs.inactive_timeout=PT4S; \
     evs.install_timeout=PT4S; evs.keepalive_period=PT0.3S; evs.inactive_check_period=PT0.2S; \
     evs.join_retrans_period=PT0.3S";

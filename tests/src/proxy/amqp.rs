@@ -1,4 +1,4 @@
-//! The protocol of RabbitMQ, AMQP 0-9-1: frames with a type, a channel and a length.
+//! RabbitMQ's protocol, AMQP 0-9-1: frames with a type, a channel and a length.
 
 use std::{
     io,
@@ -12,9 +12,9 @@ use super::{
     protocol::{Protocol, Reader, Said},
 };
 
-/// See <https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf>; the value is whether the client has begun.
+/// See <https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf>; `true` once the client has spoken.
 ///
-/// A method is a statement: its name and its arguments. The answer is what the server says next.
+/// A method counts as a statement: its name and arguments. Its answer is the server's next message.
 #[derive(Debug, Default)]
 pub(super) struct Amqp(AtomicBool);
 
@@ -56,7 +56,7 @@ impl Protocol for Amqp {
     }
 }
 
-/// What a frame calls, if it is not a part of a message or a heartbeat.
+/// The method of a frame, unless it is a part of a message or a heartbeat.
 fn method(frame: &[u8]) -> Option<String> {
     let body = frame.get(HEADER..frame.len() - END.len())?;
     let (&METHOD, &[_, class, _, method, ref arguments @ ..]) = (frame.first()?, body) else {
@@ -76,7 +76,7 @@ fn method(frame: &[u8]) -> Option<String> {
 /// The type, the channel and the length.
 const HEADER: usize = 7;
 
-/// The byte behind each frame.
+/// The byte that ends each frame.
 const END: [u8; 1] = [0xce];
 
 const METHOD: u8 = 1;

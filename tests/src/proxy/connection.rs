@@ -20,7 +20,7 @@ use super::{
     trap::{Action, Trap},
 };
 
-/// Relays until one side ends, a trap cuts or the proxy's owner does; then both sides are closed.
+/// Relays until one side closes, or a trap or the proxy's owner cuts; then closes both sides.
 pub(super) async fn relay<P: Protocol>(client: TcpStream, server: TcpStream, shared: &Shared) {
     let mut cuts = shared.cuts.subscribe();
     let (from_client, to_client) = client.into_split();
@@ -120,12 +120,12 @@ struct Turns<P: Protocol> {
 #[derive(Debug)]
 struct Answers<A> {
     owed: VecDeque<A>,
-    /// The trap, and how many answers come before the one that it holds or cuts.
+    /// The trap, and how many answers precede the one that it holds or cuts.
     caught: Option<(usize, Trap)>,
 }
 
 impl<P: Protocol> Turns<P> {
-    /// Whether this message of the client begins a round trip.
+    /// Whether this client message starts a round trip.
     fn client_begins(&self) -> bool {
         !self.client_spoke_last.swap(true, Ordering::Relaxed)
     }
@@ -138,13 +138,13 @@ impl<P: Protocol> Turns<P> {
         self.answers.lock().unwrap().owed.extend(answer);
     }
 
-    /// Hands a trap to the other direction, before its statement is forwarded.
+    /// Passes a trap to the other direction before its statement is forwarded.
     fn catch_answer(&self, trap: Trap) {
         let mut answers = self.answers.lock().unwrap();
         answers.caught = Some((answers.owed.len(), trap));
     }
 
-    /// The trap that the answer being read is caught in.
+    /// The trap for the answer being read.
     fn caught_answer(&self) -> Option<Trap> {
         let answers = self.answers.lock().unwrap();
         match &answers.caught {
@@ -153,7 +153,7 @@ impl<P: Protocol> Turns<P> {
         }
     }
 
-    /// Whether the server's message ends an answer. What nobody asked for is part of none.
+    /// Whether the server's message ends an answer. An unsolicited message belongs to none.
     fn ends_answer(&self, message: &[u8]) -> bool {
         let mut answers = self.answers.lock().unwrap();
         let answer = answers.owed.front_mut();
@@ -169,7 +169,7 @@ impl<P: Protocol> Turns<P> {
     }
 }
 
-/// Derived it would ask for a default answer.
+/// A derive would require a default answer.
 impl<P: Protocol> Default for Turns<P> {
     fn default() -> Self {
         Self {

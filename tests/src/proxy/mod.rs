@@ -28,12 +28,12 @@ use tokio::{
 use self::protocol::Protocol;
 pub use self::trap::{Action, Trap};
 
-/// A proxy between this test and a database or a broker. Dropping it cuts every connection.
+/// A proxy between a test and a database or broker. Dropping it cuts every connection.
 ///
-/// A statement is a message with text to run, many statements of SQL in one text included, or a message
-/// that runs a prepared statement, with the text of that; to prepare alone runs nothing and is none.
-/// To a broker a statement is what a client publishes (NATS) or calls (RabbitMQ: `basic.publish` and what follows);
-/// of what a broker sends it cannot be told which statement it answers, so there are no actions on answers.
+/// A statement is a message with SQL text to run, which may hold several SQL statements, or a message
+/// that runs a prepared statement, with its text. Preparing alone runs nothing and does not count.
+/// For a broker a statement is what a client publishes (NATS) or calls (RabbitMQ: `basic.publish` and the like).
+/// A broker's messages cannot be matched to statements, so there are no actions on its answers.
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ pub use self::trap::{Action, Trap};
 /// let proxy = Proxy::to(url).await;
 /// let commit = proxy.on("commit", Action::CutAnswer);
 /// // … send an attempt through a pool on `proxy.url()`, then:
-/// commit.reached().await; // The transaction has committed, and its client will never hear of it.
+/// commit.reached().await; // The transaction has committed; its client never gets the answer.
 /// # }
 /// ```
 #[derive(Debug)]
@@ -60,9 +60,9 @@ pub struct Proxy {
 pub struct Traffic {
     /// Connections that were opened.
     pub connections: usize,
-    /// Messages, the first one of a connection included.
+    /// Messages, including the first one of a connection.
     pub messages: usize,
-    /// How often a client spoke after the server had answered: what a slow network makes slow.
+    /// How often a client spoke after the server had answered: the cost on a slow network.
     pub round_trips: usize,
     /// The texts of the statements, in order of arrival.
     pub statements: Vec<String>,
@@ -96,39 +96,39 @@ impl Proxy {
         }
     }
 
-    /// Where clients find the database or broker through this proxy.
+    /// The URL of the database or broker through this proxy.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Acts once, at the next statement with these words, in upper or lower case.
+    /// Acts once, at the next statement with these words; case does not matter.
     pub fn on(&self, text: &str, action: Action) -> Trap {
         self.on_nth(1, text, action)
     }
 
-    /// Acts once, at the `n`-th statement from now that contains `text`; the empty text is in all.
+    /// Acts once, at the `n`-th statement from now that contains `text`; an empty text matches all.
     pub fn on_nth(&self, n: usize, text: &str, action: Action) -> Trap {
         let trap = Trap::new(n, text, action, Arc::clone(&self.shared));
         self.shared.traps.lock().unwrap().push(trap.clone());
         trap
     }
 
-    /// Forgets the traps that no statement has reached yet.
+    /// Removes the traps that no statement has reached yet.
     pub fn disarm(&self) {
         self.shared.traps.lock().unwrap().clear();
     }
 
-    /// Forwards no statement with these words from now on, as if it had been lost: for what a broker does not answer.
+    /// Drops every statement with these words from now on, as if lost: for what a broker does not answer.
     pub fn lose(&self, text: &str) {
         self.shared.lost.lock().unwrap().push(text.to_lowercase());
     }
 
-    /// Forwards nothing in either direction until [`Proxy::resume`], as a network that lost its route.
+    /// Forwards nothing until [`Proxy::resume`], like a network that lost its route.
     pub fn pause(&self) {
         self.shared.paused.send_replace(true);
     }
 
-    /// Forwards again, beginning with what was held back.
+    /// Forwards again, starting with what was held back.
     pub fn resume(&self) {
         self.shared.paused.send_replace(false);
     }
@@ -154,7 +154,7 @@ impl Proxy {
         self.shared.traffic.lock().unwrap().clone()
     }
 
-    /// Begins to count anew.
+    /// Resets the counts.
     pub fn forget(&self) {
         *self.shared.traffic.lock().unwrap() = Traffic::default();
     }
@@ -166,11 +166,11 @@ impl Drop for Proxy {
     }
 }
 
-/// What the proxy's owner and its connections share.
+/// State shared by the proxy's owner and its connections.
 #[derive(Debug, Default)]
 struct Shared {
     traps: Mutex<Vec<Trap>>,
-    /// Words of statements that do not arrive.
+    /// Words of the statements to drop.
     lost: Mutex<Vec<String>>,
     traffic: Mutex<Traffic>,
     paused: watch::Sender<bool>,
@@ -179,7 +179,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// The trap that this statement is caught in. Every trap counts it.
+    /// The trap that catches this statement. Every trap counts it.
     fn caught(&self, statement: &str) -> Option<Trap> {
         let traps = self.traps.lock().unwrap();
         let caught = traps.iter().filter(|trap| trap.catches(statement));

@@ -1,4 +1,4 @@
-//! MySQL's protocol, which MariaDB speaks too: commands, and answers whose end depends on the command.
+//! The protocol of MySQL and MariaDB: commands, and answers whose end depends on the command.
 
 mod answer;
 mod packet;
@@ -20,10 +20,10 @@ pub(super) struct MySql(Mutex<Session>);
 
 #[derive(Debug, Default)]
 struct Session {
-    /// What the client said it can do, in its first message.
+    /// The client's capabilities, from its first message.
     capabilities: Option<u32>,
     is_logged_in: bool,
-    /// The texts of the prepared statements, by the number that the server gave them.
+    /// The texts of the prepared statements, by their server-side number.
     prepared: HashMap<u32, String>,
 }
 
@@ -69,7 +69,7 @@ impl Protocol for MySql {
 }
 
 impl Session {
-    /// The statement that a client's message runs, and the answer that it has.
+    /// The statement that a client message runs, and the kind of its answer.
     fn hear(&mut self, message: &[u8]) -> (Option<String>, Option<Answer>) {
         if self.capabilities.is_none() {
             self.capabilities = Some(number(message, 0));
@@ -97,7 +97,7 @@ impl Session {
     }
 }
 
-/// Four bytes, the lowest one first.
+/// Four bytes, little-endian.
 fn number(message: &[u8], start: usize) -> u32 {
     let bytes = message.get(start..start + 4).unwrap_or_default();
     u32::from_le_bytes(bytes.try_into().unwrap_or_default())
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_proofs_of_a_login_are_no_commands() {
+    fn login_data_is_not_read_as_commands() {
         let connection = MySql::default();
         let hear = |message: &[u8]| connection.0.lock().unwrap().hear(message);
         let (_, login) = hear(b"\x08\xa2\x3f\x01");

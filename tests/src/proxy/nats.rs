@@ -1,4 +1,4 @@
-//! NATS' protocol: lines, some of which are followed by so many bytes.
+//! NATS' protocol: lines, some of which announce a number of bytes that follow.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use super::{
 
 /// See <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
 ///
-/// What a client publishes is a statement, subjects and headers included. The answer is what the server says next.
+/// A publish counts as a statement, with subjects and headers; its answer is the server's next message.
 #[derive(Debug, Default)]
 pub(super) struct Nats;
 
@@ -62,7 +62,7 @@ impl Protocol for Nats {
     }
 }
 
-/// How many bytes are published behind this line.
+/// How many bytes of a published message follow this line.
 fn published(line: &str) -> Option<usize> {
     let mut words = line.split_whitespace();
     matches!(words.next(), Some("PUB" | "HPUB")).then(|| words.next_back()?.parse().ok())?

@@ -67,7 +67,7 @@ impl Postgres {
         !has_begun
     }
 
-    /// The text of the statement that this message of a client runs.
+    /// The text of the statement that this client message runs.
     fn statement(&self, tag: Option<u8>, message: &[u8]) -> Option<String> {
         let prepared = &mut self.0.lock().unwrap().prepared;
         let body = message.get(5..).unwrap_or_default();
@@ -86,7 +86,7 @@ impl Postgres {
     }
 }
 
-/// The length counts itself and what follows it.
+/// Reads the rest of a message; its length includes the length field.
 async fn read_rest(stream: &mut Reader, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let length = stream.read_u32().await?;
     let start = bytes.len();

@@ -1,4 +1,4 @@
-//! The statement at which a proxy acts.
+//! A trap: the statement at which a proxy acts.
 
 use std::{
     sync::{Arc, Mutex},
@@ -25,7 +25,7 @@ pub enum Action {
     CutAnswer,
 }
 
-/// Tells when the statement came by, and lets it pass.
+/// Reports when its statement arrived, and lets it pass.
 #[derive(Clone, Debug)]
 pub struct Trap {
     action: Action,
@@ -73,7 +73,7 @@ impl Trap {
         self.resumed.send_replace(true);
     }
 
-    /// Counts a statement, and tells whether it is the one.
+    /// Counts a statement, and returns whether it is the one to catch.
     pub(super) fn catches(&self, statement: &str) -> bool {
         let mut left = self.left.lock().unwrap();
         if *left == 0 || !has_words(&statement.to_lowercase(), &self.text) {
@@ -100,7 +100,7 @@ impl Trap {
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether whole words of the statement are the text: `autocommit` and `committed` are no `commit`.
+/// Whether the statement has the text as whole words: `committed` does not match `commit`.
 pub(super) fn has_words(statement: &str, text: &str) -> bool {
     let is_outside = |c: char| !c.is_alphanumeric() && c != '_';
     text.is_empty()

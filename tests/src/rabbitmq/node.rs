@@ -8,13 +8,13 @@ use tokio::process;
 
 use crate::daemon::{self, Daemon};
 
-/// A running server, with a folder and a directory of nodes (epmd) of its own.
+/// A running server, with its own folder and its own directory of nodes (epmd).
 #[derive(Debug)]
 pub(super) struct Node {
     folder: PathBuf,
     first_port: u16,
     server: Option<Daemon>,
-    /// A server that finds none starts one that outlives it.
+    /// A server without one would start one that outlives it.
     _epmd: Daemon,
 }
 
@@ -50,7 +50,7 @@ impl Node {
         }
     }
 
-    /// Starts the server again where it was, and waits until it answers.
+    /// Starts the server again with its data, and waits until it answers.
     pub(super) async fn restart(&mut self) {
         self.kill().await;
         let server = self.program("rabbitmq-server");
@@ -64,12 +64,12 @@ impl Node {
         daemon::answer(&self.log(), connect).await;
     }
 
-    /// Where clients find a virtual host of this server.
+    /// The URL of a virtual host of this server, for clients.
     pub(super) fn url(&self, vhost: &str) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/{vhost}", self.first_port)
     }
 
-    /// Makes a virtual host that clients can use.
+    /// Creates a virtual host that clients can use.
     pub(super) async fn add_vhost(&self, vhost: &str) {
         self.run(&format!(
             r#"ok = rabbit_vhost:add(<<"{vhost}">>, <<"test">>),
@@ -81,7 +81,7 @@ impl Node {
         .unwrap();
     }
 
-    /// How many messages a quorum queue has, those that consumers hold included.
+    /// How many messages a quorum queue has, including those that consumers hold.
     pub(super) async fn messages(&self, vhost: &str, queue: &str) -> u64 {
         // The numbers that commands list are seconds old.
         let count = format!(
@@ -96,7 +96,7 @@ impl Node {
         count.trim().parse().unwrap()
     }
 
-    /// Runs Erlang in the server.
+    /// Runs Erlang code in the server.
     async fn run(&self, erlang: &str) -> Result<String, String> {
         let mut control = process::Command::from(self.program("rabbitmqctl"));
         let output = control.args(["--quiet", "eval", erlang]).output().await;
@@ -116,7 +116,7 @@ impl Node {
         fs::write(data.join("plugins"), "[].").unwrap();
     }
 
-    /// A program of RabbitMQ that neither reads nor writes what belongs to the machine's own server.
+    /// A RabbitMQ program that touches no file of the machine's own server.
     fn program(&self, name: &str) -> Command {
         let data = self.data();
         let mut program = Command::new(format!("{PROGRAMS}/{name}"));

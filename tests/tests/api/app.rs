@@ -9,7 +9,7 @@ use sqlx::Pool;
 
 use super::{Db, FEATURE, TestDb};
 
-/// The app over a database of its own.
+/// The app with its own database.
 pub struct App {
     process: Process,
     db: TestDb,
@@ -38,18 +38,18 @@ impl App {
         attempt.send_to(self.address()).await.unwrap()
     }
 
-    /// What `acme` gets for this path.
+    /// The response that `acme` gets for this path.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(&acme(get(path))).await
     }
 
-    /// The payments of `acme`, as the list has them.
+    /// The payments of `acme`, from the list.
     pub async fn payments(&self, query: &str) -> Vec<Value> {
         let list: Value = self.get(&format!("/payments{query}")).await.json();
         list["payments"].as_array().unwrap().clone()
     }
 
-    /// Pays 100 for `acme`, and says the payment's path.
+    /// Pays 100 for `acme`, and returns the payment's path.
     pub async fn pay(&self, key: &str) -> String {
         let paid = self.send(&payment(&json!({})).key(key)).await;
         assert_eq!(paid.status, 201, "{paid:?}");
@@ -65,7 +65,7 @@ pub fn globex(attempt: Attempt) -> Attempt {
     attempt.header("authorization", "Bearer globex-demo-key")
 }
 
-/// A payment by `acme` of 100 EUR, but for what `changes` says.
+/// A payment of 100 EUR by `acme`, with these changes.
 pub fn payment(changes: &Value) -> Attempt {
     let mut body = json!({"amount": 100, "currency": "EUR"});
     for (name, value) in changes.as_object().unwrap() {
@@ -74,7 +74,7 @@ pub fn payment(changes: &Value) -> Attempt {
     acme(post("/payments")).json(&body)
 }
 
-/// The app with a pool of at most `connections`, in which nobody waits for longer than two seconds.
+/// The app with a pool of at most `connections` and an acquire timeout of two seconds.
 pub async fn start_impatient(url: &str, connections: u32) -> Process {
     let mut command = payments(FEATURE);
     command.args(["--listen", "127.0.0.1:0", "--database-url", url]);
@@ -84,7 +84,7 @@ pub async fn start_impatient(url: &str, connections: u32) -> Process {
     Process::start(command).await
 }
 
-/// Whether it asks for the same request again after a while.
+/// Whether it is a 503 with `Retry-After`.
 pub fn is_try_again(answer: &Answer) -> bool {
     let after = answer.header("retry-after").map(str::parse::<u32>);
     is_problem(answer, 503) && after.is_some_and(|seconds| seconds.is_ok())

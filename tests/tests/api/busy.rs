@@ -1,4 +1,4 @@
-//! A pool that is busy, on SQLite too, where the database itself cannot be gone.
+//! A busy pool; on SQLite too, where the database itself cannot go away.
 
 use idem_tests::http::get;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::TestDb;
 use super::app::{acme, is_try_again, payment, start_impatient};
 
 #[tokio::test]
-async fn a_read_that_gets_no_connection_in_time_is_to_be_sent_again() {
+async fn a_read_without_a_free_connection_in_time_gets_503_with_retry_after() {
     let db = TestDb::empty().await;
     let app = start_impatient(&db.url(), 1).await;
     let address = app.address();

@@ -1,6 +1,6 @@
-//! The database goes away under a running app: silent, cut off, closed; and it comes back.
+//! The database of a running app goes away (silent, cut off or closed) and comes back.
 //!
-//! SQLite is a file that the app holds open: nothing is there to go away.
+//! Not on SQLite: its file stays open in the app and cannot go away.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Proxied {
         assert_eq!(self.status("/healthz").await, 200);
     }
 
-    /// Nothing hangs, and nobody is told that the app is at fault.
+    /// No request hangs, and none gets a 500.
     async fn says_that_it_is_gone(&self) {
         says_that_it_is_gone(&self.app).await;
     }
@@ -72,11 +72,11 @@ async fn says_that_it_is_gone(app: &Process) {
     }
 }
 
-/// Well above the limit of an impatient app, well below that of a pool that nobody has set.
+/// Well above the limit of an impatient app, well below a pool's default.
 const IN_TIME: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn a_database_that_closes_connections_is_503_until_it_is_back() {
+async fn requests_get_503_while_the_database_closes_connections_and_succeed_after() {
     let proxied = Proxied::start().await;
     proxied.proxy.go_down();
     proxied.says_that_it_is_gone().await;
@@ -85,14 +85,14 @@ async fn a_database_that_closes_connections_is_503_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_listen_is_503() {
+async fn requests_get_503_while_the_database_does_not_listen() {
     let Proxied { app, proxy, _db } = Proxied::start().await;
     drop(proxy);
     says_that_it_is_gone(&app).await;
 }
 
 #[tokio::test]
-async fn a_database_that_says_nothing_is_503_until_it_speaks() {
+async fn requests_get_503_while_the_database_is_silent_and_succeed_after() {
     let proxied = Proxied::start().await;
     proxied.proxy.pause();
     proxied.says_that_it_is_gone().await;
@@ -101,7 +101,7 @@ async fn a_database_that_says_nothing_is_503_until_it_speaks() {
 }
 
 #[tokio::test]
-async fn a_statement_that_is_not_answered_is_given_up_with_its_connection() {
+async fn an_unanswered_statement_is_abandoned_with_its_connection() {
     let proxied = Proxied::start().await;
     for path in ["/payments", "/payments/1"] {
         let trap = proxied.proxy.on("select id, tenant", Action::Hold);
@@ -115,7 +115,7 @@ async fn a_statement_that_is_not_answered_is_given_up_with_its_connection() {
 }
 
 #[tokio::test]
-async fn a_database_that_says_nothing_ends_the_start_with_one_line() {
+async fn the_app_exits_with_one_line_when_the_database_is_silent() {
     // It accepts connections, and that is all.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Headers that every answer has.
+//! Headers that every response has.
 
 use idem_tests::http::{get, request};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::app::{App, acme, payment};
 
 #[tokio::test]
-async fn every_answer_is_for_its_caller_alone_and_what_it_says_it_is() {
+async fn every_response_is_no_store_and_nosniff() {
     let app = App::start().await;
     let pay = payment(&json!({})).key("k");
     let declined = payment(&json!({"source": "tok_declined"})).key("declined");

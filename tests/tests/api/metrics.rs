@@ -1,4 +1,4 @@
-//! What Prometheus sees of a running app and its worker.
+//! The metrics of a running app and its worker, as Prometheus scrapes them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::app::{acme, payment};
 use super::{FEATURE, TestDb, age_records};
 
-/// The samples of a scrape: their lines without the values, and the values.
+/// The samples of a scrape: each line without its value, and the value.
 struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
@@ -31,7 +31,7 @@ impl Scrape {
         Self(samples.collect())
     }
 
-    /// The sum of what has this name and all of these labels.
+    /// The sum of the samples with this name and all of these labels.
     fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let labels: Vec<_> = labels
             .iter()
@@ -71,7 +71,7 @@ async fn set_mode(app: &Process, mode: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// A fresh one, a replay, another request with its key, no key, a broken one, an error.
+/// A first attempt, a replay, a different request with its key, no key, a broken key, an error.
 fn traffic(key: &str) -> [(Attempt, &'static str); 6] {
     let pay = payment(&json!({"reference": key}));
     [
@@ -88,7 +88,7 @@ fn traffic(key: &str) -> [(Attempt, &'static str); 6] {
 }
 
 #[tokio::test]
-async fn each_metric_of_an_app_moves_as_it_should() {
+async fn each_metric_of_an_app_follows_its_traffic() {
     let db = TestDb::empty().await;
     // What this one stores the sweeper of the next one finds.
     let mut before = start_payments(FEATURE, &db.url(), 5).await;
@@ -180,7 +180,7 @@ async fn each_metric_of_an_app_moves_as_it_should() {
     }
 }
 
-/// It parks at once what it cannot read.
+/// It parks unreadable messages at once.
 async fn start_worker_with_metrics(db: &TestDb) -> Process {
     let pool = db.pool_of(1).await;
     let poison = "insert into event (message_id, tenant, kind, payload) \
@@ -192,7 +192,7 @@ async fn start_worker_with_metrics(db: &TestDb) -> Process {
 }
 
 #[tokio::test]
-async fn an_attempt_that_runs_is_seen() {
+async fn a_running_attempt_shows_in_the_gauges() {
     let db = TestDb::empty().await;
     let app = start_app(&db).await;
     let seen = Scrape::of(app.address()).await;
@@ -226,7 +226,7 @@ async fn an_attempt_that_runs_is_seen() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_being_read_is_seen() {
+async fn a_body_being_read_shows_in_the_buffered_bytes() {
     let db = TestDb::empty().await;
     let app = start_app(&db).await;
     let buffered = async || {
@@ -251,7 +251,7 @@ async fn a_body_that_is_being_read_is_seen() {
 }
 
 #[tokio::test]
-async fn a_stranger_changes_no_rollout() {
+async fn only_an_operator_can_read_or_change_the_rollout() {
     let db = TestDb::empty().await;
     let app = start_app(&db).await;
     for key in [

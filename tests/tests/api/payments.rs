@@ -33,7 +33,7 @@ async fn a_payment_is_created_listed_and_shown() {
 }
 
 #[tokio::test]
-async fn the_list_is_newest_first_and_follows_its_filters() {
+async fn the_list_is_newest_first_and_applies_its_filters() {
     let app = App::start().await;
     for key in ["a", "b", "c"] {
         let paid = payment(&json!({ "reference": key })).key(key);
@@ -50,7 +50,7 @@ async fn the_list_is_newest_first_and_follows_its_filters() {
 }
 
 #[tokio::test]
-async fn another_tenant_sees_nothing_and_has_keys_of_its_own() {
+async fn another_tenant_sees_no_payments_and_has_its_own_keys() {
     let app = App::start().await;
     let path = app.pay("k").await;
     assert!(is_problem(&app.send(&globex(get(&path))).await, 404));
@@ -65,7 +65,7 @@ async fn another_tenant_sees_nothing_and_has_keys_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_unknown_are_refused() {
+async fn unauthenticated_requests_get_401() {
     let app = App::start().await;
     let body = json!({"amount": 100, "currency": "EUR"});
     let pay = post("/payments").key("k").json(&body);
@@ -83,7 +83,7 @@ async fn the_unknown_are_refused() {
 }
 
 #[tokio::test]
-async fn the_scheme_is_written_in_any_case() {
+async fn the_bearer_scheme_is_case_insensitive() {
     let app = App::start().await;
     for (authorization, status) in [
         ("bearer acme-demo-key", 200),
@@ -101,14 +101,14 @@ async fn the_scheme_is_written_in_any_case() {
 }
 
 #[tokio::test]
-async fn a_payment_needs_a_key() {
+async fn a_payment_without_a_key_is_refused() {
     let app = App::start().await;
     assert!(is_problem(&app.send(&payment(&json!({}))).await, 400));
     assert_eq!(app.payments("").await, [Value::Null; 0]);
 }
 
 #[tokio::test]
-async fn a_declined_card_is_refused_again_and_nothing_is_charged() {
+async fn a_declined_card_is_replayed_and_nothing_is_charged() {
     let app = App::start().await;
     let declined = payment(&json!({"source": "tok_declined"})).key("k");
     for replayed in [false, true] {
@@ -120,7 +120,7 @@ async fn a_declined_card_is_refused_again_and_nothing_is_charged() {
 }
 
 #[tokio::test]
-async fn a_failure_leaves_nothing_and_frees_the_key() {
+async fn a_failed_payment_leaves_nothing_and_frees_the_key() {
     let app = App::start().await;
     for source in ["tok_error", "tok_panic"] {
         let failing = payment(&json!({ "source": source })).key("k");
@@ -135,7 +135,7 @@ async fn a_failure_leaves_nothing_and_frees_the_key() {
 }
 
 #[tokio::test]
-async fn what_is_no_payment_is_refused_and_frees_the_key() {
+async fn an_invalid_payment_is_refused_and_frees_the_key() {
     let app = App::start().await;
     for changes in [
         json!({"amount": 0}),

@@ -1,4 +1,4 @@
-//! Where the types of problems lead.
+//! The pages that problem types link to.
 
 use idem_axum::Rejection;
 use idem_tests::http::get;
@@ -9,7 +9,7 @@ use super::app::payment;
 use super::{FEATURE, TestDb};
 
 #[tokio::test]
-async fn the_type_of_each_problem_leads_to_its_page() {
+async fn each_problem_type_links_to_its_page() {
     let db = TestDb::empty().await;
     let mut command = payments(FEATURE);
     command.args(["--listen", "127.0.0.1:0", "--database-url", &db.url()]);

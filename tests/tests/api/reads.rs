@@ -1,4 +1,4 @@
-//! What is asked for: text that a database keeps, and no more than a list has.
+//! Validation: text that a database can store, and the bounds of lists.
 
 use idem_tests::http::{get, post};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::app::{App, acme, is_problem, payment};
 
 #[tokio::test]
-async fn a_nul_is_refused_with_the_cure_wherever_text_is_kept_or_compared() {
+async fn text_with_a_nul_is_refused_wherever_it_is_stored_or_compared() {
     let app = App::start().await;
     let paid = payment(&json!({"reference": "a\0b"})).key("k");
     for attempt in [paid, acme(get("/payments?reference=a%00b"))] {
@@ -25,7 +25,7 @@ async fn a_nul_is_refused_with_the_cure_wherever_text_is_kept_or_compared() {
 }
 
 #[tokio::test]
-async fn a_list_has_a_bound() {
+async fn a_list_limit_is_validated_and_capped() {
     let app = App::start().await;
     for key in ["a", "b"] {
         app.pay(key).await;
@@ -47,7 +47,7 @@ async fn a_list_has_a_bound() {
 }
 
 #[tokio::test]
-async fn a_list_is_no_longer_than_its_bound() {
+async fn a_list_returns_at_most_1000_payments() {
     let app = App::start().await;
     app.pay("k").await;
     let pool = app.pool().await;

@@ -1,4 +1,4 @@
-//! What an operator does with records on the command line.
+//! The operator's commands for records.
 
 use idem_tests::process::payments;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::app::{App, payment};
 use super::{FEATURE, TestDb};
 
 impl App {
-    /// What `payments idem …` prints, and whether it succeeds.
+    /// Runs `payments idem …`: whether it succeeds, and its output.
     async fn operate(&self, arguments: &[&str]) -> (bool, String) {
         let mut command = payments(FEATURE);
         command
@@ -79,7 +79,7 @@ async fn an_operator_lists_counts_and_invalidates_records() {
 }
 
 #[tokio::test]
-async fn a_command_changes_no_schema() {
+async fn an_operator_command_does_not_create_the_schema() {
     let db = TestDb::empty().await;
     let mut list = payments(FEATURE);
     list.args(["--database-url", &db.url(), "idem", "list"]);

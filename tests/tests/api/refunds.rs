@@ -1,4 +1,4 @@
-//! Refunds: never more than the payment, however many come at once.
+//! Refunds never exceed the payment, even when many run at once.
 
 use idem_tests::http::{Attempt, post};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn refunds_do_not_exceed_the_payment() {
 }
 
 #[tokio::test]
-async fn what_is_no_refund_is_refused() {
+async fn an_invalid_refund_is_refused() {
     let app = App::start().await;
     let path = app.pay("p").await;
     let nothing = app.send(&acme(refund(&path, 0)).key("k")).await;

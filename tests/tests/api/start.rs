@@ -1,4 +1,4 @@
-//! How the app starts, and why it does not.
+//! The app's start, and its failures to start.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::app::App;
 use super::{FEATURE, NO_DATABASE, TestDb};
 
 #[tokio::test]
-async fn it_is_healthy_when_the_database_answers() {
+async fn the_app_is_healthy_when_the_database_answers() {
     let app = App::start().await;
     assert_eq!(app.send(&get("/healthz")).await.status, 200);
 }
 
 #[tokio::test]
-async fn an_unusable_database_ends_it_with_one_line() {
+async fn the_app_exits_with_one_line_when_the_database_is_unusable() {
     let line = last_words(NO_DATABASE, "127.0.0.1:0").await;
     assert!(
         line.starts_with("payments: the database cannot be used: "),
@@ -26,7 +26,7 @@ async fn an_unusable_database_ends_it_with_one_line() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_ends_it_with_one_line() {
+async fn the_app_exits_with_one_line_when_its_address_is_in_use() {
     let db = TestDb::empty().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -35,7 +35,7 @@ async fn an_address_in_use_ends_it_with_one_line() {
     assert!(line.starts_with(&expected), "{line}");
 }
 
-/// What an app that cannot start says on standard error, long before a pool would give up.
+/// The standard error of an app that cannot start; it fails long before a pool would give up.
 pub async fn last_words(database_url: &str, listen: &str) -> String {
     let mut command = payments(FEATURE);
     command.args(["--listen", listen, "--database-url", database_url]);

@@ -1,10 +1,10 @@
-//! Acknowledgements get lost on their way to the broker.
+//! Acknowledgements are lost on their way to the broker.
 
 use super::network_faults::NetworkFaults;
 use super::shop::Shop;
 
 #[tokio::test]
-async fn a_message_whose_acknowledgement_is_cut_off_is_redelivered_without_effect() {
+async fn a_message_with_a_lost_acknowledgement_is_redelivered_without_effect() {
     let shop = Shop::open().await;
     let faults = NetworkFaults::of(&shop).await;
     let _worker = faults.worker(&["--ack-wait", "500ms"]).await;

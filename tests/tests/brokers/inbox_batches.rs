@@ -1,10 +1,10 @@
-//! Batches with messages that are there more than once, or fail.
+//! Batches with duplicates and failing messages.
 
 use super::REFUSE;
 use super::shop::{Shop, until};
 
 #[tokio::test]
-async fn of_copies_in_a_batch_and_before_it_one_takes_effect() {
+async fn duplicates_within_and_before_a_batch_take_effect_once() {
     let shop = Shop::open().await;
     let mut worker = shop.worker(&["--batch", "50"]).await;
     let mut all = shop.pay(0..3).await;
@@ -20,7 +20,7 @@ async fn of_copies_in_a_batch_and_before_it_one_takes_effect() {
 }
 
 #[tokio::test]
-async fn a_poison_message_does_not_take_its_batch_with_it() {
+async fn a_poison_message_does_not_fail_its_batch() {
     let shop = Shop::open().await;
     let [refuse, _] = REFUSE;
     sqlx::raw_sql(refuse).execute(&shop.pool).await.unwrap();

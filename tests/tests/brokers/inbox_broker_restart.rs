@@ -1,10 +1,10 @@
-//! The broker is killed, and comes back.
+//! The broker is killed and restarted.
 
 use super::Broker;
 use super::shop::Shop;
 
 #[tokio::test]
-async fn when_the_broker_is_killed_while_messages_are_on_their_way_none_is_lost_or_doubled() {
+async fn killing_the_broker_loses_and_doubles_no_message_in_transit() {
     let mut shop = Shop::with(Broker::start_alone().await).await;
     let worker = shop.worker(&["--ack-wait", "500ms"]).await;
     let mut all = shop.pay(0..20).await;

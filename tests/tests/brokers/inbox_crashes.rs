@@ -1,4 +1,4 @@
-//! The worker is killed when a message has had its effect, and does not know or has not said so.
+//! The worker is killed after a message took effect, before it knows or acknowledges that.
 
 use idem_tests::proxy::Action;
 
@@ -6,7 +6,7 @@ use super::network_faults::NetworkFaults;
 use super::shop::{CONSUMERS, Shop, until};
 
 #[tokio::test]
-async fn of_100_messages_with_effects_whose_worker_is_killed_before_it_acknowledges_none_has_two() {
+async fn none_of_100_messages_takes_effect_twice_when_workers_die_before_acknowledging() {
     let shop = Shop::open().await;
     let mut all = Vec::new();
     // A broker hands out so many at a time.
@@ -42,7 +42,7 @@ async fn of_100_messages_with_effects_whose_worker_is_killed_before_it_acknowled
 }
 
 #[tokio::test]
-async fn a_worker_that_is_killed_before_it_hears_of_its_commits_leaves_each_effect_once() {
+async fn a_worker_killed_before_its_commits_are_acknowledged_leaves_each_effect_once() {
     let shop = Shop::open().await;
     let mut all = Vec::new();
     for number in 0..20 {

@@ -1,10 +1,10 @@
-//! Messages that fail too often, and what becomes of them.
+//! Messages that fail too often become dead letters.
 
 use super::REFUSE;
 use super::shop::{Shop, until};
 
 #[tokio::test]
-async fn a_message_that_is_redriven_after_its_cause_has_gone_takes_effect_once() {
+async fn a_message_redriven_after_its_cause_is_fixed_takes_effect_once() {
     let shop = Shop::open().await;
     let [refuse, accept] = REFUSE;
     sqlx::raw_sql(refuse).execute(&shop.pool).await.unwrap();
@@ -55,7 +55,7 @@ async fn a_redriven_message_that_fails_again_is_a_dead_letter_again() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_is_a_dead_letter_of_every_consumer() {
+async fn an_unreadable_message_is_a_dead_letter_of_every_consumer() {
     let shop = Shop::open().await;
     let _worker = shop.worker(&["--max-attempts", "2"]).await;
     shop.publish("unreadable", "no event").await;

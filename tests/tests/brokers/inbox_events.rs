@@ -1,4 +1,4 @@
-//! Events of payments that were made over HTTP.
+//! Events of payments made over HTTP.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use super::FEATURE;
 use super::shop::{CONSUMERS, Shop, until};
 
 #[tokio::test]
-async fn a_payment_has_one_event_however_often_it_is_sent_and_one_that_fails_has_none() {
+async fn a_payment_has_one_event_however_often_it_is_retried_and_a_failed_one_has_none() {
     let shop = Shop::open().await;
     let _worker = shop.worker(&[]).await;
     let app = start_payments(FEATURE, &shop.db.url(), 5).await;
@@ -39,7 +39,7 @@ async fn a_payment_has_one_event_however_often_it_is_sent_and_one_that_fails_has
     shop.each_takes_effect_once(&ids).await;
 }
 
-/// Sends a payment until the answer is final, as a client does.
+/// Sends a payment until the response is final, as a client does.
 async fn retry(key: String, source: &'static str, address: SocketAddr) {
     let body = json!({"amount": 100, "currency": "EUR", "source": source});
     loop {

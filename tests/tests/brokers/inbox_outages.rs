@@ -1,4 +1,4 @@
-//! The database goes away, and comes back.
+//! The database goes away and comes back.
 
 use idem_tests::proxy::Action;
 
@@ -6,7 +6,7 @@ use super::network_faults::NetworkFaults;
 use super::shop::Shop;
 
 #[tokio::test]
-async fn while_the_database_is_away_no_message_is_lost() {
+async fn a_database_outage_loses_no_message() {
     let shop = Shop::open().await;
     let faults = NetworkFaults::of(&shop).await;
     let _worker = faults.worker(&["--ack-wait", "500ms"]).await;

@@ -1,4 +1,4 @@
-//! A message is delivered again while its first worker still handles it.
+//! A message is redelivered while its first worker still handles it.
 
 use idem_tests::proxy::Action;
 
@@ -6,7 +6,7 @@ use super::network_faults::NetworkFaults;
 use super::shop::{Shop, until};
 
 #[tokio::test]
-async fn a_message_that_is_redelivered_while_its_first_worker_handles_it_takes_effect_once() {
+async fn a_message_redelivered_while_its_first_worker_handles_it_takes_effect_once() {
     let shop = Shop::open().await;
     let faults = NetworkFaults::of(&shop).await;
     let insert = faults.db.on("insert into ledger_entry", Action::Hold);
@@ -32,7 +32,7 @@ async fn a_message_that_is_redelivered_while_its_first_worker_handles_it_takes_e
 }
 
 #[tokio::test]
-async fn a_message_whose_first_worker_dies_while_it_handles_it_is_handled_by_the_next() {
+async fn a_message_whose_worker_dies_while_handling_it_is_handled_by_the_next() {
     let shop = Shop::open().await;
     let faults = NetworkFaults::of(&shop).await;
     let insert = faults.db.on("insert into ledger_entry", Action::Hold);

@@ -1,4 +1,4 @@
-//! The relay dies, or is not told, between the broker and the outbox.
+//! The relay dies after it published an event, before it knows that the outbox has deleted it.
 
 use idem_tests::proxy::Action;
 
@@ -6,7 +6,7 @@ use super::network_faults::NetworkFaults;
 use super::shop::Shop;
 
 #[tokio::test]
-async fn an_event_that_is_published_and_not_forgotten_is_published_again_without_effect() {
+async fn an_event_published_but_not_deleted_is_published_again_without_effect() {
     let shop = Shop::open().await;
     let mut all = Vec::new();
     for number in 0..10 {
@@ -23,7 +23,7 @@ async fn an_event_that_is_published_and_not_forgotten_is_published_again_without
 }
 
 #[tokio::test]
-async fn two_relays_at_once_publish_each_event_to_effect_once() {
+async fn two_concurrent_relays_let_each_event_take_effect_once() {
     let shop = Shop::open().await;
     let all = shop.pay(0..300).await;
     let _workers = [shop.worker(OPTIONS).await, shop.worker(OPTIONS).await];

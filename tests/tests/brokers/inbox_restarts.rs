@@ -1,9 +1,9 @@
-//! The worker starts anew, again and again, while messages wait.
+//! The worker restarts again and again while messages wait.
 
 use super::shop::Shop;
 
 #[tokio::test]
-async fn a_message_that_waits_while_its_worker_starts_anew_ten_times_is_no_dead_letter() {
+async fn ten_worker_restarts_make_no_waiting_message_a_dead_letter() {
     let shop = Shop::open().await;
     let mut all = shop.pay(0..60).await;
     for number in 0..10 {

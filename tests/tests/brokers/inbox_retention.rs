@@ -1,10 +1,10 @@
-//! Messages that come again when nobody remembers them.
+//! Messages that are redelivered after their retention.
 
 use super::age_records;
 use super::shop::{Shop, until};
 
 #[tokio::test]
-async fn a_message_that_is_redelivered_after_its_retention_takes_effect_again() {
+async fn a_message_redelivered_after_its_retention_takes_effect_again() {
     let shop = Shop::open().await;
     let mut worker = shop.worker(&[]).await;
     let ids = shop.pay([1]).await;

@@ -1,9 +1,9 @@
-//! Two workers take from the same queues.
+//! Two workers consume from the same queues.
 
 use super::shop::{Shop, until};
 
 #[tokio::test]
-async fn of_two_workers_on_the_same_queues_one_handles_each_message() {
+async fn two_workers_on_the_same_queues_handle_each_message_once() {
     let shop = Shop::open().await;
     let workers = [shop.worker(&[]).await, shop.worker(&[]).await];
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! A bare consumer of NATS.
+//! A minimal NATS consumer.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use async_nats::jetstream::{
 use futures_util::StreamExt as _;
 use idem_tests::nats::STREAM;
 
-/// What a consumer is handed.
+/// A delivered message.
 pub struct Delivery {
     pub id: String,
     message: jetstream::Message,
@@ -19,7 +19,7 @@ pub struct Delivery {
 pub struct Consumer(pull::Stream);
 
 impl Consumer {
-    /// Makes the stream and the consumer `ledger`, where they are missing.
+    /// Creates the stream and the consumer `ledger` if they are missing.
     pub async fn on(url: &str) -> Self {
         let jetstream = jetstream::new(async_nats::connect(url).await.unwrap());
         let stream = stream::Config {

@@ -1,4 +1,4 @@
-//! Faults of the network between a worker and its database or its broker.
+//! Network faults between a worker and its database or broker.
 
 use idem_tests::process::{Process, start_worker};
 use idem_tests::proxy::{Action, Proxy, Trap};
@@ -6,7 +6,7 @@ use idem_tests::proxy::{Action, Proxy, Trap};
 use super::shop::Shop;
 use super::{ACK, FEATURE};
 
-/// A proxy before the database, and one before the broker if that is elsewhere.
+/// A proxy in front of the database, and one in front of a separate broker.
 pub struct NetworkFaults {
     pub db: Proxy,
     broker: Option<Proxy>,
@@ -30,7 +30,7 @@ impl NetworkFaults {
         start_worker(FEATURE, self.db.url(), broker, options).await
     }
 
-    /// From now on nothing that the worker acknowledges is acknowledged. Says how many it will handle nevertheless.
+    /// Drops all acknowledgements from now on. Returns how many messages the worker will still handle.
     pub fn lose_acknowledgements(&self) -> usize {
         match &self.broker {
             Some(broker) => {
@@ -47,12 +47,12 @@ impl NetworkFaults {
         }
     }
 
-    /// Cuts the connection of the next acknowledgement in its place.
+    /// Cuts the connection instead of forwarding the next acknowledgement.
     pub fn cut_acknowledgement(&self) -> Trap {
         self.to_broker().on(ACK, Action::Cut)
     }
 
-    /// The broker is told nothing any more, and believes that the worker is gone; one in the database cannot.
+    /// Cuts the worker off from its broker, which considers it gone; not with a broker in the database.
     pub fn lose_broker(&self) {
         if let Some(broker) = &self.broker {
             broker.go_down();
@@ -64,5 +64,5 @@ impl NetworkFaults {
     }
 }
 
-/// More than a worker has.
+/// More connections than a worker has.
 const CONNECTIONS: usize = 20;

@@ -1,4 +1,4 @@
-//! A bare consumer of RabbitMQ.
+//! A minimal RabbitMQ consumer.
 
 use futures_util::StreamExt as _;
 use idem_tests::rabbitmq::EXCHANGE;
@@ -11,7 +11,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-/// What a consumer is handed.
+/// A delivered message.
 pub struct Delivery {
     pub id: String,
     message: message::Delivery,
@@ -19,12 +19,12 @@ pub struct Delivery {
 
 pub struct Consumer {
     consumer: lapin::Consumer,
-    /// It is closed with this value.
+    /// Closed when this value is dropped.
     _connection: Connection,
 }
 
 impl Consumer {
-    /// Makes the exchange and the queue `ledger`, where they are missing.
+    /// Creates the exchange and the queue `ledger` if they are missing.
     pub async fn on(url: &str) -> Self {
         let properties = ConnectionProperties::default();
         let connection = Connection::connect(url, properties).await.unwrap();

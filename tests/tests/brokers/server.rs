@@ -1,4 +1,4 @@
-//! The brokers that tests start, and the proxy before them.
+//! The brokers that tests start, and the proxy in front of them.
 
 use idem_tests::proxy::{Action, Proxy};
 use tokio::task::yield_now;
@@ -7,7 +7,7 @@ use super::consumer::Consumer;
 use super::{ACK, Broker};
 
 #[tokio::test]
-async fn a_message_is_left_until_it_is_acknowledged() {
+async fn a_message_stays_in_its_queue_until_it_is_acknowledged() {
     let broker = Broker::start().await;
     let mut consumer = Consumer::on(&broker.url()).await;
     assert_eq!(broker.left("ledger").await, 0);
@@ -23,7 +23,7 @@ async fn a_message_is_left_until_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_killed_broker_has_its_messages_when_it_is_back() {
+async fn a_killed_broker_keeps_its_messages() {
     let mut broker = Broker::start_alone().await;
     let url = broker.url();
     drop(Consumer::on(&url).await);
@@ -43,7 +43,7 @@ async fn a_killed_broker_has_its_messages_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_message_whose_acknowledgement_is_cut_off_comes_again() {
+async fn a_message_whose_acknowledgement_is_cut_off_is_redelivered() {
     let broker = Broker::start().await;
     let proxy = Proxy::to(&broker.url()).await;
     let mut consumer = Consumer::on(proxy.url()).await;
@@ -71,7 +71,7 @@ async fn an_acknowledgement_can_be_held() {
     all_but(0, &broker).await;
 }
 
-/// Waits until so many messages are left; nobody tells that an acknowledgement has arrived.
+/// Waits until this many messages are left; nothing confirms that an acknowledgement has arrived.
 async fn all_but(left: u64, broker: &Broker) {
     while broker.left("ledger").await != left {
         yield_now().await;

@@ -1,4 +1,4 @@
-//! A database and a broker, and what a worker has made of events.
+//! A database and a broker, and the effects of a worker's messages.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl Shop {
         start_worker(FEATURE, &self.db.url(), &self.broker.url(), options).await
     }
 
-    /// Runs a command of the worker: what it prints, or what it prints on standard error where it fails.
+    /// Runs a command of the worker; returns its output, or its standard error if it fails.
     pub async fn command(&self, command: &[&str]) -> Result<String, String> {
         let mut worker = worker(FEATURE, &self.db.url(), &self.broker.url());
         let output = worker.args(command).output().await.unwrap();
@@ -46,7 +46,7 @@ impl Shop {
         }
     }
 
-    /// Puts events of these payments in the outbox, as the app does in the payments' transactions.
+    /// Puts events of these payments into the outbox, as the app does in its transactions.
     pub async fn pay(&self, payments: impl IntoIterator<Item = u32>) -> Vec<String> {
         let payments: Vec<_> = payments.into_iter().collect();
         QueryBuilder::<Db>::new("insert into event (message_id, tenant, kind, payload) ")
@@ -62,7 +62,7 @@ impl Shop {
         payments.into_iter().map(message_id).collect()
     }
 
-    /// Hands a message to both consumers once more, as brokers do.
+    /// Delivers a message to both consumers once more, as brokers do.
     pub async fn redeliver(&self, payment: u32) {
         self.publish(&message_id(payment), &payload(payment)).await;
     }
@@ -71,7 +71,7 @@ impl Shop {
         queue::publish(self, id, payload).await;
     }
 
-    /// What became of these messages so far.
+    /// The effects of all messages so far.
     pub async fn effects(&self) -> Effects {
         let count = |rows: Vec<(String,)>| {
             let mut counts = BTreeMap::new();
@@ -88,13 +88,13 @@ impl Shop {
         }
     }
 
-    /// Waits until each message has had its effects and no broker will deliver it again, and that it had them once.
+    /// Waits until each message took effect and is acknowledged, and checks that it took effect once.
     pub async fn each_takes_effect_once(&self, ids: &[String]) {
         self.is_drained(ids).await;
         assert_eq!(self.effects().await.violations(ids), Vec::<String>::new());
     }
 
-    /// Waits until each of these messages has had its effects, and every message is acknowledged.
+    /// Waits until each of these messages took effect, and every message is acknowledged.
     pub async fn is_drained(&self, ids: &[String]) {
         until("the messages have effects", async || {
             self.effects().await.are_of(ids)
@@ -128,7 +128,7 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// How many effects there are: two of each message in the end.
+    /// The number of effects: two of each message in the end.
     pub fn count(&self) -> usize {
         self.ledger.len() + self.receipts.len()
     }
@@ -149,7 +149,7 @@ impl Effects {
         })
     }
 
-    /// What is lost, doubled or not asked for.
+    /// Effects that are missing, doubled or unexpected.
     fn violations(&self, ids: &[String]) -> Vec<String> {
         let all = ids
             .iter()
@@ -165,7 +165,7 @@ impl Effects {
     }
 }
 
-/// Asks until it is so.
+/// Polls until the condition holds.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so().await {

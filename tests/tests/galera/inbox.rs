@@ -1,4 +1,4 @@
-//! Messages that are delivered to workers on several primaries at once.
+//! Messages are delivered to workers on several primaries at once.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::sync::Barrier;
 use tokio::task::{JoinSet, yield_now};
 
 const MESSAGES: usize = 60;
-/// Of one poll.
+/// The messages of one batch.
 const BATCH: usize = 7;
 
 fn ids(way: &str) -> Vec<String> {
@@ -23,7 +23,7 @@ async fn write(tx: &mut idem_axum::Tx<'_, MySql>, id: &str) -> sqlx::Result<()> 
     insert.bind(id).execute(&mut **tx).await.map(|_| ())
 }
 
-/// A worker per way and node, each with all messages. How many of them it was the first to handle.
+/// A worker per mode and node, each with all messages; returns how many it was the first to handle.
 async fn in_batches(inbox: Inbox<MySql>, start: Arc<Barrier>) -> usize {
     let ids = ids("batch");
     let mut left: Vec<&String> = ids.iter().collect();

@@ -1,4 +1,4 @@
-//! Nodes that start at once on servers whose locks know nothing of each other.
+//! Nodes start at once on servers that do not share locks.
 
 use idem_axum::Idempotency;
 use idem_tests::galera::{Cluster, NODES};

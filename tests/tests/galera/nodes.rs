@@ -1,4 +1,4 @@
-//! The payments app, once per server, and what its clients have been told.
+//! The payments app, once per server, and the responses its clients got.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +13,7 @@ use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Three nodes of the app. A violation is shown with all answers to its key.
+/// Three nodes of the app. A violation is reported with all responses to its key.
 pub struct Nodes {
     pub cluster: Cluster,
     apps: Vec<Process>,
@@ -21,14 +21,14 @@ pub struct Nodes {
     told: BTreeMap<String, Vec<(usize, Answer)>>,
 }
 
-/// Names of keys, which are also the payments' references.
+/// Keys, which are also the payments' references.
 pub fn keys(name: &str, count: usize) -> Vec<String> {
     (0..count)
         .map(|number| format!("{name}-{number}"))
         .collect()
 }
 
-/// Whether it asks to come again.
+/// Whether it is a retryable refusal with this status.
 pub fn is_refusal(answer: &Answer, status: u16) -> bool {
     let problem = answer.header("content-type") == Some("application/problem+json");
     answer.status == status && problem && answer.header("retry-after").is_some()
@@ -61,7 +61,7 @@ impl Nodes {
         self.apps[node].address()
     }
 
-    /// Sends an attempt without waiting for its answer.
+    /// Sends an attempt without waiting for its response.
     pub fn send(&mut self, key: &str, node: usize, source: &str) {
         let (key, address) = (key.to_owned(), self.address(node));
         let attempt = pay(&key, source);
@@ -69,7 +69,7 @@ impl Nodes {
             .spawn(async move { (key, node, attempt.send_to(address).await) });
     }
 
-    /// Waits for the next answer to what was sent, from whichever node.
+    /// Waits for the next response from any node.
     pub async fn next_told(&mut self) -> (usize, Answer) {
         let next = timeout(PATIENCE, self.sent.join_next()).await;
         let next = next.expect("an attempt is answered in time");
@@ -79,14 +79,14 @@ impl Nodes {
         (node, answer)
     }
 
-    /// Waits for the answers to all that was sent.
+    /// Waits for the responses to all sent attempts.
     pub async fn all_told(&mut self) {
         while !self.sent.is_empty() {
             self.next_told().await;
         }
     }
 
-    /// Sends an attempt and waits for its answer.
+    /// Sends an attempt and waits for its response.
     pub async fn attempt(&mut self, key: &str, node: usize) -> Answer {
         let attempt = pay(key, "tok_visa");
         let answer = timeout(PATIENCE, attempt.send_to(self.address(node))).await;
@@ -95,7 +95,7 @@ impl Nodes {
         answer
     }
 
-    /// Tries until the answer is final, as a client does.
+    /// Retries until the response is final, as a client does.
     pub async fn retry(&mut self, key: &str, node: usize) -> Answer {
         for _ in 0..400 {
             let answer = self.attempt(key, node).await;
@@ -107,7 +107,7 @@ impl Nodes {
         self.violated(key, node, "no final answer");
     }
 
-    /// A payment with one id, or a refusal that asks to come again.
+    /// Checks a response: a payment with the key's one id, or a retryable refusal.
     fn hear(&mut self, key: &str, node: usize, answer: &Answer) {
         let told = self.told.entry(key.to_owned()).or_default();
         told.push((node, answer.clone()));
@@ -149,7 +149,7 @@ impl Nodes {
         }
     }
 
-    /// How many payments there are per reference, on this node.
+    /// The number of payments per reference on this node.
     async fn payments(&self, node: usize) -> BTreeMap<String, i64> {
         let count = "select reference, count(*) from payment group by reference";
         let mut conn = self.cluster.connect(node).await;
@@ -157,7 +157,7 @@ impl Nodes {
         rows.into_iter().collect()
     }
 
-    /// Payments and records on a node that is cut off, and lets itself be read only so.
+    /// Payments and records on an isolated node, which allows only such reads.
     pub async fn written(&self, node: usize) -> (i64, i64) {
         let count = "set session wsrep_dirty_reads = 1, session wsrep_sync_wait = 0; \
             select (select count(*) from payment), (select count(*) from idem_record)";

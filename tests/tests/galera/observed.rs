@@ -1,4 +1,4 @@
-//! Attempts that are only watched, on several primaries at once.
+//! Observed attempts on several primaries at once.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -16,7 +16,7 @@ struct AppState {
     idem: Idempotency<MySql>,
 }
 
-/// What it writes collides with nothing; the records may.
+/// Its write never conflicts; the records may.
 #[idempotent(scope = "global", ttl = "24h")]
 async fn write(mut tx: Tx<MySql>, key: String) -> Result<StatusCode, StatusCode> {
     let insert = sqlx::query("insert into effect (of_key) values (?)").bind(key);
@@ -31,7 +31,7 @@ fn attempt(key: &str) -> Attempt {
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
-async fn who_is_told_of_an_effect_has_one_and_each_key_has_its_record() {
+async fn each_reported_effect_exists_and_each_key_has_its_record() {
     let cluster = Cluster::lend().await;
     let table = "create table effect (id bigint auto_increment primary key, \
         of_key varchar(40) not null)";

@@ -1,4 +1,4 @@
-//! A handler that goes on although another node's transaction has ended its own.
+//! A handler continues although another node's transaction has ended its own.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ struct Gate {
 
 const COUNT_ONE: &str = "update counter set n = n + 1";
 
-/// Takes no notice of the error that its second statement fails with.
+/// Ignores the error of its second statement.
 #[idempotent(scope = "global", ttl = "24h")]
 async fn swallow(State(app): State<AppState>, mut tx: Tx<MySql>) -> Result<StatusCode, StatusCode> {
     let first = sqlx::query(COUNT_ONE).execute(&mut *tx).await;
@@ -85,7 +85,7 @@ async fn a_handler_that_swallows_a_conflict_commits_nothing() {
     assert!(attempt.send(&app).await.is_replay());
 }
 
-/// The counter, and how many rows of payments.
+/// The counter, and the number of payments.
 async fn counted(cluster: &Cluster, node: usize) -> (i32, i64) {
     let count = "select (select n from counter), (select count(*) from paid)";
     let mut conn = cluster.connect(node).await;

@@ -1,9 +1,9 @@
-//! Over a database server: killed at any statement, and in pairs.
+//! The app with a database server: killed at any statement, and in pairs.
 
 use std::slice;
 
 use super::super::{
-    Process, each_key_is_paid_once, of_64_duplicates_one_pays_and_other_keys_are_served,
+    Process, each_key_is_paid_once, one_of_64_duplicates_pays_and_other_keys_are_served,
     payments_of, retry, send_all, start_payments,
 };
 use super::{COMMIT, FEATURE, SWEEP, TestDb};
@@ -12,13 +12,13 @@ use tokio::task::yield_now;
 
 #[tokio::test]
 #[cfg_attr(idem_no_python, ignore = "needs python3")]
-async fn walked_from_off_to_enforce_no_request_fails() {
+async fn no_request_fails_during_a_rollout_from_off_to_enforce() {
     let db = TestDb::empty().await;
-    super::super::walked_from_off_to_enforce_no_request_fails(FEATURE, &db.url()).await;
+    super::super::no_request_fails_during_a_rollout_from_off_to_enforce(FEATURE, &db.url()).await;
 }
 
 #[tokio::test]
-async fn killed_between_any_two_statements_each_key_is_paid_once() {
+async fn each_key_is_paid_once_when_the_app_is_killed_between_any_two_statements() {
     let db = TestDb::empty().await;
     let statements = statements_of_a_payment(&db).await;
     // Begin, probe, payment, guard, record, COMMIT.
@@ -51,7 +51,7 @@ async fn statements_of_a_payment(db: &TestDb) -> usize {
     before_commit.count() + 1
 }
 
-/// The app behind a proxy that sees the statements of requests alone from here on.
+/// The app with a proxy that from here on sees only the statements of requests.
 async fn proxied(db: &TestDb) -> (Process, Proxy) {
     let proxy = Proxy::to(&db.url()).await;
     let node = start_payments(FEATURE, proxy.url(), 5).await;
@@ -67,7 +67,7 @@ async fn proxied(db: &TestDb) -> (Process, Proxy) {
 }
 
 #[tokio::test]
-async fn killed_after_commit_and_before_the_answer_the_payment_is_replayed() {
+async fn a_payment_is_replayed_when_the_app_is_killed_between_commit_and_response() {
     let db = TestDb::empty().await;
     let (mut victim, proxy) = proxied(&db).await;
     let keys = ["committed".to_owned()];
@@ -83,11 +83,11 @@ async fn killed_after_commit_and_before_the_answer_the_payment_is_replayed() {
 }
 
 #[tokio::test]
-async fn of_64_duplicates_on_two_processes_one_pays_and_other_keys_are_served() {
+async fn one_of_64_duplicates_on_two_processes_pays_and_other_keys_are_served() {
     let db = TestDb::empty().await;
     let nodes = [
         start_payments(FEATURE, &db.url(), 5).await,
         start_payments(FEATURE, &db.url(), 5).await,
     ];
-    of_64_duplicates_one_pays_and_other_keys_are_served(&nodes).await;
+    one_of_64_duplicates_pays_and_other_keys_are_served(&nodes).await;
 }

@@ -1,4 +1,4 @@
-//! The server runs a statement, and its client does not hear of it.
+//! The server runs a statement, but its client does not get the answer.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ async fn a_text_of_many_statements_whose_answer_is_cut_has_run() {
 }
 
 #[tokio::test]
-async fn the_answer_that_a_statement_fails_with_is_held_too() {
+async fn the_error_answer_of_a_statement_is_held_too() {
     let (db, proxy) = proxied().await;
     let mut connection = connect(&proxy).await;
     for text in ["nonsense", "select 1; nonsense; commit"] {
@@ -157,7 +157,7 @@ const ANSWERS_AND_WAITS: &str = "begin;
     insert into payment (tenant, amount, reference) values ('acme', 1, 'a');
     commit";
 
-/// One statement, since a server may give up a text whose first answers do not arrive.
+/// One statement, since a server may abort a text whose first answers do not arrive.
 const PAYS_WHEN_UNLOCKED: &str = "insert into payment (tenant, amount, reference)
     select 'acme', count(*), 'a' from gate";
 

@@ -1,4 +1,4 @@
-//! Connections are held up, refused and cut.
+//! Connections are paused, refused and cut.
 
 use sqlx::Connection as _;
 

@@ -1,4 +1,4 @@
-//! A database with a proxy before it, and payments through it.
+//! A database behind a proxy, and payments through it.
 
 use idem_tests::proxy::Proxy;
 use sqlx::{Connection as _, Database, Pool, Transaction, pool::PoolOptions};
@@ -39,7 +39,7 @@ pub async fn pay(connection: &mut Connection) -> sqlx::Result<()> {
         .map(|_| ())
 }
 
-/// A transaction that has paid, on a connection of its own.
+/// A transaction that has paid, on a separate connection.
 pub async fn paid(pool: &Pool<Db>) -> Transaction<'static, Db> {
     let connection = pool.acquire().await.unwrap();
     let mut tx = Transaction::begin(connection, None).await.unwrap();

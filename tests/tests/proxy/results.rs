@@ -1,4 +1,4 @@
-//! The many shapes of an answer of MySQL: after each the next answer is told from it.
+//! The many shapes of MySQL's answers: the proxy finds the end of each.
 
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use super::paying::{Connection, connect, pay, proxied};
 
 #[tokio::test]
-async fn behind_any_answer_a_commit_is_caught() {
+async fn a_commit_after_any_answer_is_caught() {
     let (db, proxy) = proxied().await;
     pay(&mut connect(&proxy).await).await.unwrap();
     let procedure = "create procedure twice() begin select 1; select * from payment; end";
@@ -34,7 +34,7 @@ async fn behind_any_answer_a_commit_is_caught() {
 }
 
 #[tokio::test]
-async fn behind_a_ping_a_closed_statement_and_an_unread_answer_a_commit_is_caught() {
+async fn a_commit_after_a_ping_a_closed_statement_or_an_unread_answer_is_caught() {
     let (_db, proxy) = proxied().await;
     let mut connection = connect(&proxy).await;
     connection.ping().await.unwrap();
@@ -53,7 +53,7 @@ async fn behind_a_ping_a_closed_statement_and_an_unread_answer_a_commit_is_caugh
 }
 
 #[tokio::test]
-async fn a_message_of_more_than_one_packet_is_one() {
+async fn a_message_of_several_packets_is_read_as_one() {
     let (_db, proxy) = proxied().await;
     let mut connection = connect(&proxy).await;
     // Just as much as MariaDB's default `max_allowed_packet` lets pass.
@@ -65,7 +65,7 @@ async fn a_message_of_more_than_one_packet_is_one() {
 }
 
 #[tokio::test]
-async fn what_the_server_says_unasked_passes() {
+async fn an_unsolicited_server_message_is_forwarded() {
     let (db, proxy) = proxied().await;
     let mut connection = connect(&proxy).await;
     let id: i64 = sqlx::query_scalar("select cast(connection_id() as signed)")

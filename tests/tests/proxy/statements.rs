@@ -19,7 +19,7 @@ async fn statements_pass_and_are_counted() {
 }
 
 #[tokio::test]
-async fn a_text_of_many_statements_is_one() {
+async fn a_text_of_many_statements_counts_as_one() {
     let (db, proxy) = proxied().await;
     let mut connection = connect(&proxy).await;
     proxy.forget();

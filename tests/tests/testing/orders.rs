@@ -35,7 +35,7 @@ async fn an_order_that_fails_leaves_nothing_and_its_retry_runs() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_orders() {
+async fn a_duplicate_of_a_running_order_gets_409() {
     let barrier = Arc::new(Barrier::new(2));
     let test = start("enforce", Supplier(Some(barrier.clone()))).await;
     let duplicate = async {
@@ -51,7 +51,7 @@ async fn of_two_at_once_one_orders() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_not_a_lost_order() {
+async fn an_order_is_replayed_after_its_client_disconnected() {
     let barrier = Arc::new(Barrier::new(2));
     let test = start("enforce", Supplier(Some(barrier.clone()))).await;
     // The client hangs up while the handler runs, which drops the request's future.

@@ -1,4 +1,4 @@
-//! The modules of a crate, and which file imports what another one defines.
+//! The modules of a crate, and the imports between its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,7 @@ use syn::visit::Visit;
 
 use super::source::root;
 
-/// A crate's modules by their paths, as `["store", "mysql"]`.
+/// A crate's modules by path, such as `["store", "mysql"]`.
 pub struct Crate {
     source: PathBuf,
     modules: BTreeMap<Vec<String>, Module>,
@@ -18,9 +18,9 @@ pub struct Crate {
 struct Module {
     file: PathBuf,
     defined: BTreeSet<String>,
-    /// What `use` brings in, by its name here; `*` stands for all.
+    /// What `use` imports, by its local name; `*` stands for all.
     names: Vec<(String, Vec<String>)>,
-    /// What is imported, and other paths that begin with `crate`, `self` or `super`.
+    /// The imports, and other paths that start with `crate`, `self` or `super`.
     needed: Vec<Vec<String>>,
 }
 
@@ -35,9 +35,9 @@ impl Crate {
         read
     }
 
-    /// The files from whose modules each file imports, by their paths below `src`.
+    /// The files that each file imports from, by their paths below `src`.
     ///
-    /// What a module only hands on (`pub use`) is no import of its own: it is traced to the file
+    /// A re-export (`pub use`) is not an import of its module: it is traced to the file
     /// that defines it.
     pub fn imports(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -56,7 +56,7 @@ impl Crate {
         name.display().to_string()
     }
 
-    /// The file that defines what is named by a path in a module.
+    /// The file that defines what a path in a module names.
     fn definition(&self, module: &[String], path: &[String], depth: usize) -> Option<&Path> {
         assert!(depth < 20, "{module:?} {path:?}");
         let mut at = module.to_vec();
@@ -132,7 +132,7 @@ impl Crate {
     }
 }
 
-/// A name in a path of `use`, and the path without it.
+/// Collects each name of a `use` tree with its path.
 fn flatten(tree: &syn::UseTree, above: &mut Vec<String>, found: &mut Vec<(String, Vec<String>)>) {
     let mut add = |name: &syn::Ident, last: &syn::Ident| {
         let path = [above.as_slice(), &[last.to_string()]].concat();

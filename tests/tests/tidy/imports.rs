@@ -1,4 +1,4 @@
-//! In each crate imports point down: no file, and no folder, needs itself through others.
+//! In each crate imports point down: files and folders have no import cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::crates::Crate;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
-fn no_file_imports_itself_through_others() {
+fn files_have_no_import_cycle() {
     for krate in CRATES {
         let imports = Crate::read(krate).imports();
         assert!(imports.len() > 10, "{krate}: {imports:?}");
@@ -17,7 +17,7 @@ fn no_file_imports_itself_through_others() {
 }
 
 #[test]
-fn no_folder_imports_itself_through_others() {
+fn folders_have_no_import_cycle() {
     for krate in CRATES {
         let mut folders = Graph::new();
         for (file, imported) in Crate::read(krate).imports() {
@@ -39,7 +39,7 @@ fn folder(file: &str) -> &str {
     file.split('/').next().unwrap_or(file)
 }
 
-/// A way from a node back to itself; empty where there is none.
+/// A path from a node back to itself; empty if there is none.
 fn cycle(graph: &Graph) -> Vec<String> {
     let mut finished = BTreeSet::new();
     for start in graph.keys() {

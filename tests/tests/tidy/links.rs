@@ -1,4 +1,4 @@
-//! Links between the documents lead somewhere.
+//! Links between the documents have existing targets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::source;
 
 #[test]
-fn each_link_of_a_document_leads_to_a_file_and_a_heading() {
+fn each_document_link_points_to_an_existing_file_and_heading() {
     let documents = documents(source::root());
     assert!(documents.len() > 10, "{documents:?}");
     let mut dead = Vec::new();
@@ -22,7 +22,7 @@ fn each_link_of_a_document_leads_to_a_file_and_a_heading() {
     assert_eq!(dead, Vec::<String>::new());
 }
 
-/// The Markdown files of a folder and of those in it. What is beside sources is checked by rustdoc.
+/// The Markdown files of a folder and its subfolders. Rustdoc checks those beside sources.
 fn documents(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -39,7 +39,7 @@ fn documents(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The targets of `[text](target)` that are no address of a site.
+/// The targets of `[text](target)` that are not web addresses.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text.split("](").skip(1);
     let targets = targets.filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
@@ -59,7 +59,7 @@ fn leads_somewhere(document: &Path, folder: &Path, link: &str) -> bool {
     }
 }
 
-/// The headings as they stand in addresses.
+/// The headings as link anchors.
 fn headings(text: &str) -> impl Iterator<Item = String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     headings.map(|line| {

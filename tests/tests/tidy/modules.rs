@@ -1,4 +1,4 @@
-//! The files that a file's modules are in.
+//! Finds the files of a file's modules.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::source;
 
-/// Adds this file and those that its modules name, and so on.
+/// Adds this file and, recursively, the files of its modules.
 pub fn list(file: &Path, listed: &mut BTreeSet<PathBuf>) {
     let file = file.canonicalize().unwrap();
     if listed.insert(file.clone()) {
@@ -20,7 +20,7 @@ pub fn list(file: &Path, listed: &mut BTreeSet<PathBuf>) {
     }
 }
 
-/// What may be the file of a module: `mod name;` names one beside this file, a string may be its path, also among a
+/// Possible files of modules: `mod name;` names one beside this file; a string may be a path, also among a
 /// macro's arguments.
 fn named_in(tokens: TokenStream) -> Vec<String> {
     let tokens: Vec<_> = tokens.into_iter().collect();

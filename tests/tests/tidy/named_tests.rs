@@ -1,11 +1,11 @@
-//! Tests that a document's tables name.
+//! The tests that tables of the documents name.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use super::source;
 
-/// The documents that must name tests. Of the others in `docs` whatever tables they have is looked at.
+/// The documents that must name tests. The tables of all other documents in `docs` are checked too.
 const DOCUMENTS: [&str; 2] = ["GUARANTEES.md", "SECURITY_MODEL.md"];
 
 #[test]
@@ -51,8 +51,8 @@ struct Row {
     names: Vec<String>,
 }
 
-/// The rows of those tables whose last column is headed by a word such as `test` or `tests`,
-/// with what stands in backticks in that column.
+/// The rows of the tables whose last column's heading has the word `test` or `tests`,
+/// with the texts in backticks in that column.
 fn rows_with_tests(document: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut names_tests = false;
@@ -76,19 +76,19 @@ fn rows_with_tests(document: &str) -> Vec<Row> {
     rows
 }
 
-/// What stands between the head of a table and its rows.
+/// Whether it is the line between the head of a table and its rows.
 fn is_ruler(line: &str) -> bool {
     line.starts_with('|') && line.chars().all(|c| "|-: ".contains(c))
 }
 
-/// No name of a test has a bar in it.
+/// A test's name has no bar in it.
 fn last_cell(line: &str) -> &str {
     let line = line.trim_end().trim_end_matches('|');
     line.rsplit('|').next().unwrap_or_default().trim()
 }
 
 #[test]
-fn what_is_no_test_is_not_taken_for_one() {
+fn only_tests_are_found_in_a_source_file() {
     let source = r##"
         //! #[test] fn in_a_comment() {}
         /* #[test] fn in_a_long_comment() {} */
@@ -116,7 +116,7 @@ fn what_is_no_test_is_not_taken_for_one() {
 }
 
 #[test]
-fn names_are_read_from_the_last_column_whatever_they_look_like() {
+fn test_names_are_read_from_the_last_column_of_a_table() {
     let document = "| failure | test |\n| --- | --- |\n| `a_b` lost | `short`, `a_b_c_d` |\n\
         | none | to be written |\n\n| word | meaning |\n| --- | --- |\n| `x` | `no_test` |\n";
     let names: Vec<_> = rows_with_tests(document)

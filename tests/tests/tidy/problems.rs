@@ -1,4 +1,4 @@
-//! The table of problems has each that there is, and says of each what the code does.
+//! The table of problems lists each problem, with the status and retry advice of the code.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,9 +37,9 @@ fn each_problem_has_a_row_with_its_status_and_whether_to_retry() {
     assert_eq!(documented, expected);
 }
 
-/// A problem that is not in the list would have no row, and nothing would say so.
+/// A problem missing from the list would have no row, and no test would notice.
 #[test]
-fn the_list_of_problems_has_each_variant() {
+fn the_list_of_rejections_has_each_variant() {
     let text = fs::read_to_string(source::root().join("idem-axum/src/response/rejection/kind.rs"))
         .unwrap();
     let mut variants = Variants(Vec::new());

@@ -1,4 +1,4 @@
-//! The README is short, and what it says of versions and handlers is true.
+//! The README is short, and its versions and handlers are right.
 
 use std::fs;
 
@@ -59,7 +59,7 @@ fn blocks_of_programs(document: &str) -> Vec<&str> {
     blocks(document, "rust,no_run").collect()
 }
 
-/// The blocks of code that are fenced with this word.
+/// The code blocks fenced with this word.
 fn blocks<'d>(document: &'d str, word: &str) -> impl Iterator<Item = &'d str> {
     let fence = format!("\n```{word}\n");
     let mut rest = document;

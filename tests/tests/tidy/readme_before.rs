@@ -1,4 +1,4 @@
-//! A handler as it is written without Idem.
+//! A handler without Idem.
 
 use axum::Json;
 use axum::extract::State;

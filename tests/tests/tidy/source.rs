@@ -1,11 +1,11 @@
-//! The workspace's source files, and the tests that are written in them.
+//! The workspace's source files, and the tests in them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-/// A function with `#[test]`, `#[tokio::test]` or the like, a macro's arguments included.
+/// A function with `#[test]`, `#[tokio::test]` or the like, including those in a macro's arguments.
 pub struct Test {
     pub name: String,
     pub file: PathBuf,
@@ -16,7 +16,7 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// All tests of the workspace. Comments and strings are none.
+/// All tests of the workspace, ignoring comments and strings.
 pub fn tests() -> Vec<Test> {
     let mut found = Vec::new();
     for file in files(root()) {
@@ -36,7 +36,7 @@ pub fn tokens(text: &str) -> TokenStream {
     text.parse().unwrap()
 }
 
-/// The Rust files of a folder and of those in it.
+/// The Rust files of a folder and its subfolders.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

@@ -1,4 +1,4 @@
-//! What the compiler says about each mistake, and what it must accept.
+//! The compiler's message for each mistake, and the code it must accept.
 
 #![allow(missing_docs, clippy::all, reason = "cases are written as users write")]
 

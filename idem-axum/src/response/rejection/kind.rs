@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_have_taken_effect_is_never_said_to_be_undone() {
+    fn errors_that_may_have_taken_effect_are_never_reported_as_undone() {
         for (error, name) in [
             (Error::OutcomeUnknown, "outcome-unknown"),
             (Error::NotRecorded, "done-not-recorded"),

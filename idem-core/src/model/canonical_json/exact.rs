@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_out() {
+    fn numbers_are_read_as_plain_decimals() {
         for (number, expected) in [
             ("-0", "0"),
             ("0e20000", "0"),

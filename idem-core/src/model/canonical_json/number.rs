@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decimal_is_its_value_however_it_is_written() {
+    fn equal_decimals_compare_equal_in_any_notation() {
         for same in [
             ["100", "1e2"],
             ["1.50", "15E-1"],

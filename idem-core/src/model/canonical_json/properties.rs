@@ -194,7 +194,7 @@ fn assert_equal_only_if_they_say_the_same(a: &str, b: &str) -> Result<(), TestCa
 
 proptest! {
     #[test]
-    fn a_canonical_form_says_exactly_what_the_body_says(value in odd_json(), way: u8) {
+    fn a_canonical_form_preserves_the_value_of_the_body(value in odd_json(), way: u8) {
         let body = value.write(way);
         if let Some(form) = canonical(body.as_bytes()) {
             let said = Exact::read(body.as_bytes());
@@ -240,13 +240,13 @@ proptest! {
     }
 
     #[test]
-    fn different_integers_never_look_equal(a: i64, b: i64) {
+    fn two_integers_have_equal_forms_exactly_when_they_are_equal(a: i64, b: i64) {
         let form = |n: i64| form(&format!("{{\"amount\":{n}}}"));
         prop_assert_eq!(a == b, form(a) == form(b));
     }
 
     #[test]
-    fn any_bytes_have_a_form_or_none(body: Vec<u8>) {
+    fn any_bytes_have_a_faithful_canonical_form_or_none(body: Vec<u8>) {
         if let Some(form) = canonical(&body) {
             prop_assert_eq!(Exact::read(&body), Exact::read(&form));
         }

@@ -37,7 +37,7 @@ fn compare(
 }
 
 #[test]
-fn each_part_counts() {
+fn every_part_of_the_input_changes_the_fingerprint() {
     let other = [
         FingerprintInput {
             method: "PUT",
@@ -71,7 +71,7 @@ fn each_part_counts() {
 }
 
 #[test]
-fn json_ignores_order_and_white_space_only() {
+fn a_json_fingerprint_ignores_only_the_notation() {
     let json = |body| FingerprintInput { body, ..BASE };
     let same = |a: &'static [u8], b: &'static [u8]| {
         compare(
@@ -162,7 +162,7 @@ fn only_headers_that_both_sides_list_are_compared() {
 }
 
 #[test]
-fn however_many_headers_are_listed_each_counts_and_the_column_holds_them() {
+fn every_one_of_40_listed_headers_is_compared_and_all_fit_the_column() {
     let names: Vec<String> = (0..40).map(|number| format!("x-{number:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let headers: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, &b"1"[..])).collect();

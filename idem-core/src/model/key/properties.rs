@@ -43,7 +43,7 @@ fn quoted(key: &str) -> String {
 
 proptest! {
     #[test]
-    fn any_field_is_refused_or_names_a_key_that_survives(field in spoilt_field()) {
+    fn any_accepted_key_field_round_trips(field in spoilt_field()) {
         let strict = IdempotencyKey::from_strict_field(&field);
         let key = IdempotencyKey::from_field(&field);
         if strict.is_ok() {
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn different_keys_are_different_fields(a in "[ -~]{1,4}", b in "[ -~]{1,4}") {
+    fn two_fields_give_equal_keys_exactly_when_their_texts_are_equal(a in "[ -~]{1,4}", b in "[ -~]{1,4}") {
         let key = |text: &str| IdempotencyKey::from_field(quoted(text).as_bytes()).unwrap();
         prop_assert_eq!(a == b, key(&a) == key(&b));
     }

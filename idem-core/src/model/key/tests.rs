@@ -17,7 +17,7 @@ fn an_id_that_can_be_stored_is_stored_unchanged() {
 }
 
 #[test]
-fn no_two_identities_are_the_same() {
+fn distinct_message_identities_have_distinct_keys() {
     let long = "i".repeat(300);
     let hashed = message(&long, false);
     assert_eq!(hashed.as_str().len(), 7 + 64);
@@ -44,18 +44,18 @@ fn field(value: &str) -> Result<String, InvalidKey> {
 }
 
 #[test]
-fn quoted_and_bare_are_the_same_key() {
+fn a_quoted_and_a_bare_key_are_equal() {
     assert_eq!(field("abc"), field("\"abc\""));
     assert_eq!(field("  abc "), Ok("abc".to_owned()));
 }
 
 #[test]
-fn parameters_are_legal_and_ignored() {
+fn key_parameters_are_accepted_and_ignored() {
     assert_eq!(field("\"abc\";v=1;x"), Ok("abc".to_owned()));
 }
 
 #[test]
-fn only_quote_and_backslash_are_escapes() {
+fn only_quote_and_backslash_can_be_escaped() {
     assert_eq!(field(r#""a\"b\\c""#), Ok(r#"a"b\c"#.to_owned()));
     assert_eq!(field(r#""a\nb""#), Err(InvalidKey::NotOneItem));
 }
@@ -68,14 +68,14 @@ fn lists_numbers_and_broken_quotes_are_refused() {
 }
 
 #[test]
-fn empty_is_refused() {
+fn an_empty_key_is_refused() {
     for value in ["", "  ", "\"\""] {
         assert_eq!(field(value), Err(InvalidKey::Empty), "{value}");
     }
 }
 
 #[test]
-fn both_sides_of_the_length_bound() {
+fn exactly_255_characters_fit_unchanged() {
     let longest = "k".repeat(255);
     assert_eq!(field(&longest), Ok(longest.clone()));
     assert_eq!(field(&format!("\"{longest}\"")), Ok(longest.clone()));
@@ -83,7 +83,7 @@ fn both_sides_of_the_length_bound() {
 }
 
 #[test]
-fn other_than_printable_ascii_is_refused() {
+fn a_key_of_other_than_printable_ascii_is_refused() {
     assert_eq!(
         IdempotencyKey::from_field(b"a\x80"),
         Err(InvalidKey::Character)
@@ -95,7 +95,7 @@ fn other_than_printable_ascii_is_refused() {
 }
 
 #[test]
-fn strict_takes_the_quoted_form_only() {
+fn strict_parsing_accepts_only_a_quoted_key() {
     assert_eq!(
         IdempotencyKey::from_strict_field(b"abc"),
         Err(InvalidKey::NotQuoted)

@@ -147,7 +147,7 @@ async fn later_attempts_are_compared_with_the_promoted_waiter() {
 }
 
 #[test]
-fn another_request_is_a_mismatch_and_never_waits() {
+fn a_different_request_is_a_mismatch_and_never_waits() {
     let all = some();
     let place = first(&all);
     place.runs();

@@ -1,24 +1,24 @@
-//! Where an answer of MySQL ends.
+//! Detects where an answer of MySQL ends.
 
 use super::packet::{FULL, HEADER};
 
-/// What is still to come of an answer.
+/// The part of an answer that is still to come.
 #[derive(Debug, Eq, PartialEq)]
 pub(in super::super) enum Answer {
-    /// The outcome of the login, maybe after more questions.
+    /// The outcome of the login, perhaps after more requests of the server.
     Login,
     /// The number of a prepared statement of this text, then definitions.
     Preparation(String),
-    /// An outcome or a result set; a message of many statements has one for each.
+    /// An outcome or a result set; a text of many statements has one for each.
     Result,
-    /// This many definitions, the packet that ends them included; then rows, or nothing.
+    /// This many definitions, including the packet that ends them; then rows, or nothing.
     Definitions { left: u64, then_rows: bool },
     /// Rows, and the packet that ends them.
     Rows,
 }
 
 impl Answer {
-    /// Whether this message is the last one. `has_eof` tells of packets that end definitions.
+    /// Whether this message is the last one. `has_eof`: a packet ends definitions.
     pub(super) fn ends(&mut self, message: &[u8], has_eof: bool) -> bool {
         let mut body = message.get(HEADER..).unwrap_or_default();
         let Some(&kind) = body.first() else {
@@ -59,7 +59,7 @@ impl Answer {
         false
     }
 
-    /// The outcome of one statement says whether that of another one follows.
+    /// Whether this outcome is the last; it says whether another statement's outcome follows.
     fn concludes(&mut self, body: &[u8], has_eof: bool) -> bool {
         let status = match body.first() {
             Some(&END) if has_eof => short(body, 3),
@@ -70,7 +70,7 @@ impl Answer {
     }
 }
 
-/// The number that a statement gets, in the first message of the answer to its preparation.
+/// The number of a prepared statement, from the first message of the answer.
 pub(super) fn prepared(message: &[u8]) -> Option<u32> {
     match message.get(HEADER..HEADER + 5)? {
         [OK, number @ ..] => Some(u32::from_le_bytes(number.try_into().ok()?)),
@@ -78,13 +78,13 @@ pub(super) fn prepared(message: &[u8]) -> Option<u32> {
     }
 }
 
-/// A row begins with the same byte if its first value is so long that it needs a second packet.
+/// A row starts with the same byte if its first value is so long that it needs a second packet.
 fn is_end(message: &[u8], has_eof: bool) -> bool {
     let longest = if has_eof { 8 } else { FULL - 1 };
     message.get(HEADER) == Some(&END) && message.len() <= HEADER + longest
 }
 
-/// The status stands behind the number of rows and the last id.
+/// The status follows the number of rows and the last id.
 fn status_of_ok(body: &[u8]) -> Option<u16> {
     let mut rest = body.get(1..)?;
     length_encoded(&mut rest)?;
@@ -109,7 +109,7 @@ fn length_encoded(rest: &mut &[u8]) -> Option<u64> {
     Some(lowest_last.fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
-/// Two bytes, the lower one first.
+/// Two bytes, little-endian.
 fn short(body: &[u8], start: usize) -> u16 {
     let bytes = body.get(start..start + 2).unwrap_or_default();
     u16::from_le_bytes(bytes.try_into().unwrap_or_default())
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_set_ends_behind_its_rows() {
+    fn a_result_set_ends_after_its_rows() {
         let (text, binary): (&[u8], &[u8]) = (b"\x01a\x01b", &[OK, 0, 1, 1]);
         for row in [text, binary] {
             let set = [&[2], COLUMN, COLUMN, row, row];
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_row_is_not_the_end() {
+    fn a_long_row_is_not_mistaken_for_the_end() {
         let mut long = vec![0; FULL];
         long[0] = END;
         ends_with_the_last(Answer::Result, &[&[1], COLUMN, &long, LAST], false);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preparation_ends_behind_its_definitions() {
+    fn a_prepare_answer_ends_after_its_definitions() {
         let prepares = |columns, parameters| [OK, 7, 0, 0, 1, columns, 0, parameters, 0, 0, 0, 0];
         let preparation = || Answer::Preparation(String::new());
         for has_eof in [false, true] {

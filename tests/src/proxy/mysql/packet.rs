@@ -1,10 +1,10 @@
-//! The packets that MySQL's messages are cut into.
+//! The packets that MySQL splits its messages into.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Reads the packets of one message as they stand on the wire: a full one is followed by another.
+/// Reads the raw packets of one message: after a full one another follows.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut message = Vec::new();
     loop {
@@ -22,7 +22,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Ve
     }
 }
 
-/// What the packets of a message carry.
+/// The payload of a message's packets.
 pub(super) fn payload(message: &[u8]) -> Vec<u8> {
     let packets = message.chunks(HEADER + FULL);
     let payloads = packets.map(|packet| packet.get(HEADER..).unwrap_or_default());
@@ -32,7 +32,7 @@ pub(super) fn payload(message: &[u8]) -> Vec<u8> {
 /// The length of a packet and its number.
 pub(super) const HEADER: usize = 4;
 
-/// What a packet carries at most.
+/// The largest payload of a packet.
 pub(super) const FULL: usize = 0xff_ff_ff;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Idem's tables, and records as operators see them.
+//! Idem's tables, and the operator's view of records.
 
 // Each file finds its database in `super`.
 use super::*;

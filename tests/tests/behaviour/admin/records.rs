@@ -1,4 +1,4 @@
-//! Records as operators see them: listed, counted, invalidated.
+//! Operators list, count and invalidate records.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ async fn records_are_counted_by_operation_state_and_age() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_invalidated_lets_its_key_run_again() {
+async fn invalidating_a_record_lets_its_key_run_again() {
     let db = TestDb::new().await;
     let log = Log::shared();
     let idem = engine(&db).await;
@@ -166,7 +166,7 @@ async fn invalidated_again(idem: &Idempotency<Db>, name: &RecordName) -> Invalid
 }
 
 #[tokio::test]
-async fn an_attempt_that_runs_is_not_invalidated() {
+async fn a_running_attempt_cannot_be_invalidated() {
     let db = TestDb::new().await;
     let (idem, other) = (engine(&db).await, engine(&db).await);
     let gate = std::sync::Arc::<Gate>::default();

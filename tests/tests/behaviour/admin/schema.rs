@@ -1,4 +1,4 @@
-//! Idem's tables: made once, beside the application's own, and missed with a clear word.
+//! Idem's tables are created once, beside the application's own; an error names a missing one.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn many_nodes_migrate_at_once() {
 }
 
 #[tokio::test]
-async fn a_migration_that_fails_locks_nobody_out() {
+async fn a_failed_migration_does_not_block_the_next_one() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let [obstacle, removal] = OBSTACLE;
@@ -79,7 +79,7 @@ async fn the_applications_own_migrations_are_not_touched() {
 }
 
 #[tokio::test]
-async fn a_missing_table_is_named_with_its_cure() {
+async fn check_names_the_missing_table_and_the_call_that_creates_it() {
     let db = TestDb::new().await;
     let idem = Idempotency::new(db.pool().await);
     let error = idem.check().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Sweeping beside attempts and beside other nodes.
+//! Sweeping while attempts and other nodes run.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::support::scripted_app::{Node, all, send};
 use super::{Db, KEY, RECORD, TEXT, TestDb, age_records};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_sweep_while_expired_records_are_replaced_delete_no_live_one() {
+async fn concurrent_sweeps_delete_no_record_that_replaces_an_expired_one() {
     let db = TestDb::new().await;
     let nodes = [
         Node::start(&db).await,
@@ -42,7 +42,7 @@ async fn nodes_that_sweep_while_expired_records_are_replaced_delete_no_live_one(
 }
 
 #[tokio::test]
-async fn more_expired_records_than_a_batch_are_all_deleted_and_a_live_one_stays() {
+async fn a_sweep_deletes_more_than_one_batch_of_expired_records_and_no_live_one() {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
     let pool = node.idem.pool();
@@ -54,7 +54,7 @@ async fn more_expired_records_than_a_batch_are_all_deleted_and_a_live_one_stays(
 }
 
 #[tokio::test]
-async fn sweeping_again_and_again_ends_when_the_node_shuts_down() {
+async fn sweep_every_ends_when_the_node_shuts_down() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let sweeping = tokio::spawn({
@@ -66,7 +66,7 @@ async fn sweeping_again_and_again_ends_when_the_node_shuts_down() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_fails_does_not_end_sweeping_again_and_again() {
+async fn sweep_every_continues_after_a_failed_sweep() {
     let db = TestDb::new().await;
     // Its tables are not there yet.
     let idem = Idempotency::new(db.pool().await);
@@ -83,7 +83,7 @@ async fn a_sweep_that_fails_does_not_end_sweeping_again_and_again() {
     sweeping.await.unwrap();
 }
 
-/// Stores one record, copies it so that there are `count`, and lets all of them expire.
+/// Stores one record, copies it until there are `count`, and lets all of them expire.
 async fn expire_copies(pool: &Pool<Db>, node: &Node, count: u32) {
     assert!(has_paid(&payment("/wait").key("0").send(&node.app()).await));
     let columns = "scope, operation, attempt, format, fingerprint_version, fingerprint, status, \

@@ -1,4 +1,4 @@
-//! An engine call that is dropped at any of its awaits leaves the pool and the key as they were.
+//! An engine call that is dropped at any await leaves the pool and the key as they were.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -33,7 +33,7 @@ async fn a_dropped_claim_without_a_transaction_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_fresh_claim_that_is_dropped_leaves_nothing_behind() {
+async fn a_dropped_fresh_claim_leaves_nothing_behind() {
     at_every_await(async |nodes, key, cut| {
         let mut fresh = fresh(&nodes.mine, key).await;
         cut.off(pay(&mut fresh)).await.is_some()
@@ -73,7 +73,7 @@ async fn a_dropped_release_without_a_transaction_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_dropped_completion_is_done_or_undone_and_a_retry_finds_out() {
+async fn a_dropped_completion_commits_or_rolls_back_and_a_retry_sees_which() {
     for (connections, cut) in cuts() {
         let nodes = Nodes::start(connections).await;
         for polls in 1.. {
@@ -97,7 +97,7 @@ async fn a_dropped_completion_is_done_or_undone_and_a_retry_finds_out() {
 }
 
 #[tokio::test]
-async fn what_became_of_an_attempt_is_told_by_its_own_record() {
+async fn the_outcome_of_an_attempt_is_decided_by_its_own_record() {
     let nodes = Nodes::start(1).await;
     let mut first = fresh(&nodes.mine, "k").await;
     let own = first.tx().attempt_id().parse().unwrap();
@@ -116,8 +116,8 @@ async fn what_became_of_an_attempt_is_told_by_its_own_record() {
     }
 }
 
-/// Lets `run` drop something after its first poll, its second, and so on until it is over by
-/// itself, and looks each time at what is left.
+/// Lets `run` drop its future after the first poll, the second, and so on until it completes,
+/// and checks the state each time.
 async fn at_every_await(run: impl AsyncFn(&Nodes, &str, Cut) -> bool) {
     for (connections, cut) in cuts() {
         let nodes = Nodes::start(connections).await;
@@ -140,7 +140,7 @@ fn cuts() -> impl Iterator<Item = (u32, Cut)> {
         .into_iter()
 }
 
-/// When a future is dropped: after so many polls, at once or when it would be polled again.
+/// When to drop a future: after this many polls, at once or when it would be polled again.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
     pub polls: i64,
@@ -148,7 +148,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// `None`: it was dropped before it was over.
+    /// `None`: it was dropped before it completed.
     pub async fn off<F: Future>(self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let mut left = self.polls;
@@ -189,7 +189,7 @@ impl Nodes {
         }
     }
 
-    /// Finds no open transaction in the pool, no lock, and the key free; says how often it paid.
+    /// Checks for open transactions, held locks and a free key; returns the key's payments.
     async fn are_clean(&self, key: &str) -> i64 {
         let pool = self.mine.pool();
         let mut connections = Vec::new();
@@ -211,7 +211,7 @@ impl Nodes {
     }
 }
 
-/// A fresh claim, as soon as the connections that were dropped are closed.
+/// A fresh claim, as soon as the dropped connections are closed.
 pub async fn fresh(idem: &Idempotency<Db>, key: &str) -> Fresh<Db> {
     match idem.claim(attempt(key)).await.unwrap() {
         Claim::Fresh(fresh) => fresh,

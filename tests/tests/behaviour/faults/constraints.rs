@@ -1,4 +1,4 @@
-//! A constraint of the application's own, which a statement of its handler violates.
+//! A handler's statement violates a constraint of the application.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::support::app::{engine, has_paid, payment};
 use super::support::statements::app;
 
 #[tokio::test]
-async fn a_row_that_exists_is_the_handlers_to_answer() {
+async fn a_handler_can_answer_its_own_unique_violation() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     sqlx::raw_sql(TABLE).execute(idem.pool()).await.unwrap();
@@ -23,5 +23,5 @@ async fn a_row_that_exists_is_the_handlers_to_answer() {
 const TWICE: &str =
     "insert into record (name) values ('a'); insert into record (name) values ('a')";
 
-/// It has the name of Idem's own table on Postgres.
+/// Has the same name as Idem's own table on Postgres.
 const TABLE: &str = "create table record (name varchar(9) primary key)";

@@ -1,4 +1,4 @@
-//! What fails leaves nothing behind: no write without its record.
+//! A failed attempt leaves nothing behind: no write without its record.
 
 use axum::Router;
 use idem_tests::http::Attempt;
@@ -37,7 +37,7 @@ async fn a_stored_error_undoes_the_writes_and_is_replayed() {
 }
 
 #[tokio::test]
-async fn a_swallowed_failure_is_no_success() {
+async fn a_handler_that_ignores_a_failed_statement_commits_nothing() {
     let (db, app) = start().await;
     let failed = then("fail").send(&app).await;
     assert_eq!(failed.status, 500, "{failed:?}");
@@ -45,7 +45,7 @@ async fn a_swallowed_failure_is_no_success() {
 }
 
 #[tokio::test]
-async fn a_write_after_a_swallowed_failure_does_not_survive() {
+async fn a_write_after_an_ignored_failed_statement_is_rolled_back() {
     let (db, app) = start().await;
     let failed = then("fail-and-pay").send(&app).await;
     assert_eq!(failed.status, 500, "{failed:?}");
@@ -74,7 +74,7 @@ async fn a_handler_that_ends_its_transaction_is_not_run_again() {
 }
 
 #[tokio::test]
-async fn a_forgotten_savepoint_commits_nothing() {
+async fn a_handler_that_leaves_a_savepoint_open_commits_nothing() {
     let (db, app) = start().await;
     // More often than the pool has connections.
     for attempt in 0..6 {
@@ -87,7 +87,7 @@ async fn a_forgotten_savepoint_commits_nothing() {
 }
 
 #[tokio::test]
-async fn a_committed_savepoint_is_undone_with_the_rest() {
+async fn a_committed_savepoint_is_rolled_back_with_its_failed_attempt() {
     let (db, app) = start().await;
     let failed = then("nest-and-fail").send(&app).await;
     assert_eq!(failed.status, 409, "{failed:?}");
@@ -95,7 +95,7 @@ async fn a_committed_savepoint_is_undone_with_the_rest() {
 }
 
 #[tokio::test]
-async fn a_savepoint_rolled_back_takes_nothing_else_with_it() {
+async fn a_rolled_back_savepoint_undoes_nothing_else() {
     let (db, app) = start().await;
     let paid = then("nest-and-undo").send(&app).await;
     assert_eq!(paid.status, 201, "{paid:?}");

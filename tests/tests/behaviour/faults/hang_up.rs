@@ -1,4 +1,4 @@
-//! A client may hang up, and a runtime may end, at any step of an attempt.
+//! A client disconnects, or the runtime ends, at any step of an attempt.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use super::support::scripted_app::{Node, send};
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn a_client_may_hang_up_at_any_step_of_its_attempt() {
+async fn an_attempt_completes_when_its_client_disconnects_at_any_step() {
     let db = TestDb::new().await;
     Node::start(&db).await;
     let pool = db.pool_of(2).await;
@@ -49,7 +49,7 @@ async fn a_client_may_hang_up_at_any_step_of_its_attempt() {
 
 type Attempt = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Lets the client hang up right before the future is polled for this time.
+/// Disconnects the client right before the future's poll with this number.
 fn at_step(step: i64, hang_up: impl Fn() + Send + 'static, mut attempt: Attempt) -> Attempt {
     let mut polls = 0;
     Box::pin(std::future::poll_fn(move |context| {
@@ -65,7 +65,7 @@ fn at_step(step: i64, hang_up: impl Fn() + Send + 'static, mut attempt: Attempt)
 }
 
 #[test]
-fn a_runtime_that_ends_in_the_middle_of_an_attempt_leaves_nothing_behind() {
+fn a_runtime_that_ends_during_an_attempt_leaves_nothing_behind() {
     let (lost, runtime) = (Runtime::new().unwrap(), Runtime::new().unwrap());
     let db = runtime.block_on(TestDb::new());
     let pay = payment("/wait").key("k");

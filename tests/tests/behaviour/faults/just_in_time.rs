@@ -1,4 +1,4 @@
-//! An attempt that ends as its time does still has the time to be stored.
+//! An attempt that ends at its deadline still has time to be stored.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::support::paused_time::passes_until;
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn an_attempt_that_ends_just_in_time_is_stored_with_its_writes() {
+async fn an_attempt_that_ends_at_its_deadline_is_stored_with_its_writes() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let mut attempt = fresh(&idem, "k").await;
@@ -25,7 +25,7 @@ async fn an_attempt_that_ends_just_in_time_is_stored_with_its_writes() {
 }
 
 #[tokio::test]
-async fn an_attempt_without_a_tx_that_ends_just_in_time_is_stored() {
+async fn an_attempt_without_a_tx_that_ends_at_its_deadline_is_stored() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let claim = idem.claim_without_tx(attempt("k")).await.unwrap();
@@ -41,7 +41,7 @@ async fn an_attempt_without_a_tx_that_ends_just_in_time_is_stored() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_ends_its_transaction_just_in_time_is_not_run_again() {
+async fn an_attempt_that_ends_its_transaction_at_its_deadline_is_not_run_again() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let mut attempt = fresh(&idem, "k").await;
@@ -54,12 +54,12 @@ async fn an_attempt_that_ends_its_transaction_just_in_time_is_not_run_again() {
     a_retry_is_replayed(&db).await;
 }
 
-/// On another node, which has to find it in the database.
+/// On another node, which has to find the record in the database.
 async fn a_retry_is_replayed(db: &TestDb) {
     let other: Idempotency<Db> = Idempotency::new(db.pool_of(1).await);
     let retry = other.claim(attempt("k")).await.unwrap();
     assert!(matches!(retry, Claim::Replay(_)), "{retry:?}");
 }
 
-/// More than the tick of a timer, so that a limit which is the deadline itself is over.
+/// More than a timer tick, so that a limit at the deadline itself has passed.
 const A_MOMENT: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! A record appears while the handler runs, past every lock: the primary key decides.
+//! A record appears while the handler runs, despite all locks: the primary key decides.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::support::statements;
 use super::{Db, RACED, RECORD, TestDb};
 
 #[tokio::test]
-async fn the_answer_of_a_faster_attempt_is_replayed_and_the_writes_of_this_one_are_undone() {
+async fn the_loser_of_a_race_replays_the_winner_and_rolls_back_its_writes() {
     for path in RACED {
         let race = Race::new(path).await;
         let paid = race.db.payments().await;
@@ -30,7 +30,7 @@ async fn the_answer_of_a_faster_attempt_is_replayed_and_the_writes_of_this_one_a
 }
 
 #[tokio::test]
-async fn another_request_that_was_faster_makes_this_one_a_mismatch() {
+async fn the_loser_of_a_race_to_a_different_request_is_refused() {
     for path in RACED {
         let race = Race::new(path).await;
         let paid = race.db.payments().await;
@@ -47,7 +47,7 @@ async fn another_request_that_was_faster_makes_this_one_a_mismatch() {
     }
 }
 
-/// A record of the key `k` that has been put aside.
+/// A record of the key `k` that was moved away.
 struct Race {
     db: TestDb,
     elsewhere: Pool<Db>,

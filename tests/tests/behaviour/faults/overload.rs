@@ -1,4 +1,4 @@
-//! The pool has no connection to give: nothing runs, and the client is told to come again.
+//! The pool has no free connection: nothing runs, and the client gets a retryable 503.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn an_attempt_that_gets_no_connection_in_time_does_not_run() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_connection_counts_as_time_of_the_attempt() {
+async fn waiting_for_a_connection_counts_towards_the_attempts_timeout() {
     let (timeout, acquire) = (Duration::from_millis(200), Duration::from_secs(60));
     no_connection(timeout, acquire, "timeout").await;
 }

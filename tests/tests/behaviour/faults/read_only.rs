@@ -12,7 +12,7 @@ use super::support::app::{Gate, app, engine, payment, problem};
 use super::support::statements;
 
 #[tokio::test]
-async fn an_attempt_does_not_run() {
+async fn an_attempt_on_a_read_only_database_does_not_run() {
     let (_db, idem) = start().await;
     let app = app(idem);
     // With a key and without one: this handler writes through its `Tx`.
@@ -21,7 +21,7 @@ async fn an_attempt_does_not_run() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_would_write_nothing_itself_does_not_run_either() {
+async fn an_attempt_without_a_tx_on_a_read_only_database_does_not_run() {
     let (_db, idem) = start().await;
     let gate = Arc::<Gate>::default();
     let app = statements::app(idem, Arc::clone(&gate));

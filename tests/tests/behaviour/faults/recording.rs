@@ -1,4 +1,4 @@
-//! Work that is done without a `Tx` is recorded, whatever has become of the session it was claimed in.
+//! Work without a `Tx` is recorded even if the session of its claim is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::support::app::{Gate, engine, has_paid, problem};
 use super::{Db, KILL_OTHERS, TestDb};
 
 #[tokio::test]
-async fn with_no_connection_free_for_longer_than_attempts_wait_it_is_recorded_all_the_same() {
+async fn work_without_a_tx_is_recorded_once_a_connection_is_free() {
     let work = Work::at_gate().await;
     let taken = work.take_all_connections().await;
     work.gate.open.notify_one();
@@ -39,7 +39,7 @@ async fn with_no_connection_free_for_longer_than_attempts_wait_it_is_recorded_al
 }
 
 #[tokio::test]
-async fn what_cannot_be_recorded_in_time_is_said_to_be_done_and_is_recorded_later() {
+async fn work_that_cannot_be_recorded_in_time_is_reported_as_done_and_recorded_later() {
     let work = Work::at_gate().await;
     let taken = work.take_all_connections().await;
     work.gate.open.notify_one();
@@ -63,7 +63,7 @@ async fn what_cannot_be_recorded_in_time_is_said_to_be_done_and_is_recorded_late
     assert_eq!(work.db.payments().await, 1);
 }
 
-/// A payment by pool that is made, and whose handler has not returned yet.
+/// A payment through the pool that is committed while its handler still runs.
 struct Work {
     db: TestDb,
     pool: Pool<Db>,
@@ -98,7 +98,7 @@ impl Work {
         }
     }
 
-    /// The session that it was claimed in is ended.
+    /// Ends the session of the claim, and takes all connections.
     async fn take_all_connections(&self) -> [PoolConnection<Db>; 2] {
         end_sessions(&self.db).await;
         [
@@ -108,7 +108,7 @@ impl Work {
     }
 }
 
-/// Ends all sessions of a database, as a server does with those that are idle for too long.
+/// Ends all sessions of a database, as a server does with those idle for too long.
 pub async fn end_sessions(db: &TestDb) {
     let direct = db.pool_of(1).await;
     let ids: Vec<i64> = sqlx::query_scalar(KILL_OTHERS[0])

@@ -1,4 +1,4 @@
-//! A handler's time is over while the database still works on its statement.
+//! A handler times out while the database still runs its statement.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::support::statements::app;
 use super::{ENDLESS, TestDb};
 
 #[tokio::test]
-async fn a_statement_that_outlives_its_attempt_is_stopped() {
+async fn a_statement_that_outlives_its_attempt_is_cancelled() {
     for endless in ENDLESS {
         let (db, app) = start().await;
         let pay = payment("/act-in-time").key("k");
@@ -25,7 +25,7 @@ async fn a_statement_that_outlives_its_attempt_is_stopped() {
 }
 
 #[tokio::test]
-async fn without_a_connection_to_say_so_a_statement_is_stopped_all_the_same() {
+async fn a_statement_stops_when_no_other_connection_is_free_to_cancel_it() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let app = app(Idempotency::new(db.pool_of(1).await), Arc::default());

@@ -1,4 +1,4 @@
-//! Many duplicates while the first attempt is slow: whoever else needs the pool is served.
+//! Many duplicates arrive while the first attempt is slow: other users of the pool are served.
 
 use idem_tests::http::get;
 
@@ -7,7 +7,7 @@ use super::support::scripted_app::{Node, all, send};
 use super::{ONE_WRITER, TestDb};
 
 #[tokio::test]
-async fn many_duplicates_that_wait_leave_the_pool_to_other_routes_and_keys() {
+async fn waiting_duplicates_leave_the_pool_to_other_routes_and_keys() {
     let (db, node) = start().await;
     let app = node.app();
     let first = send(&app, payment("/wait").key("k").header("x-then", "gate"));
@@ -27,7 +27,7 @@ async fn many_duplicates_that_wait_leave_the_pool_to_other_routes_and_keys() {
 }
 
 #[tokio::test]
-async fn many_duplicates_are_refused_while_the_first_runs_and_leave_the_pool_to_others() {
+async fn refused_duplicates_leave_the_pool_to_other_routes_and_keys() {
     let (db, node) = start().await;
     let app = node.app();
     let first = send(&app, payment("/reject").key("k").header("x-then", "gate"));
@@ -45,7 +45,7 @@ async fn many_duplicates_are_refused_while_the_first_runs_and_leave_the_pool_to_
     assert_eq!(paid_once(&db).await, 1);
 }
 
-/// Reads, replays, and where there can be more than one writer first attempts of other keys.
+/// Reads, replays and, where several writers are possible, first attempts of other keys succeed.
 async fn others_are_served(node: &Node) {
     let app = node.app();
     let reads = (0..20).map(|_| send(&app, get("/read")));
@@ -62,7 +62,7 @@ async fn others_are_served(node: &Node) {
     }
 }
 
-/// A node with five connections, and a payment that is done.
+/// A node with five connections, and a completed payment.
 async fn start() -> (TestDb, Node) {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
@@ -72,7 +72,7 @@ async fn start() -> (TestDb, Node) {
     (db, node)
 }
 
-/// How often the key of the storm was paid for.
+/// The payments of the storm's key.
 async fn paid_once(db: &TestDb) -> i64 {
     let paid = sqlx::query_scalar("select count(*) from payment where reference = 'k'");
     paid.fetch_one(&db.pool_of(1).await).await.unwrap()

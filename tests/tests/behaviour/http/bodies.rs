@@ -1,4 +1,4 @@
-//! How much of a body is read, and what becomes of one that is too long or not whole.
+//! Body limits, and bodies that are too large or truncated.
 
 use std::io;
 use std::pin::Pin;
@@ -32,7 +32,7 @@ async fn of_ten_bytes(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid 
     pay(&mut tx, &tenant, FIVE).await
 }
 
-/// Does not say how long it is.
+/// A body without a `Content-Length`.
 struct Unannounced(Body);
 
 impl HttpBody for Unannounced {
@@ -47,7 +47,7 @@ impl HttpBody for Unannounced {
     }
 }
 
-/// Breaks off at once, and knows whether anybody has asked for it.
+/// Breaks off at once, and knows whether it was read.
 #[derive(Clone, Default)]
 pub struct Broken(Arc<AtomicBool>);
 
@@ -71,7 +71,7 @@ impl HttpBody for Broken {
 }
 
 #[tokio::test]
-async fn an_operation_may_take_more_than_its_router() {
+async fn an_operation_may_accept_larger_bodies_than_its_router() {
     for routes in [routes(), routes().layer(DefaultBodyLimit::max(10))] {
         let (db, app) = start(routes).await;
         fits(&app, "/three", 3 << 20).await;
@@ -81,7 +81,7 @@ async fn an_operation_may_take_more_than_its_router() {
 }
 
 #[tokio::test]
-async fn an_operation_may_take_less_than_its_router() {
+async fn an_operation_may_limit_bodies_below_its_router() {
     for routes in [routes(), routes().layer(DefaultBodyLimit::disable())] {
         let (db, app) = start(routes).await;
         fits(&app, "/ten", 10).await;
@@ -91,7 +91,7 @@ async fn an_operation_may_take_less_than_its_router() {
 }
 
 #[tokio::test]
-async fn without_a_limit_of_its_own_an_operation_has_that_of_its_router() {
+async fn an_operation_without_a_body_limit_uses_that_of_its_router() {
     let (_db, app) = start(routes()).await;
     fits(&app, "/default", 2 << 20).await;
     is_too_long(&app, "/default", (2 << 20) + 1).await;
@@ -103,7 +103,7 @@ async fn without_a_limit_of_its_own_an_operation_has_that_of_its_router() {
 }
 
 #[tokio::test]
-async fn a_body_that_says_it_is_too_long_is_not_read() {
+async fn a_body_whose_content_length_is_too_large_is_not_read() {
     let (_db, app) = start(routes()).await;
     for (path, length) in [("/ten", "11"), ("/default", "2097153")] {
         let body = Broken::default();
@@ -116,7 +116,7 @@ async fn a_body_that_says_it_is_too_long_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_uses_up_no_key() {
+async fn a_truncated_body_leaves_the_key_free() {
     let (db, app) = start(routes()).await;
     for path in ["/ten", "/default"] {
         let body = Broken::default();
@@ -130,7 +130,7 @@ async fn a_body_that_breaks_off_uses_up_no_key() {
 }
 
 #[tokio::test]
-async fn a_limit_of_a_layer_is_a_limit_too() {
+async fn a_body_limit_of_a_layer_applies_too() {
     let limited = |body: &'static str| Body::new(http_body_util::Limited::new(Body::from(body), 3));
     let (_db, app) = start(routes()).await;
     for path in ["/ten", "/default"] {

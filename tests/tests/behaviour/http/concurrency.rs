@@ -1,4 +1,4 @@
-//! Many attempts at once: one of them runs.
+//! Of many concurrent attempts one runs.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::TestDb;
 use super::support::app::{Gate, app, app_with, engine, payment};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_duplicates_one_pays() {
+async fn one_of_many_duplicates_pays() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await);
     let pay = payment("/payments").key("k");
@@ -26,7 +26,7 @@ async fn of_many_duplicates_one_pays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn duplicates_that_wait_are_all_answered_as_the_one_that_pays() {
+async fn waiting_duplicates_replay_the_response_of_the_one_that_pays() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await);
     let pay = payment("/waiting").key("k");
@@ -65,7 +65,7 @@ async fn two_nodes_pay_once_per_key() {
 }
 
 #[tokio::test]
-async fn duplicates_that_wait_leave_the_pool_to_others() {
+async fn waiting_duplicates_hold_no_connection() {
     let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
     let idem = engine(&db).await;
     let app = app_with(idem.clone(), Arc::clone(&gate));
@@ -87,7 +87,7 @@ async fn duplicates_that_wait_leave_the_pool_to_others() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_client_hangs_up_runs_to_its_end() {
+async fn an_attempt_runs_to_its_end_after_its_client_disconnects() {
     let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
     let app = app_with(engine(&db).await, Arc::clone(&gate));
     let address = serve(app.clone()).await;
@@ -115,7 +115,7 @@ async fn at_once(attempts: impl Iterator<Item = (Attempt, Router)>) -> Vec<Answe
     answers
 }
 
-/// Paid, or refused in a way that asks to come back.
+/// Paid, or refused with a retryable status.
 fn paid_or_refused(answer: &Answer, refusals: &[u16]) {
     if answer.status != 201 {
         assert!(refusals.contains(&answer.status.as_u16()), "{answer:?}");

@@ -1,4 +1,4 @@
-//! Records end: by the database's clock, or because a scope is erased.
+//! Records expire by the database's clock, and go when their scope is erased.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn pay_for_two_hours(
 }
 
 #[tokio::test]
-async fn a_record_lives_as_long_as_its_operation_says() {
+async fn a_record_expires_after_the_ttl_of_its_operation() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let routes = Router::new().route("/payments", post(pay_for_two_hours));
@@ -84,7 +84,7 @@ async fn a_failed_attempt_on_an_expired_record_leaves_the_key_free() {
 }
 
 #[tokio::test]
-async fn another_request_may_take_the_key_of_an_expired_record() {
+async fn a_different_request_may_reuse_the_key_of_an_expired_record() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let app = app(idem.clone());
@@ -98,7 +98,7 @@ async fn another_request_may_take_the_key_of_an_expired_record() {
 }
 
 #[tokio::test]
-async fn sweeping_deletes_what_is_expired_and_nothing_else() {
+async fn sweeping_deletes_only_expired_records() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let app = app(idem.clone());

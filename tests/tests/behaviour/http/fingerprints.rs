@@ -35,7 +35,7 @@ fn without_note(input: &FingerprintInput<'_>) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn every_part_of_a_request_counts() {
+async fn every_part_of_a_request_is_compared() {
     let (db, app) = start(routes()).await;
     let first = payment("/body/1?by=card").key("k");
     assert!(has_paid(&first.send(&app).await));
@@ -63,7 +63,7 @@ async fn every_part_of_a_request_counts() {
 }
 
 #[tokio::test]
-async fn a_path_counts_that_is_no_text() {
+async fn a_path_that_is_not_utf8_is_compared() {
     let (db, app) = start(routes()).await;
     let first = payment("/body/%ff").key("k");
     assert!(has_paid(&first.send(&app).await));
@@ -73,7 +73,7 @@ async fn a_path_counts_that_is_no_text() {
 }
 
 #[tokio::test]
-async fn the_last_byte_of_a_long_body_counts() {
+async fn the_last_byte_of_a_long_body_is_compared() {
     let (db, app) = start(routes()).await;
     let mut body = vec![b'a'; 3 << 19];
     assert!(has_paid(&text(body.clone()).send(&app).await));
@@ -84,7 +84,7 @@ async fn the_last_byte_of_a_long_body_counts() {
 }
 
 #[tokio::test]
-async fn a_request_that_differs_is_told_so_while_the_first_one_runs() {
+async fn a_different_request_gets_422_while_the_first_one_runs() {
     let db = TestDb::new().await;
     let state = AppState::new(engine(&db).await);
     let app = app_with(state.idem.clone(), state.gate.clone());
@@ -102,7 +102,7 @@ async fn a_request_that_differs_is_told_so_while_the_first_one_runs() {
 }
 
 #[tokio::test]
-async fn a_function_says_what_counts() {
+async fn a_fingerprint_function_decides_what_is_compared() {
     let (db, app) = start(routes()).await;
     let noted = |body: &'static str| text(body).path("/function");
     assert!(has_paid(&noted("5 EUR # first").send(&app).await));
@@ -112,7 +112,7 @@ async fn a_function_says_what_counts() {
 }
 
 #[tokio::test]
-async fn headers_count_where_they_are_named() {
+async fn listed_headers_are_compared() {
     let (db, app) = start(routes()).await;
     let pay = payment("/currency").key("k");
     let euro = pay.clone().header("x-currency", "EUR");
@@ -130,7 +130,7 @@ async fn headers_count_where_they_are_named() {
 }
 
 #[tokio::test]
-async fn a_record_is_compared_as_it_was_written_before_a_deploy() {
+async fn a_record_is_compared_by_its_own_fingerprint_method_after_a_deploy() {
     let (db, app) = start(routes()).await;
     let deploys = [
         ("/body", "/json"),
@@ -151,7 +151,7 @@ async fn a_record_is_compared_as_it_was_written_before_a_deploy() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_function_that_is_gone_is_replayed() {
+async fn a_record_is_replayed_when_its_fingerprint_function_is_gone() {
     let (db, app) = start(routes()).await;
     let pay = payment("/function").key("k");
     assert!(has_paid(&pay.send(&app).await));
@@ -160,7 +160,7 @@ async fn a_record_of_a_function_that_is_gone_is_replayed() {
     assert_eq!(db.payments().await, 1);
 }
 
-/// What the attribute says before and after a deploy.
+/// The attribute before and after a deploy.
 mod before_and_after {
     use super::*;
 
@@ -181,7 +181,7 @@ mod before_and_after {
 }
 
 #[tokio::test]
-async fn a_deploy_that_changes_the_options_turns_no_retry_into_a_refusal() {
+async fn a_deploy_that_changes_the_options_refuses_no_retry() {
     use before_and_after::{by_headers, plain, spelt_out};
     let db = TestDb::new().await;
     let state = AppState::new(engine(&db).await);
@@ -220,7 +220,7 @@ fn routes() -> Router<AppState> {
         .route("/currency", post(by_currency))
 }
 
-/// An attempt of the key `k` at `/body`, of no content type.
+/// An attempt of the key `k` at `/body`, without a content type.
 fn text(body: impl Into<Bytes>) -> Attempt {
     by_acme("/body").key("k").body(body)
 }

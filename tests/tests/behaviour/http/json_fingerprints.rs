@@ -1,4 +1,4 @@
-//! `fingerprint = "json"`: what a body says counts, not how it is written.
+//! `fingerprint = "json"` compares the value of a body, not its notation.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -30,7 +30,7 @@ async fn by_json_at_gate(
 }
 
 #[tokio::test]
-async fn json_may_be_written_in_another_way() {
+async fn equal_json_in_another_notation_is_replayed() {
     let (db, app) = start(routes()).await;
     let first = json("k", r#"{"amount":1,"to":["a","b"]}"#).send(&app).await;
     assert!(has_paid(&first));
@@ -53,7 +53,7 @@ async fn json_may_be_written_in_another_way() {
 }
 
 #[tokio::test]
-async fn json_may_be_written_in_another_way_while_the_first_one_runs() {
+async fn equal_json_in_another_notation_is_a_duplicate_while_the_first_runs() {
     let db = TestDb::new().await;
     let state = AppState::new(engine(&db).await);
     let routes = Router::new().route("/gate", post(by_json_at_gate));
@@ -84,7 +84,7 @@ async fn a_body_nested_too_deep_for_the_parser_is_compared_by_its_bytes() {
 }
 
 #[tokio::test]
-async fn what_json_cannot_tell_apart_is_compared_by_its_bytes() {
+async fn ambiguous_json_is_compared_by_its_bytes() {
     let (db, app) = start(routes()).await;
     let pairs = [
         // Readers differ in which of two equal names counts.
@@ -110,7 +110,7 @@ async fn what_json_cannot_tell_apart_is_compared_by_its_bytes() {
 }
 
 #[tokio::test]
-async fn amounts_that_are_one_to_a_double_are_told_apart() {
+async fn amounts_that_are_equal_as_doubles_make_different_requests() {
     let (db, app) = start(routes()).await;
     let small = |digit: &str| format!("0.{}{digit}", "0".repeat(330));
     let smallest = |digits: &str| format!("0.{}{digits}", "0".repeat(323));

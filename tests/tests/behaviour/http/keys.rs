@@ -1,4 +1,4 @@
-//! Which key a request carries, and whose it is.
+//! Idempotency keys, and the tenants and operations they belong to.
 
 use axum::Router;
 use idem_axum::{HttpOptions, Idempotency};
@@ -17,7 +17,7 @@ async fn a_missing_key_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_single_key_is_refused_even_where_it_is_optional() {
+async fn an_invalid_key_is_refused_even_where_it_is_optional() {
     let (db, app) = start().await;
     for path in ["/payments", "/optional"] {
         for key in ["", "\"\"", "a, b", "\"a\", \"b\"", "\"a", "a b"] {
@@ -33,7 +33,7 @@ async fn what_is_no_single_key_is_refused_even_where_it_is_optional() {
 }
 
 #[tokio::test]
-async fn a_quoted_key_is_the_bare_one() {
+async fn a_quoted_key_equals_the_bare_one() {
     let (db, app) = start().await;
     let first = payment("/payments").key("k-1").send(&app).await;
     assert_eq!(first.status, 201, "{first:?}");
@@ -46,7 +46,7 @@ async fn a_quoted_key_is_the_bare_one() {
 }
 
 #[tokio::test]
-async fn where_keys_are_strict_only_the_quoted_one_is_read() {
+async fn strict_keys_must_be_quoted() {
     let db = TestDb::new().await;
     engine(&db).await;
     let strict = Idempotency::builder(db.pool().await).strict_keys();
@@ -62,7 +62,7 @@ async fn where_keys_are_strict_only_the_quoted_one_is_read() {
 }
 
 #[tokio::test]
-async fn the_key_may_travel_in_another_header() {
+async fn the_key_header_can_be_renamed() {
     let db = TestDb::new().await;
     engine(&db).await;
     let named = Idempotency::builder(db.pool().await).key_header("X-Request-Key");
@@ -79,7 +79,7 @@ async fn the_key_may_travel_in_another_header() {
 }
 
 #[tokio::test]
-async fn a_key_header_that_no_request_can_have_lets_nothing_run() {
+async fn an_invalid_key_header_name_refuses_every_request() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let named = Idempotency::builder(idem.pool().clone()).key_header("request key");
@@ -103,7 +103,7 @@ async fn without_an_optional_key_every_request_runs() {
 }
 
 #[tokio::test]
-async fn an_optional_key_protects() {
+async fn a_retry_with_an_optional_key_is_replayed() {
     let (db, app) = start().await;
     let pay = payment("/optional").key("k");
     assert!(!pay.send(&app).await.is_replay());
@@ -143,7 +143,7 @@ async fn operations_do_not_share_keys() {
 }
 
 #[tokio::test]
-async fn a_method_that_writes_nothing_is_a_mistake_of_the_server() {
+async fn a_safe_method_is_refused_as_misconfigured() {
     let (db, app) = start().await;
     for method in ["GET", "HEAD", "OPTIONS"] {
         let pay = request(method.parse().unwrap(), "/payments").key("k");
@@ -157,7 +157,7 @@ async fn a_method_that_writes_nothing_is_a_mistake_of_the_server() {
 }
 
 #[tokio::test]
-async fn a_problem_says_what_it_is() {
+async fn a_problem_has_its_type_status_title_and_link() {
     let (_db, app) = start().await;
     let refused = payment("/payments").send(&app).await;
     let said: Value = refused.json();
@@ -181,7 +181,7 @@ async fn start() -> (TestDb, Router) {
     (db, app(idem))
 }
 
-/// The payment of [`payment`], by nobody.
+/// The payment of [`payment`], unauthenticated.
 fn anonymous() -> Attempt {
     idem_tests::http::post("/payments").json(&json!({ "amount": 5 }))
 }

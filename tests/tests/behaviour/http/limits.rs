@@ -1,4 +1,4 @@
-//! What a node refuses before anything runs: too much, too late, too long, not its to read.
+//! Requests that a node refuses: overload, shutdown, large bodies, unreadable records.
 
 use std::hint;
 use std::pin::pin;
@@ -24,7 +24,7 @@ use super::support::app::{
 use super::support::scripted_app::{all, send};
 use super::{Db, RECORD, TestDb};
 
-/// Comes to the gate without a transaction, so that on SQLite too others can write meanwhile.
+/// Enters the gate without a transaction, so that others can write meanwhile on SQLite too.
 async fn enter(state: &AppState, headers: &HeaderMap) -> Result<StatusCode, StatusCode> {
     state.gate.entered.notify_one();
     state.gate.open.notified().await;
@@ -80,7 +80,7 @@ async fn busy_with(state: &AppState, attempts: usize) {
 }
 
 #[tokio::test]
-async fn duplicates_that_wait_keep_no_other_key_out() {
+async fn waiting_duplicates_do_not_count_towards_max_attempts() {
     let (db, state, app) = start(|engine| engine.max_attempts(2)).await;
     let pay = payment("/wait").key("k");
     let first = send(&app, pay.clone());
@@ -98,7 +98,7 @@ async fn duplicates_that_wait_keep_no_other_key_out() {
 }
 
 #[tokio::test]
-async fn more_duplicates_that_wait_than_allowed_are_told_to_come_again() {
+async fn a_duplicate_beyond_max_waiting_gets_503() {
     let (_db, state, app) = start(|engine| engine.max_waiting(1)).await;
     let pay = payment("/wait").key("k");
     let first = send(&app, pay.clone());
@@ -115,7 +115,7 @@ async fn more_duplicates_that_wait_than_allowed_are_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_node_with_no_place_left_still_tells_duplicates_what_they_are() {
+async fn a_full_node_still_answers_duplicates_and_mismatches() {
     let (_db, state, app) = start(|engine| engine.max_attempts(1).max_waiting(0)).await;
     let pay = payment("/reject").key("k");
     let first = send(&app, pay.clone());
@@ -132,7 +132,7 @@ async fn a_node_with_no_place_left_still_tells_duplicates_what_they_are() {
 }
 
 #[tokio::test]
-async fn on_a_full_node_one_that_waits_takes_the_place_of_the_one_that_failed() {
+async fn a_waiter_takes_the_place_of_a_failed_attempt_on_a_full_node() {
     let (_db, state, app) = start(|engine| engine.max_attempts(1)).await;
     let pay = payment("/wait").key("k");
     let first = send(&app, pay.clone().header("x-fail", "1"));
@@ -149,7 +149,7 @@ async fn on_a_full_node_one_that_waits_takes_the_place_of_the_one_that_failed() 
 }
 
 #[tokio::test]
-async fn more_attempts_than_allowed_are_told_to_come_again() {
+async fn an_attempt_beyond_max_attempts_gets_503() {
     let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
     engine(&db).await;
     let idem = Idempotency::builder(db.pool().await)
@@ -173,7 +173,7 @@ async fn more_attempts_than_allowed_are_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_for_what_runs_and_refuses_what_comes() {
+async fn a_shutdown_waits_for_running_attempts_and_refuses_new_ones() {
     let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
     let idem = engine(&db).await;
     let app = app_with(idem.clone(), Arc::clone(&gate));
@@ -193,7 +193,7 @@ async fn a_shutdown_waits_for_what_runs_and_refuses_what_comes() {
 }
 
 #[tokio::test]
-async fn a_record_of_another_version_is_never_run_over() {
+async fn a_record_of_an_unknown_version_never_lets_the_handler_run() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await);
     let pay = payment("/payments").key("k");
@@ -217,7 +217,7 @@ async fn a_record_of_another_version_is_never_run_over() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_long_uses_up_no_key() {
+async fn a_body_that_is_too_large_leaves_the_key_free() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await);
     let long = payment("/payments").key("k").body(vec![b' '; 3 << 20]);
@@ -229,7 +229,7 @@ async fn a_body_that_is_too_long_uses_up_no_key() {
 }
 
 #[tokio::test]
-async fn limits_beyond_all_bounds_are_held_within_them() {
+async fn extreme_settings_are_clamped() {
     let db = TestDb::new().await;
     let pool = engine(&db).await.pool().clone();
     let pay = payment("/payments").key("k");
@@ -247,7 +247,7 @@ async fn limits_beyond_all_bounds_are_held_within_them() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_is_never_run_over() {
+async fn a_damaged_record_never_lets_the_handler_run() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await);
     for damage in ["status = 99", "status = -201", "headers = 'no line'"] {
@@ -263,9 +263,9 @@ async fn a_damaged_record_is_never_run_over() {
     assert_eq!(db.payments().await, 3);
 }
 
-/// Both at once, each a little later than the other in turn.
+/// Admission and shutdown race, each a little later than the other in turn.
 #[tokio::test]
-async fn a_shutdown_that_is_over_has_missed_no_attempt() {
+async fn no_attempt_is_admitted_once_a_shutdown_has_ended() {
     let db = TestDb::new().await;
     let pool = db.pool().await;
     for round in 0..2_500 {

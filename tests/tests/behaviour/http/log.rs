@@ -1,4 +1,4 @@
-//! What Idem says to the application's log, and what it keeps to itself.
+//! What Idem writes to the application's log, and what it must not write.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn say_hello(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
 }
 
 #[tokio::test]
-async fn neither_key_nor_scope_nor_body_is_in_it() {
+async fn the_log_contains_no_key_scope_or_body() {
     let db = TestDb::new().await;
     let log = Log::shared();
     let (one, other) = (engine(&db).await, engine(&db).await);
@@ -75,7 +75,7 @@ async fn neither_key_nor_scope_nor_body_is_in_it() {
     }
 }
 
-/// Whether it is said within the span of an attempt with this key.
+/// Whether the log has this text within the span of an attempt with this key.
 pub fn says(text: &str, key: &str, what: &str) -> bool {
     let key: IdempotencyKey = key.parse().unwrap();
     let key = format!("key=\"{}\"", key.digest());
@@ -84,7 +84,7 @@ pub fn says(text: &str, key: &str, what: &str) -> bool {
 }
 
 #[tokio::test]
-async fn why_the_store_cannot_be_used_is_in_it() {
+async fn the_log_says_why_the_store_is_unavailable() {
     let db = TestDb::new().await;
     let log = Log::shared();
     engine(&db).await;
@@ -121,7 +121,7 @@ async fn an_attempt_is_logged_within_the_span_of_its_request() {
     assert!(hello.is_some(), "{spans} is not in {text}");
 }
 
-/// One that no other test uses.
+/// A key that no other test uses.
 fn key_of(then: &str) -> String {
     format!("key-secret-{}-{then}", module_path!())
 }

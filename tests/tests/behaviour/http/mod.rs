@@ -1,4 +1,4 @@
-//! What the attribute promises to clients: keys, operations, bodies, answers.
+//! The attribute's promises to clients: keys, operations, bodies, responses.
 
 // Each file finds its database in `super`.
 use super::*;

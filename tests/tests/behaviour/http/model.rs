@@ -1,4 +1,4 @@
-//! Random histories agree with a model: which answers are allowed, and what the database holds.
+//! Random histories agree with a model of the allowed responses and of the database's content.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ fn seeds() -> std::ops::Range<u64> {
     first.parse().unwrap()..end.parse().unwrap()
 }
 
-/// What a name's row holds.
+/// The content of a name's record.
 #[derive(Clone, Debug)]
 struct Kept {
     amount: i64,
@@ -44,10 +44,10 @@ struct Kept {
     live: bool,
 }
 
-/// Two nodes over one database, and what the model knows of it.
+/// Two nodes with one database, and the model's state of it.
 struct World {
     _db: TestDb,
-    /// For what is none of the application's.
+    /// For statements that are not the application's.
     direct: Pool<Db>,
     nodes: [Node; 2],
     kept: BTreeMap<Name, Kept>,
@@ -103,7 +103,7 @@ impl World {
         }
     }
 
-    /// Takes over what the answers say has happened, and says how many handlers ran.
+    /// Updates the model from the responses, and returns how many handlers ran.
     fn judge(&mut self, name: Name, tries: &[Try], answers: &[Answer], context: &str) -> usize {
         let live = self.kept.get(&name).filter(|kept| kept.live).cloned();
         let alone = tries.len() == 1;
@@ -171,7 +171,7 @@ impl World {
         &self.direct
     }
 
-    /// The database holds what the model says and nothing else.
+    /// Checks that the database holds exactly what the model does.
     async fn compare(&self, context: &str) {
         let rows = format!("select {SCOPE_AND_KEY}, status, body from {RECORD}");
         let rows: Vec<(String, String, i16, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(rows))
@@ -196,7 +196,7 @@ impl World {
     }
 }
 
-/// Whether the answer is that of a handler that ran, and if so whether it is kept.
+/// Whether the response is that of a handler that ran, and if so whether it is stored.
 fn runs(one: &Try, answer: &Answer) -> Option<bool> {
     if answer.is_replay() {
         return None;
@@ -210,7 +210,7 @@ fn runs(one: &Try, answer: &Answer) -> Option<bool> {
     }
 }
 
-/// The last part of a problem's type; empty for an answer of the handler.
+/// The last part of a problem's type; empty for a response of the handler.
 fn kind(answer: &Answer) -> String {
     if answer.header("content-type") != Some("application/problem+json") {
         return String::new();

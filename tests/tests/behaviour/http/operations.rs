@@ -1,4 +1,4 @@
-//! Which operation a request is an attempt of, wherever its handler is mounted.
+//! The operation of a request, wherever its handler is mounted.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -43,7 +43,7 @@ async fn a_named_operation_is_the_same_wherever_it_is_mounted() {
 }
 
 #[tokio::test]
-async fn parameters_of_a_named_operation_do_not_run_together() {
+async fn path_parameters_of_a_named_operation_are_compared_one_by_one() {
     let routes = Router::new().route("/{a}/{b}", post(named));
     let (db, app) = start(routes).await;
     let pay = payment("/1/23").key("k");
@@ -54,7 +54,7 @@ async fn parameters_of_a_named_operation_do_not_run_together() {
 }
 
 #[tokio::test]
-async fn without_a_name_two_mounts_are_two_operations() {
+async fn an_unnamed_operation_mounted_twice_is_two_operations() {
     let pay_order = Router::new().route("/orders/{id}/pay", post(unnamed).put(unnamed));
     let routes = Router::new().nest("/v1", pay_order.clone());
     let (db, app) = start(routes.nest("/v2", pay_order)).await;
@@ -69,7 +69,7 @@ async fn without_a_name_two_mounts_are_two_operations() {
 }
 
 #[tokio::test]
-async fn what_nesting_strips_of_a_path_counts() {
+async fn the_path_prefix_that_nesting_strips_is_compared() {
     let routes = Router::new().route("/pay", post(unnamed));
     let (db, app) = start(Router::new().nest("/shops/{shop}", routes)).await;
     let pay = payment("/shops/1/pay").key("k");
@@ -81,7 +81,7 @@ async fn what_nesting_strips_of_a_path_counts() {
 }
 
 #[tokio::test]
-async fn renaming_a_parameter_is_no_new_operation() {
+async fn renaming_a_route_parameter_keeps_the_operation() {
     let old = Router::new().route("/orders/{id}/pay", post(unnamed));
     let new = Router::new().route("/orders/{order}/pay", post(unnamed));
     let db = TestDb::new().await;
@@ -94,7 +94,7 @@ async fn renaming_a_parameter_is_no_new_operation() {
 }
 
 #[tokio::test]
-async fn a_fallback_needs_a_name() {
+async fn a_fallback_without_an_operation_name_is_refused() {
     let (db, app) = start(Router::new().fallback(unnamed)).await;
     let refused = payment("/chosen/by/the/caller").key("k").send(&app).await;
     assert_eq!(problem(&refused), (500, "misconfigured".to_owned()));
@@ -102,7 +102,7 @@ async fn a_fallback_needs_a_name() {
 }
 
 #[tokio::test]
-async fn the_paths_of_a_named_fallback_are_told_apart() {
+async fn the_paths_of_a_named_fallback_are_compared() {
     let (db, app) = start(Router::new().fallback(named)).await;
     let pay = payment("/orders/7").key("k");
     assert!(has_paid(&pay.send(&app).await));
@@ -112,9 +112,9 @@ async fn the_paths_of_a_named_fallback_are_told_apart() {
     assert_eq!(db.payments().await, 1);
 }
 
-/// An operation is a label of metrics, so that clients must not make up operations.
+/// An operation is a label of metrics, so clients must not be able to invent operations.
 #[tokio::test]
-async fn a_method_that_a_client_makes_up_is_no_operation_of_its_own() {
+async fn unknown_methods_of_a_route_share_one_operation() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let app = app(idem.clone());

@@ -1,4 +1,4 @@
-//! In which order a request is looked at: nothing is spent on those who may not ask.
+//! The order of checks: unauthorised requests cost as little as possible.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ async fn with_a_scope_of_parts(
     pay(&mut tx, &tenant, new).await
 }
 
-/// Who it is says `x-shop`: it may be closed, or nobody.
+/// The shop from `x-shop`, which may be closed or missing.
 struct Shop(String);
 
 impl<S: Sync> FromRequestParts<S> for Shop {
@@ -64,7 +64,7 @@ impl ScopeKey for Shop {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_read_is_refused_before_anything_else() {
+async fn a_missing_or_invalid_key_is_refused_before_authentication() {
     let (_db, app) = start(routes()).await;
     for (attempt, name) in [
         (anonymous("/body"), "key-missing"),
@@ -77,7 +77,7 @@ async fn a_key_that_cannot_be_read_is_refused_before_anything_else() {
 }
 
 #[tokio::test]
-async fn the_unauthenticated_make_no_body_be_read() {
+async fn an_unauthenticated_request_is_refused_before_its_body_is_read() {
     let (db, app) = start(routes()).await;
     for path in ["/body", "/no-body"] {
         let long = anonymous(path).header("content-length", "1000000000");
@@ -91,7 +91,7 @@ async fn the_unauthenticated_make_no_body_be_read() {
 }
 
 #[tokio::test]
-async fn a_scope_that_refuses_makes_no_body_be_read() {
+async fn a_request_refused_by_its_scope_is_answered_before_its_body_is_read() {
     let (db, app) = start(routes()).await;
     let pay = payment("/shop").key("k");
     let closed = pay.clone().header("x-shop", "closed");
@@ -105,7 +105,7 @@ async fn a_scope_that_refuses_makes_no_body_be_read() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_scope_that_names_nobody_lets_nothing_run() {
+async fn a_missing_scope_part_refuses_the_request() {
     let (db, app) = start(routes()).await;
     let pay = payment("/parts").key("k");
     for nobody in [pay.clone(), pay.clone().header("x-shop", "")] {
@@ -126,7 +126,7 @@ async fn a_part_of_a_scope_that_names_nobody_lets_nothing_run() {
 }
 
 #[tokio::test]
-async fn whoever_has_no_scope_is_told_how_to_authenticate_where_the_application_says_so() {
+async fn a_request_without_a_scope_gets_the_configured_challenge() {
     let db = TestDb::new().await;
     engine(&db).await;
     let challenge = "Bearer realm=\"shop\"";
@@ -148,7 +148,7 @@ async fn whoever_has_no_scope_is_told_how_to_authenticate_where_the_application_
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_extracted_uses_up_no_key() {
+async fn a_body_that_cannot_be_extracted_leaves_the_key_free() {
     let (db, app) = start(routes()).await;
     let pay = payment("/body").key("k");
     for (body, status) in [("{", 400), (r#"{"amount":"five"}"#, 422)] {
@@ -185,7 +185,7 @@ fn anonymous(path: &str) -> Attempt {
     http::post(path).header("content-type", "application/json")
 }
 
-/// The answer to a request whose body nobody has looked at.
+/// The response to a request; its body must not have been read.
 async fn unread(app: &Router, attempt: &Attempt) -> Answer {
     let body = Broken::default();
     let answer = attempt.send_body(app, Body::new(body.clone())).await;

@@ -1,4 +1,4 @@
-//! What a client is told when its request is not carried out.
+//! The problem documents of refused requests.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -35,7 +35,7 @@ async fn answer_at_length(_tx: Tx<Db>, _: Bytes) -> &'static str {
 }
 
 #[tokio::test]
-async fn each_refusal_says_what_it_is_and_whether_to_come_again() {
+async fn each_problem_says_what_it_is_and_whether_to_retry() {
     let (_db, state, app) = start().await;
     let pay = |path: &str, then: &'static str| payment(path).key(SECRET).header("x-then", then);
     let mut refusals = Vec::new();
@@ -86,7 +86,7 @@ async fn each_refusal_says_what_it_is_and_whether_to_come_again() {
 }
 
 #[tokio::test]
-async fn without_the_database_the_client_is_told_to_come_again() {
+async fn a_closed_pool_is_reported_as_store_unavailable() {
     let (_db, state, app) = start().await;
     state.idem.pool().close().await;
     let refused = payment("/payments").key(SECRET).send(&app).await;
@@ -94,7 +94,7 @@ async fn without_the_database_the_client_is_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn those_who_are_refused_together_do_not_come_back_together() {
+async fn retry_after_varies_between_duplicates_refused_together() {
     let (_db, state, app) = start().await;
     let pay = payment("/reject").key(SECRET);
     let first = tokio::spawn({
@@ -126,7 +126,7 @@ async fn start() -> (TestDb, AppState, Router) {
     (db, state, app)
 }
 
-/// The name of a problem that has all that a problem must have, and nothing else.
+/// Checks that a problem has exactly the required members, and returns its name.
 fn check(refused: &Answer) -> String {
     let said: Value = refused.json();
     let kind = said["type"].as_str().unwrap();

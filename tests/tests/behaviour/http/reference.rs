@@ -1,4 +1,4 @@
-//! What a handler has created is named in the record.
+//! The record names what its handler created.
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use super::support::app::{AppState, FIVE, Paid, Tenant, has_paid, pay, payment, start};
 use super::{Db, RECORD, TestDb};
 
-/// Pays, and names the payment by the body; `x-then` is the status of an error.
+/// Pays, and refers to the payment by the body's text; `x-then` is the status of an error.
 #[idempotent(scope = "tenant", store = "2xx, 402")]
 async fn refer(Tenant(tenant): Tenant, headers: HeaderMap, mut tx: Tx<Db>, name: String) -> Paid {
     let paid = pay(&mut tx, &tenant, FIVE).await;
@@ -23,7 +23,7 @@ async fn refer(Tenant(tenant): Tenant, headers: HeaderMap, mut tx: Tx<Db>, name:
 }
 
 #[tokio::test]
-async fn the_last_reference_stands_in_the_record() {
+async fn the_record_keeps_the_last_reference() {
     let (db, app) = start(routes()).await;
     let longest = "é".repeat(127);
     for reference in ["payment 7", &longest] {
@@ -49,7 +49,7 @@ async fn an_error_leaves_no_reference() {
 }
 
 #[tokio::test]
-async fn what_is_no_reference_is_told_to_the_handler() {
+async fn an_invalid_reference_is_an_error_for_the_handler() {
     let (db, app) = start(routes()).await;
     for reference in [String::new(), "a\0b".to_owned(), "r".repeat(256)] {
         let pay = payment("/refer").key("k").body(reference);
@@ -67,7 +67,7 @@ fn refused(attempt: Attempt, status: &str) -> Attempt {
     attempt.header("x-then", status)
 }
 
-/// Those of all records, the shortest first.
+/// The references of all records, the shortest first.
 async fn references(db: &TestDb) -> Vec<Option<String>> {
     let select = format!("select reference from {RECORD} order by length(reference)");
     let pool = db.pool_of(1).await;

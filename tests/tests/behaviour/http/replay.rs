@@ -1,4 +1,4 @@
-//! A retry of a committed attempt is answered from its record.
+//! A retry of a committed attempt is replayed from its record.
 
 use idem_axum::Idempotency;
 use idem_tests::http::post;
@@ -8,7 +8,7 @@ use super::TestDb;
 use super::support::app::app;
 
 #[tokio::test]
-async fn retry_gets_the_first_answer() {
+async fn a_retry_replays_the_first_response() {
     let db = TestDb::new().await;
     let idem = Idempotency::new(db.pool().await);
     idem.migrate().await.unwrap();

@@ -1,4 +1,4 @@
-//! What of a response is stored, and what of a request is looked at.
+//! Which parts of a response are stored and replayed.
 
 use std::convert::Infallible;
 
@@ -49,7 +49,7 @@ fn at_length() -> Router<AppState> {
 }
 
 #[tokio::test]
-async fn headers_are_replayed_but_for_those_of_the_first_caller() {
+async fn headers_are_replayed_except_those_of_the_first_caller() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await);
     let pay = payment("/headers").key("k");
@@ -82,7 +82,7 @@ async fn a_response_too_large_to_store_undoes_the_writes() {
 }
 
 #[tokio::test]
-async fn a_request_that_calls_itself_a_replay_runs() {
+async fn a_request_with_the_replay_header_still_runs() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await);
     let pay = payment("/payments").key("k");
@@ -104,7 +104,7 @@ async fn a_replay_over_tcp_is_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn trailers_are_answered_once_and_not_stored() {
+async fn trailers_are_sent_once_and_not_stored() {
     let (db, app) = start(at_length()).await;
     let address = serve(app).await;
     let pay = payment("/at-length").key("k");
@@ -123,7 +123,7 @@ async fn trailers_are_answered_once_and_not_stored() {
 }
 
 #[tokio::test]
-async fn headers_and_trailers_count_for_the_longest_response() {
+async fn headers_and_trailers_count_towards_max_response() {
     let (db, app) = start(at_length()).await;
     let with = |name, length: &str| payment("/at-length").key("k").header(name, length);
     for name in ["x-header", "x-trailer"] {
@@ -137,7 +137,7 @@ async fn headers_and_trailers_count_for_the_longest_response() {
 }
 
 #[tokio::test]
-async fn an_observed_response_with_long_headers_or_trailers_is_answered_whole_and_not_stored() {
+async fn an_observed_response_with_long_headers_or_trailers_is_sent_whole_and_not_stored() {
     let db = TestDb::new().await;
     let state = AppState::new(engine_in(&db, "observe").await);
     let app = at_length().with_state(state.clone());

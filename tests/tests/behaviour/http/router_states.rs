@@ -1,4 +1,4 @@
-//! Router states of every shape, over a database.
+//! Router states of every shape, with a database.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ async fn of_any_state(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid 
     pay(&mut tx, &tenant, FIVE).await
 }
 
-/// A part of the state that knows no handle.
+/// A part of the state without a handle.
 struct Currency(&'static str);
 
 impl FromRef<AppState> for Currency {
@@ -46,7 +46,7 @@ impl FromRef<AppState> for Currency {
     }
 }
 
-/// A state around another one.
+/// A state that wraps another one.
 #[derive(Clone, HasIdempotency)]
 struct Outer {
     #[idempotency]
@@ -54,28 +54,28 @@ struct Outer {
 }
 
 #[tokio::test]
-async fn a_state_in_an_arc() {
+async fn a_state_may_be_in_an_arc() {
     let (db, idem) = database().await;
     let routes = Router::new().route("/pay", post(in_an_arc));
     pays_once(&db, &routes.with_state(Arc::new(AppState::new(idem)))).await;
 }
 
 #[tokio::test]
-async fn a_handler_that_takes_a_part_of_the_state() {
+async fn a_handler_may_take_a_part_of_the_state() {
     let (db, idem) = database().await;
     let routes = Router::new().route("/pay", post(of_a_part));
     pays_once(&db, &routes.with_state(AppState::new(idem))).await;
 }
 
 #[tokio::test]
-async fn a_state_that_is_the_handle_alone() {
+async fn a_state_may_be_the_handle_alone() {
     let (db, idem) = database().await;
     let routes = Router::new().route("/pay", post(of_any_state));
     pays_once(&db, &routes.with_state(idem)).await;
 }
 
 #[tokio::test]
-async fn a_state_around_another_one() {
+async fn a_state_may_wrap_another_state() {
     let (db, idem) = database().await;
     let routes = Router::new().route("/pay", post(of_any_state));
     let inner = Arc::new(AppState::new(idem));
@@ -83,7 +83,7 @@ async fn a_state_around_another_one() {
 }
 
 #[tokio::test]
-async fn routers_of_another_state_around_it() {
+async fn a_router_of_another_state_may_nest_or_merge_the_app() {
     let (db, idem) = database().await;
     let inner = Router::new().route("/pay", post(of_a_part));
     let state = AppState::new(idem);

@@ -1,4 +1,4 @@
-//! Which answers are stored, and what of them: status, headers, body.
+//! Which responses are stored, and which of their parts: status, headers, body.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::support::app::{AppState, FIVE, Tenant, engine, has_paid, pay, payment, problem, start};
 use super::{Db, TestDb};
 
-/// Pays, then answers as `x-then` asks for.
+/// Pays, then responds as `x-then` says.
 #[idempotent(scope = "tenant")]
 async fn answer(
     Tenant(tenant): Tenant,
@@ -101,7 +101,7 @@ const UNSTORED: &[&str] = &[
     "x-request-id",
 ];
 
-/// A body in pieces; `!` is where it breaks off.
+/// A body in pieces; it breaks off at `!`.
 struct Frames(VecDeque<&'static str>);
 
 impl Frames {
@@ -126,7 +126,7 @@ impl HttpBody for Frames {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_is_replayed_without_one() {
+async fn a_response_without_a_body_is_replayed_without_one() {
     let (db, app) = start(routes()).await;
     for status in ["204", "205", "304"] {
         let pay = then(status).key(status);
@@ -165,7 +165,7 @@ async fn a_status_that_is_not_stored_undoes_the_writes_and_frees_the_key() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_the_moment_is_not_replayed() {
+async fn headers_that_are_never_stored_are_not_replayed() {
     let db = TestDb::new().await;
     engine(&db).await;
     let idem = Idempotency::builder(db.pool().await).unstored_header("X-Mine");
@@ -193,7 +193,7 @@ async fn a_streamed_response_is_stored_whole() {
 }
 
 #[tokio::test]
-async fn a_streamed_response_without_an_end_is_not_waited_for() {
+async fn an_endless_streamed_response_ends_in_a_timeout() {
     let db = TestDb::new().await;
     engine(&db).await;
     let brief = Idempotency::builder(db.pool().await).timeout(Duration::from_millis(500));
@@ -206,7 +206,7 @@ async fn a_streamed_response_without_an_end_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_streamed_response_that_breaks_off_or_grows_too_long_undoes_the_writes() {
+async fn a_streamed_response_that_breaks_off_or_is_too_large_undoes_the_writes() {
     let db = TestDb::new().await;
     engine(&db).await;
     let app = async |max| {

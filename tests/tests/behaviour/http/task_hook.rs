@@ -1,4 +1,4 @@
-//! An attempt runs on a task of its own, and takes along what the application gives it.
+//! An attempt runs on its own task, into which the application can carry its context.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -30,7 +30,7 @@ async fn with_caller(request: Request, next: Next) -> Response {
 }
 
 #[tokio::test]
-async fn a_task_local_is_seen_where_the_hook_carries_it_over() {
+async fn wrap_attempts_can_carry_a_task_local_into_the_handler() {
     let db = TestDb::new().await;
     let plain = engine(&db).await;
     let hooked = Idempotency::builder(db.pool().await).wrap_attempts(|attempt| {

@@ -1,4 +1,4 @@
-//! Bodies that are slow, that never end, and more of them than the node has memory for.
+//! Bodies that are slow or endless, and more of them than the node may buffer.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::support::app::{AppState, FIVE, Tenant, engine, has_paid, pay, payment
 use super::support::scripted_app::send;
 use super::{Db, TestDb};
 
-/// Says how long the body was.
+/// Responds with the length of the body.
 #[idempotent(scope = "tenant", max_body = "3MiB")]
 async fn upload(
     Tenant(tenant): Tenant,
@@ -33,7 +33,7 @@ async fn upload(
     Ok((status, body.len().to_string()))
 }
 
-/// Takes half of its time.
+/// Takes half of its timeout.
 #[idempotent(scope = "tenant", timeout = "3s")]
 async fn take_time(
     Tenant(tenant): Tenant,
@@ -45,7 +45,7 @@ async fn take_time(
     Ok(status)
 }
 
-/// A body that takes its time to be understood.
+/// A body whose extractor waits at the gate.
 struct Pondered;
 
 impl FromRequest<AppState> for Pondered {
@@ -59,7 +59,7 @@ impl FromRequest<AppState> for Pondered {
     }
 }
 
-/// Says how many bytes are being read while it runs.
+/// Responds with the number of bytes being read while it runs.
 #[idempotent(scope = "tenant")]
 async fn ponder(State(state): State<AppState>, _: Tenant, _: Pondered) -> String {
     buffered(&state.idem).to_string()
@@ -98,14 +98,14 @@ async fn buffers(idem: &Idempotency<Db>, bytes: usize) {
     assert!(reached.is_ok(), "{} of {bytes}", buffered(idem));
 }
 
-/// The answer to a request with this body, which must not take for ever.
+/// The response to a request with this body; it must arrive in time.
 async fn soon(app: &Router, attempt: &Attempt, body: Body) -> http::Answer {
     let answer = timeout(Duration::from_secs(30), attempt.send_body(app, body));
     answer.await.expect("it is answered")
 }
 
 #[tokio::test]
-async fn uploads_that_never_end_are_ended_and_leave_nothing() {
+async fn stalled_uploads_time_out_and_leave_nothing() {
     let limit = Duration::from_millis(500);
     let (db, idem, app) = start(|engine| engine.body_timeout(limit)).await;
     let address = serve(app.clone()).await;
@@ -132,7 +132,7 @@ async fn uploads_that_never_end_are_ended_and_leave_nothing() {
 }
 
 #[tokio::test]
-async fn an_upload_that_goes_on_for_ever_a_little_at_a_time_is_ended_too() {
+async fn an_upload_that_trickles_for_ever_times_out_too() {
     let limit = Duration::from_millis(200);
     let (db, idem, app) = start(|engine| engine.body_timeout(limit)).await;
     let drip = stream::repeat(()).then(async |()| {
@@ -148,7 +148,7 @@ async fn an_upload_that_goes_on_for_ever_a_little_at_a_time_is_ended_too() {
 }
 
 #[tokio::test]
-async fn a_slow_upload_does_not_use_up_the_time_of_its_handler() {
+async fn a_slow_upload_does_not_count_towards_the_attempts_timeout() {
     let (db, _idem, app) = start(|engine| engine).await;
     let address = serve(app).await;
     let begun = Instant::now();
@@ -164,7 +164,7 @@ async fn a_slow_upload_does_not_use_up_the_time_of_its_handler() {
 }
 
 #[tokio::test]
-async fn more_bodies_than_the_node_has_memory_for_are_told_to_come_again() {
+async fn a_body_that_does_not_fit_the_free_buffer_gets_503() {
     let (db, idem, app) = start(|engine| engine.max_buffered_bytes(4 << 20)).await;
     let address = serve(app.clone()).await;
     let mut uploads = Vec::new();
@@ -195,7 +195,7 @@ async fn more_bodies_than_the_node_has_memory_for_are_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_body_counts_until_its_attempt_begins() {
+async fn a_body_counts_as_buffered_until_its_attempt_begins() {
     let db = TestDb::new().await;
     let state = AppState::new(engine(&db).await);
     let (idem, gate) = (state.idem.clone(), state.gate.clone());
@@ -209,7 +209,7 @@ async fn a_body_counts_until_its_attempt_begins() {
 }
 
 #[tokio::test]
-async fn a_body_that_the_node_has_never_memory_for_is_too_large() {
+async fn a_body_larger_than_max_buffered_bytes_gets_413() {
     let (db, idem, app) = start(|engine| engine.max_buffered_bytes(1 << 20)).await;
     let large = payment("/upload").key("k").body(bytes((1 << 20) + 1));
     let refused = large.send(&app).await;
@@ -222,7 +222,7 @@ async fn a_body_that_the_node_has_never_memory_for_is_too_large() {
 }
 
 #[tokio::test]
-async fn while_no_body_can_be_read_those_who_may_not_ask_are_told_so() {
+async fn a_full_body_buffer_does_not_hide_a_missing_key_or_credential() {
     let (db, idem, app) = start(|engine| engine).await;
     let settings = HttpSettings::of(&idem);
     let mut all = settings.reserve();
@@ -242,7 +242,7 @@ async fn while_no_body_can_be_read_those_who_may_not_ask_are_told_so() {
 }
 
 #[tokio::test]
-async fn a_slow_body_and_one_too_many_refuse_only_what_is_enforced() {
+async fn slow_bodies_and_a_full_buffer_are_refused_only_when_enforced() {
     let limit = Duration::from_millis(10);
     let (db, idem, app) = start(|engine| engine.body_timeout(limit)).await;
     let halves = || {

@@ -1,4 +1,4 @@
-//! Duplicates that wait on the node of the first attempt: who of them runs, and who is told what.
+//! Duplicates that wait on the first attempt's node: which of them runs, what the others get.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::support::app::{has_paid, payment, problem};
 use super::support::scripted_app::{Node, all, send};
 
 #[tokio::test]
-async fn when_the_first_fails_one_that_waits_runs_and_the_others_get_its_answer() {
+async fn one_waiter_runs_when_the_first_attempt_fails_and_the_others_replay_it() {
     one_waiter_runs("gate 409", 409).await;
 }
 
 #[tokio::test]
-async fn when_the_first_panics_one_that_waits_runs_and_the_others_get_its_answer() {
+async fn one_waiter_runs_when_the_first_attempt_panics_and_the_others_replay_it() {
     one_waiter_runs("gate panic", 500).await;
 }
 
@@ -40,7 +40,7 @@ async fn one_waiter_runs(then: &str, status: u16) {
 }
 
 #[tokio::test]
-async fn when_the_first_is_out_of_time_one_that_waits_runs_and_the_others_get_its_answer() {
+async fn one_waiter_runs_when_the_first_attempt_times_out_and_the_others_replay_it() {
     let (db, node) = start().await;
     let app = node.app();
     let first = payment("/brief").key("k").header("x-then", "hang");
@@ -56,7 +56,7 @@ async fn when_the_first_is_out_of_time_one_that_waits_runs_and_the_others_get_it
 }
 
 #[tokio::test]
-async fn those_that_wait_run_in_order_until_one_succeeds() {
+async fn waiters_run_in_order_until_one_succeeds() {
     let (db, node) = start().await;
     let app = node.app();
     let failing = |then| payment("/wait").key("k").header("x-then", then);
@@ -82,12 +82,12 @@ async fn those_that_wait_run_in_order_until_one_succeeds() {
 }
 
 #[tokio::test]
-async fn one_whose_patience_is_over_is_told_to_come_again_and_does_not_run() {
+async fn a_waiter_whose_wait_ends_gets_409_and_does_not_run() {
     gives_up("/impatient", (409, "in-flight")).await;
 }
 
 #[tokio::test]
-async fn one_whose_time_is_over_while_it_waits_does_not_run() {
+async fn a_waiter_that_times_out_gets_503_and_does_not_run() {
     gives_up("/brief", (503, "timeout")).await;
 }
 
@@ -109,7 +109,7 @@ async fn gives_up(path: &str, told: (u16, &str)) {
 }
 
 #[tokio::test]
-async fn another_request_is_told_at_once_and_never_waits() {
+async fn a_different_request_gets_422_at_once_and_does_not_wait() {
     let (db, node) = start().await;
     let app = node.app();
     let pay = payment("/wait").key("k");
@@ -123,7 +123,7 @@ async fn another_request_is_told_at_once_and_never_waits() {
 }
 
 #[tokio::test]
-async fn a_retry_gets_its_answer_though_another_request_asks_with_its_key_at_that_moment() {
+async fn a_retry_is_replayed_while_a_different_request_with_its_key_is_claiming() {
     let db = TestDb::new().await;
     let node = Node::on(db.pool_of(1).await);
     node.idem.migrate().await.unwrap();
@@ -153,7 +153,7 @@ async fn a_retry_gets_its_answer_though_another_request_asks_with_its_key_at_tha
 }
 
 #[tokio::test]
-async fn one_that_does_not_wait_is_not_held_for_as_long_as_another_asks() {
+async fn a_duplicate_that_does_not_wait_gets_409_while_another_is_claiming() {
     let db = TestDb::new().await;
     let pool = db.pool_of(1).await;
     let engine = Idempotency::builder(pool).acquire_timeout(Duration::from_secs(60));

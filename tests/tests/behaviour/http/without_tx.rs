@@ -1,4 +1,4 @@
-//! Handlers that take no transaction: protected against duplicates, their effects their own.
+//! Handlers without a transaction: duplicates are refused, but their effects are not rolled back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ async fn pay_by_pool(
     Ok(paid)
 }
 
-/// The same operation, in a hurry.
+/// The same operation with a short timeout.
 #[idempotent(scope = "tenant", operation = "pay", timeout = "200ms")]
 async fn pay_in_time(State(state): State<AppState>, Tenant(tenant): Tenant, _: Bytes) -> Response {
     pay(&state, &tenant).await;
@@ -84,7 +84,7 @@ async fn pay(state: &AppState, tenant: &str) -> Response {
 }
 
 #[tokio::test]
-async fn its_own_writes_are_not_shut_out_and_it_is_replayed() {
+async fn a_handler_without_a_tx_can_write_through_the_pool_and_is_replayed() {
     let (db, app, _) = start().await;
     let pay = payment("/pool").key("k");
     let first = pay.send(&app).await;
@@ -97,7 +97,7 @@ async fn its_own_writes_are_not_shut_out_and_it_is_replayed() {
 }
 
 #[tokio::test]
-async fn a_duplicate_is_refused_while_it_runs() {
+async fn a_duplicate_is_refused_while_a_handler_without_a_tx_runs() {
     let (db, app, gate) = start().await;
     let pay = then("gate");
     let mut first = tokio::spawn({
@@ -123,7 +123,7 @@ async fn a_duplicate_is_refused_while_it_runs() {
 }
 
 #[tokio::test]
-async fn its_failures_free_the_key_and_keep_its_effects() {
+async fn a_failed_handler_without_a_tx_frees_the_key_and_keeps_its_effects() {
     let (db, app, _) = start().await;
     assert_eq!(then("409").send(&app).await.status, 409);
     let failed = then("panic").send(&app).await;
@@ -135,7 +135,7 @@ async fn its_failures_free_the_key_and_keep_its_effects() {
 }
 
 #[tokio::test]
-async fn its_response_that_cannot_be_stored_does_not_make_it_run_again() {
+async fn a_handler_without_a_tx_runs_once_even_if_its_response_cannot_be_stored() {
     let (db, app, _) = start().await;
     let lost = then("long").send(&app).await;
     assert_eq!(problem(&lost), (500, "response-lost".to_owned()));
@@ -147,7 +147,7 @@ async fn its_response_that_cannot_be_stored_does_not_make_it_run_again() {
 }
 
 #[tokio::test]
-async fn its_stored_error_is_replayed() {
+async fn a_stored_error_of_a_handler_without_a_tx_is_replayed() {
     let (db, app, _) = start().await;
     assert_eq!(then("402").send(&app).await.status, 402);
     let retry = then("402").send(&app).await;
@@ -156,7 +156,7 @@ async fn its_stored_error_is_replayed() {
 }
 
 #[tokio::test]
-async fn its_timeout_frees_the_key() {
+async fn a_timeout_of_a_handler_without_a_tx_frees_the_key() {
     let (_db, app, _) = start().await;
     let pay = payment("/in-time").key("k");
     let stopped = pay.send(&app).await;
@@ -166,7 +166,7 @@ async fn its_timeout_frees_the_key() {
 }
 
 #[tokio::test]
-async fn without_its_optional_key_it_runs_every_time() {
+async fn a_handler_without_a_tx_runs_every_time_without_its_optional_key() {
     let (db, app, _) = start().await;
     let pay = payment("/optional");
     for attempt in [&pay, &pay, &pay.clone().key("k")] {
@@ -177,7 +177,7 @@ async fn without_its_optional_key_it_runs_every_time() {
 }
 
 #[tokio::test]
-async fn with_a_key_and_without_it_counts_as_running() {
+async fn a_handler_without_a_tx_counts_as_running_with_and_without_a_key() {
     let (_db, app, _) = start().await;
     for attempt in [payment("/running"), payment("/running").key("k")] {
         assert_eq!(attempt.send(&app).await.body, "1");
@@ -185,7 +185,7 @@ async fn with_a_key_and_without_it_counts_as_running() {
 }
 
 #[tokio::test]
-async fn without_the_database_it_does_not_run() {
+async fn a_handler_without_a_tx_does_not_run_without_the_database() {
     let db = TestDb::new().await;
     let state = AppState::new(Idempotency::new(db.pool().await));
     state.idem.pool().close().await;
@@ -197,13 +197,13 @@ async fn without_the_database_it_does_not_run() {
     assert!(entered.is_err(), "it ran unprotected");
 }
 
-/// Its effects are out of reach of any rollback.
+/// Whether it claims that nothing was done; false here, since no rollback reaches the effects.
 fn says_nothing_was_done(answer: &Answer) -> bool {
     let said = answer.json::<Value>()["detail"].to_string();
     said.contains("rolled back") || said.contains("othing was done")
 }
 
-/// On four connections: each attempt may hold one, and its writes need another.
+/// With four connections: each attempt may hold one, and its writes need another.
 async fn start() -> (TestDb, Router, Arc<Gate>) {
     let db = TestDb::new().await;
     engine(&db).await;
@@ -222,7 +222,7 @@ pub fn app(idem: Idempotency<Db>) -> (Router, Arc<Gate>) {
     (routes.with_state(state), gate)
 }
 
-/// Pays by the key `k`, and then does this.
+/// A payment with the key `k` whose handler then does this.
 pub fn then(then: &str) -> Attempt {
     payment("/pool").key("k").header("x-then", then)
 }

@@ -1,4 +1,4 @@
-//! Of the messages of one poll none is taken down by another.
+//! A message that fails does not fail the others of its batch.
 
 use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed};
 use tokio::task::yield_now;
@@ -14,7 +14,7 @@ const FAILED_ONCE: MessageOutcome = MessageOutcome::Failed {
 };
 
 #[tokio::test]
-async fn of_a_batch_of_the_inbox_one_that_fails_takes_no_other_with_it() {
+async fn a_failed_message_fails_no_other_in_its_batch() {
     let (db, inbox) = start().await;
     let ids = ["m1", "fails", "m2", "fails"];
     let outcomes = process(&inbox, &ids).await;
@@ -29,7 +29,7 @@ async fn of_a_batch_of_the_inbox_one_that_fails_takes_no_other_with_it() {
 }
 
 #[tokio::test]
-async fn of_a_batch_of_the_inbox_one_that_spoils_the_transaction_takes_no_other_with_it() {
+async fn a_message_that_breaks_the_transaction_fails_no_other_in_its_batch() {
     let (db, inbox) = start().await;
     for ids in [
         ["m1", "m2", "spoils", "m3"],
@@ -52,7 +52,7 @@ async fn of_a_batch_of_the_inbox_one_that_spoils_the_transaction_takes_no_other_
 }
 
 #[tokio::test]
-async fn of_a_batch_of_the_inbox_those_before_a_commit_by_hand_are_parked() {
+async fn a_handler_that_commits_parks_every_message_it_may_have_committed() {
     let (db, inbox) = start().await;
     let ids = ["m1", "commits", "m2"];
     let outcomes = process(&inbox, &ids).await;
@@ -85,7 +85,7 @@ async fn of_a_batch_of_the_inbox_those_before_a_commit_by_hand_are_parked() {
 }
 
 #[tokio::test]
-async fn a_message_of_a_batch_of_the_inbox_that_nobody_calls_done_has_failed() {
+async fn a_batch_message_that_is_not_marked_done_has_failed() {
     let (db, inbox) = start().await;
     for (delivery, ids) in [(1, ["m1", "left", "m2"]), (2, ["m3", "left alone", "m4"])] {
         let messages = ids.map(|id| Message::new(id).delivery(delivery));
@@ -119,7 +119,7 @@ async fn a_message_of_a_batch_of_the_inbox_that_nobody_calls_done_has_failed() {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_parks_what_fails_too_often_or_comes_under_a_known_id() {
+async fn a_batch_parks_a_message_that_fails_too_often_or_reuses_a_known_id() {
     let db = TestDb::new().await;
     let inbox = Inbox::builder(engine(&db).await);
     let policy = ConsumerPolicy::default().max_attempts(2);
@@ -165,7 +165,7 @@ async fn a_batch_of_the_inbox_parks_what_fails_too_often_or_comes_under_a_known_
 }
 
 #[tokio::test]
-async fn of_a_batch_of_the_inbox_redelivered_messages_go_alone_and_are_counted_first() {
+async fn redelivered_messages_of_a_batch_run_alone_and_are_counted_first() {
     let db = TestDb::new().await;
     let inbox = Inbox::builder(engine(&db).await);
     let policy = ConsumerPolicy::default().max_attempts(2);
@@ -199,7 +199,7 @@ async fn of_a_batch_of_the_inbox_redelivered_messages_go_alone_and_are_counted_f
 }
 
 #[tokio::test]
-async fn in_a_batch_of_the_inbox_a_savepoint_that_is_left_open_harms_no_other_message() {
+async fn an_open_savepoint_affects_no_other_message_of_its_batch() {
     let (db, inbox) = start().await;
     let ids = ["leaves a savepoint", "fails", "m1"];
     use MessageOutcome::First;

@@ -1,4 +1,4 @@
-//! Messages of one poll are handled together, each once.
+//! The messages of a batch are handled together, each once.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub fn messages(ids: &[&'static str]) -> Vec<Message<'static>> {
     ids.iter().map(|id| Message::new(*id)).collect()
 }
 
-/// Handles the batch, and fails where an id says so.
+/// Handles the batch, and fails the messages whose id says so.
 pub async fn handle(mut batch: Batch<Db>, ids: &[&str]) -> (Vec<MessageOutcome>, Vec<usize>) {
     let mut handed = Vec::new();
     while let Some(mut message) = batch.next().await.unwrap() {
@@ -82,7 +82,7 @@ async fn the_inbox_handles_each_message_of_a_batch_once() {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_that_is_dropped_keeps_nothing() {
+async fn a_dropped_batch_commits_nothing() {
     let (db, inbox) = start().await;
     for _ in 0..5 {
         let ids = ["m1", "m2", "m3"];
@@ -106,7 +106,7 @@ async fn a_batch_of_the_inbox_that_is_dropped_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_that_is_finished_early_keeps_what_was_handled() {
+async fn a_batch_that_is_finished_early_commits_the_handled_messages() {
     let (db, inbox) = start().await;
     let ids = ["m1", "m2", "m3"];
     let mut batch = inbox.process_batch("billing", messages(&ids)).unwrap();
@@ -122,7 +122,7 @@ async fn a_batch_of_the_inbox_that_is_finished_early_keeps_what_was_handled() {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_passes_over_what_another_worker_handles() {
+async fn a_batch_skips_messages_that_another_worker_handles() {
     let (db, inbox) = start().await;
     let ids = ["m1", "m2"];
     let mut first = inbox.process_batch("billing", messages(&ids)).unwrap();
@@ -143,7 +143,7 @@ async fn a_batch_of_the_inbox_passes_over_what_another_worker_handles() {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_may_be_large() {
+async fn a_batch_may_have_250_messages() {
     let (db, inbox) = start().await;
     let ids: Vec<String> = (0..250).map(|number| format!("m{number}")).collect();
     for expected in [MessageOutcome::First, MessageOutcome::Duplicate] {
@@ -159,7 +159,7 @@ async fn a_batch_of_the_inbox_may_be_large() {
 }
 
 #[tokio::test]
-async fn the_messages_of_a_batch_of_the_inbox_are_forgotten_after_the_retention() {
+async fn a_batch_handles_a_message_again_after_its_retention() {
     let (db, inbox) = start().await;
     for _ in 0..2 {
         assert_eq!(
@@ -172,7 +172,7 @@ async fn the_messages_of_a_batch_of_the_inbox_are_forgotten_after_the_retention(
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_handles_what_has_expired_beside_what_has_not() {
+async fn a_batch_handles_expired_messages_beside_live_ones() {
     let (db, inbox) = start().await;
     process(&inbox, &["expired", "expired too"]).await;
     age_records(inbox.idempotency().pool()).await;
@@ -188,7 +188,7 @@ async fn a_batch_of_the_inbox_handles_what_has_expired_beside_what_has_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_workers_of_the_inbox_with_the_same_batches_handle_each_message_once() {
+async fn two_workers_with_the_same_batches_handle_each_message_once() {
     const MESSAGES: i64 = 200;
     let (db, _) = start().await;
     // Four workers in a hot loop: what a server takes to open a connection beside them is not the matter.

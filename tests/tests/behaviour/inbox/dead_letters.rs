@@ -1,4 +1,4 @@
-//! Messages that fail too often are parked, listed and handed back.
+//! Messages that fail too often are parked, listed and redriven.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ async fn the_inbox_parks_a_message_after_the_last_attempt() {
 }
 
 #[tokio::test]
-async fn the_inbox_handles_a_message_that_is_re_driven() {
+async fn the_inbox_handles_a_redriven_message_once() {
     let (db, inbox) = start_with_three_attempts().await;
     for attempts in 1..=3 {
         assert_eq!(fail(&inbox, "m1").await, (attempts, attempts == 3));
@@ -112,7 +112,7 @@ async fn the_inbox_handles_a_message_that_is_re_driven() {
 }
 
 #[tokio::test]
-async fn the_inbox_counts_the_attempts_of_a_re_driven_message_anew() {
+async fn the_inbox_restarts_the_attempt_count_of_a_redriven_message() {
     let (_db, inbox) = start_with_three_attempts().await;
     for round in 0..2 {
         for attempts in 1..=3 {
@@ -129,7 +129,7 @@ async fn the_inbox_counts_the_attempts_of_a_re_driven_message_anew() {
 }
 
 #[tokio::test]
-async fn the_inbox_forgets_a_discarded_message_and_does_not_handle_it() {
+async fn the_inbox_deletes_a_discarded_dead_letter_and_never_handles_its_message() {
     let (db, inbox) = start_with(ConsumerPolicy::default().max_attempts(0)).await;
     assert_eq!(fail(&inbox, "m1").await, (1, true));
     let letter = inbox.dead_letter("billing", "m1").await.unwrap().unwrap();
@@ -168,7 +168,7 @@ async fn the_inbox_parks_a_message_that_crashes_its_workers() {
 }
 
 #[tokio::test]
-async fn the_inbox_keeps_what_a_message_failed_with_before_it_crashed_its_workers() {
+async fn the_inbox_keeps_the_last_error_of_a_message_that_then_crashes_its_workers() {
     let (_db, inbox) = start_with(ConsumerPolicy::default().max_attempts(2)).await;
     assert_eq!(fail(&inbox, "m1").await, (1, false));
     abandon(&inbox, Message::new("m1").delivery(2)).await;
@@ -251,7 +251,7 @@ async fn the_inbox_parks_a_message_whose_handler_ended_the_transaction() {
 }
 
 #[tokio::test]
-async fn the_inbox_keeps_dead_letters_and_sweeps_counts() {
+async fn the_inbox_keeps_dead_letters_and_sweeps_expired_attempt_counts() {
     let (_db, inbox) = start_with(ConsumerPolicy::default().max_attempts(2)).await;
     assert_eq!(fail(&inbox, "counted").await, (1, false));
     for _ in 0..2 {
@@ -275,7 +275,7 @@ async fn the_inbox_keeps_dead_letters_and_sweeps_counts() {
     assert_eq!(fail(&inbox, "counted").await, (1, false));
 }
 
-/// Lets the counts expire with the record that the parked message has.
+/// Lets the attempt counts expire like the record of the parked message.
 async fn forget_counts(pool: &Pool<Db>) {
     let forget = format!(
         "update {LETTER} set expires_at = (select min(expires_at) from {})",
@@ -286,7 +286,7 @@ async fn forget_counts(pool: &Pool<Db>) {
 }
 
 #[tokio::test]
-async fn the_inbox_erases_the_letters_of_a_scope() {
+async fn the_inbox_erases_the_dead_letters_of_a_scope() {
     let (_db, inbox) = start_with(ConsumerPolicy::default().max_attempts(1)).await;
     let acme = Scope::new("acme").unwrap();
     fail(

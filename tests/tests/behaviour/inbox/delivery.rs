@@ -1,4 +1,4 @@
-//! Messages are handled once per consumer, whatever is delivered how often.
+//! A message is handled once per consumer, however often it is delivered.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use super::support::app::engine;
 use super::{Db, INSERT_PAYMENT, IS_NAMED, ONE_WRITER, TestDb, age_records};
 
-/// An inbox, its tables and a database with payments.
+/// An inbox with its tables, and a database with payments.
 pub async fn start() -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
     let inbox = Inbox::new(engine(&db).await);
@@ -46,7 +46,7 @@ async fn the_inbox_handles_a_message_once() {
 }
 
 #[tokio::test]
-async fn the_inbox_tells_consumers_scopes_and_messages_apart() {
+async fn the_inbox_handles_a_message_once_per_consumer_scope_and_id() {
     let (db, inbox) = start().await;
     let long = "m".repeat(300);
     let acme = Scope::new("acme").unwrap();
@@ -76,7 +76,7 @@ async fn the_inbox_tells_consumers_scopes_and_messages_apart() {
 }
 
 #[tokio::test]
-async fn the_inbox_keeps_nothing_of_what_failed_and_handles_it_when_it_comes_again() {
+async fn the_inbox_rolls_back_a_failed_message_and_handles_its_redelivery() {
     let (db, inbox) = start().await;
     let failed = inbox
         .process("billing", "m1", async |tx| {
@@ -168,7 +168,7 @@ async fn the_inbox_does_not_wait_for_a_message_that_is_being_handled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_64_deliveries_at_once_the_inbox_handles_one() {
+async fn the_inbox_handles_one_of_64_concurrent_deliveries() {
     let (db, inbox) = start().await;
     let other = Inbox::new(engine(&db).await);
     let mut deliveries = tokio::task::JoinSet::new();
@@ -217,7 +217,7 @@ async fn the_inbox_forgets_a_message_after_its_retention() {
 }
 
 #[tokio::test]
-async fn the_inbox_calls_another_payload_under_a_known_id_an_error() {
+async fn the_inbox_parks_a_different_payload_under_a_known_id() {
     let (db, inbox) = start().await;
     let message = |payload: &'static str| Message::new("m1").fingerprint(payload.as_bytes());
     assert!(matches!(
@@ -279,7 +279,7 @@ pub async fn abandon<'m>(inbox: &Inbox<Db>, message: impl Into<Message<'m>>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_inbox_that_is_dropped_while_it_handles_a_message_keeps_nothing() {
+async fn dropping_process_while_a_message_is_handled_commits_nothing() {
     let (db, inbox) = start().await;
     for _ in 0..20 {
         abandon(&inbox, "m1").await;
@@ -302,7 +302,7 @@ async fn an_inbox_that_is_dropped_while_it_handles_a_message_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn an_attempt_of_the_inbox_is_named_in_its_record() {
+async fn each_message_of_the_inbox_has_its_own_attempt_id() {
     let (_db, inbox) = start().await;
     let mut ids = Vec::new();
     for message in ["m1", "m2"] {

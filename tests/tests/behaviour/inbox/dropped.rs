@@ -1,5 +1,5 @@
-//! Calls of the inbox are dropped at every await: nothing is lost, nothing happens twice, and the
-//! only connection of the pool serves whoever comes next.
+//! Calls of the inbox are dropped at every await: nothing is lost or done twice, and the pool's
+//! only connection still works.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -27,7 +27,7 @@ async fn pay_for(tx: &mut Tx<'_, Db>, id: &str) -> sqlx::Result<i64> {
     insert.fetch_one(&mut **tx).await
 }
 
-/// Drops the future after so many polls; the budget may be shared by several.
+/// Drops the future after this many polls; several futures may share the budget.
 async fn within<F: Future>(budget: &Cell<usize>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match (budget.get(), future.as_mut()) {
@@ -40,7 +40,7 @@ async fn within<F: Future>(budget: &Cell<usize>, future: F) -> Option<F::Output>
     .await
 }
 
-/// Delivers it until it is handled. `true`: for the first time.
+/// Delivers it until it is handled; `true` if for the first time.
 async fn settle(inbox: &Inbox<Db>, id: &str) -> bool {
     loop {
         let handle = async |tx: &mut Tx<'_, Db>| pay_for(tx, id).await;
@@ -59,7 +59,7 @@ async fn paid(pool: &Pool<Db>, id: &str) -> i64 {
     count.fetch_one(pool).await.unwrap()
 }
 
-/// What somebody else writes on the same connection is committed at once.
+/// Checks that another write on the same connection is committed at once.
 async fn is_healthy(db: &TestDb, pool: &Pool<Db>) {
     let before = db.payments().await;
     let insert = sqlx::query_scalar::<_, i64>(INSERT_PAYMENT);
@@ -69,7 +69,7 @@ async fn is_healthy(db: &TestDb, pool: &Pool<Db>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn process_of_the_inbox_may_be_dropped_at_every_await() {
+async fn dropping_process_at_any_await_loses_and_doubles_no_message() {
     let (db, inbox) = start().await;
     let pool = inbox.idempotency().pool();
     let mut ends = 0;
@@ -106,7 +106,7 @@ async fn process_of_the_inbox_may_be_dropped_at_every_await() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_of_the_inbox_may_be_dropped_at_every_await() {
+async fn dropping_a_batch_at_any_await_loses_and_doubles_no_message() {
     let (db, inbox) = start().await;
     let pool = inbox.idempotency().pool();
     for (finishes, first) in [(false, 0), (true, 1)] {
@@ -170,7 +170,7 @@ async fn a_batch_of_the_inbox_may_be_dropped_at_every_await() {
 }
 
 #[tokio::test]
-async fn a_failure_that_is_not_waited_for_is_no_success() {
+async fn a_batch_commits_nothing_when_a_failure_is_not_awaited() {
     let (db, inbox) = start().await;
     for (delivery, ids) in [(1, ["m1", "m2"]), (2, ["m3", "m4"])] {
         let messages = ids.map(|id| Message::new(id).delivery(delivery));

@@ -1,4 +1,4 @@
-//! What a message is known by holds on every way through the inbox, and for every character.
+//! A message's identity holds on every path through the inbox, and for every character.
 
 use idem_axum::Scope;
 use idem_axum::engine::{Inbox, Message, MessageOutcome, Processed};
@@ -16,7 +16,7 @@ pub async fn handle(inbox: &Inbox<Db>, messages: Vec<Message<'_>>) -> Vec<Messag
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_takes_no_other_payload_for_a_copy() {
+async fn a_batch_does_not_mistake_a_different_payload_for_a_duplicate() {
     let (db, inbox) = start().await;
     let of = |payload: &'static str| {
         let message = Message::new("m1").payload(payload);
@@ -35,7 +35,7 @@ async fn a_batch_of_the_inbox_takes_no_other_payload_for_a_copy() {
     assert_eq!(letters[0].payload.as_deref(), Some(b"b".as_slice()));
 }
 
-/// What makes quoting, padding, folding and escaping show.
+/// Ids that reveal quoting, padding, case folding and escaping.
 const ODD: [&str; 16] = [
     "it's",
     "\"quoted\"",
@@ -56,7 +56,7 @@ const ODD: [&str; 16] = [
 ];
 
 #[tokio::test]
-async fn the_inbox_tells_odd_ids_and_scopes_apart() {
+async fn the_inbox_distinguishes_unusual_ids_and_scopes() {
     let (db, inbox) = start().await;
     let all = || {
         let scopes = ODD.into_iter().map(Some).chain([None]);
@@ -87,7 +87,7 @@ async fn the_inbox_tells_odd_ids_and_scopes_apart() {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_leaves_what_a_newer_build_has_stored() {
+async fn a_batch_leaves_records_of_a_newer_format_unhandled() {
     let (db, inbox) = start().await;
     assert_eq!(
         handle(&inbox, vec![Message::new("m1"), Message::new("m2")]).await,

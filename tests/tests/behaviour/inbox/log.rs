@@ -1,4 +1,4 @@
-//! What the inbox says to the application's log, and what it shares with requests.
+//! What the inbox writes to the application's log, and what it shares with requests.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn the_inbox_warns_of_a_retention_that_is_shorter_than_the_redelivery() {
 }
 
 #[tokio::test]
-async fn the_inbox_refuses_a_consumer_that_cannot_be_stored_at_start() {
+async fn building_an_inbox_refuses_a_consumer_name_that_cannot_be_stored() {
     let db = TestDb::new().await;
     for (name, fits) in [
         ("c".repeat(249), true),
@@ -48,7 +48,7 @@ async fn the_inbox_refuses_a_consumer_that_cannot_be_stored_at_start() {
 }
 
 #[tokio::test]
-async fn neither_ids_nor_payloads_of_the_inbox_are_in_the_log() {
+async fn the_inbox_logs_no_id_scope_payload_or_error() {
     let log = Log::shared();
     let db = TestDb::new().await;
     let inbox = Inbox::builder(engine(&db).await);

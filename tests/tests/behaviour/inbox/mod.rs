@@ -1,4 +1,4 @@
-//! Messages: each is handled once per consumer.
+//! The inbox handles each message once per consumer.
 
 // Each file finds its database in `super`.
 use super::*;

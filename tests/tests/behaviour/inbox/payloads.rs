@@ -1,4 +1,4 @@
-//! A payload that the database refuses is not kept, and its message is parked all the same.
+//! A message is parked without its payload where the database refuses the payload.
 
 use idem_axum::engine::{ConsumerPolicy, Message, Processed};
 

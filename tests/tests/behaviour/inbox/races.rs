@@ -1,4 +1,4 @@
-//! Dead letters are handed back and discarded while their messages are tried, and each is handled once.
+//! Dead letters are redriven and discarded while their messages are tried; each is handled once.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ async fn letter(inbox: &Inbox<Db>, id: &str) -> Option<DeadLetter> {
 }
 
 #[tokio::test]
-async fn the_inbox_does_not_handle_again_what_was_handled_before_it_is_re_driven() {
+async fn the_inbox_does_not_repeat_a_message_handled_before_its_redrive() {
     let (db, inbox) = start().await;
     assert_eq!(fail(&inbox, "m1").await, Settlement::Ack);
     let parked = letter(&inbox, "m1").await.unwrap();
@@ -44,7 +44,7 @@ async fn the_inbox_does_not_handle_again_what_was_handled_before_it_is_re_driven
 }
 
 #[tokio::test]
-async fn the_inbox_handles_no_message_that_is_discarded_after_it_was_re_driven() {
+async fn the_inbox_does_not_handle_a_message_discarded_after_its_redrive() {
     let (db, inbox) = start().await;
     assert_eq!(fail(&inbox, "m1").await, Settlement::Ack);
     let parked = letter(&inbox, "m1").await.unwrap();
@@ -55,7 +55,7 @@ async fn the_inbox_handles_no_message_that_is_discarded_after_it_was_re_driven()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_inbox_keeps_what_is_discarded_while_it_is_handled_or_undoes_it() {
+async fn discarding_a_message_while_it_is_handled_either_fails_or_undoes_it() {
     let (db, inbox) = start().await;
     assert_eq!(fail(&inbox, "m1").await, Settlement::Ack);
     let parked = letter(&inbox, "m1").await.unwrap();
@@ -84,9 +84,9 @@ async fn the_inbox_keeps_what_is_discarded_while_it_is_handled_or_undoes_it() {
     }
 }
 
-/// One worker fails now and then, another handles, an operator hands back whatever lies there.
+/// Workers fail some attempts and handle others, while an operator redrives every dead letter.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_inbox_handles_once_what_is_handed_back_while_it_is_tried() {
+async fn the_inbox_handles_once_each_message_redriven_while_it_is_tried() {
     const MESSAGES: usize = 12;
     let (db, inbox) = start().await;
     let mut workers = JoinSet::new();

@@ -1,4 +1,4 @@
-//! Messages of a batch that take too long take no other with them.
+//! A message that takes too long does not fail the others of its batch.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn start(timeout: Duration) -> (TestDb, Inbox<Db>) {
 }
 
 #[tokio::test]
-async fn of_a_batch_of_the_inbox_a_statement_without_an_end_is_stopped_and_counted() {
+async fn an_endless_statement_in_a_batch_is_stopped_and_counted_as_a_failure() {
     let (db, inbox) = start(Duration::from_secs(4)).await;
     for attempts in 1..=2 {
         let others = ["m1", "m2"].map(|id| format!("{id}-{attempts}"));
@@ -59,7 +59,7 @@ async fn handle(inbox: &Inbox<Db>, ids: [&str; 3]) -> Vec<MessageOutcome> {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_whose_time_is_over_is_handled_one_by_one() {
+async fn a_batch_that_times_out_is_handled_message_by_message() {
     let limit = Duration::from_secs(60);
     let (db, inbox) = start(limit).await;
     let ids = ["m1", "m2", "m3"].map(Message::new);

@@ -1,4 +1,4 @@
-//! A constraint of the application's own that is checked by COMMIT. MySQL checks each at once.
+//! A constraint of the application that COMMIT checks. MySQL has none: it checks each at once.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::support::app::{engine, has_paid, payment, problem};
 use super::support::statements::app;
 
 #[tokio::test]
-async fn a_constraint_that_refuses_the_commit_leaves_nothing() {
+async fn a_deferred_constraint_that_refuses_the_commit_leaves_nothing() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     sqlx::raw_sql(TABLES).execute(idem.pool()).await.unwrap();

@@ -1,4 +1,4 @@
-//! An attempt that is not enforced goes with its request, as it would without the attribute.
+//! An unenforced attempt is dropped with its request, as without the attribute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn is_idle(idem: &Idempotency<Db>) {
 }
 
 #[tokio::test]
-async fn a_request_that_is_given_up_leaves_nothing_and_its_retry_pays_once() {
+async fn an_unenforced_request_that_is_dropped_leaves_nothing_and_its_retry_pays_once() {
     for mode in ["off", "observe", "validate"] {
         let (db, idem, app, gate, running) = begin_at_gate(mode).await;
         running.abort();
@@ -47,7 +47,7 @@ async fn a_request_that_is_given_up_leaves_nothing_and_its_retry_pays_once() {
 }
 
 #[tokio::test]
-async fn should_the_first_fail_the_one_beside_it_leaves_the_record() {
+async fn a_concurrent_observed_attempt_is_recorded_when_the_first_one_is_dropped() {
     let (db, idem, _, gate, first) = begin_at_gate("observe").await;
     let beside = Arc::<super::support::app::Gate>::default();
     beside.open.notify_one();
@@ -81,7 +81,7 @@ async fn should_the_first_fail_the_one_beside_it_leaves_the_record() {
     assert_eq!(db.payments().await, 1);
 }
 
-/// Writes on another connection too, which SQLite lets nobody do meanwhile.
+/// Writes on another connection too, which SQLite does not allow meanwhile.
 #[idempotent(scope = "tenant")]
 async fn pay_and_erase(
     State(state): State<AppState>,
@@ -95,7 +95,7 @@ async fn pay_and_erase(
 }
 
 #[tokio::test]
-async fn a_handler_that_waits_for_a_turn_that_it_has_itself_goes_on() {
+async fn a_handler_that_waits_for_its_own_writer_turn_does_not_deadlock() {
     for mode in ["off", "observe"] {
         let db = TestDb::new().await;
         let state = AppState::new(engine_in(&db, mode).await);
@@ -109,7 +109,7 @@ async fn a_handler_that_waits_for_a_turn_that_it_has_itself_goes_on() {
 }
 
 #[tokio::test]
-async fn while_it_runs_a_shutdown_waits_for_it() {
+async fn a_shutdown_waits_for_a_running_observed_attempt() {
     let (db, idem, _, gate, running) = begin_at_gate("observe").await;
     idem.shutdown(Duration::from_millis(50)).await.unwrap_err();
     gate.open.notify_one();

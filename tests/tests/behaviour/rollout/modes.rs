@@ -15,7 +15,7 @@ use super::support::app::{
 };
 use super::{Db, RECORD, TestDb};
 
-/// A database, an engine in the modes of this plan, and the application.
+/// A database, an engine with this rollout plan, and the application.
 pub async fn start_in(plan: &str) -> (TestDb, Idempotency<Db>, Router) {
     let db = TestDb::new().await;
     let idem = engine_in(&db, plan).await;
@@ -30,7 +30,7 @@ pub async fn records(idem: &Idempotency<Db>) -> i64 {
 }
 
 #[tokio::test]
-async fn off_the_handler_runs_as_if_it_had_no_attribute() {
+async fn off_runs_the_handler_as_without_the_attribute() {
     let (db, idem, app) = start_in("off").await;
     let pay = payment("/payments").key("k");
     for paid in 1..=2 {
@@ -46,7 +46,7 @@ async fn off_the_handler_runs_as_if_it_had_no_attribute() {
 }
 
 #[tokio::test]
-async fn observed_each_attempt_runs_and_the_first_leaves_its_record() {
+async fn observe_runs_each_attempt_and_records_the_first() {
     let (db, idem, app) = start_in("observe").await;
     let pay = payment("/payments").key("k");
     let first = pay.send(&app).await;
@@ -65,7 +65,7 @@ async fn observed_each_attempt_runs_and_the_first_leaves_its_record() {
 }
 
 #[tokio::test]
-async fn validated_a_duplicate_runs_and_another_request_with_its_key_does_not() {
+async fn validate_runs_duplicates_and_refuses_a_different_request_with_their_key() {
     let (db, idem, app) = start_in("validate").await;
     let pay = payment("/payments").key("k");
     for paid in 1..=2 {
@@ -83,7 +83,7 @@ async fn validated_a_duplicate_runs_and_another_request_with_its_key_does_not() 
 }
 
 #[tokio::test]
-async fn enforced_it_is_as_without_a_rollout() {
+async fn enforce_behaves_as_without_a_rollout() {
     let (db, _idem, app) = start_in("off; POST /payments=enforce").await;
     let pay = payment("/payments").key("k");
     assert!(has_paid(&pay.send(&app).await));
@@ -111,7 +111,7 @@ async fn an_expired_record_is_replaced_by_an_observed_attempt() {
     assert_eq!(db.payments().await, 2);
 }
 
-/// What it does is not in the transaction, since it has none.
+/// A handler without a transaction.
 #[idempotent(scope = "tenant")]
 async fn touch(_: Tenant) -> &'static str {
     "touched"
@@ -151,7 +151,7 @@ fn of_tenant(number: u32) -> Attempt {
 }
 
 #[tokio::test]
-async fn a_share_of_the_scopes_is_enforced_and_always_the_same() {
+async fn a_percentage_rule_always_enforces_the_same_scopes() {
     let (db, idem, app) = start_in("observe>enforce@50%").await;
     let node = super::support::app::app(engine_in(&db, "observe>enforce@50%").await);
     let (mut enforced, mut observed) = (0, 0);
@@ -180,7 +180,7 @@ async fn pay_serializably(Tenant(tenant): Tenant, mut tx: Tx<Db>) -> Paid {
 }
 
 #[tokio::test]
-async fn the_isolation_that_is_asked_for_is_taken_in_each_mode() {
+async fn each_mode_uses_the_isolation_of_the_operation() {
     let db = TestDb::new().await;
     let idem = engine_in(&db, "off").await;
     let routes: Router<AppState> = Router::new().route("/serial", post(pay_serializably));
@@ -196,7 +196,7 @@ async fn the_isolation_that_is_asked_for_is_taken_in_each_mode() {
 }
 
 #[tokio::test]
-async fn a_request_goes_on_where_the_records_cannot_be_kept() {
+async fn an_observed_request_runs_when_records_cannot_be_stored() {
     let db = TestDb::new().await;
     // No table of records, as before the migration.
     let pool = db.pool().await;
@@ -222,7 +222,7 @@ async fn a_request_goes_on_where_the_records_cannot_be_kept() {
 }
 
 #[tokio::test]
-async fn a_refused_record_does_not_undo_what_the_handler_wrote() {
+async fn a_refused_record_does_not_undo_the_writes_of_an_observed_attempt() {
     let (db, idem, app) = start_in("observe").await;
     let log = Log::shared();
     sqlx::raw_sql(super::KEEPS_NO_RECORD)

@@ -1,4 +1,4 @@
-//! Modes change while attempts run, on one node before the other.
+//! Modes change while attempts run, and on one node before another.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::modes::{records, start_in};
 use super::support::app::{Gate, app, app_with, engine_in, has_paid, payment, problem};
 use super::{Db, ONE_WRITER, ROLLOUT, TestDb};
 
-/// An attempt that waits at the gate, in its transaction.
+/// Starts an attempt that waits at the gate, in its transaction.
 pub async fn begin_at_gate(
     plan: &str,
 ) -> (
@@ -36,7 +36,7 @@ pub async fn begin_at_gate(
 }
 
 #[tokio::test]
-async fn an_observed_attempt_that_runs_keeps_an_enforced_one_out() {
+async fn a_running_observed_attempt_excludes_an_enforced_one() {
     let (db, idem, _, gate, running) = begin_at_gate("observe").await;
     idem.rollout().set("*", Enforce);
     let other = app(Idempotency::new(db.pool().await));
@@ -54,7 +54,7 @@ async fn an_observed_attempt_that_runs_keeps_an_enforced_one_out() {
 }
 
 #[tokio::test]
-async fn who_waits_for_an_observed_attempt_gets_its_answer() {
+async fn a_waiter_for_an_observed_attempt_replays_its_response() {
     let (db, idem, app, gate, running) = begin_at_gate("observe").await;
     idem.rollout().set("*", Enforce);
     let waiting = tokio::spawn(async move { payment("/gate").key("k").send(&app).await });
@@ -83,7 +83,7 @@ async fn an_attempt_ends_in_the_mode_it_began_in() {
 }
 
 #[tokio::test]
-async fn a_node_that_only_observes_keeps_the_records_for_one_that_enforces() {
+async fn an_observing_node_stores_records_for_an_enforcing_one() {
     let (db, idem, observing) = start_in("observe").await;
     let enforcing = app(engine_in(&db, "enforce").await);
     let off = app(engine_in(&db, "off").await);
@@ -101,7 +101,7 @@ async fn a_node_that_only_observes_keeps_the_records_for_one_that_enforces() {
 }
 
 #[tokio::test]
-async fn a_table_moves_all_nodes() {
+async fn a_published_rollout_moves_all_nodes() {
     let (db, one, _) = start_in("observe").await;
     let other = engine_in(&db, "observe; POST /refunds=off").await;
     let rule: RolloutRule = "observe>enforce@25%".parse().unwrap();
@@ -156,7 +156,7 @@ async fn a_table_moves_all_nodes() {
 }
 
 #[tokio::test]
-async fn who_follows_the_table_is_moved_until_the_shutdown() {
+async fn follow_rollout_applies_published_rules_until_the_shutdown() {
     let (db, one, _) = start_in("off").await;
     let other = engine_in(&db, "off").await;
     let following = tokio::spawn({

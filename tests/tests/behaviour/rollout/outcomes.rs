@@ -1,4 +1,4 @@
-//! In the modes that do not enforce a handler's own outcome decides, as without the attribute.
+//! In the modes that do not enforce, the handler's own outcome decides, as without the attribute.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,7 +13,7 @@ use super::support::app::{
 };
 use super::{Db, TestDb};
 
-/// What is written without Idem: a transaction that is committed where there is no error.
+/// The same handler without Idem: it commits its transaction unless there is an error.
 async fn create_then_by_hand(
     State(state): State<AppState>,
     tenant: Tenant,
@@ -30,7 +30,7 @@ async fn create_then_by_hand(
 }
 
 #[tokio::test]
-async fn whatever_a_handler_does_comes_to_the_same_in_each_mode() {
+async fn every_handler_outcome_is_the_same_in_each_unenforced_mode() {
     for then in [
         "402",
         "409",
@@ -77,7 +77,7 @@ async fn whatever_a_handler_does_comes_to_the_same_in_each_mode() {
 }
 
 #[tokio::test]
-async fn a_savepoint_that_is_forgotten_loses_nothing() {
+async fn an_open_savepoint_in_an_unenforced_mode_loses_no_writes() {
     for mode in ["off", "observe"] {
         let (db, _idem, app) = start_in(mode).await;
         let pay = payment("/then").header("x-then", "forget").key("k");
@@ -89,7 +89,7 @@ async fn a_savepoint_that_is_forgotten_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_error_that_is_to_be_stored_is_stored_without_its_writes() {
+async fn an_observed_error_that_is_stored_is_recorded_without_its_writes() {
     let (db, idem, app) = start_in("observe").await;
     let pay = payment("/then").key("k");
     let refused = pay.clone().header("x-then", "402").send(&app).await;
@@ -100,7 +100,7 @@ async fn an_error_that_is_to_be_stored_is_stored_without_its_writes() {
     assert!(replay.is_replay() && replay.status == 402, "{replay:?}");
 }
 
-/// An answer that enforcement would release, by a handler that wants its writes kept.
+/// Returns a status that enforcement would release, although the handler wants its writes kept.
 #[idempotent(scope = "tenant")]
 async fn pay_and_apologize(Tenant(tenant): Tenant, mut tx: Tx<Db>) -> StatusCode {
     let _paid = pay(&mut tx, &tenant, FIVE).await.unwrap();
@@ -108,7 +108,7 @@ async fn pay_and_apologize(Tenant(tenant): Tenant, mut tx: Tx<Db>) -> StatusCode
 }
 
 #[tokio::test]
-async fn what_a_handler_wants_kept_is_kept_whatever_its_status() {
+async fn an_unenforced_handler_keeps_its_writes_whatever_its_status() {
     for (mode, kept) in [("off", 1), ("observe", 1), ("validate", 1), ("enforce", 0)] {
         let db = TestDb::new().await;
         let idem = engine_in(&db, mode).await;
@@ -128,7 +128,7 @@ async fn what_a_handler_wants_kept_is_kept_whatever_its_status() {
 }
 
 #[tokio::test]
-async fn nobodys_time_is_over() {
+async fn an_unenforced_attempt_never_times_out() {
     // 200 milliseconds where it is enforced; the test ends the handler instead.
     for mode in ["off", "observe"] {
         let (db, idem, _) = start_in(mode).await;

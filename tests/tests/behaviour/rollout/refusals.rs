@@ -1,4 +1,4 @@
-//! What refuses a request in which mode of a rollout.
+//! Which checks refuse a request in which mode of a rollout.
 
 use std::convert::Infallible;
 use std::task::Poll;
@@ -25,7 +25,7 @@ use super::support::app::{
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn a_key_that_is_missing_or_invalid_refuses_only_what_is_validated() {
+async fn a_missing_or_invalid_key_is_refused_only_from_validate_on() {
     let (db, idem, app) = start_in("off").await;
     let missing = payment("/payments");
     let invalid = payment("/payments").header("idempotency-key", "\"half");
@@ -56,7 +56,7 @@ async fn a_key_that_is_missing_or_invalid_refuses_only_what_is_validated() {
     assert_eq!(db.payments().await, 6);
 }
 
-/// Nobody need be authenticated to pay here.
+/// Pays without authentication.
 #[idempotent(scope = "tenant", max_body = "10B")]
 async fn pay_for_anybody(mut tx: Tx<Db>, body: Bytes) -> Result<(StatusCode, Bytes), StatusCode> {
     let (status, _) = pay(&mut tx, "anybody", FIVE).await?;
@@ -72,7 +72,7 @@ async fn start_for_anybody(plan: &str) -> (TestDb, AppState, Router) {
 }
 
 #[tokio::test]
-async fn a_scope_that_nobody_knows_refuses_only_what_is_validated() {
+async fn a_missing_scope_is_refused_only_from_validate_on() {
     let (_db, state, app) = start_for_anybody("off").await;
     let attempt = http::post("/anybody").key("k").body("short");
     // A rule that moves scopes knows of none, so it is the lesser of its modes.
@@ -91,7 +91,7 @@ async fn a_scope_that_nobody_knows_refuses_only_what_is_validated() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_long_refuses_only_what_is_enforced() {
+async fn a_body_that_is_too_large_is_refused_only_when_enforced() {
     let (_db, state, app) = start_for_anybody("off").await;
     let long = "x".repeat(100_000);
     let attempt = payment("/anybody").key("k").body(long.clone());
@@ -117,7 +117,7 @@ async fn a_body_that_is_too_long_refuses_only_what_is_enforced() {
 }
 
 #[tokio::test]
-async fn a_method_that_is_no_write_refuses_only_what_is_validated() {
+async fn a_safe_method_is_refused_only_from_validate_on() {
     let (db, idem, app) = start_in("off").await;
     let read = payment("/payments").method(Method::GET).key("k");
     for mode in [RolloutMode::Off, RolloutMode::Observe] {
@@ -137,7 +137,7 @@ async fn pay_by_hand(Json(new): Json<NewPayment>) -> String {
 }
 
 #[tokio::test]
-async fn a_limit_further_out_is_told_as_without_the_attribute() {
+async fn an_outer_body_limit_gets_413_as_without_the_attribute() {
     let db = TestDb::new().await;
     let state = AppState::new(engine_in(&db, "observe").await);
     let limited =
@@ -158,14 +158,14 @@ async fn a_limit_further_out_is_told_as_without_the_attribute() {
     }
 }
 
-/// Needs no body.
+/// Takes no body.
 #[idempotent(scope = "tenant")]
 async fn ignore_the_body(_: Tenant) -> &'static str {
     "ignored"
 }
 
 #[tokio::test]
-async fn a_body_is_not_read_for_a_request_that_can_have_no_record() {
+async fn a_body_is_not_read_for_a_request_that_cannot_be_recorded() {
     let db = TestDb::new().await;
     let state = AppState::new(engine_in(&db, "observe").await);
     let routes: Router<AppState> = Router::new().route("/ignore", post(ignore_the_body));
@@ -178,7 +178,7 @@ async fn a_body_is_not_read_for_a_request_that_can_have_no_record() {
     assert_eq!(app.oneshot(request).await.unwrap().status(), 200);
 }
 
-/// An answer that never ends.
+/// A response that never ends.
 #[idempotent(scope = "tenant")]
 async fn stream_on(_: Tenant) -> Response {
     let first = stream::iter([Ok::<_, Infallible>("first")]);
@@ -186,7 +186,7 @@ async fn stream_on(_: Tenant) -> Response {
 }
 
 #[tokio::test]
-async fn an_answer_that_streams_is_not_held_back() {
+async fn an_observed_streaming_response_is_not_held_back() {
     let db = TestDb::new().await;
     let state = AppState::new(engine_in(&db, "observe").await);
     let routes: Router<AppState> = Router::new().route("/stream", post(stream_on));
@@ -204,7 +204,7 @@ async fn an_answer_that_streams_is_not_held_back() {
 }
 
 #[tokio::test]
-async fn what_enforcement_would_have_done_is_in_the_log() {
+async fn the_log_says_what_enforcement_would_have_done() {
     let db = TestDb::new().await;
     let log = Log::shared();
     let app = super::support::app::app(engine_in(&db, "observe").await);

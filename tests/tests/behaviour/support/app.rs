@@ -32,14 +32,14 @@ impl AppState {
     }
 }
 
-/// Holds a handler up for a test that needs it to be running.
+/// Holds a running handler until the test lets it continue.
 #[derive(Debug, Default)]
 pub struct Gate {
     pub entered: Notify,
     pub open: Notify,
 }
 
-/// Who is authenticated: `Authorization: Bearer <tenant>`.
+/// The authenticated tenant: `Authorization: Bearer <tenant>`.
 #[derive(Debug)]
 pub struct Tenant(pub String);
 
@@ -69,7 +69,7 @@ pub struct NewPayment {
     pub amount: i64,
 }
 
-/// What [`payment`] sends, for handlers that do not read it.
+/// The payment that [`payment`] sends, for handlers that do not read it.
 pub const FIVE: NewPayment = NewPayment { amount: 5 };
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -108,7 +108,7 @@ async fn create_with_optional_key(
     pay(&mut tx, &tenant, new).await
 }
 
-/// Pays, then does what the header `x-then` says, which is no part of the fingerprint.
+/// Pays, then does what the header `x-then` says; the fingerprint does not include it.
 #[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402", plain = create_then_plainly)]
 pub async fn create_then(
     Tenant(tenant): Tenant,
@@ -151,7 +151,7 @@ async fn nest<'t>(tx: &'t mut Tx<'_, Db>, tenant: &str) -> sqlx::Transaction<'t,
     savepoint
 }
 
-/// Ends the transaction behind the back of `tx`, and does not look whether it could.
+/// Ends the transaction behind the back of `tx`, and ignores errors.
 pub async fn end(tx: &mut Tx<'_, Db>, statement: &'static str) {
     let _ended = sqlx::raw_sql(statement).execute(&mut **tx).await;
 }
@@ -167,7 +167,7 @@ async fn create_in_time(
     std::future::pending().await
 }
 
-/// The same operation for those who have the time.
+/// The same operation without a short timeout.
 #[idempotent(scope = "tenant", operation = "pay-in-time")]
 async fn create_in_any_time(
     Tenant(tenant): Tenant,
@@ -177,7 +177,7 @@ async fn create_in_any_time(
     pay(&mut tx, &tenant, new).await
 }
 
-/// Pays and answers with headers of many kinds.
+/// Pays and responds with headers of many kinds.
 #[idempotent(scope = "tenant", ttl = "24h")]
 async fn create_with_headers(
     Tenant(tenant): Tenant,
@@ -253,21 +253,21 @@ pub fn app_with(idem: Idempotency<Db>, gate: Arc<Gate>) -> Router {
         .with_state(AppState { idem, gate })
 }
 
-/// A database, and routes of a test's own over it.
+/// A database, and a test's own routes with it.
 pub async fn start(routes: Router<AppState>) -> (TestDb, Router) {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     (db, routes.with_state(AppState::new(idem)))
 }
 
-/// An engine on a pool of five connections, its tables made.
+/// An engine with its tables, on a pool of five connections.
 pub async fn engine(db: &TestDb) -> Idempotency<Db> {
     let idem = Idempotency::new(db.pool().await);
     idem.migrate().await.unwrap();
     idem
 }
 
-/// As [`engine`], in the modes of a rollout.
+/// Like [`engine`], with this rollout plan.
 pub async fn engine_in(db: &TestDb, plan: &str) -> Idempotency<Db> {
     let idem = Idempotency::builder(db.pool().await).rollout(plan.parse().unwrap());
     let idem = idem.build();
@@ -282,14 +282,14 @@ pub fn payment(path: &str) -> Attempt {
         .json(&json!({ "amount": 5 }))
 }
 
-/// Whether the answer is that of a handler that has paid just now.
+/// Whether it is the response of a handler that has just paid, not a replay.
 pub fn has_paid(answer: &Answer) -> bool {
     answer.status == 201 && !answer.is_replay()
 }
 
-/// Repeats the attempt for as long as the first one may still be on its way out.
+/// Repeats the attempt while the first one may still be ending.
 ///
-/// The answer proves that its statement has ended: the key is locked until then.
+/// Its response proves that the first one's statement has ended: the key is locked until then.
 pub async fn once_it_is_over(pay: &Attempt, app: &Router) -> Answer {
     let over = async {
         loop {
@@ -302,7 +302,7 @@ pub async fn once_it_is_over(pay: &Attempt, app: &Router) -> Answer {
     timeout(Duration::from_secs(30), over).await.unwrap()
 }
 
-/// The status of a problem and the last part of its type.
+/// The status of a problem, and the last part of its type.
 pub fn problem(answer: &Answer) -> (u16, String) {
     assert_eq!(
         answer.header("content-type"),

@@ -1,24 +1,24 @@
-//! Random histories of one operation on two nodes, made from a seed.
+//! Random histories of one operation on two nodes, generated from a seed.
 
-/// What happens next.
+/// One step of a history.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Attempts of one name; several of them start at once.
+    /// Attempts of one name; several start at once.
     Attempts(Name, Vec<Try>),
-    /// The record of this name, if there is one, expires.
+    /// The record of this name expires, if there is one.
     Expire(Name),
     /// The node sweeps.
     Sweep(usize),
-    /// The node forgets a tenant.
+    /// The node erases a tenant.
     Erase(usize, &'static str),
-    /// The node starts anew, with nothing in its memory.
+    /// The node restarts with an empty memory.
     Restart(usize),
 }
 
-/// Whose key it is, and the key.
+/// The tenant and the key.
 pub type Name = (&'static str, &'static str);
 
-/// One attempt: on which node, on what terms, for what, and how it ends if it runs.
+/// One attempt: its node, its route, its amount, and its ending if it runs.
 #[derive(Clone, Debug)]
 pub struct Try {
     pub node: usize,
@@ -47,10 +47,10 @@ fn step(random: &mut fastrand::Rng) -> Step {
     }
 }
 
-/// How attempts end.
+/// The endings of attempts.
 const ALONE: &[&str] = &["", "", "", "", "402", "409", "panic", "fail", "rollback"];
 
-/// Without the endings that give up the transaction, and with it what keeps other nodes out.
+/// The endings that keep the transaction, and with it the lock that excludes other nodes.
 const AT_ONCE: &[&str] = &["", "", "", "402", "409", "panic"];
 
 fn attempt(random: &mut fastrand::Rng, endings: &[&'static str]) -> Try {

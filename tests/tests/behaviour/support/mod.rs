@@ -1,4 +1,4 @@
-//! What the files of the other folders share.
+//! Support code of the other folders.
 
 // Each file finds its database in `super`.
 use super::*;

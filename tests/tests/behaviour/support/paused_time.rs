@@ -1,8 +1,8 @@
-//! Time that passes at once, where a test would have to sleep for it.
+//! Advances the clock where a test would have to sleep.
 
 use tokio::time::{Instant, advance, pause, resume};
 
-/// Moves this runtime's clock on to `end`. Databases keep their own time.
+/// Advances this runtime's clock to `end`. Databases keep their own time.
 pub async fn passes_until(end: Instant) {
     pause();
     advance(end.saturating_duration_since(Instant::now())).await;

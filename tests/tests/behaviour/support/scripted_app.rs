@@ -1,4 +1,4 @@
-//! An application whose handler does as its request tells it, and counts how often it runs.
+//! An application whose handler does what its request says, and counts its runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, yield_now};
 use super::app::{Gate, NewPayment, Paid, Tenant, end, pay_for};
 use super::{Db, FAILS, TestDb};
 
-/// The state of the application: one node, whose database others may share.
+/// The application's state: one node, which may share its database with others.
 #[derive(Clone, HasIdempotency)]
 #[scopes(tenant = Tenant)]
 pub struct Node {
@@ -24,7 +24,7 @@ pub struct Node {
     pub stage: Arc<Stage>,
 }
 
-/// What a test sees of the handlers of a node.
+/// What a test can observe of a node's handlers.
 #[derive(Debug, Default)]
 pub struct Stage {
     pub gate: Gate,
@@ -39,7 +39,7 @@ impl Node {
         node
     }
 
-    /// A node whose attempts have only a moment, unless their operation gives them more.
+    /// A node with a short timeout, which operations may override.
     pub fn on(pool: Pool<Db>) -> Self {
         let engine = Idempotency::builder(pool)
             .timeout(Duration::from_millis(200))
@@ -52,7 +52,7 @@ impl Node {
         Self { idem, stage }
     }
 
-    /// The same operation on four terms, which share their keys, and a read beside it.
+    /// One operation under four policies that share their keys, and a read.
     pub fn app(&self) -> Router {
         Router::new()
             .route("/reject", post(reject))
@@ -68,7 +68,7 @@ impl Node {
         self.stage.runs.load(Ordering::SeqCst)
     }
 
-    /// Returns when a handler has come to the gate.
+    /// Returns when a handler has reached the gate.
     pub async fn at_gate(&self) {
         self.stage.gate.entered.notified().await;
     }
@@ -86,13 +86,13 @@ impl Node {
     }
 }
 
-/// Sends without waiting for the answer.
+/// Sends without waiting for the response.
 pub fn send(app: &Router, attempt: Attempt) -> JoinHandle<Answer> {
     let app = app.clone();
     tokio::spawn(async move { attempt.send(&app).await })
 }
 
-/// The answers, in the order in which the attempts were sent.
+/// The responses, in the order of the attempts.
 pub async fn all(sent: Vec<JoinHandle<Answer>>) -> Vec<Answer> {
     let mut answers = Vec::new();
     for answer in sent {
@@ -101,8 +101,8 @@ pub async fn all(sent: Vec<JoinHandle<Answer>>) -> Vec<Answer> {
     answers
 }
 
-/// Pays for the key, then takes the steps of the header `x-then`, which is no part of the
-/// fingerprint.
+/// Pays for the key, then takes the steps of the header `x-then`, which the fingerprint does
+/// not include.
 async fn act(
     node: &Node,
     tenant: &str,
@@ -171,7 +171,7 @@ async fn wait(
     act(&node, &tenant, &headers, &mut tx, new).await
 }
 
-/// Waits for a moment only.
+/// Waits for a short time only.
 #[idempotent(
     scope = "tenant",
     operation = "pay",
@@ -189,7 +189,7 @@ async fn impatient(
     act(&node, &tenant, &headers, &mut tx, new).await
 }
 
-/// Has the node's moment for everything, though it would wait for longer.
+/// Has the node's short timeout, although it would wait for longer.
 #[idempotent(scope = "tenant", operation = "pay", ttl = "24h")]
 async fn brief(
     State(node): State<Node>,

@@ -1,4 +1,4 @@
-//! An application whose handlers do in SQL what a test asks of them.
+//! An application whose handlers run SQL that a test sends.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::app::{AppState, Gate, NewPayment, Tenant, pay};
 
 type Acted = Result<(StatusCode, String), StatusCode>;
 
-/// Pays, then acts as its headers say.
+/// Pays, then does what its headers say.
 #[idempotent(scope = "tenant", ttl = "24h")]
 async fn act(
     Tenant(tenant): Tenant,
@@ -35,7 +35,7 @@ async fn act_in_time(
     pay_and_act(&mut tx, &tenant, &headers, new).await
 }
 
-/// Waits at the gate, with no transaction to write in.
+/// Waits at the gate without a transaction.
 #[idempotent(scope = "tenant", ttl = "24h", in_flight = "wait 20s")]
 async fn act_outside(State(state): State<AppState>) -> StatusCode {
     state.gate.entered.notify_one();
@@ -43,9 +43,9 @@ async fn act_outside(State(state): State<AppState>) -> StatusCode {
     StatusCode::CREATED
 }
 
-/// Pays, runs `x-sql`, and answers with the text that `x-ask` gives.
+/// Pays, runs `x-sql`, and responds with the text that `x-ask` selects.
 ///
-/// A statement that fails is answered with 409.
+/// A failed statement gives a 409.
 async fn pay_and_act(
     tx: &mut Tx<'_, Db>,
     tenant: &str,

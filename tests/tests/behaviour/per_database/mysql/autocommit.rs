@@ -1,4 +1,4 @@
-//! Sessions that do not commit by themselves, or refuse what looks careless.
+//! Sessions without autocommit, or with `sql_safe_updates`.
 
 use idem_axum::{Idempotency, Scope};
 use sqlx::Pool;
@@ -19,7 +19,7 @@ async fn a_session_without_autocommit_stays_without_it() {
 }
 
 #[tokio::test]
-async fn what_a_session_without_autocommit_deletes_is_deleted() {
+async fn deletes_in_a_session_without_autocommit_are_committed() {
     let (db, pool, app) = start(&[("autocommit", "0")]).await;
     let idem = Idempotency::new(pool);
     let others = db.pool_of(1).await;
@@ -44,7 +44,7 @@ async fn records(pool: &Pool<Db>) -> i64 {
 }
 
 #[tokio::test]
-async fn a_session_that_asks_for_care_sweeps() {
+async fn a_session_with_safe_updates_can_sweep_and_erase() {
     let (db, pool, app) = start(&[("sql_safe_updates", "1")]).await;
     assert!(has_paid(&payment("/act").key("k").send(&app).await));
     age_records(&db.pool_of(1).await).await;

@@ -1,4 +1,4 @@
-//! A deadlock between a handler and another transaction, whose victim the server rolls back whole.
+//! A deadlock between a handler and another transaction; the server rolls the victim back.
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
@@ -14,7 +14,7 @@ use super::support::app::{
 };
 use super::{Db, TestDb};
 
-/// Pays, becomes the victim if `x-then` is there, and does as it says about that.
+/// Pays, becomes the victim if `x-then` is present, and reacts as it says.
 #[idempotent(scope = "tenant", ttl = "24h")]
 async fn create(
     Tenant(tenant): Tenant,
@@ -49,7 +49,7 @@ async fn lose(conn: &mut MySqlConnection) {
 }
 
 #[tokio::test]
-async fn its_victim_is_undone_and_a_retry_is_the_first() {
+async fn a_deadlock_victim_is_rolled_back_and_its_retry_runs() {
     // Sessions may be set to remember no errors.
     for remembered in ["64", "1", "0"] {
         let table = Table::start_with(&[("max_error_count", remembered)]).await;
@@ -64,9 +64,9 @@ async fn its_victim_is_undone_and_a_retry_is_the_first() {
     }
 }
 
-/// Whether something was committed before cannot be told there, so that a retry does not run.
+/// Whether something was committed earlier is unknown here, so a retry must not run.
 #[tokio::test]
-async fn a_victim_that_says_so_too_late_is_not_run_again() {
+async fn a_deadlock_victim_that_hides_its_deadlock_is_not_run_again() {
     for then in [
         "go on",
         "go on and pay",
@@ -84,7 +84,7 @@ async fn a_victim_that_says_so_too_late_is_not_run_again() {
     }
 }
 
-/// Two rows that are locked in either order.
+/// Two rows that are locked in opposite order.
 struct Table {
     db: TestDb,
     app: Router,
@@ -96,7 +96,7 @@ impl Table {
         Self::start_with(&[]).await
     }
 
-    /// The application's sessions have these settings.
+    /// The application's sessions start with these settings.
     async fn start_with(settings: &[(&str, &str)]) -> Self {
         let db = TestDb::new().await;
         engine(&db).await.pool().close().await;
@@ -109,7 +109,7 @@ impl Table {
         Self { db, app, pool }
     }
 
-    /// The answer of the handler that the server makes the victim.
+    /// The response of the handler that becomes the deadlock victim.
     async fn victim(&self, then: &str) -> Answer {
         let mut gate = Gate::shut(&self.pool).await;
         let victim = tokio::spawn({

@@ -1,4 +1,4 @@
-//! A handler is stopped while a statement of its own is being prepared.
+//! A handler times out while it prepares a statement.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Db;
 use super::support::app::{FIVE, Tenant, has_paid, pay, payment, problem, start};
 
-/// Prepares one statement after the other until its time is over.
+/// Prepares one statement after the other until it times out.
 #[idempotent(scope = "tenant", operation = "prepare", timeout = "100ms")]
 async fn prepare(Tenant(tenant): Tenant, mut tx: Tx<Db>) -> Result<StatusCode, StatusCode> {
     let _paid = pay(&mut tx, &tenant, FIVE).await?;
@@ -29,7 +29,7 @@ async fn create(Tenant(tenant): Tenant, mut tx: Tx<Db>) -> Result<StatusCode, St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_attempt_is_told_so_and_its_connection_is_not_used_again() {
+async fn a_dropped_prepare_ends_in_a_timeout_and_its_connection_is_not_reused() {
     let routes = Router::new()
         .route("/prepare", post(prepare))
         .route("/create", post(create));

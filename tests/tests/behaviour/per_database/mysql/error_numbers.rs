@@ -1,4 +1,4 @@
-//! What the server refuses to store, by the numbers of its errors.
+//! A completion fails with one of the server's error numbers.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use super::TestDb;
 use super::support::app::{engine, has_paid, payment, problem};
 use super::support::statements::app;
 
-/// Lock waits, deadlocks, conflicts of snapshots and nodes, statements that were stopped, an
+/// Lock waits, deadlocks, conflicts of snapshots and nodes, cancelled statements, an
 /// error during COMMIT, a node without its cluster.
 const COLLISIONS: [u16; 9] = [1205, 1213, 1020, 1047, 1180, 1317, 1969, 3024, 3101];
 
 #[tokio::test]
-async fn a_completion_that_collides_asks_to_try_again() {
+async fn a_completion_that_collides_gets_503_try_again() {
     for number in COLLISIONS {
         fails_to_complete(number, (503, "try-again")).await;
     }
 }
 
-/// A check, an unknown column, a full disk.
+/// A check constraint, an unknown column, a full disk.
 #[tokio::test]
-async fn a_completion_that_is_refused_is_the_servers_failure() {
+async fn a_completion_that_the_database_refuses_gets_500() {
     for (number, name) in [
         (3819, "commit-refused"),
         (1054, "commit-refused"),
@@ -31,7 +31,7 @@ async fn a_completion_that_is_refused_is_the_servers_failure() {
     }
 }
 
-/// Nothing is left of an attempt whose completion fails, and the next one is the first.
+/// An attempt whose completion fails leaves nothing, and its retry runs.
 async fn fails_to_complete(number: u16, expected: (u16, &str)) {
     let db = TestDb::new().await;
     let idem = engine(&db).await;

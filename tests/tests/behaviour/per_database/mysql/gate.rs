@@ -1,4 +1,4 @@
-//! Where statements wait for a test.
+//! A gate at which statements wait for a test.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{Db, SESSIONS};
 pub const WAIT: &str = "do get_lock(concat('test of ', database()), 20), \
     release_lock(concat('test of ', database()))";
 
-/// Of one database.
+/// The gate of one database.
 pub struct Gate(PoolConnection<Db>);
 
 impl Gate {
@@ -34,7 +34,7 @@ pub async fn until_somebody_waits(pool: &Pool<Db>) {
     until_somebody(pool, "state = 'User lock'").await;
 }
 
-/// Returns when a statement that begins like this is under way.
+/// Returns when a statement that starts like this runs.
 pub async fn until_somebody_runs(pool: &Pool<Db>, statement: &str) {
     until_somebody(pool, &format!("info like '{statement}%'")).await;
 }

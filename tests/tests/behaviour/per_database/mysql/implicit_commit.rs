@@ -38,7 +38,7 @@ async fn a_handler_that_changes_the_schema_is_not_run_again() {
 }
 
 #[tokio::test]
-async fn of_a_batch_of_the_inbox_those_before_a_change_of_the_schema_are_parked() {
+async fn a_schema_change_in_a_batch_parks_its_message_and_those_before_it() {
     let (db, inbox) = start().await;
     let polled = messages(&["m1", "alters", "m2"]);
     let mut batch = inbox.process_batch("billing", polled).unwrap();
@@ -62,9 +62,9 @@ async fn of_a_batch_of_the_inbox_those_before_a_change_of_the_schema_are_parked(
     assert_eq!(db.payments().await, 3);
 }
 
-/// Not every wait for a lock that is in vain has rolled back what came before it.
+/// A lock timeout does not always roll back earlier statements.
 #[tokio::test]
-async fn a_change_of_the_schema_that_waits_in_vain_is_not_run_again() {
+async fn a_schema_change_that_times_out_on_a_lock_is_not_run_again() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await, Arc::default());
     let pool = db.pool_of(1).await;
@@ -81,9 +81,9 @@ async fn a_change_of_the_schema_that_waits_in_vain_is_not_run_again() {
     assert_eq!(db.payments().await, 1);
 }
 
-/// A lock ends with its session, which may take its time.
+/// A lock ends with its session, which may take a while.
 #[tokio::test]
-async fn the_terminal_answer_is_stored_though_the_lock_is_not_free_yet() {
+async fn the_terminal_response_is_stored_while_the_lock_is_still_held() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await, Arc::default());
     let pool = db.pool_of(3).await;

@@ -1,4 +1,4 @@
-//! Batches in every isolation of MySQL: nobody waits for a neighbour or believes what is not committed.
+//! Batches in every MySQL isolation level: no waiting for neighbours, no uncommitted records.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn handle(inbox: &Inbox<Db>, ids: &[&'static str]) -> Vec<MessageOutcome> 
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_does_not_wait_for_a_neighbour_that_runs() {
+async fn a_batch_does_not_wait_for_neighbouring_ids_of_a_running_batch() {
     for level in LEVELS {
         let (db, _) = start().await;
         let [one, other] = [node(&db, level).await, node(&db, level).await];
@@ -45,7 +45,7 @@ async fn a_batch_of_the_inbox_does_not_wait_for_a_neighbour_that_runs() {
 }
 
 #[tokio::test]
-async fn no_message_of_the_inbox_is_a_duplicate_of_one_that_never_commits() {
+async fn a_message_is_never_a_duplicate_of_one_that_does_not_commit() {
     for level in LEVELS {
         let db = TestDb::new().await;
         engine(&db).await;

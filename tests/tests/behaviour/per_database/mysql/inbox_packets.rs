@@ -1,14 +1,14 @@
-//! What MariaDB and MySQL do not take in one packet.
+//! Payloads that exceed a packet of MariaDB or MySQL.
 
 use idem_axum::engine::{ConsumerPolicy, Message};
 
 use super::inbox::dead_letters::{fail, start_with};
 
-/// More than the `max_allowed_packet` of either, which is 16 or 64 MiB.
+/// More than `max_allowed_packet`, which is 16 MiB or 64 MiB.
 const LARGER: usize = 65 << 20;
 
 #[tokio::test]
-async fn the_inbox_parks_a_message_whose_payload_is_more_than_a_packet() {
+async fn the_inbox_parks_a_message_whose_payload_exceeds_a_packet() {
     let (_db, inbox) = start_with(ConsumerPolicy::default().max_attempts(2)).await;
     let payload = vec![b'p'; LARGER];
     let message = || {

@@ -1,4 +1,4 @@
-//! Every isolation of MySQL: an attempt that runs locks no gap that another key falls into.
+//! In every isolation level of MySQL a running attempt locks no gap that another key falls into.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub const LEVELS: [&str; 4] = [
 ];
 
 #[tokio::test]
-async fn neighbouring_keys_do_not_wait_for_one_that_runs() {
+async fn neighbouring_keys_do_not_wait_for_a_running_attempt() {
     for level in LEVELS {
         let db = TestDb::new().await;
         engine(&db).await;
@@ -48,9 +48,9 @@ async fn neighbouring_keys_do_not_wait_for_one_that_runs() {
     }
 }
 
-/// Of keys that are new, expired, and asked for by two nodes at once.
+/// With keys that are new, expired, and used by two nodes at once.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_pay_once_per_key_and_nobody_sees_a_deadlock() {
+async fn two_nodes_pay_once_per_key_and_no_client_sees_a_deadlock() {
     for level in LEVELS {
         let db = TestDb::new().await;
         engine(&db).await;
@@ -80,7 +80,7 @@ async fn read_serializable(State(state): State<AppState>, _: Tenant, tx: Tx<Db>)
     read_and_wait(&state, tx).await
 }
 
-/// The same in the isolation that the session is set to.
+/// The same in the session's isolation level.
 #[idempotent(scope = "tenant")]
 async fn read(State(state): State<AppState>, _: Tenant, tx: Tx<Db>) -> StatusCode {
     read_and_wait(&state, tx).await
@@ -94,7 +94,7 @@ async fn read_and_wait(state: &AppState, mut tx: Tx<'_, Db>) -> StatusCode {
     StatusCode::CREATED
 }
 
-/// What is read there cannot be changed by others before the end.
+/// Others cannot change what a serializable attempt has read before it ends.
 #[tokio::test]
 async fn only_an_attempt_that_asks_for_it_is_serializable() {
     let db = TestDb::new().await;
@@ -130,7 +130,7 @@ async fn only_an_attempt_that_asks_for_it_is_serializable() {
     }
 }
 
-/// Even where the application's own statements see what is not committed.
+/// Even if the application's sessions are READ UNCOMMITTED.
 #[tokio::test]
 async fn a_record_that_never_commits_is_not_replayed() {
     let (db, app, record) = start_with(async |db: &TestDb| {
@@ -148,7 +148,7 @@ fn node(pool: Pool<Db>, gate: &Arc<Gate>) -> Router {
     app_with(Idempotency::new(pool), Arc::clone(gate))
 }
 
-/// Of sessions with this isolation.
+/// A pool of sessions with this isolation level.
 pub async fn pool(db: &TestDb, level: &str) -> Pool<Db> {
     let name = "/*M!100000 tx_isolation *//*!80000 transaction_isolation */";
     db.pool_with(5, &[(name, &format!("'{level}'"))]).await

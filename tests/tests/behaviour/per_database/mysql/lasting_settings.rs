@@ -1,4 +1,4 @@
-//! What a handler leaves set in its session: it was told the truth, and the next attempt is well.
+//! A handler changes session settings: its own response is right, and the next attempt works.
 
 use idem_axum::Idempotency;
 use idem_axum::engine::{Claim, Engine, Inbox, MessageOutcome, RecordFilter};
@@ -13,7 +13,7 @@ use super::support::app::{engine, has_paid, payment, problem};
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn what_a_handler_leaves_set_harms_no_attempt_after_it() {
+async fn session_settings_left_by_a_handler_affect_no_later_attempt() {
     for sql in LASTING_SETTINGS {
         let (db, pool, app) = start(&[]).await;
         assert!(has_paid(&acting("1", sql).send(&app).await), "{sql}");
@@ -35,7 +35,7 @@ async fn what_a_handler_leaves_set_harms_no_attempt_after_it() {
     }
 }
 
-/// With as many rows as there are, whatever the session is limited to.
+/// Idem's own statements see all rows, whatever limit the session has.
 async fn reads_all(idem: &Idempotency<Db>, sql: &str) {
     let records = idem.records(&RecordFilter::default(), None, 10).await;
     assert_eq!(records.unwrap().len(), 5, "{sql}");
@@ -55,9 +55,9 @@ async fn reads_all(idem: &Idempotency<Db>, sql: &str) {
     assert_eq!(idem.sweep().await.unwrap(), 0, "{sql}");
 }
 
-/// Where what was set keeps the record out, its session is not used again.
+/// A session whose settings prevent the record is not used again.
 #[tokio::test]
-async fn what_keeps_the_record_out_costs_one_attempt() {
+async fn session_settings_that_prevent_the_record_fail_one_attempt_only() {
     for sql in SPOILING_SETTINGS {
         let (db, _, app) = start(&[]).await;
         let refused = acting("k", sql).send(&app).await;
@@ -73,7 +73,7 @@ async fn what_keeps_the_record_out_costs_one_attempt() {
 }
 
 #[tokio::test]
-async fn what_keeps_the_probe_from_being_read_costs_a_connection_and_no_attempt() {
+async fn session_settings_that_make_the_probe_unreadable_fail_no_attempt() {
     for sql in UNREADABLE_SETTINGS {
         let (db, _, app) = start(&[]).await;
         assert!(has_paid(&acting("k", sql).send(&app).await), "{sql}");
@@ -83,9 +83,9 @@ async fn what_keeps_the_probe_from_being_read_costs_a_connection_and_no_attempt(
     }
 }
 
-/// The lock's name is the same bytes in each.
+/// The lock's name has the same bytes in each character set.
 #[tokio::test]
-async fn sessions_of_other_character_sets_keep_each_other_out() {
+async fn sessions_with_different_character_sets_exclude_each_other() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     for collation in ["ucs2_general_ci", "utf32_general_ci", "latin1_bin"] {

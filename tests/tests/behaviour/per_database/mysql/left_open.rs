@@ -1,4 +1,4 @@
-//! Sessions that another user of the pool has left with something open: a snapshot, writes, locks.
+//! Sessions that another user of the pool left with an open snapshot, open writes or locks.
 
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -18,7 +18,7 @@ use super::support::app::{
 };
 use super::{Db, INSERT_PAYMENT, TestDb};
 
-/// What leaves a session with a snapshot of its own.
+/// Statements that leave a session with an open snapshot.
 pub const SNAPSHOTS: [&str; 4] = [
     "set autocommit = 0; select count(*) from idem_record",
     "set autocommit = 0, completion_type = 1; select count(*) from idem_record",
@@ -26,7 +26,7 @@ pub const SNAPSHOTS: [&str; 4] = [
     "start transaction with consistent snapshot, read only",
 ];
 
-/// Pays where the attempt's transaction does not reach.
+/// Pays outside the attempt's transaction.
 #[idempotent(scope = "tenant")]
 async fn pay_elsewhere(
     Tenant(tenant): Tenant,
@@ -44,7 +44,7 @@ struct Elsewhere(Pool<Db>);
 /// A node with one session, and another node.
 pub struct Nodes {
     pub db: TestDb,
-    /// Of the one session.
+    /// The pool with the one session.
     pub pool: Pool<Db>,
     app: Router,
     pub other: Router,
@@ -73,18 +73,18 @@ impl Nodes {
         }
     }
 
-    /// What the session's last user has done.
+    /// Runs what the session's last user left behind.
     pub async fn leave(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(&self.pool).await.unwrap();
     }
 
-    /// The one session of the pool.
+    /// The id of the pool's one session.
     async fn session(&self) -> i64 {
         let id = sqlx::query_scalar("select cast(connection_id() as signed)");
         id.fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Waits until the server has ended a session that the client has closed, and released its locks.
+    /// Waits until the server has ended a closed session and released its locks.
     async fn has_ended(&self, session: i64) {
         let pool = self.db.pool_of(1).await;
         let count = "select count(*) from /*M!100000 information_schema.processlist where id */ \
@@ -95,7 +95,7 @@ impl Nodes {
         }
     }
 
-    /// Whether the session sees what has been committed by now.
+    /// Whether the session sees everything that is committed.
     pub async fn sees_all(&self) -> bool {
         let count = sqlx::query_scalar::<_, i64>("select count(*) from payment");
         count.fetch_one(&self.pool).await.unwrap() == self.db.payments().await
@@ -103,7 +103,7 @@ impl Nodes {
 }
 
 #[tokio::test]
-async fn what_was_committed_since_its_snapshot_is_replayed_and_runs_nothing() {
+async fn a_record_committed_after_a_leftover_snapshot_is_replayed() {
     for left in SNAPSHOTS {
         for path in ["/payments", "/elsewhere"] {
             let nodes = Nodes::start().await;
@@ -125,7 +125,7 @@ async fn what_was_committed_since_its_snapshot_is_replayed_and_runs_nothing() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_begins_with_its_snapshot_runs_once() {
+async fn an_attempt_on_a_session_with_a_leftover_snapshot_runs_once() {
     for left in SNAPSHOTS {
         for path in ["/payments", "/elsewhere"] {
             let nodes = Nodes::start().await;
@@ -142,7 +142,7 @@ async fn an_attempt_that_begins_with_its_snapshot_runs_once() {
 }
 
 #[tokio::test]
-async fn what_runs_elsewhere_is_in_flight_whatever_the_snapshot() {
+async fn an_attempt_of_another_node_is_in_flight_despite_a_leftover_snapshot() {
     let nodes = Nodes::start().await;
     let other = Idempotency::new(nodes.db.pool_of(1).await);
     for left in SNAPSHOTS {
@@ -159,16 +159,16 @@ async fn what_runs_elsewhere_is_in_flight_whatever_the_snapshot() {
     }
 }
 
-/// One that does not wait for another.
+/// An attempt that does not wait for a running one.
 pub fn impatient(key: &str) -> Attempt {
     let mut attempt = attempt(key);
     attempt.policy.while_running = WhileRunning::Reject;
     attempt
 }
 
-/// Whoever left them there has not committed them.
+/// Their author has not committed them.
 #[tokio::test]
-async fn writes_that_were_left_open_are_undone() {
+async fn leftover_uncommitted_writes_are_rolled_back() {
     let insert = "insert into payment (tenant, amount, reference) values ('left', 1, '-')";
     for begin in ["begin", "set autocommit = 0"] {
         for then in [
@@ -211,9 +211,9 @@ async fn writes_that_were_left_open_are_undone() {
     }
 }
 
-/// `set transaction` without `session` is for the next transaction alone.
+/// `set transaction` without `session` applies to the next transaction only.
 #[tokio::test]
-async fn what_was_set_for_the_next_transaction_is_not_the_attempts() {
+async fn a_leftover_set_transaction_does_not_apply_to_the_attempt() {
     let nodes = Nodes::start().await;
     for (key, left) in [
         "set transaction read only",
@@ -233,7 +233,7 @@ async fn what_was_set_for_the_next_transaction_is_not_the_attempts() {
 }
 
 #[tokio::test]
-async fn a_record_that_never_commits_is_not_seen_by_who_was_to_see_it_next() {
+async fn a_leftover_read_uncommitted_does_not_show_an_uncommitted_record() {
     let mut pool = None;
     let (db, app, record) = start_with(async |db: &TestDb| {
         engine(db).await;
@@ -248,9 +248,9 @@ async fn a_record_that_never_commits_is_not_seen_by_who_was_to_see_it_next() {
     assert_eq!(db.payments().await, 1);
 }
 
-/// In each mode, as a handler that asks for its isolation.
+/// In each mode, for a handler that asks for an isolation level.
 #[tokio::test]
-async fn a_handler_has_the_isolation_that_it_asks_for_whatever_is_open() {
+async fn a_handler_gets_its_isolation_despite_a_leftover_snapshot() {
     for left in SNAPSHOTS {
         for mode in ["off", "observe", "enforce"] {
             let nodes = Nodes::start().await;
@@ -271,9 +271,9 @@ async fn pay_serializable(tenant: Tenant, mut tx: Tx<Db>) -> Paid {
     pay_in(&mut tx, &tenant.0, FIVE).await
 }
 
-/// Nothing runs on such a session, and the next one is another.
+/// Nothing runs on such a session, and the next attempt gets a new one.
 #[tokio::test]
-async fn a_session_that_can_begin_no_transaction_is_closed() {
+async fn a_session_that_cannot_begin_a_transaction_is_closed() {
     for left in ["lock tables payment write", "xa start 'left'"] {
         let nodes = Nodes::start().await;
         let session = nodes.session().await;
@@ -290,9 +290,9 @@ async fn a_session_that_can_begin_no_transaction_is_closed() {
     }
 }
 
-/// `completion_type` makes a COMMIT begin the next transaction, or end the session.
+/// `completion_type` makes COMMIT begin the next transaction or end the session.
 #[tokio::test]
-async fn a_session_whose_commit_does_more_is_used_all_the_same() {
+async fn a_session_with_a_completion_type_still_serves_attempts() {
     for left in ["set completion_type = 1", "set completion_type = 2"] {
         let nodes = Nodes::start().await;
         for key in ["1", "2"] {
@@ -310,9 +310,9 @@ async fn a_session_whose_commit_does_more_is_used_all_the_same() {
     }
 }
 
-/// Handled in a session that was left, a message of the inbox is handled once, too.
+/// The inbox handles a message once on such a session too.
 #[tokio::test]
-async fn the_inbox_handles_once_what_was_committed_since_the_snapshot() {
+async fn the_inbox_handles_a_message_once_despite_a_leftover_snapshot() {
     for left in SNAPSHOTS {
         let nodes = Nodes::start().await;
         let inbox = Inbox::new(Idempotency::new(nodes.pool.clone()));

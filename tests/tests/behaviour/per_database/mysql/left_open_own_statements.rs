@@ -1,4 +1,4 @@
-//! Idem's own statements on sessions that were left with a snapshot.
+//! Idem's own statements on sessions with a leftover snapshot.
 
 use idem_axum::engine::{
     Completion, ConsumerPolicy, Engine, Forecast, Inbox, Invalidated, RecordFilter,
@@ -14,7 +14,7 @@ use super::support::app::{app, engine, has_paid, payment};
 use super::{COMMIT, Db, TestDb, age_records, pool_at};
 
 #[tokio::test]
-async fn what_is_watched_is_told_from_what_has_been_committed() {
+async fn an_observed_attempt_forecasts_from_committed_records_despite_a_leftover_snapshot() {
     for left in SNAPSHOTS {
         let nodes = Nodes::start().await;
         let idem = Idempotency::new(nodes.pool.clone());
@@ -47,9 +47,9 @@ async fn what_is_watched_is_told_from_what_has_been_committed() {
     }
 }
 
-/// Each is about what has been committed since the snapshot of its session.
+/// Each statement must see what was committed after its session's snapshot.
 #[tokio::test]
-async fn idems_own_statements_see_what_is_committed_and_leave_no_snapshot() {
+async fn idems_statements_see_committed_data_and_leave_no_snapshot() {
     for left in SNAPSHOTS {
         for statement in STATEMENTS {
             let nodes = Nodes::start().await;
@@ -80,7 +80,7 @@ const STATEMENTS: [&str; 9] = [
     "erase",
 ];
 
-/// Whether the one sees what the other has done.
+/// Whether `idem` sees what `other` has done.
 async fn sees(statement: &str, idem: Idempotency<Db>, other: Idempotency<Db>) -> bool {
     match statement {
         "records" => {
@@ -125,9 +125,9 @@ async fn sees(statement: &str, idem: Idempotency<Db>, other: Idempotency<Db>) ->
     }
 }
 
-/// The other session of the pool is the one that looks.
+/// The lookup runs on the pool's other session.
 #[tokio::test]
-async fn a_commit_whose_answer_is_lost_is_found_whatever_the_snapshot_of_who_looks() {
+async fn a_commit_with_a_lost_acknowledgement_is_found_despite_a_leftover_snapshot() {
     for left in SNAPSHOTS {
         let db = TestDb::new().await;
         engine(&db).await.pool().close().await;
@@ -149,9 +149,9 @@ async fn a_commit_whose_answer_is_lost_is_found_whatever_the_snapshot_of_who_loo
     }
 }
 
-/// A look that fails gives its lock back, so that the next attempt is not kept out by it.
+/// A failed lookup releases its lock, so that it does not block the next attempt.
 #[tokio::test]
-async fn who_looks_for_a_commit_in_vain_leaves_no_lock_behind() {
+async fn a_failed_commit_lookup_leaves_no_lock_behind() {
     let db = TestDb::new().await;
     let other = app(engine(&db).await);
     let proxy = Proxy::to(&db.url()).await;

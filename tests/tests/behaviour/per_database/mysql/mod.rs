@@ -1,4 +1,4 @@
-//! MariaDB, or MySQL itself: a database per test.
+//! MariaDB or MySQL: a database per test.
 
 #[path = "../../admin/mod.rs"]
 mod admin;
@@ -45,7 +45,7 @@ const LETTER: &str = "idem_dead_letter";
 const ROLLOUT: &str = "idem_rollout";
 const KEEPS_NO_RECORD: &str = "alter table idem_record add check (status = 0)";
 const KEEPS_NO_PAYLOAD: &str = "alter table idem_dead_letter add check (payload is null)";
-/// Ends the transaction it is in.
+/// Commits the transaction behind Idem's back.
 const COMMITS: &str = "commit";
 const KEY: &str = "`key`";
 const ONE_WRITER: bool = false;
@@ -61,41 +61,41 @@ const COPIED_SQL: &str = concat!(
     include_str!("../../../../../idem-core/migrations/mysql/0003_rollout.sql")
 );
 
-/// What fails a migration, and what lets it pass again.
+/// Statements that make a migration fail, and succeed again.
 const OBSTACLE: [&str; 2] = [
     "create trigger obstacle before insert on idem_migration \
         for each row signal sqlstate '45000'",
     "drop trigger obstacle",
 ];
 
-/// Fails as a deadlock does: the server has rolled everything back.
+/// Fails like a deadlock: the server has rolled everything back.
 const FAILS: &str = "rollback; signal sqlstate '40001' set mysql_errno = 1213";
 
 /// Where another transaction can insert a record while the handler runs.
 const RACED: [&str; 2] = ["/gate", "/outside"];
 
-/// Statements that only end when they are stopped.
+/// Statements that run until they are cancelled.
 const ENDLESS: [&str; 3] = [
     "select sleep(600)",
     "insert into payment (tenant, amount, reference) select 'acme', 5, sleep(600)",
     "set /*M!100000 max_statement_time *//*!80000 max_execution_time */ = 0; do sleep(600)",
 ];
 
-/// A statement, and the setting of a session whose clock is ahead.
+/// A setup statement, and the session setting that moves the clock ahead.
 const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) =
     ("do 0", ("timestamp", "unix_timestamp() + 25 * 3600"));
 
-/// The longest that a session may be idle, in a time that a handler outlives.
+/// A limit for idle sessions that a handler outlives.
 const SHORT_IDLE: (&str, &str) = ("wait_timeout", "1");
 
-/// In the statement that looks for the answer of an attempt that was faster.
+/// A part of the statement that looks for the winner's record.
 const FIND: &str = "read committed; select r.format";
 const COMMIT: &str = "commit";
 const ASKS: &str = "get_lock";
 const CANCEL: &str = "kill query";
 /// The server's sessions. MySQL's list of MariaDB's name fails on statements with bytes in them.
 const SESSIONS: &str = sessions!();
-/// Lists the connections to this database, and ends one.
+/// Lists the connections to this database, and kills one.
 const KILL_OTHERS: [&str; 2] = [
     concat!(
         "select cast(id as signed) from ",
@@ -104,7 +104,7 @@ const KILL_OTHERS: [&str; 2] = [
     ),
     "kill ?",
 ];
-/// A server that has started has logged it; statements that fail are not logged.
+/// In the log of every started server; failed statements are not logged.
 const LOGGED: &str = "ready for connections";
 
 const RECORD_OF_ANOTHER: &str = "insert into idem_record (scope, operation, `key`, attempt, \

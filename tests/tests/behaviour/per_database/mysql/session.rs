@@ -1,8 +1,8 @@
-//! What a session of MariaDB or MySQL can be set to.
+//! Session settings of MariaDB and MySQL.
 
 use idem_tests::mysql::is_mysql;
 
-/// By a handler, without harm to its completion.
+/// Settings that a handler may change without breaking its completion.
 pub const HANDLER_SETTINGS: &[&str] = &[
     "use mysql",
     "set innodb_lock_wait_timeout = 1, lock_wait_timeout = 1",
@@ -12,24 +12,24 @@ pub const HANDLER_SETTINGS: &[&str] = &[
     "set max_error_count = 0",
 ];
 
-/// By a handler that fails.
+/// Settings that are undone after a handler fails.
 pub const UNDONE_SETTINGS: &[&str] = HANDLER_SETTINGS;
 
 pub const READ_ONLY: &str = "set session transaction read only";
 
-/// Shorter than what [`SLOW_COMPLETION`] takes.
+/// Shorter than [`SLOW_COMPLETION`] takes.
 pub const SHORT_LIMIT: &str =
     "set /*M!100000 max_statement_time = 1 *//*!80000 max_execution_time = 1000 */";
 
 pub const SLOW_COMPLETION: &str = "create trigger wait before insert on idem_record \
     for each row set new.status = if(sleep(1.5), 99, new.status)";
 
-/// What Idem sets, and the database, as the connection's next user finds them.
+/// The settings that Idem changes, and the database, as the connection's next user sees them.
 pub const SETTINGS: &str = "select concat_ws(' ', database(), @@autocommit, \
     @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@wait_timeout, @@max_error_count, \
     /*M!100000 @@max_statement_time *//*!80000 @@max_execution_time */)";
 
-/// Inside an attempt, in seconds: of waiting for rows and tables, of a statement, of an idle moment.
+/// The limits inside an attempt, in seconds: row locks, table locks, a statement, an idle period.
 pub const LIMITS: &str = "select concat_ws(' ', @@innodb_lock_wait_timeout, @@lock_wait_timeout, \
     /*M!100000 round(@@max_statement_time) *//*!80000 @@max_execution_time div 1000 */, \
     @@wait_timeout)";
@@ -41,7 +41,7 @@ pub const LIMIT_NAMES: &[&str] = &[
     "wait_timeout",
 ];
 
-/// What [`LIMITS`] says where the session has none, a shorter and a longer one.
+/// The expected [`LIMITS`] where the session has no limit, a shorter and a longer one.
 pub fn limited() -> [(&'static str, &'static str); 3] {
     // MySQL's limit of statements is in milliseconds.
     let [shorter, longer] = match is_mysql() {
@@ -51,7 +51,7 @@ pub fn limited() -> [(&'static str, &'static str); 3] {
     [("", "31 31 31 35"), ("7", shorter), ("420", longer)]
 }
 
-/// By a handler, and left so for whoever has the session next.
+/// Settings that a handler changes and leaves to the session's next user.
 pub const LASTING_SETTINGS: &[&str] = &[
     "set sql_mode = 'ansi_quotes,pipes_as_concat,ignore_space,no_backslash_escapes'",
     "set sql_mode = 'high_not_precedence,pad_char_to_full_length'",
@@ -84,7 +84,7 @@ pub const LASTING_SETTINGS: &[&str] = &[
     "prepare mine from 'select 1'",
 ];
 
-/// Such as keep a record out.
+/// Settings that prevent the record from being stored.
 pub const SPOILING_SETTINGS: &[&str] = &[
     "create temporary table idem_record (a int)",
     // MySQL has no such mode.
@@ -92,7 +92,7 @@ pub const SPOILING_SETTINGS: &[&str] = &[
      /*!80000 create temporary table idem_record (b int) */",
 ];
 
-/// Such as make of every answer something that the driver cannot read, and of the claim an error.
+/// Settings that make every result unreadable for the driver, so that the claim fails.
 pub const UNREADABLE_SETTINGS: &[&str] = &[
     "set character_set_results = ucs2",
     "set character_set_results = utf16",

@@ -1,4 +1,4 @@
-//! A server whose binary log holds statements takes no write that is read committed: error 1665.
+//! A server with statement-based binary logging refuses writes at READ COMMITTED: error 1665.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::support::app::{Gate, engine, has_paid, payment};
 use super::support::statements::app;
 
 #[tokio::test]
-async fn work_without_a_tx_is_recorded_where_statements_are_logged() {
+async fn work_without_a_tx_is_recorded_under_statement_based_binary_logging() {
     let db = TestDb::new().await;
     engine(&db).await;
     let pool = db.pool_with(1, &[("binlog_format", "'statement'")]).await;

@@ -1,4 +1,4 @@
-//! Postgres behind PgBouncer in transaction mode, which has fewer connections than its clients have.
+//! Postgres behind PgBouncer in transaction mode, with fewer connections than its clients have.
 
 #[path = "../../inbox/batches.rs"]
 mod batches;
@@ -22,9 +22,9 @@ const RECORD: &str = "idem.record";
 const COMMITS: &str = "commit";
 const FAILS: &str = "insert into payment (tenant) values (null)";
 const ONE_WRITER: bool = false;
-/// A name is known to one of the pooler's connections only.
+/// A statement's name exists on only one of the pooler's connections.
 const IS_NAMED: bool = false;
 const SCOPE_AND_KEY: &str = "scope, key";
 const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
-/// Statements that only end when they are stopped.
+/// Statements that run until they are cancelled.
 const ENDLESS: [&str; 1] = ["select pg_sleep(600)"];

@@ -1,4 +1,4 @@
-//! All that Idem does, at once, through a pooler that has fewer connections than there are clients.
+//! Everything Idem does, at once, through a pooler with fewer connections than clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,12 @@ use super::pooler_work::{
 use super::support::app::{app, engine, has_paid, payment};
 use super::{Db, TestDb};
 
-/// Keys, each sent once to either node.
+/// The number of keys; each is sent once to either node.
 const KEYS: usize = 2_000;
 const WORKERS: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn first_attempts_and_retries_through_a_pooler_are_served_beside_all_else_without_an_error() {
+async fn attempts_and_retries_through_a_pooler_succeed_under_mixed_load() {
     let db = TestDb::new().await;
     let nodes = [engine(&db).await, Idempotency::new(db.pool().await)];
     let is_over = Arc::new(AtomicBool::new(false));
@@ -74,10 +74,10 @@ async fn first_attempts_and_retries_through_a_pooler_are_served_beside_all_else_
     assert_eq!(db.payments().await, 2_000 + paid_beside);
 }
 
-/// A name that sqlx has given lasts as long as the server's connection, and that may be another
-/// client's by then.
+/// A statement's name lasts as long as the server's connection, which may belong to another
+/// client by then.
 #[tokio::test]
-async fn names_that_do_not_hold_behind_a_pooler_are_given_up_before_a_handler_runs() {
+async fn prepared_statement_names_lost_behind_a_pooler_fail_no_attempt() {
     let db = TestDb::new().await;
     let nodes = [engine(&db).await, Idempotency::new(db.pool().await)];
     for node in &nodes {
@@ -103,7 +103,7 @@ async fn names_that_do_not_hold_behind_a_pooler_are_given_up_before_a_handler_ru
     assert_eq!(db.payments().await, 60);
 }
 
-/// Does it again and again, once at least, and says how many payments it has made.
+/// Repeats the work, at least once, and returns how many payments it made.
 async fn repeat<F>(
     is_over: Arc<AtomicBool>,
     idem: Idempotency<Db>,

@@ -1,4 +1,4 @@
-//! What is done beside attempts, round after round. Each says how many payments it leaves.
+//! Work that runs beside attempts, in rounds. Each returns how many payments it leaves.
 
 use idem_axum::engine::{
     ConsumerPolicy, Idempotency, IdempotencyKey, Inbox, Invalidated, MessageOutcome, ProcessError,
@@ -58,7 +58,7 @@ pub async fn move_the_rollout(idem: Idem, _: usize) -> i64 {
     0
 }
 
-/// Attempts that are watched, which all run.
+/// Observed attempts, which all run.
 pub async fn observe(idem: Idem, round: usize) -> i64 {
     idem.rollout().set("*", RolloutMode::Observe);
     let app = app(idem);

@@ -1,4 +1,4 @@
-//! Deadlocks, serialization failures and locks that are given up, as Postgres reports them.
+//! Deadlocks, serialization failures and lock timeouts, as Postgres reports them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{Db, TestDb};
 const COLLISIONS: [&str; 3] = ["40001", "40P01", "55P03"];
 
 #[tokio::test]
-async fn a_claim_that_collides_is_tried_again_within_bounds() {
+async fn a_claim_that_collides_is_retried_a_limited_number_of_times() {
     let (db, direct) = start().await;
     let path = [("search_path", "trap,pg_catalog,public")];
     sqlx::raw_sql(TRAP).execute(&direct).await.unwrap();
@@ -36,7 +36,7 @@ async fn a_claim_that_collides_is_tried_again_within_bounds() {
 }
 
 #[tokio::test]
-async fn a_claim_that_fails_otherwise_is_not_tried_again() {
+async fn a_claim_that_fails_otherwise_is_not_retried() {
     let (db, direct) = start().await;
     let path = [("search_path", "trap,pg_catalog,public")];
     sqlx::raw_sql(TRAP).execute(&direct).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_claim_that_fails_otherwise_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_completion_that_collides_asks_to_try_again() {
+async fn a_completion_that_collides_gets_503_try_again() {
     for code in COLLISIONS {
         fails_to_complete(INSERT_FAILS, code, (503, "try-again")).await;
         fails_to_complete(COMMIT_FAILS, code, (503, "try-again")).await;
@@ -59,7 +59,7 @@ async fn a_completion_that_collides_asks_to_try_again() {
 }
 
 #[tokio::test]
-async fn a_completion_that_is_refused_is_the_servers_failure() {
+async fn a_completion_that_the_database_refuses_gets_500() {
     for (code, name) in [("23514", "commit-refused"), ("53100", "not-committed")] {
         fails_to_complete(INSERT_FAILS, code, (500, name)).await;
         fails_to_complete(COMMIT_FAILS, code, (500, name)).await;
@@ -67,7 +67,7 @@ async fn a_completion_that_is_refused_is_the_servers_failure() {
 }
 
 #[tokio::test]
-async fn a_unique_constraint_of_the_application_is_not_taken_for_the_records() {
+async fn a_unique_constraint_of_the_application_is_not_mistaken_for_the_records() {
     let (db, direct) = start().await;
     let alike = "create table record (scope text, \
         constraint record_pkey primary key (scope) deferrable initially deferred)";
@@ -81,7 +81,7 @@ async fn a_unique_constraint_of_the_application_is_not_taken_for_the_records() {
     assert!(has_paid(&pay.send(&app).await));
 }
 
-/// Nothing is left of an attempt whose completion fails, and the next one is the first.
+/// An attempt whose completion fails leaves nothing, and its retry runs.
 async fn fails_to_complete(setup: &str, code: &str, expected: (u16, &str)) {
     let (db, direct) = start().await;
     let setup = format!("{FAIL_ONCE} {setup}").replace("CODE", code);
@@ -111,7 +111,7 @@ async fn start() -> (TestDb, Pool<Db>) {
     (db, pool)
 }
 
-/// The next claims fail, and those after them do not.
+/// Makes this many of the next claims fail.
 async fn fail_claims(direct: &Pool<Db>, claims: u32, code: &str) {
     let plan = format!(
         "update trap.plan set failures = {claims}, code = '{code}'; \
@@ -123,7 +123,7 @@ async fn fail_claims(direct: &Pool<Db>, claims: u32, code: &str) {
         .unwrap();
 }
 
-/// Stands in front of a function that a claim calls.
+/// Shadows a function that a claim calls.
 const TRAP: &str = "
     create schema trap;
     create sequence trap.calls;

@@ -1,4 +1,4 @@
-//! Prepared statements that a handler, or somebody else, has let the server of Postgres forget.
+//! A handler, or another user of the connection, deallocates Postgres' prepared statements.
 
 use axum::Router;
 use idem_axum::Idempotency;
@@ -11,7 +11,7 @@ use super::support::statements::app;
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn a_handler_that_deallocates_prepared_statements_spoils_neither_its_attempt_nor_the_next() {
+async fn a_handler_that_deallocates_prepared_statements_fails_no_attempt() {
     let (db, _, app) = start().await;
     for (key, sql) in ["deallocate all", "discard plans"].into_iter().enumerate() {
         let pay = payment("/act").key(&key.to_string());
@@ -26,9 +26,9 @@ async fn a_handler_that_deallocates_prepared_statements_spoils_neither_its_attem
     assert_eq!(db.payments().await, 2 + 4);
 }
 
-/// The application's own statements fail once, as they would without Idem; not for ever, as they would.
+/// The application's own statements fail once, as without Idem, but not for ever as there.
 #[tokio::test]
-async fn statements_that_were_discarded_between_two_attempts_are_prepared_again() {
+async fn statements_discarded_between_two_attempts_are_prepared_again() {
     let (_db, pool, app) = start().await;
     for (key, sql) in ["discard all", "deallocate all"].into_iter().enumerate() {
         sqlx::raw_sql(sql).execute(&pool).await.unwrap();
@@ -72,7 +72,7 @@ async fn the_inbox_survives_a_handler_that_deallocates_prepared_statements() {
     assert_eq!(db.payments().await, 2 + 6 + 4);
 }
 
-/// One connection, on which all statements have been prepared.
+/// One connection with all statements prepared.
 async fn start() -> (TestDb, Pool<Db>, Router) {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;

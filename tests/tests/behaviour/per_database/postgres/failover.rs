@@ -1,4 +1,4 @@
-//! After a failover new connections lead to a Postgres node that takes writes.
+//! After a failover new connections reach a Postgres node that takes writes.
 
 use idem_axum::Idempotency;
 use sqlx::{AssertSqlSafe, Pool};
@@ -7,7 +7,7 @@ use super::support::app::{app, engine, payment, problem};
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn a_connection_to_a_standby_is_not_used_again() {
+async fn a_connection_to_a_standby_is_not_reused() {
     let db = TestDb::new().await;
     let direct = engine(&db).await.pool().clone();
     set_read_only(&direct, "on").await;
@@ -21,7 +21,7 @@ async fn a_connection_to_a_standby_is_not_used_again() {
     assert_eq!(db.payments().await, 1);
 }
 
-/// For connections that are opened from now on.
+/// Applies to new connections.
 async fn set_read_only(pool: &Pool<Db>, value: &str) {
     let set = format!(
         "do $$ begin execute format( \

@@ -1,4 +1,4 @@
-//! Where statements wait for a test.
+//! A gate at which statements wait for a test.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::Db;
 /// Waits while the gate is shut.
 pub const WAIT: &str = "select pg_advisory_xact_lock(1)";
 
-/// Of one database.
+/// The gate of one database.
 pub struct Gate(PoolConnection<Db>);
 
 impl Gate {

@@ -1,4 +1,4 @@
-//! What a handler sets for its transaction is not there for the next message of the batch.
+//! A setting that a handler makes for its transaction does not reach the next message of the batch.
 
 use idem_axum::Idempotency;
 use idem_axum::engine::{Inbox, Message, MessageOutcome};
@@ -8,7 +8,7 @@ use super::inbox::delivery::pay;
 use super::session::SETTINGS;
 use super::support::app::engine;
 
-/// As a handler finds its session.
+/// The session's settings as a handler sees them.
 const SEEN: &str = "select concat_ws(' ', session_user, current_user, \
     current_setting('search_path'), current_setting('statement_timeout'), \
     current_setting('lock_timeout'), current_setting('timezone'))";
@@ -21,7 +21,7 @@ const SET: [&str; 4] = [
 ];
 
 #[tokio::test]
-async fn what_one_message_of_a_batch_sets_is_undone_before_the_next() {
+async fn settings_of_one_batch_message_are_undone_before_the_next() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let pool = db

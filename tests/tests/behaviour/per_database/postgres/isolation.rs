@@ -1,4 +1,4 @@
-//! `isolation = "serializable"` on Postgres. SQLite is never anything else.
+//! `isolation = "serializable"` on Postgres. SQLite is always serializable.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::support::app::{AppState, Gate, NewPayment, Tenant, engine, pay, payment, problem};
 use super::{Db, TestDb};
 
-/// Pays as much as there are payments, waits at the gate, and answers with its isolation.
+/// Pays the number of payments, waits at the gate, and responds with its isolation level.
 #[idempotent(scope = "tenant", ttl = "24h", isolation = "serializable")]
 async fn pay_the_count(
     State(state): State<AppState>,
@@ -32,7 +32,7 @@ async fn pay_the_count(
 }
 
 #[tokio::test]
-async fn of_two_attempts_that_do_not_see_each_other_one_is_told_to_try_again() {
+async fn one_of_two_conflicting_serializable_attempts_gets_503_try_again() {
     let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
     let state = AppState {
         idem: engine(&db).await,

@@ -1,4 +1,4 @@
-//! No advisory lock of Idem's outlives its attempt, however that ends.
+//! No advisory lock of Idem outlives its attempt, whatever the outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::support::scripted_app::send;
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn no_end_of_an_attempt_leaves_a_lock_behind() {
+async fn no_outcome_of_an_attempt_leaves_a_lock_behind() {
     let db = TestDb::new().await;
     let pool = engine(&db).await.pool().clone();
     let gate = Arc::<Gate>::default();
@@ -75,7 +75,7 @@ async fn a_lost_connection_leaves_no_lock_behind() {
     no_lock_is_left(&direct, "begin").await;
 }
 
-/// A closed connection's locks go when the server notices, not before the client goes on.
+/// A closed connection's locks go when the server notices, perhaps after the client continues.
 async fn no_lock_is_left(pool: &Pool<Db>, after: &str) {
     let gone = async { while locks(pool).await > 0 {} };
     let gone = timeout(Duration::from_secs(10), gone).await;

@@ -38,7 +38,7 @@ const LETTER: &str = "idem.dead_letter";
 const ROLLOUT: &str = "idem.rollout";
 const KEEPS_NO_RECORD: &str = "alter table idem.record add check (status = 0)";
 const KEEPS_NO_PAYLOAD: &str = "alter table idem.dead_letter add check (payload is null)";
-/// Ends the transaction it is in.
+/// Commits the transaction behind Idem's back.
 const COMMITS: &str = "commit";
 const KEY: &str = "key";
 const ONE_WRITER: bool = false;
@@ -48,7 +48,7 @@ const SCOPE_AND_KEY: &str = "scope, key";
 const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
 const TEXT: &str = "text";
 
-/// What fails a migration, and what lets it pass again.
+/// Statements that make a migration fail, and succeed again.
 const OBSTACLE: [&str; 2] = [
     "alter table idem.record rename to kept; create view idem.record as select 1 as expires_at",
     "drop view idem.record",
@@ -60,20 +60,20 @@ const COPIED_SQL: &str = concat!(
     include_str!("../../../../../idem-core/migrations/postgres/0003_rollout.sql")
 );
 
-/// Fails and spoils the transaction, though not for those who look away.
+/// Fails and aborts the transaction; a handler may ignore the error.
 const FAILS: &str = "insert into payment (tenant) values (null)";
 
 /// Where another transaction can insert a record while the handler runs.
 const RACED: [&str; 2] = ["/gate", "/outside"];
 
-/// Statements that only end when they are stopped.
+/// Statements that run until they are cancelled.
 const ENDLESS: [&str; 3] = [
     "select pg_sleep(600)",
     "insert into payment (tenant, amount, reference) select 'acme', 5, pg_sleep(600)",
     "set local statement_timeout = 0; select pg_sleep(600)",
 ];
 
-/// A schema that hides the clock, and the setting of a session for which it does.
+/// A schema that replaces the clock, and the session setting that uses it.
 const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) = (
     "create schema later;
     create function later.now() returns timestamptz language sql stable as
@@ -85,21 +85,21 @@ const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) = (
     ("search_path", "later,pg_catalog,public"),
 );
 
-/// The longest that a transaction may be idle, in a time that a handler outlives.
+/// A limit for idle transactions that a handler outlives.
 const SHORT_IDLE: (&str, &str) = ("idle_in_transaction_session_timeout", "1s");
 
-/// In the statement that looks for the answer of an attempt that was faster.
+/// A part of the statement that looks for the winner's record.
 const FIND: &str = "from idem.record where scope";
 const COMMIT: &str = "commit";
 const ASKS: &str = "pg_try_advisory_xact_lock";
 const CANCEL: &str = "pg_cancel_backend";
-/// Lists the connections to this database, and ends one.
+/// Lists the connections to this database, and kills one.
 const KILL_OTHERS: [&str; 2] = [
     "select pid::bigint from pg_stat_activity where datname = current_database() \
         and pid <> pg_backend_pid()",
     "select pg_terminate_backend(?)",
 ];
-/// What a broken transaction leaves in the server's log.
+/// In the server's log after a broken transaction.
 const LOGGED: &str = "ERROR";
 
 const RECORD_OF_ANOTHER: &str = "insert into idem.record (scope, operation, key, attempt, \

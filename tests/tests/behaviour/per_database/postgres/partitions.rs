@@ -1,4 +1,4 @@
-//! Records in partitions, where rows of different ones have the same `ctid`.
+//! A partitioned table of records: rows of different partitions can have the same `ctid`.
 
 use idem_axum::engine::Scope;
 
@@ -8,7 +8,7 @@ use idem_tests::http;
 use serde_json::json;
 
 #[tokio::test]
-async fn sweeping_and_erasing_delete_what_they_should_and_nothing_else() {
+async fn sweeping_and_erasing_delete_only_the_right_rows_of_a_partitioned_table() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     sqlx::raw_sql(PARTITIONED)

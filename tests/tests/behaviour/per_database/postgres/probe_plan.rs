@@ -1,4 +1,4 @@
-//! How Postgres looks for a record.
+//! The plan with which Postgres looks for a record.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::support::statements::app;
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn a_record_is_found_by_its_key_even_where_the_table_was_empty_when_it_was_planned() {
+async fn the_probe_uses_the_index_even_if_it_was_planned_on_an_empty_table() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let pool = db.pool_of(1).await;
@@ -30,7 +30,7 @@ async fn a_record_is_found_by_its_key_even_where_the_table_was_empty_when_it_was
     assert_eq!(scans(&pool).await, before);
 }
 
-/// How often the records were read from end to end.
+/// The number of sequential scans of the records.
 async fn scans(pool: &Pool<Db>) -> i64 {
     let flush = sqlx::query("select pg_stat_force_next_flush()");
     flush.execute(pool).await.unwrap();

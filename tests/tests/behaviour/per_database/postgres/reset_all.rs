@@ -1,4 +1,4 @@
-//! A handler that resets all settings of its session on Postgres: no broken transaction.
+//! A handler that resets all session settings on Postgres does not break its transaction.
 
 use idem_axum::RolloutMode;
 use sqlx::Pool;

@@ -1,6 +1,6 @@
-//! What a session of Postgres can be set to.
+//! Session settings of Postgres.
 
-/// By a handler, without harm to its completion.
+/// Settings that a handler may change without breaking its completion.
 pub const HANDLER_SETTINGS: &[&str] = &[
     "set local role pg_monitor",
     "set role pg_monitor",
@@ -13,7 +13,7 @@ pub const HANDLER_SETTINGS: &[&str] = &[
     "set transaction read only",
 ];
 
-/// By a handler that fails.
+/// Settings that are undone after a handler fails.
 pub const UNDONE_SETTINGS: &[&str] = &[
     "set role pg_monitor; set search_path = ''",
     "set statement_timeout = '9s'; set session characteristics as transaction read only",
@@ -21,7 +21,7 @@ pub const UNDONE_SETTINGS: &[&str] = &[
 
 pub const READ_ONLY: &str = "set session characteristics as transaction read only";
 
-/// Shorter than what [`SLOW_COMPLETION`] takes.
+/// Shorter than [`SLOW_COMPLETION`] takes.
 pub const SHORT_LIMIT: &str = "set local statement_timeout = '300ms'";
 
 pub const SLOW_COMPLETION: &str = "create function idem.wait() returns trigger language plpgsql as
@@ -29,18 +29,18 @@ pub const SLOW_COMPLETION: &str = "create function idem.wait() returns trigger l
     create trigger wait before insert on idem.record
         for each row execute function idem.wait()";
 
-/// All that was set, as the connection's next user finds it, but for what each BEGIN sets anew.
+/// All changed settings as the connection's next user sees them, but for those that BEGIN resets.
 pub const SETTINGS: &str = "select coalesce(string_agg(name || '=' || setting, ' '), '') \
     || current_setting('role') || session_user from pg_settings \
     where source = 'session' and name not like 'transaction\\_%'";
 
-/// Inside an attempt: of a statement, and of an idle moment.
+/// The limits inside an attempt: for a statement and for an idle period.
 pub const LIMITS: &str = "select current_setting('statement_timeout') || ' ' \
     || current_setting('idle_in_transaction_session_timeout')";
 
 pub const LIMIT_NAMES: [&str; 2] = ["statement_timeout", "idle_in_transaction_session_timeout"];
 
-/// What [`LIMITS`] says where the session has none, a shorter and a longer one.
+/// The expected [`LIMITS`] where the session has no limit, a shorter and a longer one.
 pub fn limited() -> [(&'static str, &'static str); 3] {
     [("", "31s 35s"), ("7s", "7s 7s"), ("7min", "31s 35s")]
 }

@@ -1,4 +1,4 @@
-//! Isolations whose snapshot is older than the attempt's lock, so that the probe cannot see
+//! Isolation levels whose snapshot is older than the attempt's lock: the probe cannot see
 //! what the lock's last holder has committed.
 
 use axum::extract::State;
@@ -14,7 +14,7 @@ use super::support::app::{
 };
 use super::{Db, INSERT_PAYMENT, TestDb};
 
-/// Pays on a connection of its own.
+/// Pays on a separate connection.
 #[idempotent(scope = "tenant")]
 async fn pay_by_pool(
     State(state): State<AppState>,
@@ -27,7 +27,7 @@ async fn pay_by_pool(
 }
 
 #[tokio::test]
-async fn one_that_begins_before_another_node_commits_pays_nothing() {
+async fn an_attempt_that_began_before_another_node_committed_pays_nothing() {
     for (isolation, told) in [
         ("read committed", None),
         ("repeatable read", Some((503, "try-again".to_owned()))),
@@ -46,7 +46,7 @@ async fn one_that_begins_before_another_node_commits_pays_nothing() {
 }
 
 #[tokio::test]
-async fn without_a_tx_it_does_not_run() {
+async fn a_handler_without_a_tx_is_replayed_despite_an_older_snapshot() {
     for isolation in ["read committed", "repeatable read", "serializable"] {
         let race = Race::start(isolation).await;
         let late = race.run("/pool").await;
@@ -55,7 +55,7 @@ async fn without_a_tx_it_does_not_run() {
     }
 }
 
-/// Two nodes, of which one takes its locks when the test lets it.
+/// Two nodes, one of which takes its locks only when the test allows it.
 struct Race {
     db: TestDb,
     first: Router,
@@ -86,7 +86,7 @@ impl Race {
         Self { db, first, late }
     }
 
-    /// The answer of the node that begins before the other one commits and locks afterwards.
+    /// The response of the node that begins before the other one commits, and locks afterwards.
     async fn run(&self, path: &str) -> Answer {
         let pool = self.db.pool_of(2).await;
         let mut gate = Gate::shut(&pool).await;

@@ -1,4 +1,4 @@
-//! A COMMIT that takes its time on Postgres, or of which the database itself does not know.
+//! A slow COMMIT on Postgres, and one whose outcome the database itself does not know.
 
 use idem_tests::proxy::Action;
 use sqlx::Pool;
@@ -10,7 +10,7 @@ use super::support::app::{has_paid, once_it_is_over, payment, problem};
 use super::support::scripted_app::send;
 
 #[tokio::test]
-async fn a_commit_that_still_runs_when_its_connection_is_lost_is_not_run_beside() {
+async fn a_retry_does_not_run_beside_a_commit_whose_connection_was_lost() {
     let (db, proxy, app) = start().await;
     let direct = db.pool().await;
     let mut lock = commits_wait(&direct).await;
@@ -38,7 +38,7 @@ async fn a_commit_that_still_runs_when_its_connection_is_lost_is_not_run_beside(
 }
 
 #[tokio::test]
-async fn a_commit_that_ends_while_it_is_looked_up_is_not_called_undone() {
+async fn a_commit_that_ends_during_its_lookup_is_not_reported_as_undone() {
     let (db, proxy, app) = start().await;
     let direct = db.pool().await;
     let mut lock = commits_wait(&direct).await;
@@ -58,7 +58,7 @@ async fn a_commit_that_ends_while_it_is_looked_up_is_not_called_undone() {
 }
 
 #[tokio::test]
-async fn a_look_for_a_commit_that_fails_is_not_the_last() {
+async fn a_failed_commit_lookup_is_repeated() {
     let (db, proxy, app) = start().await;
     let commit = proxy.on("commit", Action::CutAnswer);
     let look = proxy.on("attempt = $4", Action::Cut);
@@ -70,7 +70,7 @@ async fn a_look_for_a_commit_that_fails_is_not_the_last() {
 
 /// The server ends the session while it commits.
 #[tokio::test]
-async fn a_commit_that_the_server_breaks_off_asks_to_try_again() {
+async fn a_commit_that_the_server_terminates_gets_503_try_again() {
     let (db, _proxy, app) = start().await;
     let direct = db.pool().await;
     let mut lock = commits_wait(&direct).await;
@@ -91,9 +91,9 @@ async fn a_commit_that_the_server_breaks_off_asks_to_try_again() {
     assert_eq!(db.payments().await, 1);
 }
 
-/// As engines that are spread over several servers do.
+/// As distributed engines do.
 #[tokio::test]
-async fn what_became_of_a_commit_is_found_out_where_the_database_says_it_does_not_know() {
+async fn a_commit_that_the_database_reports_as_unknown_is_looked_up() {
     let (db, _proxy, app) = start().await;
     let direct = db.pool().await;
     sqlx::raw_sql(COMMIT_IS_UNCLEAR)

@@ -6,7 +6,7 @@ use super::support::app::{app, engine, has_paid, payment};
 use super::{A_DAY_AND_AN_HOUR_LATER, TestDb};
 
 #[tokio::test]
-async fn a_record_has_expired_when_the_clock_of_the_database_says_so() {
+async fn a_record_expires_by_the_clock_of_the_database() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
     let (setup, settings) = A_DAY_AND_AN_HOUR_LATER;

@@ -1,4 +1,4 @@
-//! Connections are lost at every statement and killed at random: effects and records stay the same.
+//! Connections are lost at every statement and killed at random: effects and records agree.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ async fn settle(inbox: &Inbox<Db>, id: &str) -> bool {
     }
 }
 
-/// The outcomes, if they were told.
+/// The outcomes, if the call returned them.
 async fn handle(
     inbox: &Inbox<Db>,
     ids: &[String],
@@ -67,7 +67,7 @@ async fn handle(
     batch.finish().await.ok()
 }
 
-/// Each once, each with a record.
+/// Checks that each message took effect once and has a record.
 async fn count(pool: &Pool<Db>, ids: usize) {
     let once = "select reference, count(*) from payment group by reference";
     let paid: Vec<(String, i64)> = sqlx::query_as(once).fetch_all(pool).await.unwrap();
@@ -80,7 +80,7 @@ async fn count(pool: &Pool<Db>, ids: usize) {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_may_lose_its_connection_at_every_statement() {
+async fn a_batch_that_loses_its_connection_at_any_statement_loses_no_message() {
     let (db, pool) = start().await;
     let proxy = Proxy::to(&db.url()).await;
     let inbox = node(proxy.url()).await;

@@ -34,7 +34,7 @@ async fn fail(
     inbox.process("billing", message, handle).await
 }
 
-/// Delivers as a broker does, until it is acknowledged.
+/// Delivers it until it is acknowledged, as a broker does.
 async fn settle(inbox: &Inbox<Db>, id: &str) -> Processed<()> {
     loop {
         let done = deliver(inbox, id).await;
@@ -53,7 +53,7 @@ async fn letters(inbox: &Inbox<Db>) -> usize {
 }
 
 #[tokio::test]
-async fn the_inbox_finds_out_whether_an_effect_was_committed() {
+async fn the_inbox_looks_up_whether_a_lost_commit_took_effect() {
     let (db, proxy, inbox) = start().await;
     proxy.on(COMMIT, Action::CutAnswer);
     assert!(matches!(
@@ -69,7 +69,7 @@ async fn the_inbox_finds_out_whether_an_effect_was_committed() {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_inbox_finds_out_whether_its_effects_were_committed() {
+async fn a_batch_looks_up_whether_its_lost_commit_took_effect() {
     let (db, proxy, inbox) = start().await;
     for (action, round, ways) in [(Action::CutAnswer, "a", 3), (Action::Cut, "b", 6)] {
         let ids = ["m1", "fails", "m2"].map(|id| format!("{id}{round}"));
@@ -107,9 +107,9 @@ async fn a_batch_of_the_inbox_finds_out_whether_its_effects_were_committed() {
     assert_eq!(db.payments().await, 6);
 }
 
-/// At each statement that an attempt sends until it is parked, with and without its answer.
+/// Cuts at each statement until the message is parked, before and after the statement runs.
 #[tokio::test]
-async fn no_message_of_the_inbox_is_parked_without_its_letter() {
+async fn no_message_is_parked_without_its_dead_letter() {
     let (db, proxy, inbox) = start().await;
     let mut parked = 0;
     for (delivery, ends_it) in [(1, false), (1, true), (2, false)] {
@@ -164,9 +164,9 @@ async fn no_message_of_the_inbox_is_parked_without_its_letter() {
     assert!(letters(&inbox).await > 0);
 }
 
-/// Nothing that an operator changes is called unchanged where that is not known.
+/// An operator is not told that nothing changed where that is unknown.
 #[tokio::test]
-async fn a_lost_commit_of_a_re_drive_or_a_discard_is_an_unknown_outcome() {
+async fn a_lost_commit_of_a_redrive_or_discard_is_an_unknown_outcome() {
     let (_db, proxy, inbox) = start().await;
     for (action, takes_effect) in [(Action::CutAnswer, true), (Action::Cut, false)] {
         let id = format!("{action:?}");

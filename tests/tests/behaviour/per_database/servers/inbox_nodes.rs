@@ -1,4 +1,4 @@
-//! Two nodes with the same messages at once. SQLite lets one of them write at a time.
+//! Two nodes handle the same messages at once. Not on SQLite, which lets only one of them write.
 
 use idem_axum::Tx;
 use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, ProcessError, Processed};
@@ -12,7 +12,7 @@ use super::support::app::engine;
 use super::{Db, KEY, RECORD};
 
 #[tokio::test]
-async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
+async fn a_batch_and_a_single_message_on_two_nodes_exclude_each_other() {
     let (db, inbox) = start().await;
     let other = Inbox::new(engine(&db).await);
     let ids = ["m1", "m2"];
@@ -48,9 +48,9 @@ async fn a_batch_and_an_attempt_of_two_nodes_know_of_each_other() {
     );
 }
 
-/// Whatever keeps two workers apart, the record of the other one is in the way of this one's.
+/// Even if the locks fail, the other worker's record prevents this one's.
 #[tokio::test]
-async fn a_batch_of_the_inbox_gives_way_to_a_record_that_came_before_its_own() {
+async fn a_batch_yields_to_a_record_that_was_committed_before_its_own() {
     let (db, inbox) = start().await;
     deliver(&inbox, "other").await.unwrap();
     let polled = ["m1", "m2"].map(Message::new);
@@ -70,7 +70,7 @@ async fn a_batch_of_the_inbox_gives_way_to_a_record_that_came_before_its_own() {
 }
 
 #[tokio::test]
-async fn the_inbox_parks_no_message_that_is_handled_while_its_last_attempt_fails() {
+async fn the_inbox_does_not_park_a_message_that_another_worker_has_handled() {
     let (_db, inbox) = start_with(ConsumerPolicy::default().max_attempts(1)).await;
     deliver(&inbox, "other").await.unwrap();
     let handle = async |_: &mut Tx<'_, Db>| {
@@ -92,7 +92,7 @@ async fn the_inbox_parks_no_message_that_is_handled_while_its_last_attempt_fails
     assert!(matches!(again, Ok(Processed::Duplicate)), "{again:?}");
 }
 
-/// Gives the message the record of the one that is called `other`.
+/// Gives the message the record of the message `other`.
 async fn is_handled_by_another(inbox: &Inbox<Db>, id: &str) {
     let rename = format!("update {RECORD} set {KEY} = '{id}' where {KEY} = 'other'");
     let renamed = sqlx::raw_sql(AssertSqlSafe(rename));

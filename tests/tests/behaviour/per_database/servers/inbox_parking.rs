@@ -1,5 +1,5 @@
-//! The connection is lost while a message is parked that must not run again. SQLite has none to
-//! lose.
+//! The connection is lost while a message that must not run again is parked. Not on SQLite, which
+//! has none.
 
 use idem_axum::Tx;
 use idem_axum::engine::{ProcessError, Processed};
@@ -11,7 +11,7 @@ use super::inbox_lost_commit::start;
 use super::{COMMIT, COMMITS, Db, LETTER};
 
 #[tokio::test]
-async fn a_message_that_must_not_run_again_is_parked_though_the_connection_is_lost() {
+async fn a_message_that_must_not_run_again_is_parked_even_if_the_connection_is_lost() {
     let (db, proxy, inbox) = start().await;
     let park = format!("update {LETTER} set parked_at");
     let mut paid = 0;

@@ -1,4 +1,4 @@
-//! A record that another transaction has inserted and not committed yet.
+//! A record that another transaction has inserted but not committed.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::support::statements::app;
 use super::{Db, RECORD, TestDb};
 
 #[tokio::test]
-async fn an_attempt_waits_for_it_within_its_limits_and_replays_it_once_it_is_there() {
+async fn an_attempt_waits_a_limited_time_for_an_uncommitted_record_and_replays_it_later() {
     let (db, app, record) = start().await;
     let pay = refused(&app).await;
     assert_eq!(db.payments().await, 1);
@@ -22,7 +22,7 @@ async fn an_attempt_waits_for_it_within_its_limits_and_replays_it_once_it_is_the
 }
 
 #[tokio::test]
-async fn an_attempt_runs_once_it_is_known_not_to_come() {
+async fn an_attempt_runs_once_an_uncommitted_record_is_rolled_back() {
     let (db, app, record) = start().await;
     let pay = refused(&app).await;
     record.rollback().await.unwrap();
@@ -43,7 +43,7 @@ async fn start() -> (TestDb, Router, Transaction<'static, Db>) {
     start_with(engine).await
 }
 
-/// One payment was made and its record taken away, to come back in the transaction.
+/// One payment is made; its record is removed and inserted again in the open transaction.
 pub async fn start_with(
     engine: impl AsyncFnOnce(&TestDb) -> Idempotency<Db>,
 ) -> (TestDb, Router, Transaction<'static, Db>) {

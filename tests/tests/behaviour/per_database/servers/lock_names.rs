@@ -1,4 +1,4 @@
-//! A running attempt keeps out its own name and no other. SQLite has no locks of names.
+//! A running attempt excludes only attempts of the same name. SQLite has no locks by name.
 
 use idem_axum::engine::{Attempt, Claim, Completion, Engine, Operation, Scope, WhileRunning};
 
@@ -6,7 +6,7 @@ use super::TestDb;
 use super::faults::cancellation::{attempt, fresh, pay_and_complete};
 use super::support::app::engine;
 
-/// Scope, operation and key: each differs, or all run together to the same text.
+/// Scope, operation and key: one of them differs, or all join to the same text.
 const OTHERS: [[&str; 3]; 5] = [
     ["other", "pay", "k"],
     ["acme", "refund", "k"],
@@ -24,7 +24,7 @@ fn named([scope, operation, key]: [&str; 3]) -> Attempt {
 }
 
 #[tokio::test]
-async fn a_running_attempt_keeps_no_other_tenant_operation_or_key_out() {
+async fn a_running_attempt_excludes_no_other_tenant_operation_or_key() {
     let db = TestDb::new().await;
     let (mine, other) = (engine(&db).await, engine(&db).await);
     let running = fresh(&mine, "k").await;

@@ -1,4 +1,4 @@
-//! Sweeping passes over rows that others hold. SQLite locks no rows: there a sweep has its turn.
+//! A sweep skips locked rows. SQLite has no row locks: there a sweep waits for its turn.
 
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::{AssertSqlSafe, Connection};
@@ -8,7 +8,7 @@ use super::support::scripted_app::{Node, send};
 use super::{COMMIT, KEY, RECORD, TestDb, age_records, pool_at};
 
 #[tokio::test]
-async fn a_sweep_passes_over_a_row_that_someone_else_holds() {
+async fn a_sweep_skips_a_row_that_another_transaction_locks() {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
     for key in ["held", "free"] {
@@ -32,7 +32,7 @@ async fn a_sweep_passes_over_a_row_that_someone_else_holds() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_swept_while_its_successor_runs_is_no_loss() {
+async fn sweeping_an_expired_record_while_its_successor_runs_loses_nothing() {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
     let pay = payment("/wait").key("k");
@@ -48,7 +48,7 @@ async fn a_record_that_is_swept_while_its_successor_runs_is_no_loss() {
 }
 
 #[tokio::test]
-async fn a_record_whose_replacement_is_about_to_commit_is_left_to_it() {
+async fn a_sweep_skips_a_record_whose_replacement_is_committing() {
     let db = TestDb::new().await;
     let node = Node::start(&db).await;
     let pay = payment("/wait").key("k");

@@ -1,4 +1,4 @@
-//! The connection is lost while the attempt commits. SQLite has no connection to lose.
+//! The connection is lost while the attempt commits. Not on SQLite, which has none.
 
 use axum::Router;
 use idem_axum::Idempotency;
@@ -10,7 +10,7 @@ use super::support::app::{app, engine, has_paid, payment, problem};
 use super::{COMMIT, TestDb, age_records, pool_at};
 
 #[tokio::test]
-async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
+async fn a_commit_with_a_lost_acknowledgement_is_reported_as_a_success() {
     let (db, proxy, app) = start().await;
     let commit = proxy.on(COMMIT, Action::CutAnswer);
     let pay = payment("/payments").key("k");
@@ -25,7 +25,7 @@ async fn a_commit_whose_answer_is_lost_is_answered_as_the_success_it_was() {
 }
 
 #[tokio::test]
-async fn a_commit_that_did_not_arrive_asks_to_try_again() {
+async fn a_commit_that_never_arrived_gets_503_try_again() {
     let (db, proxy, app) = start().await;
     let commit = proxy.on(COMMIT, Action::Cut);
     let pay = payment("/payments").key("k");
@@ -39,7 +39,7 @@ async fn a_commit_that_did_not_arrive_asks_to_try_again() {
 }
 
 #[tokio::test]
-async fn a_commit_that_did_not_arrive_is_not_taken_for_one_before_it() {
+async fn a_commit_that_never_arrived_is_not_mistaken_for_an_earlier_one() {
     let (db, proxy, app) = start().await;
     let pay = payment("/payments").key("k");
     assert!(has_paid(&pay.send(&app).await));
@@ -52,7 +52,7 @@ async fn a_commit_that_did_not_arrive_is_not_taken_for_one_before_it() {
 }
 
 #[tokio::test]
-async fn without_a_key_a_commit_whose_answer_is_lost_is_not_to_be_sent_again() {
+async fn a_lost_commit_without_a_key_is_reported_as_not_retryable() {
     for (action, payments) in [(Action::CutAnswer, 1), (Action::Cut, 0)] {
         let (db, proxy, app) = start().await;
         let commit = proxy.on(COMMIT, action);
@@ -66,7 +66,7 @@ async fn without_a_key_a_commit_whose_answer_is_lost_is_not_to_be_sent_again() {
 }
 
 #[tokio::test]
-async fn a_record_of_work_without_a_tx_whose_commit_is_lost_is_stored_once() {
+async fn work_without_a_tx_is_recorded_once_when_the_commit_is_lost() {
     for action in [Action::CutAnswer, Action::Cut] {
         let (db, proxy, _) = start().await;
         let (app, _) = without_tx::app(Idempotency::new(pool_at(proxy.url(), 10).await));
@@ -96,7 +96,7 @@ async fn a_connection_lost_while_the_handler_runs_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn without_the_database_nothing_runs() {
+async fn nothing_runs_without_the_database() {
     let (db, proxy, app) = start().await;
     proxy.go_down();
     let pay = payment("/payments").key("k");

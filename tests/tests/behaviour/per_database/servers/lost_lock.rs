@@ -1,4 +1,4 @@
-//! Work without a `Tx` outlives the session that keeps its duplicates out.
+//! Work without a `Tx` outlives the session whose lock excludes its duplicates.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,7 @@ use super::support::app::{Gate, engine, has_paid, payment, problem};
 use super::{ASKS, SHORT_IDLE, TestDb, pool_at};
 
 #[tokio::test]
-async fn work_that_outlives_the_servers_limit_for_idle_sessions_is_recorded_and_keeps_duplicates_out()
- {
+async fn work_that_outlives_the_idle_limit_is_recorded_and_excludes_duplicates() {
     let nodes = Nodes::start(&[SHORT_IDLE]).await;
     // As long as the server takes to end a session that is idle.
     sleep(Duration::from_millis(2500)).await;
@@ -34,7 +33,7 @@ async fn work_whose_session_is_lost_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_lost_while_work_goes_on_is_taken_again() {
+async fn a_lost_lock_is_taken_again_while_the_work_continues() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
@@ -55,7 +54,7 @@ async fn a_lock_that_is_lost_while_work_goes_on_is_taken_again() {
 }
 
 #[tokio::test]
-async fn dead_connections_in_the_pool_cost_no_request_an_error() {
+async fn dead_connections_in_the_pool_fail_no_request() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let pool = db.untested_pool(3).await;
@@ -75,7 +74,7 @@ async fn dead_connections_in_the_pool_cost_no_request_an_error() {
     }
 }
 
-/// Two nodes, and a payment by pool on one of them whose handler has not returned yet.
+/// Two nodes, and on one of them a committed payment through the pool whose handler still runs.
 struct Nodes {
     db: TestDb,
     mine: Router,

@@ -1,4 +1,4 @@
-//! Postgres and MySQL alone: what SQLite has not, such as a network, several nodes, locks by name.
+//! Postgres and MySQL only: SQLite has no network, no several nodes, no locks by name.
 
 // Each file finds its database in `super`.
 use super::*;

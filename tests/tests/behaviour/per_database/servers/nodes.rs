@@ -1,4 +1,4 @@
-//! Duplicates that wait for an attempt of another node. On SQLite they queue for the one writer.
+//! Duplicates wait for an attempt of another node. On SQLite they queue for the single writer.
 
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Action, Proxy};
@@ -10,7 +10,7 @@ use super::support::scripted_app::{Node, all, send};
 use super::{ASKS, TestDb, pool_at};
 
 #[tokio::test]
-async fn one_that_waits_for_another_node_replays_its_answer_and_holds_no_connection_meanwhile() {
+async fn a_waiter_for_another_node_holds_no_connection_and_replays_its_response() {
     let nodes = Nodes::start("gate").await;
     let waiting = send(&nodes.mine.app(), payment("/wait").key("k"));
     nodes.has_asked_twice().await;
@@ -28,7 +28,7 @@ async fn one_that_waits_for_another_node_replays_its_answer_and_holds_no_connect
 }
 
 #[tokio::test]
-async fn when_the_attempt_of_another_node_fails_one_that_waits_here_runs() {
+async fn one_waiter_runs_when_the_attempt_of_another_node_fails() {
     let nodes = Nodes::start("gate 409").await;
     let app = nodes.mine.app();
     let waiting = (0..5).map(|_| send(&app, payment("/wait").key("k")));
@@ -44,17 +44,17 @@ async fn when_the_attempt_of_another_node_fails_one_that_waits_here_runs() {
 }
 
 #[tokio::test]
-async fn one_whose_patience_with_another_node_is_over_is_told_to_come_again() {
+async fn a_waiter_for_another_node_whose_wait_ends_gets_409() {
     gives_up("/impatient", (409, "in-flight")).await;
 }
 
 #[tokio::test]
-async fn one_that_does_not_wait_for_another_node_is_told_to_come_again() {
+async fn a_duplicate_that_does_not_wait_for_another_node_gets_409() {
     gives_up("/reject", (409, "in-flight")).await;
 }
 
 #[tokio::test]
-async fn one_whose_time_is_over_while_another_node_runs_is_told_to_come_again() {
+async fn a_waiter_for_another_node_that_times_out_gets_503() {
     gives_up("/brief", (503, "timeout")).await;
 }
 
@@ -71,7 +71,7 @@ async fn gives_up(path: &str, told: (u16, &str)) {
 }
 
 #[tokio::test]
-async fn another_request_that_waits_for_another_node_is_refused_when_that_one_is_done() {
+async fn a_different_request_gets_422_once_the_attempt_of_another_node_is_done() {
     let nodes = Nodes::start("gate").await;
     let other = payment("/wait").key("k").body(r#"{"amount":6}"#);
     let other = send(&nodes.mine.app(), other);
@@ -84,7 +84,7 @@ async fn another_request_that_waits_for_another_node_is_refused_when_that_one_is
 }
 
 #[tokio::test]
-async fn nodes_with_databases_of_their_own_on_one_server_know_nothing_of_each_other() {
+async fn nodes_with_separate_databases_on_one_server_do_not_exclude_each_other() {
     let nodes = Nodes::start("gate").await;
     let db = TestDb::new().await;
     let stranger = Node::start(&db).await;
@@ -94,7 +94,7 @@ async fn nodes_with_databases_of_their_own_on_one_server_know_nothing_of_each_ot
     assert!(has_paid(&nodes.first.await.unwrap()));
 }
 
-/// Another node, whose first attempt is at the gate, and one that has a single connection.
+/// Another node, whose first attempt is at the gate, and a node with a single connection.
 struct Nodes {
     db: TestDb,
     other: Node,
@@ -121,7 +121,7 @@ impl Nodes {
         }
     }
 
-    /// Returns when an attempt of this node has looked for the other's twice.
+    /// Returns when an attempt of this node has probed for the other's twice.
     async fn has_asked_twice(&self) {
         for _ in 0..2 {
             let ask = self.proxy.on(ASKS, Action::Hold);

@@ -1,4 +1,4 @@
-//! Observed and enforced attempts that write beside each other, which SQLite lets none do.
+//! Observed and enforced attempts that write at the same time, which SQLite does not allow.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::rollout::moves::begin_at_gate;
 use super::support::app::{Gate, app_with, engine_in, has_paid, payment};
 
 #[tokio::test]
-async fn an_observed_duplicate_of_a_running_attempt_waits_for_nobody() {
+async fn an_observed_duplicate_does_not_wait_for_a_running_attempt() {
     let (db, idem, _, gate, running) = begin_at_gate("observe").await;
     let (other, observing) = (Arc::<Gate>::default(), idem.clone());
     for node in [idem, engine_in(&db, "observe").await] {
@@ -21,7 +21,7 @@ async fn an_observed_duplicate_of_a_running_attempt_waits_for_nobody() {
 }
 
 #[tokio::test]
-async fn an_enforced_attempt_gives_way_to_an_observed_one_that_was_done_before_it() {
+async fn an_enforced_attempt_replays_an_observed_one_that_finished_first() {
     let (db, _idem, _, gate, running) = begin_at_gate("enforce").await;
     let other = Arc::<Gate>::default();
     other.open.notify_one();

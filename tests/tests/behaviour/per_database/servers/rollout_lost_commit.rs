@@ -1,4 +1,4 @@
-//! The connection is lost while an attempt commits that is not enforced.
+//! The connection is lost while an unenforced attempt commits.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::support::scripted_app::send;
 use super::{ASKS, COMMIT, RECORD, TestDb, pool_at};
 
 #[tokio::test]
-async fn an_observed_commit_whose_answer_is_lost_is_found_by_its_record() {
+async fn an_observed_commit_with_a_lost_acknowledgement_is_found_by_its_record() {
     let (db, proxy, idem) = start("observe").await;
     let commit = proxy.on(COMMIT, Action::CutAnswer);
     let pay = payment("/payments").key("k");
@@ -25,7 +25,7 @@ async fn an_observed_commit_whose_answer_is_lost_is_found_by_its_record() {
 }
 
 #[tokio::test]
-async fn an_observed_attempt_comes_to_its_end_though_its_client_hangs_up_meanwhile() {
+async fn an_observed_attempt_completes_when_its_client_disconnects_during_recording() {
     let (db, proxy, idem) = start("observe").await;
     let insert = proxy.on(&format!("insert into {RECORD}"), Action::HoldAnswer);
     let sent = send(&app(idem.clone()), payment("/payments").key("k"));
@@ -40,7 +40,7 @@ async fn an_observed_attempt_comes_to_its_end_though_its_client_hangs_up_meanwhi
 }
 
 #[tokio::test]
-async fn an_observed_commit_that_did_not_arrive_asks_to_try_again() {
+async fn an_observed_commit_that_never_arrived_gets_503_try_again() {
     let log = Log::shared();
     // What is lost before the COMMIT needs no looking up.
     for (case, statement) in [(1, COMMIT), (2, "savepoint idem_note")] {
@@ -62,7 +62,7 @@ async fn an_observed_commit_that_did_not_arrive_asks_to_try_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_at_the_start_costs_no_record() {
+async fn an_observed_attempt_that_loses_its_first_connection_is_still_recorded() {
     let (db, proxy, idem) = start("observe").await;
     let app = app(idem.clone());
     let ask = proxy.on(ASKS, Action::Cut);
@@ -78,7 +78,7 @@ async fn a_connection_that_is_lost_at_the_start_costs_no_record() {
 }
 
 #[tokio::test]
-async fn an_observed_duplicate_waits_for_no_commit_that_does_not_come() {
+async fn an_observed_duplicate_does_not_wait_for_an_unfinished_commit() {
     let (db, proxy, idem) = start("observe").await;
     let commit = proxy.on(COMMIT, Action::Hold);
     let first = tokio::spawn({
@@ -98,9 +98,9 @@ async fn an_observed_duplicate_waits_for_no_commit_that_does_not_come() {
     assert_eq!((db.payments().await, records(&idem).await), (3, 1));
 }
 
-/// Nobody promises here that a retry finds out.
+/// Here no retry can find the outcome.
 #[tokio::test]
-async fn without_a_record_a_commit_whose_answer_is_lost_stays_unclear() {
+async fn a_lost_commit_without_a_record_is_reported_as_unclear() {
     for (mode, with_key) in [("off", true), ("observe", false)] {
         let (db, proxy, idem) = start(mode).await;
         let commit = proxy.on(COMMIT, Action::CutAnswer);
@@ -115,7 +115,7 @@ async fn without_a_record_a_commit_whose_answer_is_lost_stays_unclear() {
 }
 
 #[tokio::test]
-async fn what_comes_after_a_lost_connection_finds_a_clean_one() {
+async fn an_attempt_after_a_lost_connection_gets_a_clean_one() {
     for mode in ["off", "observe"] {
         let (db, proxy, idem) = start(mode).await;
         let app = app(idem);

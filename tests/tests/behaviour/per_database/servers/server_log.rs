@@ -5,7 +5,7 @@ use super::{LOGGED, TestDb};
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(idem_no_server_log, ignore = "a server's log cannot be read")]
-async fn neither_key_nor_body_stands_in_it_after_refusals_races_and_broken_transactions() {
+async fn the_server_log_has_no_key_or_body_after_refusals_races_and_broken_transactions() {
     let db = TestDb::new().await;
     let nodes = [app(engine(&db).await), app(engine(&db).await)];
     let secret = "key-that-is-a-secret";

@@ -1,4 +1,4 @@
-//! What a session is set to, by a handler or by Idem, does not outlive its attempt.
+//! Session settings made by a handler or by Idem do not outlive the attempt.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ async fn settings_of_a_handler_do_not_break_its_completion() {
 }
 
 #[tokio::test]
-async fn settings_of_a_handler_that_fails_are_undone() {
+async fn settings_of_a_failed_handler_are_undone() {
     let (db, pool, app) = start(&[]).await;
     let before = settings(&pool).await;
     for sql in UNDONE_SETTINGS {
@@ -44,7 +44,7 @@ async fn settings_of_a_handler_that_fails_are_undone() {
 }
 
 #[tokio::test]
-async fn a_handlers_time_limit_is_none_for_its_completion() {
+async fn a_handlers_statement_limit_does_not_apply_to_its_completion() {
     let (db, pool, app) = start(&[]).await;
     sqlx::raw_sql(SLOW_COMPLETION).execute(&pool).await.unwrap();
     let paid = acting("k", SHORT_LIMIT).send(&app).await;
@@ -54,7 +54,7 @@ async fn a_handlers_time_limit_is_none_for_its_completion() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_left_read_only_is_not_used_again() {
+async fn a_session_left_read_only_is_not_reused() {
     let (db, _, app) = start(&[]).await;
     let paid = acting("1", READ_ONLY).send(&app).await;
     assert!(has_paid(&paid), "{paid:?}");
@@ -65,7 +65,7 @@ async fn a_session_that_was_left_read_only_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn every_statement_and_every_idle_moment_of_an_attempt_is_bounded() {
+async fn every_statement_and_idle_period_of_an_attempt_is_limited() {
     let [(_, bounds), _, _] = limited();
     let (_db, pool, app) = start(&[]).await;
     let before = settings(&pool).await;
@@ -74,7 +74,7 @@ async fn every_statement_and_every_idle_moment_of_an_attempt_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_shorter_limit_of_the_application_stays_and_a_longer_one_does_not() {
+async fn a_shorter_limit_of_the_application_is_kept_and_a_longer_one_is_lowered() {
     for (limit, in_attempt) in &limited()[1..] {
         let session: Vec<_> = LIMIT_NAMES.iter().map(|name| (*name, *limit)).collect();
         let (_db, pool, app) = start(&session).await;
@@ -84,7 +84,7 @@ async fn a_shorter_limit_of_the_application_stays_and_a_longer_one_does_not() {
     }
 }
 
-/// One connection, so that each attempt gets the session of the last.
+/// One connection, so that each attempt reuses the session of the last.
 pub async fn start(session: &[(&str, &str)]) -> (TestDb, Pool<Db>, Router) {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;

@@ -1,4 +1,4 @@
-//! The database falls silent after the handler has run, as behind a network that lost its route.
+//! The database goes silent after the handler has run, like a network that lost its route.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::support::statements::app;
 use super::{CANCEL, FIND, RECORD, RECORD_OF_ANOTHER, TestDb, pool_at};
 
 #[tokio::test]
-async fn an_attempt_that_lost_its_race_waits_for_the_winners_answer_within_limits() {
+async fn the_loser_of_a_race_waits_for_the_winners_record_within_limits() {
     let (db, proxy, app) = start().await;
     let find = proxy.on(FIND, Action::Hold);
     let refused = act(&app, RECORD_OF_ANOTHER).await;
@@ -26,7 +26,7 @@ async fn an_attempt_that_lost_its_race_waits_for_the_winners_answer_within_limit
 }
 
 #[tokio::test]
-async fn an_attempt_that_broke_its_transaction_stores_the_terminal_answer_within_limits() {
+async fn an_attempt_with_a_broken_transaction_stores_its_terminal_response_within_limits() {
     let (_db, proxy, app) = start().await;
     let insert = proxy.on(&format!("insert into {RECORD}"), Action::HoldAnswer);
     let broken = act(&app, "commit").await;
@@ -35,7 +35,7 @@ async fn an_attempt_that_broke_its_transaction_stores_the_terminal_answer_within
 }
 
 #[tokio::test]
-async fn word_to_stop_a_statement_that_comes_late_stops_nobody_elses() {
+async fn a_late_cancel_stops_no_statement_of_the_next_user() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
@@ -68,7 +68,7 @@ async fn start() -> (TestDb, Proxy, Router) {
     (db, proxy, app)
 }
 
-/// The answer of a handler that runs this statement.
+/// The response of a handler that runs this statement.
 async fn act(app: &Router, sql: &str) -> Answer {
     let act = payment("/act-in-time").key("k").header("x-sql", sql);
     let answered = timeout(Duration::from_secs(30), act.send(app)).await;

@@ -1,4 +1,4 @@
-//! A node that takes no writes may lag behind the one that does. SQLite has one file.
+//! A standby may lag behind its primary. SQLite has only one file.
 
 use idem_axum::Idempotency;
 use idem_tests::log::Log;

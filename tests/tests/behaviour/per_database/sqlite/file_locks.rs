@@ -1,4 +1,4 @@
-//! SQLite lets one writer in, and knows it by locks on its one file.
+//! SQLite admits one writer at a time, by locks on its file.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::TestDb;
 use super::support::app::{app, engine, payment, problem};
 
 #[tokio::test]
-async fn a_file_opened_for_reading_still_replays() {
+async fn a_read_only_file_still_replays() {
     let db = TestDb::new().await;
     let pay = payment("/payments").key("k");
     let paid = pay.send(&app(engine(&db).await)).await;
@@ -21,7 +21,7 @@ async fn a_file_opened_for_reading_still_replays() {
 }
 
 #[tokio::test]
-async fn a_claim_that_finds_another_processes_writer_asks_to_try_again() {
+async fn a_claim_blocked_by_another_process_gets_503_try_again() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let app = app(Idempotency::new(db.impatient_pool().await));
@@ -37,7 +37,7 @@ async fn a_claim_that_finds_another_processes_writer_asks_to_try_again() {
 }
 
 #[tokio::test]
-async fn a_commit_that_finds_a_reader_in_its_way_asks_to_try_again() {
+async fn a_commit_blocked_by_a_reader_gets_503_try_again() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     // Without a write-ahead log nobody may read while a COMMIT writes.

@@ -29,18 +29,18 @@ const KEEPS_NO_RECORD: &str = "create trigger keeps_no_record before insert on i
 const KEEPS_NO_PAYLOAD: &str = "create trigger keeps_no_payload before insert \
     on idem_dead_letter when new.payload is not null \
     begin select raise(abort, 'too large'); end";
-/// Ends the transaction it is in.
+/// Commits the transaction behind Idem's back.
 const COMMITS: &str = "commit";
 const KEY: &str = "key";
 const ONE_WRITER: bool = true;
-/// Whether handlers let sqlx name their statements, as it does unless it is told otherwise.
+/// Whether handlers use named prepared statements, sqlx's default.
 const IS_NAMED: bool = true;
 
 const SCOPE_AND_KEY: &str = "scope, key";
 const OF_SCOPE_AND_KEY: &str = "scope = $1 and key = $2";
 const TEXT: &str = "text";
 
-/// What fails a migration, and what lets it pass again.
+/// Statements that make a migration fail, and succeed again.
 const OBSTACLE: [&str; 2] = [
     "alter table idem_record rename to kept; create view idem_record as select 1 as expires_at",
     "drop view idem_record",
@@ -52,16 +52,16 @@ const COPIED_SQL: &str = concat!(
     include_str!("../../../../../idem-core/migrations/sqlite/0003_rollout.sql")
 );
 
-/// Fails and ends the transaction, though not for those who look away.
+/// Fails and ends the transaction; a handler may ignore the error.
 const FAILS: &str = "insert or rollback into payment (id) values (2)";
 
-/// There are no connections to end.
+/// SQLite has no connections to kill.
 const KILL_OTHERS: [&str; 2] = ["select 1 where false", ""];
 
-/// A handler with a `Tx` keeps every other writer out until it is done.
+/// A handler with a `Tx` excludes every other writer until it ends.
 const RACED: [&str; 1] = ["/outside"];
 
-/// Statements that only end when they are stopped.
+/// Statements that run until they are cancelled.
 const ENDLESS: [&str; 2] = [
     "with recursive n (n) as (select 1 union all select n + 1 from n) select max(n) from n",
     "insert into payment (tenant, amount, reference) \

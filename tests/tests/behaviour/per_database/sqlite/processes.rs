@@ -1,4 +1,4 @@
-//! Two processes on one file of SQLite, and work that no transaction keeps the other one out of.
+//! Two processes on one SQLite file, and work without a transaction that would exclude the other.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -14,7 +14,7 @@ use super::http::without_tx::{app, then};
 use super::support::app::{engine, has_paid, problem};
 
 #[tokio::test]
-async fn work_without_a_tx_keeps_the_same_work_of_another_process_out() {
+async fn work_without_a_tx_excludes_the_same_work_of_another_process() {
     let db = TestDb::new().await;
     engine(&db).await;
     let (mine, gate) = app(Idempotency::new(db.pool().await));
@@ -33,11 +33,11 @@ async fn work_without_a_tx_keeps_the_same_work_of_another_process_out() {
     assert_eq!(db.payments().await, 2);
 }
 
-/// Its own program is the other process, and says which database it is to work on.
+/// The test starts its own program as the other process; this variable names the database to use.
 const CHILD: &str = "IDEM_TEST_WORKS_ON";
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_its_work_without_a_tx_keeps_nobody_out() {
+async fn a_process_killed_during_work_without_a_tx_blocks_nobody() {
     match env::var(CHILD) {
         Ok(url) => work_for_ever(&url).await,
         Err(_) => kill_at_work().await,
@@ -85,7 +85,7 @@ async fn work_for_ever(url: &str) {
     tokio::join!(working, at_gate);
 }
 
-/// The same operation by this key, without a gate.
+/// The same operation with this key, without a gate.
 fn then_by(key: &str) -> idem_tests::http::Attempt {
     super::support::app::payment("/pool").key(key)
 }

@@ -1,4 +1,4 @@
-//! SQLite lets one writer in at a time; Idem queues its own, and nobody else has to wait.
+//! SQLite admits one writer at a time; Idem queues its writers, and nobody else waits.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::support::scripted_app::{Node, all, send};
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn attempts_of_different_keys_run_in_the_order_in_which_they_came() {
+async fn attempts_of_different_keys_run_in_order_of_arrival() {
     let (db, node) = start().await;
     let app = node.app();
     let first = send(&app, payment("/wait").key("0").header("x-then", "gate"));
@@ -42,7 +42,7 @@ async fn attempts_of_different_keys_run_in_the_order_in_which_they_came() {
 }
 
 #[tokio::test]
-async fn a_writer_at_work_holds_up_neither_replays_nor_reads() {
+async fn a_running_writer_blocks_neither_replays_nor_reads() {
     let (_db, node) = start().await;
     let app = node.app();
     assert!(has_paid(&payment("/reject").key("done").send(&app).await));
@@ -57,7 +57,7 @@ async fn a_writer_at_work_holds_up_neither_replays_nor_reads() {
 }
 
 #[tokio::test]
-async fn waiting_for_its_turn_counts_as_time_of_the_attempt() {
+async fn waiting_in_the_writer_queue_counts_towards_the_attempts_timeout() {
     let (db, node) = start().await;
     let app = node.app();
     let first = send(&app, payment("/wait").key("k").header("x-then", "gate"));
@@ -72,7 +72,7 @@ async fn waiting_for_its_turn_counts_as_time_of_the_attempt() {
 }
 
 #[tokio::test]
-async fn while_someone_else_holds_the_lock_nothing_runs() {
+async fn nothing_runs_while_another_process_holds_the_write_lock() {
     let (db, node) = start().await;
     let mut other = hold_lock(&db).await;
     let refused = payment("/wait").key("k").send(&node.app()).await;
@@ -84,7 +84,7 @@ async fn while_someone_else_holds_the_lock_nothing_runs() {
 }
 
 #[tokio::test]
-async fn waiting_for_the_lock_of_someone_else_counts_as_time_of_the_attempt() {
+async fn waiting_for_a_foreign_write_lock_counts_towards_the_attempts_timeout() {
     let (db, _) = start().await;
     // The connections would wait for longer than the attempt may take.
     let node = Node::on(pool(&db, Duration::from_secs(60)).await);
@@ -98,7 +98,7 @@ async fn waiting_for_the_lock_of_someone_else_counts_as_time_of_the_attempt() {
 }
 
 #[tokio::test]
-async fn after_a_writer_that_was_dropped_the_next_does_not_meet_its_lock() {
+async fn the_writer_after_a_dropped_one_does_not_meet_its_lock() {
     let (db, node) = start().await;
     for key in 0..5 {
         let mut dropped = fresh(&node.idem, &format!("dropped-{key}")).await;
@@ -117,7 +117,7 @@ async fn after_a_writer_that_was_dropped_the_next_does_not_meet_its_lock() {
 }
 
 #[tokio::test]
-async fn a_handler_that_leaves_a_lock_of_its_own_behind_is_not_run_again() {
+async fn a_handler_that_leaves_its_own_write_lock_is_not_run_again() {
     let (db, node) = start().await;
     for key in 0..5 {
         let key = key.to_string();
@@ -135,7 +135,7 @@ async fn a_handler_that_leaves_a_lock_of_its_own_behind_is_not_run_again() {
 }
 
 #[tokio::test]
-async fn a_sweep_waits_for_its_turn() {
+async fn a_sweep_waits_in_the_writer_queue() {
     let (_db, node) = start().await;
     let app = node.app();
     assert!(has_paid(&payment("/wait").key("old").send(&app).await));
@@ -179,6 +179,6 @@ async fn hold_lock(db: &TestDb) -> SqliteConnection {
     other
 }
 
-/// For longer than the next attempt takes to begin, and for less than it waits for a turn.
+/// Runs longer than the next attempt takes to begin, but shorter than it waits for its turn.
 const COUNT_FOR_A_MOMENT: &str = "with recursive n(i) as \
     (select 1 union all select i + 1 from n where i < 100000) select max(i) from n";
