@@ -11,10 +11,11 @@
 //!     fn __idem_checks() { … }                                            // compiled, never called
 //!     static __IDEM_SPEC: Spec = Spec::new("…::create_payment").ttl_ms(86400000);
 //!
-//!     let PreparedRequest { attempt, parts, last } = match request.prepare(&__IDEM_SPEC).await {
+//!     let prepared = match request.prepare(&__IDEM_SPEC).await {
 //!         Ok(prepared) => prepared,
 //!         Err(answer) => return answer,                                   // an extractor refused
 //!     };
+//!     let (attempt, parts, last) = (prepared.attempt, prepared.parts, prepared.last);
 //!     attempt.run(move |attempt| async move {
 //!         let mut attempt = match attempt.begin().await {
 //!             Ok(attempt) => attempt,

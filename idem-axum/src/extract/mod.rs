@@ -29,11 +29,11 @@ use crate::spec::Spec;
 
 /// A request that no extractor has seen yet, and the router's state.
 pub struct IdempotentRequest<M: TxMode, Scope, Extractors, Last> {
-    prepare: Box<Prepare<M::Engine, Extractors, Last>>,
+    preparation: Box<Preparation<M::Engine, Extractors, Last>>,
     scope: PhantomData<fn() -> Scope>,
 }
 
-type Prepare<E, Extractors, Last> = dyn FnOnce(
+type Preparation<E, Extractors, Last> = dyn FnOnce(
         &'static Spec,
     ) -> BoxFuture<'static, Result<PreparedRequest<E, Extractors, Last>, Response>>
     + Send;
@@ -48,7 +48,7 @@ impl<M: TxMode, Scope, Extractors, Last> IdempotentRequest<M, Scope, Extractors,
         self,
         spec: &'static Spec,
     ) -> Result<PreparedRequest<M::Engine, Extractors, Last>, Response> {
-        (self.prepare)(spec).await
+        (self.preparation)(spec).await
     }
 }
 
@@ -67,7 +67,7 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let (engine, state) = (M::engine(state), state.clone());
         Ok(Self {
-            prepare: Box::new(move |spec| {
+            preparation: Box::new(move |spec| {
                 Box::pin(prepare::<_, _, Scope, _, _, _>(
                     request, state, engine, spec,
                 ))

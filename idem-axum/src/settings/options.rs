@@ -32,8 +32,8 @@ use crate::settings::http::HttpSettings;
 pub trait HttpOptions: Sealed + Sized {
     /// The field in which the key travels. Default `Idempotency-Key`.
     ///
-    /// Use it if clients send their key in another field already, such as `X-Request-Id`. A name that no
-    /// field can have refuses all requests with 500 `misconfigured`.
+    /// Use it if your clients already send a key in another field. A name that no field can have
+    /// refuses all requests with 500 `misconfigured`.
     ///
     /// # Examples
     ///

@@ -90,12 +90,13 @@ fn run(handler: &Handler) -> TokenStream {
         ReturnType::Type(_, ty) => hidden(ty.span()),
     };
     let respond = quote_spanned!(answer=> .respond());
+    // No type is named here: where `request` has none, one error is enough.
     quote_spanned! {span=>
-        let ::idem_axum::__private::PreparedRequest { attempt, parts, last } =
-            match request.prepare(&__IDEM_SPEC).await {
-                ::core::result::Result::Ok(prepared) => prepared,
-                ::core::result::Result::Err(answer) => return answer,
-            };
+        let prepared = match request.prepare(&__IDEM_SPEC).await {
+            ::core::result::Result::Ok(prepared) => prepared,
+            ::core::result::Result::Err(answer) => return answer,
+        };
+        let (attempt, parts, last) = (prepared.attempt, prepared.parts, prepared.last);
         attempt.run(move |attempt| async move {
             let #mutable attempt = match attempt.begin().await {
                 ::core::result::Result::Ok(attempt) => attempt,
