@@ -169,7 +169,8 @@ impl Spec {
         policy
     }
 
-    /// The writes of an `Err` are rolled back always, and it is stored only if `store` names its status.
+    /// The writes of an `Err` are rolled back always, and it is stored only if `store` names its
+    /// status.
     pub(crate) fn verdict(&self, status: StatusCode, is_err: bool) -> Verdict {
         let named = self.statuses.contains(&status.as_u16());
         let in_range =

@@ -1,4 +1,5 @@
-//! `#[derive(HasIdempotency)]`: which field is the handle, and which extractor each scope name means.
+//! `#[derive(HasIdempotency)]`: which field is the handle, and which extractor each scope name
+//! means.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};

@@ -8,9 +8,9 @@
 //! | [`#[derive(HasIdempotency)]`](derive@HasIdempotency) | a router's state | an impl of `HasIdempotency`, and one impl for each name in `#[scopes(…)]` |
 //!
 //! The macros read tokens alone and decide nothing at run time. They check what can be seen in the
-//! source, report all mistakes in one build, each with its cure, and leave a function of the handler's
-//! name behind, so that one mistake brings no further errors. What types must hold is asked of the
-//! compiler where the user wrote the type.
+//! source, report all mistakes in one build, each with its cure, and leave a function of the
+//! handler's name behind, so that one mistake brings no further errors. What types must hold is
+//! asked of the compiler where the user wrote the type.
 //!
 //! ```text
 //! #[idempotent(scope = "tenant", ttl = "24h")]

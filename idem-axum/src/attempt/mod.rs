@@ -60,7 +60,8 @@ impl<E: AttemptEngine> PendingAttempt<E> {
     /// enforced runs on the request's task, as without the attribute.
     ///
     /// When the client hangs up, axum drops this future. An enforced attempt runs to its end, and a
-    /// retry replays what it stored. Any other attempt is dropped and rolled back, and a retry runs.
+    /// retry replays what it stored. Any other attempt is dropped and rolled back, and a retry
+    /// runs.
     pub async fn run<F, Work>(self, work: F) -> Response
     where
         F: FnOnce(Self) -> Work + Send,
@@ -85,8 +86,8 @@ impl<E: AttemptEngine> PendingAttempt<E> {
         tokio::spawn(engine.wrap(Box::pin(task.instrument(span))));
         match answered.await {
             Ok(answer) => answer,
-            // The task ended without a response: a panic outside of the handler's own future. How far
-            // the attempt came is not known.
+            // The task ended without a response: a panic outside of the handler's own future. How
+            // far the attempt came is not known.
             Err(_) => Rejection::HandlerPanickedWithoutTx.into_response(&http),
         }
     }

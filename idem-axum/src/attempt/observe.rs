@@ -18,8 +18,8 @@ use crate::response::capture;
 use crate::response::output::HandlerResponse;
 use crate::spec::Verdict;
 
-/// Begins the attempt, whatever its record says. Only the mode `validate` refuses a key that was used
-/// for another request.
+/// Begins the attempt, whatever its record says. Only the mode `validate` refuses a key that was
+/// used for another request.
 pub(crate) async fn begin<E: AttemptEngine>(
     engine: &E,
     attempt: Option<Attempt>,
@@ -103,8 +103,8 @@ pub(crate) async fn finish<F: FinishObserved + ?Sized + 'static>(
     }
 }
 
-/// Nobody would know whether a dropped COMMIT took effect. So if there is a record, the COMMIT runs to its
-/// end although the client hangs up.
+/// Nobody would know whether a dropped COMMIT took effect. So if there is a record, the COMMIT runs
+/// to its end although the client hangs up.
 async fn end<F: FinishObserved + ?Sized + 'static>(
     observed: AbandonOnDrop<F>,
     context: &AttemptContext,

@@ -44,15 +44,16 @@ pub(crate) async fn buffer(
     }
     let bytes = reader.into_bytes();
     let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
-    // The body is within its limit already. The last extractor must not refuse what `max_body` allows.
+    // The body is within its limit already. The last extractor must not refuse what `max_body`
+    // allows.
     DefaultBodyLimit::disable().apply(&mut request);
     Ok((request, bytes))
 }
 
 /// Reads the body as [`buffer`] does and refuses nothing.
 ///
-/// The body is `None` if it is too long, too slow or broken, or finds no room. The request has it as it
-/// came.
+/// The body is `None` if it is too long, too slow or broken, or finds no room. The request has it
+/// as it came.
 pub(crate) async fn peek_at(
     parts: Parts,
     body: Body,
@@ -86,8 +87,8 @@ const LONGEST_PEEK: u64 = 16 << 20;
 /// How long a peek waits for a body.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The least length of the body. The body's own hint counts before the header: a layer that changes a
-/// body may have left the header as it was.
+/// The least length of the body. The body's own hint counts before the header: a layer that changes
+/// a body may have left the header as it was.
 fn announced(headers: &HeaderMap, body: &Body) -> u64 {
     let said = || {
         let length = headers.get(header::CONTENT_LENGTH)?;

@@ -55,7 +55,8 @@ impl Head {
         }
     }
 
-    /// Reads the path and what the router knows of it. Nesting strips a prefix, hence `OriginalUri`.
+    /// Reads the path and what the router knows of it. Nesting strips a prefix, hence
+    /// `OriginalUri`.
     pub(crate) async fn read_path(&mut self, parts: &mut Parts) {
         let Ok(OriginalUri(uri)) = parts.extract::<OriginalUri>().await;
         self.uri = uri;
@@ -70,7 +71,8 @@ impl Head {
         });
     }
 
-    /// The operation that the attribute names, or else the method and the route without parameter names.
+    /// The operation that the attribute names, or else the method and the route without parameter
+    /// names.
     pub(crate) fn operation(&self, spec: &Spec) -> Result<Operation, Rejection> {
         let named = match (spec.operation, &self.route) {
             (Some(name), _) => Operation::new(name),
@@ -91,8 +93,8 @@ impl Head {
         })
     }
 
-    /// Clients can make up methods, and an operation is a label of metrics. The fingerprint has the real
-    /// method.
+    /// Clients can make up methods, and an operation is a label of metrics. The fingerprint has the
+    /// real method.
     fn known_method(&self) -> &str {
         match self.method {
             Method::POST | Method::PUT | Method::PATCH | Method::DELETE => self.method.as_str(),
@@ -102,8 +104,8 @@ impl Head {
 
     /// The fingerprint.
     ///
-    /// If the attribute names the operation, the captured path parameters stand for the path, so that a
-    /// handler at two routes shares its keys. A fallback captures none, and its path counts.
+    /// If the attribute names the operation, the captured path parameters stand for the path, so
+    /// that a handler at two routes shares its keys. A fallback captures none, and its path counts.
     pub(crate) fn fingerprint(&self, spec: &Spec, body: &Bytes) -> Fingerprint {
         let mut headers: Vec<(&str, &[u8])> = Vec::new();
         for name in spec.fingerprint_headers {

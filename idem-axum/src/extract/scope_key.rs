@@ -10,23 +10,24 @@ use idem_core::{InvalidScope, Scope};
 
 /// An extractor that names the owner of an idempotency key: a tenant, a user, an account.
 ///
-/// Two owners may send the same key, and neither gets the other's response. So the text must come from
-/// who is *authenticated*: a verified token, a session, a client certificate. Never make it from a
-/// header that a client can set at will: one client would get another one's stored responses.
+/// Two owners may send the same key, and neither gets the other's response. So the text must come
+/// from who is *authenticated*: a verified token, a session, a client certificate. Never make it
+/// from a header that a client can set at will: one client would get another one's stored
+/// responses.
 ///
 /// # When to use which
 ///
 /// * **One owner**: implement this trait for the extractor that your handlers take already, such as
 ///   `Tenant`, and name it in the state: `#[scopes(tenant = Tenant)]` and `scope = "tenant"`.
-/// * **An owner within another**: a tuple, `(Tenant, User)`, if users of different tenants may have the
-///   same name. Each part counts with its length, so that no two tuples have the same text.
-/// * **A middleware authenticates**: [`Extension<T>`](axum::Extension) of the type that it puts into the
-///   request.
-/// * **All callers are one owner**, such as the one sender of a webhook: `scope = "global"`, without
-///   this trait.
+/// * **An owner within another**: a tuple, `(Tenant, User)`, if users of different tenants may have
+///   the same name. Each part counts with its length, so that no two tuples have the same text.
+/// * **A middleware authenticates**: [`Extension<T>`](axum::Extension) of the type that it puts
+///   into the request.
+/// * **All callers are one owner**, such as the one sender of a webhook: `scope = "global"`,
+///   without this trait.
 ///
-/// Records are stored under the text. If it changes, the keys of before are forgotten, and such a retry
-/// runs.
+/// Records are stored under the text. If it changes, the keys of before are forgotten, and such a
+/// retry runs.
 ///
 /// # Examples
 ///

@@ -7,10 +7,11 @@ use idem_core::{Backend, Idempotency};
 /// A router state that holds an [`Idempotency`].
 ///
 /// Derive it: `#[derive(HasIdempotency)]` takes the field of type `Idempotency<…>`, or the one
-/// marked `#[idempotency]`. `#[scopes(tenant = Tenant)]` names the scopes that handlers can ask for.
+/// marked `#[idempotency]`. `#[scopes(tenant = Tenant)]` names the scopes that handlers can ask
+/// for.
 ///
-/// The whole state implements it, and not a part of it by `FromRef`: a handler without a `Tx` could not
-/// tell which of two handles it should use.
+/// The whole state implements it, and not a part of it by `FromRef`: a handler without a `Tx` could
+/// not tell which of two handles it should use.
 ///
 /// # Examples
 ///

@@ -13,8 +13,8 @@ use crate::response::headers::{REPLAYED, decode, encode};
 
 /// Reads the whole response, to store it and to send it.
 ///
-/// `None` if the stored headers, the body and the trailers together are longer than `max` bytes, or if
-/// the body's stream failed. Trailers are sent and not stored.
+/// `None` if the stored headers, the body and the trailers together are longer than `max` bytes, or
+/// if the body's stream failed. Trailers are sent and not stored.
 pub(crate) async fn capture(
     response: Response,
     max: usize,

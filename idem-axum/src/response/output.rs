@@ -12,8 +12,8 @@ pub struct HandlerResponse {
 
 /// What a handler has returned.
 ///
-/// `respond` is inherent for a `Result` and comes from [`AnyHandlerOutput`] for the rest; an inherent
-/// method wins, so this works through aliases of `Result` and for opaque types.
+/// `respond` is inherent for a `Result` and comes from [`AnyHandlerOutput`] for the rest; an
+/// inherent method wins, so this works through aliases of `Result` and for opaque types.
 #[derive(Debug)]
 pub struct HandlerOutput<T>(pub T);
 

@@ -50,8 +50,8 @@ pub trait HttpOptions: Sealed + Sized {
 
     /// Accepts only the quoted form of a key, `"8e03978e"`, as the draft has it.
     ///
-    /// Without this option the bare form is accepted too, since many clients send it. `"8e03978e"` and
-    /// `8e03978e` are then the same key.
+    /// Without this option the bare form is accepted too, since many clients send it. `"8e03978e"`
+    /// and `8e03978e` are then the same key.
     ///
     /// # Examples
     ///
@@ -126,8 +126,9 @@ pub trait HttpOptions: Sealed + Sized {
 
     /// The longest response that is stored, headers and body together, in bytes. Default 1 MiB.
     ///
-    /// A longer response becomes 500 `response-not-storable`, and its writes are rolled back. Trailers
-    /// count too, though they are not stored: the first response has them, a replay does not.
+    /// A longer response becomes 500 `response-not-storable`, and its writes are rolled back.
+    /// Trailers count too, though they are not stored: the first response has them, a replay does
+    /// not.
     ///
     /// # Examples
     ///
@@ -145,11 +146,11 @@ pub trait HttpOptions: Sealed + Sized {
     /// How long reading a request's body may take in all; held within 10 milliseconds and one hour.
     /// Default 30 seconds.
     ///
-    /// A slower request gets 408 `body-timeout`, and its key stays free. One limit for the whole body
-    /// ends a client that stands still and one that sends a byte now and then. It begins once the
-    /// extractors that need no body have agreed, and ends when the body is there; the attempt's
-    /// [`timeout`](IdempotencyBuilder::timeout) begins then. A body of 2 MiB needs 70 KB/s to be there
-    /// within 30 seconds.
+    /// A slower request gets 408 `body-timeout`, and its key stays free. One limit for the whole
+    /// body ends a client that stands still and one that sends a byte now and then. It begins once
+    /// the extractors that need no body have agreed, and ends when the body is there; the attempt's
+    /// [`timeout`](IdempotencyBuilder::timeout) begins then. A body of 2 MiB needs 70 KB/s to be
+    /// there within 30 seconds.
     ///
     /// # Examples
     ///
@@ -180,8 +181,8 @@ pub trait HttpOptions: Sealed + Sized {
     ///
     /// The bytes are not divided among tenants. A client that is authenticated and sends as many as
     /// there are keeps other bodies out, for [`body_timeout`](Self::body_timeout) at most and then
-    /// again. A proxy that buffers requests helps against that, or a limit per client. The modes that
-    /// do not enforce refuse nothing: such a body is passed on unread, and leaves no record.
+    /// again. A proxy that buffers requests helps against that, or a limit per client. The modes
+    /// that do not enforce refuse nothing: such a body is passed on unread, and leaves no record.
     ///
     /// # Examples
     ///

@@ -12,8 +12,8 @@ use crate::options::{Options, Scope};
 
 /// A function that is compiled and never called; none if the router's state is not known.
 ///
-/// The wrapper itself requires a known database in `Tx`, a response and a future that is `Send`, with the
-/// right span. They are not checked again.
+/// The wrapper itself requires a known database in `Tx`, a response and a future that is `Send`,
+/// with the right span. They are not checked again.
 pub(crate) fn checks(handler: &Handler, options: &Options, state: Option<&Type>) -> TokenStream {
     let Some(state) = state.filter(|_| !handler.is_generic()) else {
         return TokenStream::new();
@@ -46,8 +46,8 @@ fn check_with_state(handler: &Handler, options: &Options, state: &Type) -> Token
     quote!(#transaction #(#parts)* #(#last)* #scope)
 }
 
-/// How the extractor gets its body. If that is known, the compiler reports what is wrong inside, such as
-/// a body without `Deserialize`.
+/// How the extractor gets its body. If that is known, the compiler reports what is wrong inside,
+/// such as a body without `Deserialize`.
 fn via(last: &Type) -> TokenStream {
     if is_named(last, "Json") || is_named(last, "Form") {
         quote_spanned!(last.span()=> ::idem_axum::__private::ViaBody)

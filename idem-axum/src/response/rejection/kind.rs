@@ -5,9 +5,10 @@ use idem_core::{Error, InvalidKey};
 
 /// Why Idem refuses a request, or does not answer with its handler's response.
 ///
-/// The response is a problem document of [RFC 9457], `application/problem+json`, with `type`, `title`,
-/// `status`, `detail` and `retryable`. Names and statuses are stable, texts are not: clients compare the
-/// name at the end of `type`. The texts are constant: no SQL, key or tenant leaves the process in them.
+/// The response is a problem document of [RFC 9457], `application/problem+json`, with `type`,
+/// `title`, `status`, `detail` and `retryable`. Names and statuses are stable, texts are not:
+/// clients compare the name at the end of `type`. The texts are constant: no SQL, key or tenant
+/// leaves the process in them.
 ///
 /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 ///
@@ -96,7 +97,8 @@ pub enum Rejection {
     ///
     /// What it did before stays.
     TimeoutWithoutTx,
-    /// 500 `handler-panicked`: a handler without a `Tx` panicked, or the attempt's task ended by itself.
+    /// 500 `handler-panicked`: a handler without a `Tx` panicked, or the attempt's task ended by
+    /// itself.
     ///
     /// What it did before stays.
     HandlerPanickedWithoutTx,
@@ -104,10 +106,11 @@ pub enum Rejection {
     ///
     /// Nothing was changed.
     CommitRefused,
-    /// 500 `done-not-recorded`: a handler without a `Tx` has done its work, but its record could not be
-    /// stored in time.
+    /// 500 `done-not-recorded`: a handler without a `Tx` has done its work, but its record could
+    /// not be stored in time.
     DoneNotRecorded,
-    /// 500 `response-lost`: a handler without a `Tx` has done its work, but its response cannot be stored.
+    /// 500 `response-lost`: a handler without a `Tx` has done its work, but its response cannot be
+    /// stored.
     ///
     /// Retries get this same response.
     ResponseLost,

@@ -1,4 +1,5 @@
-//! What each problem is called, and what its client is told. No text has SQL, a key or a scope in it.
+//! What each problem is called, and what its client is told. No text has SQL, a key or a scope in
+//! it.
 
 use crate::response::rejection::kind::Rejection;
 
