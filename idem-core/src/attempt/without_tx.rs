@@ -68,8 +68,8 @@ impl<DB: Backend> FreshWithoutTx<DB> {
     /// Stores the completion, in a transaction of its own.
     ///
     /// The work is done, so Idem stores the record in any session that it can get. If the session
-    /// with the lock is lost, or the pool or SQLite's queue of writers is busy, it tries again until
-    /// the attempt's deadline, and for at least five seconds. Then this returns
+    /// with the lock is lost, or the pool or SQLite's queue of writers is busy, it tries again
+    /// until the attempt's deadline, and for at least five seconds. Then this returns
     /// [`Error::NotRecorded`], and Idem tries for another minute; meanwhile the attempt counts as
     /// running on this node.
     ///

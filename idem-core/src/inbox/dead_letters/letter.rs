@@ -8,8 +8,8 @@ use crate::{IdempotencyKey, Operation, RecordName, Scope};
 
 /// A message that has failed as often as its consumer's policy allows.
 ///
-/// Its record suppresses later deliveries. An operator either
-/// [redrives](crate::Inbox::redrive) it, once the cause is fixed, or [discards](crate::Inbox::discard) it.
+/// Its record suppresses later deliveries. An operator either [redrives](crate::Inbox::redrive) it,
+/// once the cause is fixed, or [discards](crate::Inbox::discard) it.
 ///
 /// # Examples
 ///
@@ -40,7 +40,8 @@ pub struct DeadLetter {
     pub payload: Option<Vec<u8>>,
     /// When the message was parked, by the database's clock.
     pub parked_at: SystemTime,
-    /// When the message was last [redriven](crate::Inbox::redrive), if it was not parked again since.
+    /// When the message was last [redriven](crate::Inbox::redrive), if it was not parked again
+    /// since.
     pub redriven_at: Option<SystemTime>,
 }
 
