@@ -8,11 +8,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{any, post};
 use axum::{Json, Router};
+use idem_axum::engine::{Invalidated, RecordName};
 use idem_axum::{HasIdempotency, Idempotency, ScopeKey, Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::{Db, FAILS, INSERT_PAYMENT, IS_NAMED, TestDb};
@@ -300,6 +302,20 @@ pub async fn once_it_is_over(pay: &Attempt, app: &Router) -> Answer {
         }
     };
     timeout(Duration::from_secs(30), over).await.unwrap()
+}
+
+/// Invalidates a record as soon as no attempt holds its name. MySQL releases the lock of a name after the COMMIT, when the
+/// client has its answer.
+pub async fn invalidate(idem: &Idempotency<Db>, name: &RecordName, by: &str) -> Invalidated {
+    let released = async {
+        loop {
+            match idem.invalidate(name, by).await.unwrap() {
+                Invalidated::InFlight => yield_now().await,
+                invalidated => return invalidated,
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), released).await.unwrap()
 }
 
 /// The status of a problem, and the last part of its type.
