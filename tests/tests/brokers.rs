@@ -11,7 +11,9 @@
     reason = "without a database nothing is tried on it"
 )]
 
-/// Tests for every broker and database.
+use tokio::sync::Semaphore;
+
+/// What holds on every broker and database.
 macro_rules! inbox {
     () => {
         #[path = "brokers/inbox_batches.rs"]
@@ -82,7 +84,11 @@ macro_rules! on_each_server {
     };
 }
 
-/// Statements that make the ledger refuse payment 13, and accept it again.
+/// Lets so many tests at a time have a worker. With more of them a worker can be slower than the time in which it has
+/// to acknowledge.
+static TURNS: Semaphore = Semaphore::const_new(4);
+
+/// Makes the ledger refuse payment 13, and take it again.
 const REFUSE: [&str; 2] = [
     "alter table ledger_entry add constraint refused check (payment_id <> 13)",
     "alter table ledger_entry drop constraint refused",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use idem_tests::process::{Process, start_worker, worker};
 use sqlx::{Pool, QueryBuilder};
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{Broker, Db, FEATURE, TestDb, queue};
@@ -13,6 +14,7 @@ pub struct Shop {
     pub db: TestDb,
     pub pool: Pool<Db>,
     pub broker: Broker,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Shop {
@@ -21,13 +23,19 @@ impl Shop {
     }
 
     pub async fn with(broker: Broker) -> Self {
+        let turn = crate::TURNS.acquire().await.unwrap();
         let db = TestDb::empty().await;
         // Whatever it is told, it makes the tables first.
         let mut tables = worker(FEATURE, &db.url(), "embedded");
         let made = tables.arg("dead-letters").output().await.unwrap();
         assert!(made.status.success(), "{made:?}");
         let pool = db.pool().await;
-        Self { db, pool, broker }
+        Self {
+            db,
+            pool,
+            broker,
+            _turn: turn,
+        }
     }
 
     /// Starts a worker, and waits until it consumes.
