@@ -1,10 +1,15 @@
 //! One RabbitMQ server, a child process that ends with its starter.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use lapin::{Connection, ConnectionProperties};
 use tempfile::TempDir;
-use tokio::process;
+use tokio::{io::AsyncWriteExt, process};
 
 use crate::daemon::{self, Daemon};
 
@@ -96,16 +101,32 @@ impl Node {
         count.trim().parse().unwrap()
     }
 
-    /// Runs Erlang code in the server.
+    /// Runs Erlang in the server. `rabbitmqctl eval` does the same, and starts a virtual machine of its own each time.
     async fn run(&self, erlang: &str) -> Result<String, String> {
-        let mut control = process::Command::from(self.program("rabbitmqctl"));
-        let output = control.args(["--quiet", "eval", erlang]).output().await;
-        let output = output.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match output.status.success() {
-            true => Ok(text(&output.stdout)),
-            false => Err(text(&output.stderr)),
-        }
+        let secret = fs::read_to_string(self.data().join(".erlang.cookie")).unwrap();
+        let port = self.first_port + NODES;
+        let mut call = process::Command::new("erl_call");
+        call.args(["-address", &format!("127.0.0.1:{port}")]);
+        // Two at once need names of their own.
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("call-{}", CALLS.fetch_add(1, Ordering::Relaxed));
+        call.args(["-h", &name, "-c", secret.trim(), "-e"]);
+        let call = call.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut call = call.stderr(Stdio::piped()).spawn().unwrap();
+        let mut input = call.stdin.take().unwrap();
+        input
+            .write_all(format!("{erlang}\n").as_bytes())
+            .await
+            .unwrap();
+        drop(input);
+        let output = call.wait_with_output().await.unwrap();
+        let [said, errors] =
+            [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+        let value = said.trim().strip_prefix("{ok, ");
+        let value = value.and_then(|rest| rest.strip_suffix('}'));
+        value
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{said}{errors}"))
     }
 
     fn configure(&self) {
