@@ -19,8 +19,8 @@ async fn start(timeout: Duration) -> (TestDb, Inbox<Db>) {
 }
 
 #[tokio::test]
-async fn an_endless_statement_in_a_batch_is_stopped_and_counted_as_a_failure() {
-    let (db, inbox) = start(Duration::from_secs(4)).await;
+async fn of_a_batch_of_the_inbox_a_statement_without_an_end_is_stopped_and_counted() {
+    let (db, inbox) = start(Duration::from_secs(20)).await;
     for attempts in 1..=2 {
         let others = ["m1", "m2"].map(|id| format!("{id}-{attempts}"));
         let handled = handle(&inbox, [&others[0], "endless", &others[1]]);
