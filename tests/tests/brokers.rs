@@ -13,7 +13,7 @@
 
 use tokio::sync::Semaphore;
 
-/// What holds on every broker and database.
+/// Tests for every broker and database.
 macro_rules! inbox {
     () => {
         #[path = "brokers/inbox_batches.rs"]
@@ -88,7 +88,7 @@ macro_rules! on_each_server {
 /// to acknowledge.
 static TURNS: Semaphore = Semaphore::const_new(4);
 
-/// Makes the ledger refuse payment 13, and take it again.
+/// Statements that make the ledger refuse payment 13, and accept it again.
 const REFUSE: [&str; 2] = [
     "alter table ledger_entry add constraint refused check (payment_id <> 13)",
     "alter table ledger_entry drop constraint refused",

@@ -19,7 +19,7 @@ async fn start(timeout: Duration) -> (TestDb, Inbox<Db>) {
 }
 
 #[tokio::test]
-async fn of_a_batch_of_the_inbox_a_statement_without_an_end_is_stopped_and_counted() {
+async fn an_endless_statement_in_a_batch_is_stopped_and_counted_as_a_failure() {
     let (db, inbox) = start(Duration::from_secs(20)).await;
     for attempts in 1..=2 {
         let others = ["m1", "m2"].map(|id| format!("{id}-{attempts}"));
