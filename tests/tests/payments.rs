@@ -14,7 +14,7 @@ use idem_tests::process::{Process, payments, start_payments};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// A payment whose reference is its key.
 fn pay(key: &str, source: &str) -> Attempt {
@@ -48,6 +48,7 @@ async fn retry(key: &str, address: SocketAddr) -> Answer {
                 return answer;
             }
             assert!(answer.header("retry-after").is_some(), "{answer:?}");
+            sleep(Duration::from_millis(10)).await;
         }
     };
     let final_answer = timeout(Duration::from_secs(60), retrying).await;

@@ -178,7 +178,8 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so().await {
         assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
-        sleep(Duration::from_millis(10)).await;
+        // Each look costs queries that the worker's would have to wait for.
+        sleep(Duration::from_millis(40)).await;
     }
 }
 

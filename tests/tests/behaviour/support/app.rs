@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Db, FAILS, INSERT_PAYMENT, IS_NAMED, TestDb};
 
@@ -299,6 +299,7 @@ pub async fn once_it_is_over(pay: &Attempt, app: &Router) -> Answer {
             if ![409, 503].contains(&answer.status.as_u16()) {
                 return answer;
             }
+            sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(Duration::from_secs(30), over).await.unwrap()

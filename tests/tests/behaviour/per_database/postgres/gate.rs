@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, Pool};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::Db;
 
@@ -38,7 +38,7 @@ pub async fn until_somebody_waits(pool: &Pool<Db>) {
             .unwrap()
             == 0
         {
-            tokio::task::yield_now().await;
+            sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(Duration::from_secs(30), waiting).await.unwrap();
