@@ -150,7 +150,7 @@ fn program(feature: &str, name: &str) -> Command {
 /// Builds the programs with `tests/build-app`, which says where they are.
 fn build(feature: &str) -> PathBuf {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/build-app");
-    let built = Build::new(script).arg(feature).output().unwrap();
+    let built = Build::new("bash").args([script, feature]).output().unwrap();
     let errors = String::from_utf8_lossy(&built.stderr);
     assert!(
         built.status.success(),
