@@ -5,7 +5,7 @@ use std::time::Duration;
 use idem_axum::Idempotency;
 
 use super::TestDb;
-use super::support::app::{has_paid, payment, problem};
+use super::support::app::{has_paid, once_it_is_over, payment, problem};
 use super::support::scripted_app::Node;
 
 #[tokio::test]
@@ -35,8 +35,8 @@ async fn no_connection(timeout: Duration, acquire_timeout: Duration, told: &str)
     node.busy_with(0).await;
     assert_eq!((node.runs(), db.payments().await), (0, 0));
     drop(only);
-    assert!(has_paid(
-        &payment("/reject").key("k").send(&node.app()).await
-    ));
+    // On a busy machine one that is free is not had at once.
+    let pay = payment("/reject").key("k");
+    assert!(has_paid(&once_it_is_over(&pay, &node.app()).await));
     assert_eq!((node.runs(), db.payments().await), (1, 1));
 }
