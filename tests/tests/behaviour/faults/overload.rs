@@ -35,7 +35,7 @@ async fn no_connection(timeout: Duration, acquire_timeout: Duration, told: &str)
     node.busy_with(0).await;
     assert_eq!((node.runs(), db.payments().await), (0, 0));
     drop(only);
-    // On a busy machine one that is free is not had at once.
+    // On a busy machine a free connection is not acquired at once.
     let pay = payment("/reject").key("k");
     assert!(has_paid(&once_it_is_over(&pay, &node.app()).await));
     assert_eq!((node.runs(), db.payments().await), (1, 1));

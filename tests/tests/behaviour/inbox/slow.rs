@@ -27,7 +27,7 @@ async fn an_endless_statement_in_a_batch_is_stopped_and_counted_as_a_failure() {
             loop {
                 let outcomes = handle(&inbox, [&others[0], "endless", &others[1]]).await;
                 // On a busy machine the statement may be stopped too late, and the connection is then lost.
-                if outcomes != [Outcome::InFlight; 3] {
+                if outcomes != [MessageOutcome::InFlight; 3] {
                     return outcomes;
                 }
             }
