@@ -5,43 +5,64 @@ use syn::{Ident, LitStr, Path, Type};
 
 use crate::options::statuses::StoredStatuses;
 
-/// All options. One that is missing or wrong has its default.
+/// All options. An option that is missing or wrong has its default.
+///
+/// `None` stands for "not given": the handle's setting holds then, at run time.
 #[derive(Default)]
 pub(crate) struct Options {
+    /// `scope = "tenant"`, `scope = Tenant` or `scope = "global"`; the only one that is required.
     pub(crate) scope: Scope,
+    /// `ttl = "24h"`, in milliseconds.
     pub(crate) ttl: Option<Amount>,
+    /// `operation = "payments.create"`. Without it the method and the route name the operation.
     pub(crate) operation: Option<LitStr>,
+    /// `key = optional`.
     pub(crate) key_optional: bool,
+    /// `fingerprint = "json"`, or a function of the application.
     pub(crate) fingerprint: Fingerprint,
+    /// `fingerprint_headers = ["x-currency"]`, in lower case.
     pub(crate) fingerprint_headers: Vec<String>,
+    /// `max_body = "64KiB"`, in bytes.
     pub(crate) max_body: Option<Amount>,
+    /// `max_response = "1MiB"`, in bytes.
     pub(crate) max_response: Option<Amount>,
+    /// `store = "2xx, 409"`.
     pub(crate) store: Option<StoredStatuses>,
+    /// `in_flight = "wait 5s"`, in milliseconds.
     pub(crate) wait: Option<Amount>,
     /// `in_flight = "reject"`. Without the option the handle may wait by default.
     pub(crate) reject: bool,
+    /// `timeout = "30s"`, in milliseconds.
     pub(crate) timeout: Option<Amount>,
-    /// The place of the option, for errors.
+    /// `isolation = "serializable"`: the place of the option, for errors.
     pub(crate) serializable: Option<Span>,
+    /// `state = AppState`, for a router whose state only contains the handle's.
     pub(crate) state: Option<Type>,
+    /// `plain = name`: the name under which tests call the handler without Idem.
     pub(crate) plain: Option<Ident>,
 }
 
-/// Whose keys these are.
+/// The party to which a key belongs.
 #[derive(Default)]
 pub(crate) enum Scope {
+    /// All callers share one space of keys.
     #[default]
     Global,
+    /// A name in `#[scopes(…)]` of the router's state.
     Named(LitStr),
+    /// An extractor, or a tuple of them.
     Type(Box<Type>),
 }
 
-/// What must not change between retries.
+/// What must not change between retries, beside method, path and query.
 #[derive(Default)]
 pub(crate) enum Fingerprint {
+    /// The bytes of the body.
     #[default]
     Body,
+    /// The canonical form of a JSON body.
     Json,
+    /// What this function makes of the request.
     With(Path),
 }
 
