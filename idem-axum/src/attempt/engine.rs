@@ -46,10 +46,13 @@ pub trait AttemptEngine: Clone + Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Box<Self::Claimed>, Error>>;
 
     /// Begins without asking the database for a record.
-    fn begin_plain(&self, policy: Policy) -> BoxFuture<'_, Result<Box<Self::Observed>, Error>>;
+    fn begin_passthrough(
+        &self,
+        policy: Policy,
+    ) -> BoxFuture<'_, Result<Box<Self::Observed>, Error>>;
 
     /// Begins, and forecasts what enforcement would have done.
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<Self::Observed>, Error>>;
+    fn observe(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<Self::Observed>, Error>>;
 }
 
 /// Finishes a claimed attempt.
@@ -128,14 +131,14 @@ impl<DB: Backend> AttemptEngine for Idempotency<DB> {
         })
     }
 
-    fn begin_plain(
+    fn begin_passthrough(
         &self,
         policy: Policy,
     ) -> BoxFuture<'_, Result<Box<ObservedAttempt<DB>>, Error>> {
         Box::pin(async move { Engine::begin_passthrough(self, policy).await.map(Box::new) })
     }
 
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<ObservedAttempt<DB>>, Error>> {
+    fn observe(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<ObservedAttempt<DB>>, Error>> {
         Box::pin(async move { Engine::observe(self, attempt).await.map(Box::new) })
     }
 }

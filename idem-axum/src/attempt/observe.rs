@@ -29,11 +29,11 @@ pub(crate) async fn begin<E: AttemptEngine>(
     let begun = match attempt {
         Some(attempt) => {
             let started = Instant::now();
-            let watched = engine.watch(attempt).await;
+            let observed = engine.observe(attempt).await;
             metrics::claim_took(context.operation(), context.mode, started.elapsed());
-            watched
+            observed
         }
-        None => engine.begin_plain(policy).await,
+        None => engine.begin_passthrough(policy).await,
     };
     let observed = begun.map_err(|error| context.refuse(failure(&error)))?;
     let is_mismatch = matches!(observed.forecast(), Some(Forecast::Mismatch));
@@ -111,9 +111,9 @@ async fn end<F: FinishObserved + ?Sized + 'static>(
     keep: bool,
     answer: Option<(Completion, Effects)>,
 ) -> Result<bool, Error> {
-    let is_watched = observed.forecast().is_some();
+    let is_observed = observed.forecast().is_some();
     let ending = ScopeGuard::into_inner(observed).end(keep, answer);
-    if !is_watched {
+    if !is_observed {
         return ending.await;
     }
     let started = Instant::now();

@@ -40,7 +40,7 @@ trait ErasedEngine: Send + Sync {
     ) -> BoxFuture<'_, Result<Claim<Box<dyn FinishAttempt>>, Error>>;
     fn admit(&self) -> Result<Admission, Error>;
     fn rollout(&self) -> &Rollout;
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>>;
+    fn observe(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>>;
 }
 
 impl<DB: Backend> ErasedEngine for Idempotency<DB> {
@@ -74,7 +74,7 @@ impl<DB: Backend> ErasedEngine for Idempotency<DB> {
         self.rollout()
     }
 
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>> {
+    fn observe(&self, attempt: Attempt) -> BoxFuture<'_, Box<dyn FinishObserved>> {
         Box::pin(async move {
             Box::new(Engine::observe_without_tx(self, attempt).await) as Box<dyn FinishObserved>
         })
@@ -117,12 +117,15 @@ impl AttemptEngine for EngineWithoutTx {
         Box::pin(async { Ok(Box::new(UnprotectedAttempt(admission?)) as Box<dyn FinishAttempt>) })
     }
 
-    fn begin_plain(&self, _: Policy) -> BoxFuture<'_, Result<Box<dyn FinishObserved>, Error>> {
+    fn begin_passthrough(
+        &self,
+        _: Policy,
+    ) -> BoxFuture<'_, Result<Box<dyn FinishObserved>, Error>> {
         Box::pin(async { Ok(Box::new(UnobservedAttempt) as Box<dyn FinishObserved>) })
     }
 
-    fn watch(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<dyn FinishObserved>, Error>> {
-        Box::pin(async { Ok(self.0.watch(attempt).await) })
+    fn observe(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<dyn FinishObserved>, Error>> {
+        Box::pin(async { Ok(self.0.observe(attempt).await) })
     }
 }
 
