@@ -39,9 +39,9 @@ pub trait Engine {
 
     /// Claims the attempt's record for work that does not use the transaction.
     ///
-    /// On SQLite no transaction is open meanwhile, since it would shut out the work's own
-    /// writes: a lock on a file beside the database keeps other processes out. Other databases
-    /// hold a connection for as long as the work takes, and another one where that is lost.
+    /// On SQLite no transaction is open meanwhile, since it would block the work's own writes: a
+    /// lock on a file beside the database excludes other processes. On other databases a
+    /// connection is held until the work ends, and replaced if it is lost.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ pub trait Engine {
         policy: Policy,
     ) -> impl Future<Output = Result<ObservedAttempt<Self::Db>, Error>> + Send;
 
-    /// Begins a transaction in which the attempt is observed. Where that fails it
+    /// Begins a transaction in which the attempt is observed. If that fails, the transaction
     /// [passes through](Self::begin_passthrough).
     ///
     /// # Errors
