@@ -59,6 +59,10 @@ impl Daemon {
     }
 
     /// Kills it as `kill -9` does, waits for its end and keeps its files.
+    #[cfg_attr(
+        not(any(test, feature = "nats", feature = "rabbitmq")),
+        expect(dead_code, reason = "only brokers are killed")
+    )]
     pub(crate) fn kill(mut self) {
         let input = self.shell.stdin.as_mut().unwrap();
         input.write_all(b"keep\n").unwrap();

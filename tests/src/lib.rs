@@ -11,10 +11,6 @@
     reason = "a test that cannot go on panics and says why"
 )]
 
-#[cfg_attr(
-    not(any(feature = "nats", feature = "rabbitmq")),
-    expect(dead_code, reason = "brokers use the rest of it")
-)]
 mod daemon;
 #[cfg(feature = "mysql")]
 pub mod galera;
