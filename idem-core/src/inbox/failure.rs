@@ -9,7 +9,7 @@ use super::context::{MessageContext, ascii, shortened};
 use crate::attempt::commit::{CommittedRecord, commit};
 use crate::attempt::session::{END_LIMIT, Effects, Session};
 use crate::error::claim_error;
-use crate::store::{Backend, NewRecord, Opening};
+use crate::store::{Backend, CommitOutcome, NewRecord, Opening};
 use crate::{Completion, Error, IdempotencyKey, metrics};
 
 /// The number of failed attempts at a message.
@@ -78,9 +78,7 @@ impl<DB: Backend> MessageContext<DB> {
             match counted.await {
                 Err(Error::TryAgain(_)) if retries.next().is_some() => {}
                 // The message must not run again, so a lost connection does not end the tries.
-                Err(Error::Unavailable(_) | Error::OutcomeUnknown)
-                    if parks == ParkWhen::Now && Instant::now() < limit =>
-                {
+                Err(Error::Unavailable(_)) if parks == ParkWhen::Now && Instant::now() < limit => {
                     sleep(PAUSE).await;
                 }
                 counted => return counted,
@@ -106,7 +104,20 @@ impl<DB: Backend> MessageContext<DB> {
         let record = counted
             .is_parked
             .then_some(CommittedRecord { name, attempt });
-        commit(&self.node.connections, session, record, limit).await?;
+        let connections = &self.node.connections;
+        let mut committed = commit(connections, session, record, limit).await;
+        // Writing it once more could count the attempt twice.
+        while let (Err(Error::OutcomeUnknown), Some(record)) = (&committed, record)
+            && Instant::now() < limit
+        {
+            sleep(PAUSE).await;
+            committed = match record.outcome(connections, limit).await {
+                Ok(CommitOutcome::Committed) => Ok(()),
+                Ok(CommitOutcome::RolledBack) => Err(Error::TryAgain(None)),
+                Ok(CommitOutcome::Running) | Err(_) => Err(Error::OutcomeUnknown),
+            };
+        }
+        committed?;
         if counted.is_parked {
             metrics::count(&metrics::DEAD_LETTERS, &[name.operation.consumer()], 1);
             tracing::warn!(

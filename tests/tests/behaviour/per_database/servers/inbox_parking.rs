@@ -1,10 +1,13 @@
 //! The connection is lost while a message that must not run again is parked. Not on SQLite, which
 //! has none.
 
+use std::sync::Mutex;
+
 use idem_axum::Tx;
 use idem_axum::engine::{ProcessError, Processed};
 use idem_tests::proxy::Action;
-use tokio::time::{Duration, timeout};
+use tokio::sync::oneshot;
+use tokio::time::{Duration, sleep, timeout};
 
 use super::inbox::delivery::{Done, deliver, pay};
 use super::inbox_lost_commit::start;
@@ -46,4 +49,40 @@ async fn a_message_that_must_not_run_again_is_parked_even_if_the_connection_is_l
             assert_eq!(db.payments().await, paid, "{id}");
         }
     }
+}
+
+/// The server commits, and cannot be asked about it for longer than one look-up lasts.
+#[tokio::test]
+async fn a_park_whose_commit_is_looked_up_late_counts_its_attempt_once() {
+    let (db, proxy, inbox) = start().await;
+    let (armed, trap) = oneshot::channel();
+    let armed = Mutex::new(Some(armed));
+    let handle = async |tx: &mut Tx<'_, Db>| {
+        let paid = pay(tx).await?;
+        sqlx::raw_sql(COMMITS).execute(&mut **tx).await?;
+        let armed = armed.lock().unwrap().take().unwrap();
+        armed.send(proxy.on(COMMIT, Action::CutAnswer)).unwrap();
+        Ok(paid)
+    };
+    let outage = async {
+        trap.await.unwrap().reached().await;
+        proxy.go_down();
+        sleep(Duration::from_secs(6)).await;
+        proxy.come_up();
+    };
+    let parking = inbox.process("billing", "m1", handle);
+    let (parked, ()): (Done, ()) = tokio::join!(parking, outage);
+    assert!(
+        matches!(
+            parked,
+            Err(ProcessError::Failed {
+                is_parked: true,
+                ..
+            })
+        ),
+        "{parked:?}"
+    );
+    let letter = inbox.dead_letter("billing", "m1").await.unwrap().unwrap();
+    assert_eq!(letter.attempts, 1);
+    assert_eq!(db.payments().await, 1);
 }
