@@ -16,9 +16,12 @@ async fn a_retry_does_not_run_beside_a_commit_whose_connection_was_lost() {
     let mut lock = commits_wait(&direct).await;
 
     let commit = proxy.on("commit", Action::CutRunning);
+    // The first is the claim's. A third one shows that the second found the COMMIT running.
+    let looks_again = proxy.on_nth(3, "pg_try_advisory_xact_lock", Action::Hold);
     let pay = payment("/payments").key("k");
     let attempt = send(&app, pay.clone());
     commit.reached().await;
+    looks_again.reached().await;
     let duplicate = pay.send(&app).await;
     assert!(
         [409, 503].contains(&duplicate.status.as_u16()),
@@ -26,6 +29,7 @@ async fn a_retry_does_not_run_beside_a_commit_whose_connection_was_lost() {
     );
     assert_eq!(db.payments().await, 0);
 
+    looks_again.resume();
     unlock(&mut lock).await;
     let first = attempt.await.unwrap();
     let is_unclear = || problem(&first) == (503, "outcome-unknown".to_owned());
