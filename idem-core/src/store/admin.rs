@@ -1,4 +1,9 @@
 //! The statements behind an operator's view of the records.
+//!
+//! Three rules hold for each of them. Stored headers and bodies are measured and never read, because
+//! they belong to the client. Pages follow the primary key and not an offset, so a row that is inserted
+//! or deleted between two pages neither repeats nor hides another. Times leave the database as
+//! milliseconds since 1970, because each database has another type for them.
 
 use futures_util::future::BoxFuture;
 
@@ -10,6 +15,10 @@ use crate::model::record_filter::RecordFilter;
 #[doc(hidden)]
 pub trait AdminStore: Sealed {
     /// Lists up to `limit` records in the order of the primary key, after the name `after`.
+    ///
+    /// `after` is the name of the last row of the page before, or three empty strings for the first page:
+    /// no stored part is empty. The comparison is by bytes in all databases, so that the order of two pages
+    /// is the same whatever the collation of the server.
     ///
     /// It reads what is committed, live or expired, and holds nothing afterwards.
     ///
@@ -61,6 +70,8 @@ pub struct StoredRecordView {
 }
 
 /// The number of records of one operation, status, expiry and age.
+///
+/// The age is a class and not a number, so that the result has few rows however large the table is.
 #[derive(Debug)]
 pub struct StoredRecordCount {
     pub(crate) operation: String,

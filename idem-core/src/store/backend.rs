@@ -62,6 +62,10 @@ pub trait Backend:
 
     /// Begins the transaction of an attempt and reads its record.
     ///
+    /// The lock comes before the guard, so that a rollback to the guard keeps it. The record is read by a
+    /// statement that begins after the lock is taken: a snapshot from before may lack what the lock's last
+    /// holder has committed, and the attempt would run a second time.
+    ///
     /// The database begins at SQLx's depth 1, takes the lock of the name if it is free, sets the guard
     /// savepoint and reads the record. It never waits for another attempt of the same name.
     ///
@@ -121,6 +125,9 @@ pub trait Backend:
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Undoes every write since the guard savepoint. The savepoint and the lock stay.
+    ///
+    /// It serves two callers. A response that is stored although its handler failed must leave none of the
+    /// handler's writes, and a rollback learns by it whether the handler ended the transaction.
     ///
     /// # Errors
     ///
@@ -203,6 +210,9 @@ pub trait Backend:
 
     /// Asks the database to stop the statement that the attempt's connection is running.
     ///
+    /// Dropping a future only stops waiting: the server works on, and holds its locks. So a timeout must
+    /// reach the server by another way.
+    ///
     /// It takes another connection of the pool. The request may arrive late: after `Ok` it may still
     /// stop the next statement on the attempt's connection.
     ///
@@ -216,6 +226,10 @@ pub trait Backend:
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Finds out what became of an attempt whose COMMIT was not acknowledged.
+    ///
+    /// A record with the token `attempt` proves that the transaction has committed. Its absence proves
+    /// nothing until the lost transaction is over, which the free lock tells. A record of another attempt
+    /// counts as absent.
     ///
     /// `conn` is another connection. It tries the lock of the name, which the lost transaction holds
     /// until it ends, and holds nothing afterwards.

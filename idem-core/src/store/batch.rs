@@ -1,4 +1,12 @@
 //! The statements for many messages in one transaction.
+//!
+//! A batch has one transaction and one guard savepoint, as a single attempt has, and inside of it one
+//! savepoint after the other, all of the same name. A message that succeeds releases its savepoint; one
+//! that fails rolls back to it and releases it. So at most one of them is set at a time, and a batch of
+//! any length has a constant depth.
+//!
+//! The records are inserted at the end and not with the claim. If a handler sends its own COMMIT, its
+//! writes survive, but no record says that messages were handled which were not.
 
 use futures_util::future::BoxFuture;
 

@@ -1,4 +1,18 @@
 //! The statements about messages that have failed: attempts are counted, and dead letters kept.
+//!
+//! A row passes through these states; each change commits with what caused it:
+//!
+//! | event | `attempts` | `parked_at` | `redriven_at` | the record |
+//! | --- | --- | --- | --- | --- |
+//! | an attempt fails | +1 | null | null | none |
+//! | the last attempt fails | +1 | now | null | stored, status 410 |
+//! | an operator redrives it | 0 | as before | now | deleted, if its status is 410 |
+//! | it fails again, below the limit | +1 | as before | as before | none |
+//! | it fails again, at the limit | +1 | now | null | stored, status 410 |
+//! | it is handled | the row is deleted | | | stored, status 200 |
+//! | an operator discards it | the row is deleted | | | stays, or is stored with status 410 |
+//!
+//! Only a row whose `parked_at` is null expires. A dead letter stays until somebody acts on it.
 
 use std::time::Duration;
 
@@ -12,6 +26,9 @@ use crate::model::record::RecordName;
 #[doc(hidden)]
 pub trait DeadLetterStore: Sealed {
     /// Counts an attempt at a message, and returns the number of attempts with this one.
+    ///
+    /// `error`, `reference` and `payload` replace the row's values only if they are given: a count that is
+    /// made before the attempt runs knows no error, and must not erase that of the attempt before.
     ///
     /// A count that has expired begins at 1 again. The row stays locked until the transaction ends.
     ///
@@ -61,6 +78,9 @@ pub trait DeadLetterStore: Sealed {
     /// Lets a dead letter be handled again: sets its count to 0 and deletes its record, if the record
     /// has the status `parked`. `false`: no such dead letter exists.
     ///
+    /// The status is compared so that a redrive that comes too late deletes no proof: if the message has
+    /// been handled meanwhile, its record has status 200 and stays.
+    ///
     /// # Errors
     ///
     /// Any error of the database. The caller must roll back then.
@@ -91,6 +111,8 @@ pub trait DeadLetterStore: Sealed {
     /// # Errors
     ///
     /// Any error of the database; nothing is deleted then.
+    ///
+    /// Rows in use are skipped because an attempt that counts holds its row until it commits.
     fn sweep_dead_letters(
         conn: &mut Self::Connection,
         limit: i64,

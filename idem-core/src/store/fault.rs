@@ -1,4 +1,20 @@
 //! The classes that an error of the database falls into.
+//!
+//! A class says what a caller may do next, not what went wrong. The same error can end in different
+//! answers: a lost connection is harmless before the handler runs, a reason to retry before COMMIT, and
+//! an unknown outcome at COMMIT. The functions in `error.rs` of this crate make that distinction.
+//!
+//! | class | before the handler | before COMMIT | at COMMIT |
+//! | --- | --- | --- | --- |
+//! | `Collision` | asked again, then 503 | rolled back, 503 | rolled back, 503 |
+//! | `Aborted` | not available, 503 | rolled back, 500 | rolled back, 500 |
+//! | `GuardLost` | not available, 503 | transaction broken, 500 | rolled back, 500 |
+//! | `Failed` | not available, 503 | rolled back, 500 | rolled back, 500 |
+//! | `Refused` | not available, 503 | rolled back, 500, not retryable | the same |
+//! | `Unknown` | not available, 503 | rolled back, 503 | looked up |
+//!
+//! An unknown code must become `Failed` or `Refused` and never `Collision`: a repeated claim is only
+//! safe if the database says that it has undone the first.
 
 /// What an error of the database means for an attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

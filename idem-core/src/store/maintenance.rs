@@ -1,4 +1,9 @@
 //! The statements that keep the tables in order.
+//!
+//! Deletions come in batches, each in a transaction of its own. A batch bounds how long its locks are
+//! held and how much is undone if it fails, and its row count tells the caller whether to go on. A
+//! sweeper skips locked rows, since somebody else will delete or replace them; an erasure waits for
+//! them, since it must leave nothing.
 
 use futures_util::future::BoxFuture;
 use sqlx::Pool;
@@ -42,6 +47,9 @@ pub trait MaintenanceStore: Sealed {
     /// # Errors
     ///
     /// Any error of the database that is not itself a finding.
+    ///
+    /// Postgres and SQLite are asked by their catalogues. On MariaDB and MySQL each statement is tried on
+    /// no row, because a privilege can come by a role, a database or a table.
     fn check(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<String>>>;
 
     /// Runs the migrations that the database lacks.

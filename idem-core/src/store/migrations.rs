@@ -1,4 +1,8 @@
 //! The lists of migrations, and the migrator that runs them.
+//!
+//! An applied migration never changes: SQLx stores its checksum and refuses to go on if the text
+//! differs, and an application may have copied the text. A change of the schema is a new file, and old
+//! builds must still read what it makes, since nodes are replaced one after the other.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};

@@ -10,6 +10,29 @@
 //!
 //! `postgres/`, `mysql/` and `sqlite/` have the same file names. Each has one file for each of these
 //! traits; `begin`, `open_attempt` and `records` implement `Backend`. All SQL is written there.
+//!
+//! # Order of an enforced attempt
+//!
+//! 1. [`Backend::open`] begins the transaction, tries the lock and reads the record.
+//! 2. The handler's statements run between the guard savepoint and its release.
+//! 3. `release_guard` proves that the transaction is still the one that `open` began.
+//! 4. `insert` writes the record. `false` means that another attempt was first: roll back.
+//! 5. `commit`, then `restore_session` where the database keeps state beside the transaction.
+//!
+//! `roll_back` replaces steps 3 to 5. After an error of any step but `commit` the caller rolls back or
+//! closes the connection; after an unacknowledged `commit` it asks `commit_outcome` on another one.
+//!
+//! # Invariants
+//!
+//! * No function waits for another attempt of the same name, except `insert`: an uncommitted row with
+//!   the same primary key makes the database wait for its transaction.
+//! * No statement takes a time from the process. Expiry is a comparison with the database's clock, so
+//!   nodes whose clocks differ agree on it.
+//! * Errors are classified by [`Fault`] from codes. Texts depend on the server's language and version.
+//! * Whatever reads outside of an attempt sees what is committed and leaves no transaction open: an
+//!   open one would show the next user of the pooled connection an old snapshot.
+//! * A text of several statements contains no value but integers, hexadecimal literals and names that
+//!   Idem itself makes or quotes. Everything else is a bound parameter.
 
 mod admin;
 mod backend;

@@ -1,4 +1,8 @@
 //! What the store takes and returns when an attempt begins, stores its record and ends.
+//!
+//! The types here have no database in them. A value that a statement takes as a parameter is converted
+//! here once, with saturation: a ttl of ten years in microseconds fits 64 bits, and a status that does
+//! not fit its column cannot wrap to another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +61,9 @@ impl<'a> Opening<'a> {
 }
 
 /// What the database said when an attempt was opened.
+///
+/// It is a hint. `is_free` can be wrong in both directions: two names may share a lock, and the lock of
+/// one server does not reach another. The insert decides.
 #[derive(Debug)]
 pub struct Probe {
     /// No other attempt with this name runs, as far as the database can tell.
@@ -72,6 +79,8 @@ pub struct Probe {
 #[cfg(feature = "mysql")]
 impl Probe {
     /// Whether the attempt may run: nobody else does, and no live record exists.
+    ///
+    /// An expired record does not count: its key is new, and the insert replaces the row.
     pub(super) fn may_run(&self) -> bool {
         self.is_free && self.is_writable && self.found.as_ref().is_none_or(|record| record.expired)
     }
@@ -109,6 +118,8 @@ pub struct StoredRecord {
     /// The ttl is over, by the database's clock.
     pub(crate) expired: bool,
     /// The time since it was stored, by the database's clock.
+    ///
+    /// A clock that was set back gives zero, not a negative age.
     pub(crate) age: Duration,
 }
 
@@ -139,6 +150,10 @@ pub enum CommitOutcome {
 }
 
 /// The format in which this build writes records, and the only one that it reads.
+///
+/// A record of another format is [`Error::Unreadable`](crate::Error::Unreadable): it proves that the
+/// work was done, so the handler must not run, but this build cannot replay it. A new format needs two
+/// releases, one that reads it and a later one that writes it.
 pub(crate) const FORMAT: i16 = 1;
 
 /// A status as its column takes it.

@@ -1,4 +1,11 @@
 //! The statements about the table of rollout rules, which all nodes read.
+//!
+//! The table has one row for each operation, and one named `*` for all others. Each node reads the whole
+//! table after each period, so the table must stay small, and a rule takes effect on different nodes at
+//! different times. An attempt keeps the mode in which it began, so a change never meets one half-way.
+//!
+//! Rules are stored as text and parsed by the reader: a node of an older build logs a rule that it does
+//! not understand and keeps its own, instead of failing.
 
 use futures_util::future::BoxFuture;
 

@@ -1,4 +1,9 @@
 //! Reads rows into the store's types. Every database's statements use the same column names.
+//!
+//! A statement that reads a record selects `format`, `fingerprint_version`, `fingerprint`, `status`,
+//! `headers`, `body`, `reference`, `expired` and `age`, whatever else it selects. `expired` and `age` are
+//! computed by the statement from the database's clock, so no time of the process enters. A list of
+//! names that is joined to the records has a row for each name; its columns are null without a record.
 
 use std::sync::Arc;
 use std::time::Duration;

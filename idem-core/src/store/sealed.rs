@@ -1,4 +1,8 @@
 //! The seal on the store's traits: only this crate implements them.
+//!
+//! The traits of the store are public because public types name them in bounds. They are sealed because
+//! their contracts (which statement sees which commit, which error means which fault) cannot be checked
+//! by the compiler, and because a new function in them must not be a breaking change.
 
 use std::fmt;
 

@@ -1,4 +1,12 @@
 //! Many messages in one transaction of PostgreSQL.
+//!
+//! Two statements claim a batch, as two messages claim one attempt: the locks, then the records, each for
+//! all names as arrays. The second statement has a later snapshot. `with ordinality` keeps the order, so
+//! the rows of both match the names by position.
+//!
+//! The second statement also returns a text that sets the settings of [`SETTINGS`] to their values of
+//! this moment. It is run between two messages, so that what one handler sets by `SET LOCAL` does not
+//! apply to the next.
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
@@ -79,6 +87,10 @@ impl BatchStore for Postgres {
         })
     }
 
+    ///
+    /// Release, restoration and the next savepoint are one message: a message of a batch costs one round
+    /// trip. The settings are restored after the release, because a later rollback to a savepoint would
+    /// undo a restoration that happened behind it.
     fn next_savepoint<'a>(
         conn: &'a mut PgConnection,
         attempt: &'a OpenAttempt,
@@ -99,6 +111,10 @@ impl BatchStore for Postgres {
     }
 }
 
+/// Inserts all records with one statement, and reports whether each row has changed.
+///
+/// Fewer rows mean that one record lost its race. The caller rolls the whole batch back, and its
+/// messages are then handled one by one, so that only the duplicate is left out.
 async fn insert_all(conn: &mut PgConnection, records: &[NewRecord<'_>]) -> sqlx::Result<bool> {
     let Some(first) = records.first() else {
         return Ok(true);

@@ -1,4 +1,18 @@
 //! The messages that begin an attempt on PostgreSQL.
+//!
+//! The first message is a text of several statements, which the simple query protocol takes in one round
+//! trip. Its last statement is the guard, so an error anywhere in it leaves no guard, and SQLx reports
+//! that no transaction has begun.
+//!
+//! The second message is the probe. It must be a statement of its own: at read committed each statement
+//! has a new snapshot (manual, "Read Committed Isolation Level"), and only a snapshot that is taken after
+//! the lock shows what the lock's last holder has committed. Above read committed the first statement
+//! fixes the snapshot for the whole transaction. The probe can then miss a record that was committed
+//! in the moment of the claim; the insert finds it, and the attempt has run in vain.
+//!
+//! What the first message learns, the second one returns: `set_config(…, true)` keeps a value for the
+//! transaction under a name of Idem's, `idem.free` and `idem.seqscan`. A text of several statements that
+//! is sent as one BEGIN returns no rows to its caller.
 
 use sqlx::postgres::{PgConnection, PgTransactionManager};
 use sqlx::{AssertSqlSafe, Connection, Row, SqlSafeStr};
@@ -21,6 +35,10 @@ pub(super) fn begin_statement(isolation: Isolation) -> &'static str {
 }
 
 /// Begins an attempt, a second time without names if they do not hold.
+///
+/// A name that the server does not know has failed the transaction, so it is rolled back and begun
+/// again. Nothing is lost, since no handler has run. One repetition is enough: afterwards the connection
+/// has no cached names, and an unnamed statement cannot fail in this way.
 pub(super) async fn open(
     conn: &mut PgConnection,
     opening: &Opening<'_>,
@@ -35,6 +53,10 @@ pub(super) async fn open(
     }
 }
 
+/// Sends both messages and reads the row of the probe.
+///
+/// There is always one row, because the probe joins a record to a row without columns. A null `format`
+/// means that there is no record.
 async fn begin_and_probe(
     conn: &mut PgConnection,
     opening: &Opening<'_>,
@@ -107,6 +129,14 @@ fn begin(opening: &Opening<'_>, guard: &str) -> String {
     text
 }
 
+/// The probe's text, with the expression that tells whether a message's earlier attempts are counted.
+///
+/// Only a message pays for the second lookup: a request has no dead letter. Both texts are constants,
+/// since the text is what the cache of named statements is keyed by.
+///
+/// The probe is planned with sequential scans off and turns them on for the handler. It also reads what
+/// must be restored before the record is stored: the users, and `statement_timeout` as it is now. The
+/// process id is for a later cancel.
 macro_rules! probe_with {
     ($has_failed:literal) => {
         concat!(

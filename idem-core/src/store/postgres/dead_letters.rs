@@ -1,4 +1,11 @@
 //! Messages of PostgreSQL that have failed.
+//!
+//! The count is an upsert that returns the new number, so two workers that count at once wait for each
+//! other and both count. The row's lock lasts until COMMIT, which stores the record too if the message is
+//! parked.
+//!
+//! These statements are rare, so none of them has a name on the server. They run inside of an attempt's
+//! transaction, or in an [`OwnTransaction`].
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;

@@ -1,6 +1,15 @@
 //! The meaning of PostgreSQL's error codes.
 //!
 //! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+//!
+//! SQLSTATEs are stable across versions and languages; texts are not. Whole classes are listed where each
+//! code of the class means the same, single codes where they differ.
+//!
+//! * Class 57 is split. 57014 is a statement that was stopped, which the transaction survives as a failed
+//!   one. `57P…` is a server that shuts down: the connection is gone, and a COMMIT may have been written.
+//! * 55P03 is `lock_timeout`, or `nowait`.
+//! * 40003 is "statement completion unknown": the standard's own name for [`Fault::Unknown`].
+//! * 25006, a read-only transaction, falls under `Failed`: a retry may reach the primary.
 
 use crate::store::fault::Fault;
 
@@ -35,6 +44,9 @@ pub(super) fn fault(error: &sqlx::Error) -> Fault {
 
 /// Whether the server does not know a statement's name, or knows it already: the server connection is
 /// another one than before, or a handler has run `deallocate all`.
+///
+/// 26000 is an unknown name, 42P05 a name that exists. Both reach the application too if its own
+/// statements are named behind a pooler; the documentation of [`Tx`](crate::Tx) tells the cure.
 pub(super) fn is_about_names(error: &sqlx::Error) -> bool {
     let code = match error {
         sqlx::Error::Database(error) => error.code().unwrap_or_default(),

@@ -1,4 +1,8 @@
 //! Deletes records of PostgreSQL, checks the tables and creates them.
+//!
+//! A deletion first selects the rows to delete, in an array, and then deletes by `ctid`. `DELETE` has no
+//! `LIMIT`, and a subquery with `skip locked` may be evaluated again for each row of a join; `array(…)`
+//! is evaluated once. The `ctid` spares the lookup by the three columns of the primary key.
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;

@@ -2,6 +2,15 @@
 //!
 //! SQLx itself locks the session and names its statements. Neither works behind a pooler in transaction
 //! mode.
+//!
+//! DDL is transactional on Postgres, so all missing migrations commit together or not at all, and a node
+//! that is killed half-way leaves nothing. `pg_advisory_xact_lock` waits for a node that migrates now;
+//! afterwards this one finds its migrations applied. `create schema` runs before the lock, since SQLx
+//! asks for it first; `if not exists` makes a race there fail at worst with an error, not with a
+//! different schema.
+//!
+//! [`InTransaction`] replaces SQLx's own implementation of `Migrate`, which takes a session lock and
+//! names its statements. The table is the one that SQLx makes, so its tools can read it.
 
 use std::time::Duration;
 

@@ -1,10 +1,28 @@
 //! The statements for PostgreSQL.
 //!
-//! Every table is named with its schema, so a handler's `search_path` cannot hide it. Keys and bodies
-//! are parameters and no statement fails on a duplicate, so neither gets into the server's log.
+//! | file | its part of an attempt |
+//! | --- | --- |
+//! | `begin` | two messages: begin with lock and guard, then the probe |
+//! | `open_attempt` | the guard's release, the rollback to it, the cancel |
+//! | `records` | the insert, and the outcome of a lost COMMIT |
+//! | `batch`, `dead_letters` | the inbox |
+//! | `admin`, `rollout`, `maintenance`, `migrate` | operators |
+//! | [`statement`] | how statements are sent |
 //!
-//! Every statement works behind a pooler that lends a server connection per transaction: see
-//! [`statement`].
+//! **The lock** is `pg_try_advisory_xact_lock` (manual, "Advisory Locks"): it answers at once, and
+//! COMMIT, ROLLBACK and the end of the connection release it. So nothing has to be undone after a crash,
+//! and the session is as it was, which a pooler in transaction mode needs. A savepoint that is rolled
+//! back releases the advisory locks taken after it, so the lock is taken before the guard.
+//!
+//! **Names of tables** contain the schema, so a handler's `search_path` cannot hide them. Functions are
+//! found in `pg_catalog`, which is searched first unless the path names it later.
+//!
+//! **The log.** The server logs a failing statement with its text, and a violated constraint with the
+//! row. So keys and bodies are parameters, and no statement fails on a duplicate: the insert has an
+//! `on conflict` clause and reports its row count.
+//!
+//! **Poolers.** Every statement works behind a pooler that shares server connections per transaction:
+//! see [`statement`].
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnection, PgTransactionManager};

@@ -1,4 +1,16 @@
 //! An open attempt on PostgreSQL: its guard savepoint, its limits and how its statement is stopped.
+//!
+//! A handler may leave the transaction in several states, and one message tells them apart:
+//!
+//! | the handler has | the release of the guard says | the attempt |
+//! | --- | --- | --- |
+//! | done nothing unusual | OK | goes on |
+//! | sent COMMIT or ROLLBACK | 25P01 or 3B001 | `GuardLost` |
+//! | swallowed the error of a statement | 25P02 | `Aborted` |
+//! | sent COMMIT, then BEGIN | 3B001: the guard's name is unique | `GuardLost` |
+//!
+//! The name of the guard contains the attempt's id, so that a savepoint which a handler sets by itself
+//! cannot pass for it.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -21,6 +33,14 @@ pub struct OpenAttempt {
 
 impl OpenAttempt {
     /// Releases the guard and restores the role and the time limit.
+    ///
+    /// The release comes first: a lost guard must be the first error, and the statements after it would
+    /// succeed outside of a transaction. What a handler has set by `SET LOCAL` would last until COMMIT, so
+    /// the role and the time limit are set back before the insert. A weaker role may lack the right to
+    /// insert, and a limit of a few milliseconds would refuse the record of work that is done.
+    ///
+    /// On a connection with named statements a savepoint follows, to which the insert is rolled back if the
+    /// server does not know its name.
     pub(super) async fn release_guard(
         &self,
         conn: &mut PgConnection,
@@ -45,6 +65,9 @@ impl OpenAttempt {
     }
 
     /// Undoes every write since the guard.
+    ///
+    /// This is also the first statement after a handler's failure, so it checks the names: a handler's
+    /// `deallocate all`, or another server connection, has made those in SQLx's cache useless.
     pub(super) async fn roll_back_to_guard(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         let text = format!("rollback to savepoint {}", self.guard);
         match has_names(conn) {
@@ -54,6 +77,11 @@ impl OpenAttempt {
     }
 
     /// Asks the server to stop the attempt's statement.
+    ///
+    /// `pg_cancel_backend` needs the same role, membership in it, or `pg_signal_backend` (manual, "Server
+    /// Signaling Functions"). It is sent on a connection of the pool and not as a `CancelRequest`, which
+    /// SQLx does not offer. The signal is delivered asynchronously, so it may hit the attempt's next
+    /// statement: the caller treats one error of its rollback as that.
     pub(super) async fn cancel(&self, pool: &PgPool) -> sqlx::Result<()> {
         // The transaction keeps its server connection, so the number holds behind a pooler too.
         let cancel = AssertSqlSafe(format!("select pg_cancel_backend({})", self.backend));
@@ -62,6 +90,10 @@ impl OpenAttempt {
 }
 
 /// Limits the waits for locks until the transaction ends, or restores the limit that it had.
+///
+/// `lock_timeout` bounds each wait for a lock, also that of an insert for another transaction's row.
+/// The earlier value is kept in a setting of Idem's own, since a variable of the process would not know
+/// what the application has set.
 pub(super) async fn limit_lock_waits(
     conn: &mut PgConnection,
     is_limited: bool,

@@ -1,4 +1,19 @@
 //! The records of PostgreSQL: finding one, storing one, and what became of a lost COMMIT.
+//!
+//! One statement inserts a record, replaces an expired one, and refuses to touch a live one:
+//!
+//! | the row before | `rows_affected` | the row after |
+//! | --- | --- | --- |
+//! | none | 1 | the new record |
+//! | expired | 1 | the new record |
+//! | live | 0 | as before |
+//! | inserted by an open transaction | waits for its end, then as above | |
+//!
+//! At repeatable read and above the last case ends in 40001 if the other transaction has committed
+//! (manual, "Repeatable Read Isolation Level"), which is a collision: the retry finds the record.
+//!
+//! `expires_at` counts from `clock_timestamp()`, the time of the statement. `now()` is the time of the
+//! BEGIN, so a handler that takes long would shorten its own ttl.
 
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
@@ -12,6 +27,8 @@ use crate::model::record::RecordName;
 use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord};
 
 /// Reads a record, in a transaction of its own unless one is open.
+///
+/// The statement is unnamed, so behind a pooler it needs a transaction around its two messages.
 pub(super) async fn find(
     conn: &mut PgConnection,
     name: &RecordName,
@@ -39,6 +56,10 @@ pub(super) async fn insert(conn: &mut PgConnection, record: &NewRecord<'_>) -> s
     }
 }
 
+/// Inserts the record, and reports whether a row has changed.
+///
+/// The condition of the update is evaluated on the row as it is committed now, after a wait if need be.
+/// An expired row is replaced and not deleted first, because a deletion would let two attempts insert.
 async fn insert_once(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::Result<bool> {
     let (version, digest) = record.fingerprint.stored();
     let insert = frequent(
@@ -81,6 +102,12 @@ pub(super) async fn commit_outcome(
     own.end(conn, outcome).await
 }
 
+/// Reads the token, tries the lock, and reads the token again.
+///
+/// The second reading is needed: the lost transaction may commit between the first reading and the lock.
+/// Once the lock is taken it is over, so a missing token is then final. The lock belongs to this
+/// transaction and is released with it. If another attempt of the same name holds the lock, the answer
+/// is [`CommitOutcome::Running`], and the caller asks again.
 async fn look_up(
     conn: &mut PgConnection,
     name: &RecordName,

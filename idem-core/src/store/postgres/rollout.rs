@@ -1,4 +1,7 @@
 //! The rules of a rollout in PostgreSQL.
+//!
+//! The upsert is one statement in a transaction of its own. Two operators who write the same row wait
+//! for each other, and the later one wins.
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;

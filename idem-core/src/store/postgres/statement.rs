@@ -9,6 +9,14 @@
 //! attempts have names on connections where the application's statements have names; all others never
 //! do. Where the server does not know a name, the connection forgets its names and sends the statement
 //! again.
+//!
+//! The functions here, and when to use which:
+//!
+//! | function | name on the server | use it |
+//! | --- | --- | --- |
+//! | [`frequent`] | if the application's statements have names | in each enforced attempt |
+//! | [`unnamed`] | never | with parameters, inside of a transaction |
+//! | [`run`], [`rows`], [`value`] | never | without parameters, anywhere: one message |
 
 use std::time::Duration;
 
@@ -50,11 +58,16 @@ pub(super) fn interval(duration: Duration) -> PgInterval {
 }
 
 /// Whether the application's statements have names on this connection: whether SQLx has cached any.
+///
+/// An application that turns names off for a pooler has an empty cache, and Idem follows it without a
+/// setting of its own. On a new connection nothing has a name before the application's first statement.
 pub(super) fn has_names(conn: &PgConnection) -> bool {
     conn.cached_statements_size() > 0
 }
 
 /// Sets a savepoint before a record is stored, on a connection where statements have names.
+///
+/// An unknown name fails the transaction, and the handler's writes with it. The savepoint keeps them.
 pub(super) const BEFORE_STORING: &str = "savepoint idem_store;";
 
 /// Rolls back to that savepoint and forgets all names, those of the application too: the server does
@@ -100,6 +113,9 @@ where
 
 /// A transaction for statements that may run outside of an attempt.
 ///
+/// Inside of an attempt it does nothing, so the functions of the store work in both places. Its isolation
+/// is read committed whatever the session's default is: a snapshot from before a lock would be stale.
+///
 /// If it is dropped before [`end`](Self::end), the connection must be closed: a cancelled BEGIN leaves
 /// the transaction open.
 #[must_use = "it is to be ended"]
@@ -120,6 +136,9 @@ impl OwnTransaction {
     }
 
     /// Commits if `done` is `Ok`, else rolls back. A transaction that was open before stays open.
+    ///
+    /// An error of the rollback is dropped: the first error says more, and SQLx then knows an open
+    /// transaction, so the caller's guard closes the connection.
     pub(super) async fn end<T>(
         self,
         conn: &mut PgConnection,
