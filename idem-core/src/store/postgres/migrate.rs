@@ -5,9 +5,8 @@
 //!
 //! DDL is transactional on Postgres, so all missing migrations commit together or not at all, and a node
 //! that is killed half-way leaves nothing. `pg_advisory_xact_lock` waits for a node that migrates now;
-//! afterwards this one finds its migrations applied. `create schema` runs before the lock, since SQLx
-//! asks for it first; `if not exists` makes a race there fail at worst with an error, not with a
-//! different schema.
+//! afterwards this one finds its migrations applied. The lock is the first statement of the migrator,
+//! so `create schema if not exists` never meets that of another node.
 //!
 //! [`InTransaction`] replaces SQLx's own implementation of `Migrate`, which takes a session lock and
 //! names its statements. The table is the one that SQLx makes, so its tools can read it.
