@@ -1,4 +1,9 @@
 //! The records of MariaDB and MySQL as operators see them.
+//!
+//! Columns are bytes and are converted to `utf8mb4` in the result only. The order names the columns
+//! of the table, since an alias of the same name would order by the converted text. Times are UTC
+//! without a zone, so they are subtracted from a literal; `unix_timestamp` would read them in the
+//! session's zone.
 
 use futures_util::future::BoxFuture;
 use sqlx::mysql::MySqlConnection;

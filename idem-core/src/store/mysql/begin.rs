@@ -1,4 +1,15 @@
 //! The messages that begin an attempt on MariaDB or MySQL.
+//!
+//! There are two messages. The probe runs before any transaction, the second begins it, and a
+//! duplicate never sends the second.
+//!
+//! The order of the probe's statements:
+//!
+//! 1. ROLLBACK, before `autocommit = 1`: to turn it on commits what is open (manual, "autocommit").
+//! 2. `set` keeps the session's settings in variables named `@idem_…` and sets the attempt's own.
+//! 3. The first `select` takes the lock and reads the session, in exactly one row.
+//! 4. The second `select` reads the record. With `autocommit = 1` it has a snapshot of its own,
+//!    which begins after the lock.
 
 use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
 use sqlx::{AssertSqlSafe, FromRow, Row, SqlSafeStr};
@@ -29,6 +40,10 @@ pub(super) fn begin_statement(isolation: Isolation) -> &'static str {
 }
 
 /// Tries the lock and reads the record, then begins the transaction.
+///
+/// A session at read uncommitted may have read a record that never commits, so the record is read
+/// again at read committed. The lock is held by then. A lock that was taken for a duplicate is not
+/// released here: the caller rolls back, and that restores the session too.
 pub(super) async fn open(
     conn: &mut MySqlConnection,
     opening: &Opening<'_>,
@@ -111,6 +126,9 @@ fn probe_text(opening: &Opening<'_>) -> String {
 
 /// Begins the transaction, where none is open.
 ///
+/// The isolation is set for the next transaction alone, between `autocommit = 0` and `start
+/// transaction`, where none is open: inside of one the server refuses it with error 1568.
+///
 /// `autocommit` is off: so what a handler writes after the server has rolled the transaction back is
 /// not committed either.
 pub(super) fn begin_text(isolation: Isolation, guard: &str) -> String {
@@ -127,6 +145,9 @@ const READS_UNCOMMITTED: &str =
     "/*M!100000 @@tx_isolation *//*!80000 @@transaction_isolation */ = 'READ-UNCOMMITTED'";
 
 /// Whether neither the server nor the session is read-only. The servers write flags differently.
+///
+/// A replica is refused before its record counts, because it may lack what the primary has
+/// committed. A replica that does not report itself by one of these variables is not noticed here.
 const WRITABLE: &str = "cast(@@global.read_only as char) in ('0', 'OFF') \
     and @@innodb_read_only = 0 \
     and /*M!100000 @@tx_read_only *//*!80000 @@transaction_read_only */ = 0";

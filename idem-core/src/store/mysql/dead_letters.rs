@@ -1,4 +1,10 @@
 //! Messages of MariaDB or MySQL that have failed.
+//!
+//! The count is an upsert and a reading, in one transaction: MySQL has no `returning`. The row is
+//! locked in between, so no other worker's count gets into it.
+//!
+//! In the upsert an assignment sees the ones before it. `attempts` is set first, because it
+//! compares the old `expires_at`, which is set last.
 
 use futures_util::future::BoxFuture;
 use sqlx::mysql::MySqlConnection;

@@ -2,6 +2,17 @@
 //!
 //! <https://mariadb.com/docs/server/reference/error-codes>,
 //! <https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html>
+//!
+//! SQLSTATEs are too coarse here: HY000 stands for most of what matters. The numbers of both
+//! servers are in one list.
+//!
+//! * 1205 is a wait for a lock that took too long. Only the statement is rolled back, unless the
+//!   server is set otherwise; the attempt is given up all the same.
+//! * 1020 is MariaDB's conflict under `innodb_snapshot_isolation`, and 3101 one of Group
+//!   Replication.
+//! * 1047 is a Galera node that has lost its cluster: it accepts nothing, and another node may.
+//! * 1180 is an error during COMMIT, after which the outcome must be looked up.
+//! * What is no error of the server, such as a closed socket, is [`Fault::Unknown`].
 
 use sqlx::mysql::MySqlDatabaseError;
 

@@ -1,4 +1,19 @@
 //! The time limits of an attempt's session.
+//!
+//! | limit | bounds | unit |
+//! | --- | --- | --- |
+//! | `lock_wait_timeout` | waits for metadata locks, such as those of DDL | seconds |
+//! | `innodb_lock_wait_timeout` | waits for row locks | seconds |
+//! | `max_statement_time` (MariaDB) | each statement | seconds |
+//! | `max_execution_time` (MySQL) | each `select` | milliseconds |
+//!
+//! They are a second line: Idem stops a handler's statement by `kill query` when its time is over.
+//! So the limit is the attempt's timeout in whole seconds, rounded up, and one more, and an
+//! application's shorter limit stays.
+//!
+//! The same text is used twice: at the begin the least of the session's and the attempt's limits,
+//! and before the record is stored the least of the saved and the attempt's, since a handler may
+//! have set others.
 
 use std::time::Duration;
 
@@ -39,6 +54,9 @@ pub(super) const SAVED_LIMITS: [&str; 4] = [
 ];
 
 /// Limits the waits for row locks until the session is restored, or restores the limit that it had.
+///
+/// The earlier limit is kept on the server, in a variable other than that of the attempt, so that
+/// restoring the session afterwards is not disturbed.
 pub(super) async fn limit_lock_waits(
     conn: &mut MySqlConnection,
     is_limited: bool,

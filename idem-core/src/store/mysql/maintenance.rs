@@ -1,4 +1,8 @@
 //! Deletes records of MariaDB or MySQL, checks the tables and creates them.
+//!
+//! A sweep selects its rows `for update skip locked` in a derived table, and deletes them by their
+//! keys: `delete … limit` alone would wait for locked rows. MariaDB has `skip locked` since 10.6,
+//! MySQL since 8.0.
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;

@@ -1,4 +1,13 @@
 //! The migrations of MariaDB and MySQL, whose statements each commit by themselves.
+//!
+//! DDL commits implicitly, so a migration that is interrupted is neither done nor undone. The cure
+//! is in the migrations: each statement has `if not exists`, so that it can run again. A mark
+//! without success is therefore deleted and its migration repeated, where SQLx alone would refuse
+//! to go on.
+//!
+//! Three things can collide. Nodes on the same server wait for a named lock, which the session owns
+//! and the server releases if the node dies. Nodes on different servers of a Galera cluster do not
+//! see that lock: they try again, 50 times with pauses of 100 ms.
 
 use std::time::Duration;
 

@@ -1,12 +1,31 @@
 //! The statements for MariaDB and MySQL.
 //!
-//! `GET_LOCK` is the probe: both servers answer at once, and no row or gap is locked while the handler
-//! runs. The lock belongs to the session. Idem releases it after the transaction has ended, and closes a
-//! connection on which it cannot. In the end the primary key decides.
+//! | file | its part of an attempt |
+//! | --- | --- |
+//! | `begin`, `limits`, `name` | the probe and its limits before the transaction, then its begin |
+//! | `open_attempt`, `savepoint` | the guard's release, the rollback to it, the end of the session's state |
+//! | `records` | the insert, and the outcome of a lost COMMIT |
+//! | `batch`, `dead_letters` | the inbox |
+//! | `admin`, `rollout`, `maintenance`, `migrate` | operators |
+//! | `statement` | how statements are sent on a session that may have a transaction open |
 //!
-//! Names of records are written into the statements as hexadecimal literals where a message has more
-//! than one statement. Comments that begin with `/*M!` are read by MariaDB alone, those with `/*!80000`
-//! by MySQL alone.
+//! **The lock** is `GET_LOCK` with a timeout of 0: both servers answer at once, and no row or gap
+//! is locked while the handler runs. It belongs to the session, not to the transaction: COMMIT and
+//! ROLLBACK keep it. A session that has it gets it a second time, so a lock that is left behind
+//! would shut out all other sessions and not this one. Idem therefore releases it after the
+//! transaction has ended, and closes a connection on which it cannot. In the end the primary key
+//! decides.
+//!
+//! **One message, several statements.** Names of records are written into such texts as hexadecimal
+//! literals, which no `sql_mode` and no character set reads in another way. The server stops a text
+//! at its first failing statement, so what follows an error has not run.
+//!
+//! **Two servers, one text.** Comments that begin with `/*M!` are read by MariaDB alone, those with
+//! `/*!80000` by MySQL alone.
+//!
+//! **The session changes.** An attempt turns `autocommit` off and sets limits of the session, since
+//! neither server has limits of a transaction. `restore_session` sets them back from user
+//! variables, which live as long as the session.
 
 use futures_util::future::BoxFuture;
 use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};

@@ -1,4 +1,12 @@
 //! The names of records and of their locks, written into statements of MariaDB and MySQL.
+//!
+//! The name of a lock has at most 64 characters on MySQL (manual, "Locking Functions"). `idem:` and
+//! a SHA-224 in hex have 61, a SHA-256 would have 69. The digest covers the database's name and the
+//! 64-bit id of the record's name, so two databases on one server do not meet, and a name of any
+//! length fits.
+//!
+//! It is computed on the server, since the session's database is known only there. A handler's
+//! `use` changes that, so the computed name is kept in `@idem_lock` and used again for the release.
 
 use crate::model::record::RecordName;
 
@@ -13,6 +21,8 @@ pub(super) fn is(name: &RecordName) -> String {
 }
 
 /// A table of these names, with a number for each.
+///
+/// The numbers restore the order: a join of the server may return its rows in any.
 pub(super) fn table(names: &[&RecordName]) -> String {
     let rows = names.iter().enumerate().map(|(number, name)| {
         format!(
@@ -51,6 +61,9 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Tries the lock that `@idem_lock` names: 1 if it is this session's now, 0 if not.
+///
+/// NULL is an error of the server, such as a lack of memory. It counts as taken: the attempt is
+/// refused and its retry asks again.
 pub(super) const TRY_LOCK: &str = "coalesce(get_lock(@idem_lock, 0), 0)";
 
 /// Releases the lock that `@idem_lock` names.

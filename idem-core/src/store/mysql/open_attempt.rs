@@ -1,4 +1,12 @@
 //! An open attempt on MariaDB or MySQL: its guard savepoint, its session and how it ends.
+//!
+//! The end of an attempt has two orders. After success the COMMIT is sent alone and its response
+//! goes to the client; then the lock is released and the session restored, on a task of its own.
+//! After a failure the rollback, the release and the restoration are one message before the client
+//! gets its answer, so that a retry at once finds the key free.
+//!
+//! If restoring fails, the connection is closed: the server then releases the lock, and no other
+//! user of the pool gets a session with `autocommit = 0`.
 
 use std::time::Duration;
 
@@ -30,6 +38,9 @@ pub struct OpenAttempt {
 
 impl OpenAttempt {
     /// Releases the guard and restores the database and the time limits.
+    ///
+    /// The database and the limits are set first, so that the record's table is found after a
+    /// handler's `use`. The release follows, and its error says that the guard is gone.
     pub(super) async fn release_guard(
         &self,
         conn: &mut MySqlConnection,
@@ -52,6 +63,10 @@ impl OpenAttempt {
     }
 
     /// Undoes every write since the guard. A transaction that the server has rolled back is begun again.
+    ///
+    /// A deadlock's victim has lost its writes and its guard, but not its lock, which is the
+    /// session's. So nothing of the handler survives, and the attempt can go on in a new
+    /// transaction to store its failure.
     pub(super) async fn roll_back_to_guard(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
         let text = format!("rollback to savepoint {}", self.guard);
         match run_unless_rolled_back(conn, &text).await? {
@@ -65,6 +80,9 @@ impl OpenAttempt {
     }
 
     /// Releases the locks and restores the session.
+    ///
+    /// The locks of a batch are released before the settings, in the same message. `@idem_lock` is
+    /// overwritten with the result of the release, so that a stale name is never released twice.
     pub(super) async fn restore_session(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
         run(conn, self.restore_session_text()).await
     }
@@ -105,6 +123,9 @@ impl OpenAttempt {
     }
 
     /// Asks the server to stop the attempt's statement.
+    ///
+    /// `kill query` needs no privilege for a connection of the same account. It stops the statement
+    /// and keeps the transaction. It may arrive late, and stop the next statement instead.
     pub(super) async fn cancel(&self, pool: &MySqlPool) -> sqlx::Result<()> {
         let kill = AssertSqlSafe(format!("kill query {}", self.connection));
         sqlx::raw_sql(kill).execute(pool).await.map(|_| ())

@@ -1,4 +1,18 @@
 //! The records of MariaDB and MySQL: finding one, storing one, and what became of a lost COMMIT.
+//!
+//! Neither server has an upsert that tells what it did: with `on duplicate key update` the number
+//! of changed rows depends on a flag of the connection, `CLIENT_FOUND_ROWS`, which SQLx sets. So
+//! there are two statements:
+//!
+//! | the row before | the insert | the update | the result |
+//! | --- | --- | --- | --- |
+//! | none | 1 row | not sent | `true` |
+//! | expired | error 1062 | 1 row | `true` |
+//! | live | error 1062 | 0 rows | `false` |
+//!
+//! Error 1062 undoes the insert alone; the transaction goes on. It is compared by its number on a
+//! statement of Idem's own, whose table has no other unique key, so a constraint of the application
+//! is never mistaken for it.
 
 use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
 use sqlx::{AssertSqlSafe, FromRow, Row};
@@ -93,6 +107,10 @@ pub(super) async fn insert(
 }
 
 /// Finds out what became of an attempt: by its record, and by the lock that its session holds.
+///
+/// One message is enough, unlike on Postgres: `get_lock` and the reading are two statements, and
+/// the reading has a later snapshot. A failed message may have taken the lock, so it is released
+/// before the error is returned.
 pub(super) async fn commit_outcome(
     conn: &mut MySqlConnection,
     name: &RecordName,

@@ -1,4 +1,7 @@
 //! The rules of a rollout in MariaDB or MySQL.
+//!
+//! An upsert here needs no result, so one statement does. Operations and rules are bytes in their
+//! columns, compared without regard to collation, and converted to text for the reader.
 
 use futures_util::future::BoxFuture;
 use sqlx::MySql;

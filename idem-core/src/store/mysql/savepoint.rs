@@ -1,4 +1,13 @@
 //! Statements about savepoints, which may find that the server has rolled back the whole transaction.
+//!
+//! InnoDB rolls back the whole transaction of a deadlock's victim, with its savepoints (manual,
+//! "InnoDB Error Handling"). A handler's own COMMIT deletes the savepoints too. The two need
+//! opposite treatment: after a deadlock nothing is left and a retry may run; after a COMMIT the
+//! writes are durable and must never run again.
+//!
+//! `show errors` tells them apart. It returns the errors of the last statement, so it must be the
+//! very first one after the handler, and it says nothing if the handler ran another statement after
+//! the deadlock. Nothing said counts as a COMMIT: then no retry runs, which is the safe side.
 
 use futures_util::TryStreamExt;
 use sqlx::mysql::MySqlConnection;

@@ -1,4 +1,18 @@
 //! How statements are sent, on sessions that may come from the pool with a transaction open.
+//!
+//! A pooled session can have a transaction open that nobody means to commit: another user of the
+//! pool has run `begin` in a text, or a read with `autocommit = 0` has begun one. Its snapshot
+//! would hide records that were committed since, and a write of Idem would commit what the other
+//! user left. So each access begins with a rollback, and ends without a transaction.
+//!
+//! | function | sends |
+//! | --- | --- |
+//! | [`before_reading`], a bound statement, [`after_reading`] | rollback; the statement; rollback |
+//! | [`write`] | rollback, a statement without parameters and COMMIT, in one message |
+//! | [`run`] | the text alone, inside of an attempt |
+//!
+//! If an access is dropped half-way, a read has at most left a snapshot, which the next access of
+//! Idem ends, and a write has either not begun or commits.
 
 use futures_util::future::BoxFuture;
 use sqlx::mysql::{MySqlArguments, MySqlConnection};

@@ -1,4 +1,7 @@
 //! The records of SQLite as operators see them.
+//!
+//! Text is compared by its bytes (collation `binary`, the default), so pages have the same order as
+//! elsewhere. A reading in WAL mode sees the last commit and waits for no writer.
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;

@@ -1,4 +1,11 @@
 //! Many messages in one transaction of SQLite.
+//!
+//! SQLite has no arrays, so all names are one parameter: a JSON array, which `json_each` turns into
+//! rows. Bytes are hexadecimal text in it. The `key` of `json_each` is the position, which keeps
+//! the order.
+//!
+//! `where true` in the insert is needed by the grammar: without it `on conflict` would be read as
+//! the condition of a join (<https://www.sqlite.org/lang_upsert.html>, "Parsing Ambiguity").
 
 use futures_util::future::BoxFuture;
 use serde_json::json;

@@ -1,4 +1,9 @@
 //! The statements that begin an attempt on SQLite.
+//!
+//! The begin is one text: `begin immediate`, the guard, and a deletion of no row, which fails on a
+//! read-only file. The hooks are set after it and before the handler gets the connection. The
+//! record is read last. The snapshot begins with the write lock, so it contains whatever was
+//! committed before.
 
 use std::sync::Arc;
 
@@ -13,6 +18,9 @@ use super::records::find;
 use crate::store::records::{Opening, Probe};
 
 /// Begins the transaction as the one writer, sets the hooks and reads the record.
+///
+/// An observed attempt gets no hooks (`may_commit`): without enforcement a handler's COMMIT must
+/// succeed as it would without Idem. Its hooks are then defaults that no connection looks at.
 pub(super) async fn open(
     conn: &mut SqliteConnection,
     opening: &Opening<'_>,

@@ -1,4 +1,8 @@
 //! Messages of SQLite that have failed.
+//!
+//! `returning` gives the new count of the upsert. Inside of the update a bare column is the old
+//! value and `excluded` the new one, so `excluded.last_attempt_at` serves as the time of the
+//! statement.
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;

@@ -1,6 +1,11 @@
 //! The meaning of SQLite's result codes.
 //!
 //! <https://www.sqlite.org/rescode.html>
+//!
+//! The primary code decides, since new extended codes keep it. `SQLITE_ERROR` is generic. It is
+//! read as a lost guard, which is right for statements about savepoints only; callers that send
+//! others map it to an error after which everything is rolled back, as `error.rs` of this crate
+//! does.
 
 use crate::store::fault::Fault;
 

@@ -1,4 +1,12 @@
 //! The hooks of an attempt's connection: they reject a handler's COMMIT, and stop its statement.
+//!
+//! A connection has one hook of each kind, and setting one replaces the earlier. So Idem replaces
+//! what an application has set, and leaves its own in place after the attempt, where it allows
+//! everything. The next attempt on the connection replaces it.
+//!
+//! The hooks run on the thread that executes the statement, and the attempt's task changes what
+//! they look at: hence the atomics. The store is `Release` and the load `Acquire`, so that a hook
+//! which sees the end of the attempt also sees what the task did before it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +22,10 @@ pub(super) struct Hooks {
 
 impl Hooks {
     /// Sets the hooks: they reject a COMMIT until the attempt ends, and stop its statement on request.
+    ///
+    /// The progress handler is called about once in 10,000 instructions of SQLite's virtual
+    /// machine: often enough to stop a statement within milliseconds, and too seldom to slow one
+    /// down.
     pub(super) async fn set(conn: &mut SqliteConnection) -> sqlx::Result<Arc<Self>> {
         const STEPS_BETWEEN_LOOKS: i32 = 10_000;
         let hooks = Arc::new(Self::default());
@@ -34,6 +46,9 @@ impl Hooks {
     }
 
     /// Stops the running statement, and each one after it.
+    ///
+    /// A flag is used, since an interrupt would be forgotten with the end of the running statement,
+    /// and the handler's next one would run.
     pub(super) fn stop_statement(&self) {
         self.stop.store(true, Ordering::Release);
     }

@@ -1,4 +1,9 @@
 //! Deletes records of SQLite, checks the tables and creates them.
+//!
+//! Rows are selected by `rowid`, since the usual builds of SQLite have no `delete … limit`. There
+//! are no locked rows to skip: a batch is one statement, and holds the write lock while it runs.
+//! The check asks only for tables and `query_only`; a file that the process may not write is
+//! noticed at the first attempt.
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;

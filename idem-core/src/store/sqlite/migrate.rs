@@ -1,4 +1,7 @@
 //! The migrations of SQLite, all in one transaction.
+//!
+//! DDL is transactional, so a process that is killed half-way leaves nothing. Processes that
+//! migrate at once wait for the write lock, up to `busy_timeout`.
 
 use sqlx::SqlitePool;
 use sqlx::migrate::MigrateError;

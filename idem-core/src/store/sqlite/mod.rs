@@ -1,7 +1,25 @@
 //! The statements for SQLite.
 //!
-//! `BEGIN IMMEDIATE` admits one writer at a time, so no other attempt can be running. A commit hook
-//! rejects every COMMIT but Idem's own: if a handler commits, its writes are rolled back.
+//! | file | its part of an attempt |
+//! | --- | --- |
+//! | `begin`, `hooks` | the transaction of the one writer, and what its connection refuses |
+//! | `open_attempt` | the guard's release, the rollback to it, the end |
+//! | `records` | the insert, and whether a record is an attempt's own |
+//! | `process_lock` | excludes other processes while work runs outside of the transaction |
+//! | `batch`, `dead_letters` | the inbox |
+//! | `admin`, `rollout`, `maintenance`, `migrate` | operators |
+//!
+//! **One writer.** `BEGIN IMMEDIATE` takes the write lock of the file, which one connection of all
+//! processes can have. So no other attempt with a transaction can be running, and the probe needs
+//! no lock of its own. A deferred transaction would read first and upgrade later, which fails with
+//! `SQLITE_BUSY` if anybody has written meanwhile (<https://www.sqlite.org/lang_transaction.html>).
+//!
+//! **The queue.** SQLite's own wait for the lock is a poll without an order. Within a process Idem
+//! therefore queues writers itself (`node/connections.rs`); SQLite's `busy_timeout` only bounds the
+//! wait for others.
+//!
+//! **COMMIT.** A commit hook rejects every COMMIT but Idem's own, and SQLite then rolls back. So no
+//! write of a handler survives without its record, which no server can promise.
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnection, SqliteTransactionManager};

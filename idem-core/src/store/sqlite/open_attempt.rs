@@ -1,4 +1,8 @@
 //! An open attempt on SQLite: its guard savepoint, its hooks and how it ends.
+//!
+//! A stopped write is rolled back by SQLite with its whole transaction
+//! (<https://www.sqlite.org/c3ref/interrupt.html>), so a missing guard after a stop means that
+//! nothing is left. Without a stop it means that the handler has ended the transaction.
 
 use std::sync::Arc;
 
@@ -30,6 +34,10 @@ impl OpenAttempt {
     }
 
     /// Undoes every write since the guard, after the handler's statement has stopped.
+    ///
+    /// The order matters: first wait until the statement has stopped, then allow statements, then
+    /// roll back. If they were allowed earlier, the handler's statement would go on; if later, the
+    /// rollback itself would be stopped.
     pub(super) async fn roll_back_to_guard(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
         let text = format!("rollback to savepoint {}", self.guard);
         if !self.hooks.stops_statements() {
@@ -46,6 +54,8 @@ impl OpenAttempt {
     }
 
     /// Rolls back, then ends the attempt for the hooks.
+    ///
+    /// The hooks are released last, so no COMMIT of a handler can get in before the rollback.
     pub(super) async fn roll_back(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
         SqliteTransactionManager::rollback(conn).await?;
         self.hooks.end_attempt();

@@ -2,6 +2,16 @@
 //!
 //! It is an empty file beside the database, named after the record and locked by the operating system,
 //! which releases the lock when the process ends for any reason.
+//!
+//! Among the attempts of one handle the map of running attempts excludes duplicates, so this lock
+//! is for other handles and processes. It cannot be a row: a row outlives a crash, and a
+//! transaction would block all writers while the handler runs.
+//!
+//! The file is removed by its holder while it is locked, so the folder does not grow. That makes a
+//! race: a process may open the file, and lock it after the holder has removed it. Its lock is then
+//! on a file that nobody else will find. So the lock counts only if the path still leads to the
+//! same file, else it is tried again. A killed process leaves its file behind, unlocked; the next
+//! holder of that name removes it.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -21,6 +31,11 @@ pub struct ProcessLock {
 }
 
 /// Takes the lock. `None`: another process, or another handle of this process, has it.
+///
+/// File operations may block, so they run on a thread for blocking work. If the caller is dropped
+/// meanwhile, the lock is taken and then dropped with the task's result.
+///
+/// A database in memory has no file. Only this process can open it, so the lock is granted.
 pub(super) async fn take(
     conn: &mut SqliteConnection,
     name: &RecordName,
@@ -40,6 +55,8 @@ pub(super) async fn take(
     Ok(taken.map(|held| ProcessLock { held: Some(held) }))
 }
 
+/// Opens, locks and compares, until the locked file is the one in the folder. It never waits: a
+/// file that another has locked is `None`.
 fn try_lock(folder: &Path, name: &str) -> io::Result<Option<(File, PathBuf)>> {
     fs::create_dir_all(folder)?;
     let path = folder.join(name);

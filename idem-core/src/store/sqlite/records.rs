@@ -1,4 +1,8 @@
 //! The records of SQLite: finding one, storing one, and what became of a lost COMMIT.
+//!
+//! Times are whole milliseconds since 1970 in integers. `unixepoch('subsec')` is the same
+//! throughout one statement (<https://www.sqlite.org/lang_datefunc.html>), so `created_at` and
+//! `expires_at` differ by exactly the ttl.
 
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
@@ -61,6 +65,8 @@ pub(super) async fn insert(
 }
 
 /// What became of an attempt, by its record.
+///
+/// There is no [`CommitOutcome::Running`]: the file has one writer, and its connection is gone.
 pub(super) async fn commit_outcome(
     conn: &mut SqliteConnection,
     name: &RecordName,
