@@ -1,4 +1,11 @@
 //! Claims a record for an attempt: first among the attempts of this node, then in the database.
+//!
+//! A claim has two halves. In the first an attempt takes its place among those of this node, or
+//! waits for it. In the second it asks the database. The deadline bounds both together, waiting for
+//! a connection included.
+//!
+//! A place is kept from then on. If the claim fails, its drop promotes the next waiter, which asks
+//! anew: the failure of one attempt says nothing about the next, whose connection may work.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,6 +37,9 @@ enum Turn {
 }
 
 impl<DB: Backend> Node<DB> {
+    /// Claims for a handler that writes in the attempt's transaction.
+    ///
+    /// See [`Engine::claim`](crate::Engine::claim) for errors and cancellation.
     pub(crate) async fn claim(
         self: &Arc<Self>,
         attempt: Attempt,
@@ -38,6 +48,11 @@ impl<DB: Backend> Node<DB> {
         Ok(claim.map(|(claimed, session)| Fresh::new(claimed, session)))
     }
 
+    /// Claims for a handler whose work is outside of the transaction.
+    ///
+    /// The isolation of the operation does not apply: the transaction holds nothing but the record,
+    /// and above read committed the record could fail to be stored after work that cannot be
+    /// undone.
     pub(crate) async fn claim_without_tx(
         self: &Arc<Self>,
         mut attempt: Attempt,
@@ -55,6 +70,9 @@ impl<DB: Backend> Node<DB> {
     }
 
     /// Begins an attempt without a key.
+    ///
+    /// It takes no place on this node and no lock, since it has no name. The transaction, its guard
+    /// and its end are those of any other attempt, so a handler sees no difference.
     pub(crate) async fn begin_unprotected(
         self: &Arc<Self>,
         policy: Policy,
@@ -73,6 +91,10 @@ impl<DB: Backend> Node<DB> {
         Ok(Fresh::new(claimed, session))
     }
 
+    /// Enters the node, then claims until the attempt's deadline.
+    ///
+    /// At the deadline the inner future is dropped at whatever await it is. Its connection is
+    /// closed then, and its place goes to the next waiter.
     async fn claim_by_deadline(
         self: &Arc<Self>,
         attempt: Attempt,
@@ -85,6 +107,11 @@ impl<DB: Backend> Node<DB> {
         claim.unwrap_or(Err(Error::TimedOut))
     }
 
+    /// Takes the place, asks the database, and tells the duplicates what is known.
+    ///
+    /// A record that is found completes the place, so every waiter gets it without asking again.
+    /// Each compares it with its own request. If another node runs the attempt, the place is
+    /// dropped and the next waiter asks by itself: the answer can change at any moment.
     async fn claim_entered(
         self: &Arc<Self>,
         attempt: Attempt,
@@ -133,6 +160,9 @@ impl<DB: Backend> Node<DB> {
 
     /// Takes the attempt's place on this node. A duplicate waits for the earlier attempt until
     /// `patience`; without it, until the earlier one is known to run.
+    ///
+    /// A lost signal (the sender was dropped without a word) counts as in flight: it is the one
+    /// answer that is never wrong, since the client only asks again.
     async fn wait_for_turn(
         &self,
         attempt: &Attempt,

@@ -1,4 +1,8 @@
 //! The state of an attempt that may run, from its claim to its end.
+//!
+//! The order of the fields is the order in which they are dropped. The process lock goes before the
+//! place, because the next attempt is promoted by the drop of the place and takes this lock at
+//! once. The admission goes last, so a shutdown waits for all of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,11 +70,18 @@ impl<DB: Backend> ClaimedAttempt<DB> {
     }
 
     /// The deadline of completing. A handler that ends in time still gets its writes committed.
+    ///
+    /// It is at least five seconds from now. The handler has kept its deadline, and to roll back
+    /// finished work because the COMMIT would come a moment later would only make the client repeat
+    /// it.
     pub(crate) fn end_of_completion(&self) -> Instant {
         self.deadline.max(Instant::now() + Duration::from_secs(5))
     }
 
     /// Gives the stored completion to the waiting duplicates.
+    ///
+    /// The record is made in memory and not read from the database: it is what was committed just
+    /// now, with age zero.
     pub(crate) fn answer_waiters(self, completion: Completion) {
         let Some(record) = self.record else { return };
         let stored = StoredRecord::new(&record.fingerprint, completion);

@@ -1,4 +1,16 @@
 //! The only place that sends a session's COMMIT, and looks it up if there is no acknowledgement.
+//!
+//! COMMIT is the one statement whose loss has no safe reading: repeated work if it is taken for a
+//! failure, a false success if it is taken for done. So an error is trusted only if the server has
+//! sent it. A lost connection and a missed deadline are both *not acknowledged*, and the record is
+//! looked up by the token of this very attempt. The key alone would not do: an earlier or later
+//! attempt may have stored a record under it.
+//!
+//! The lookup repeats after 50 ms for at most 5 s. A failed connection is no answer, and neither is
+//! a transaction that still runs: the COMMIT may be on its way.
+//!
+//! The connection of the lost COMMIT is given up with its session, before the lookup begins.
+//! Otherwise the pool could lend it to the lookup itself.
 
 use std::time::Duration;
 
@@ -19,6 +31,9 @@ pub(crate) struct CommittedRecord<'a> {
 }
 
 /// Commits by `limit`. A COMMIT that is not acknowledged is looked up by its record.
+///
+/// `record` is `None` where the transaction stores none: for an attempt without a key, a count, a
+/// deletion. Nothing can be looked up then.
 ///
 /// # Errors
 ///

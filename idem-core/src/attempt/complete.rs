@@ -1,4 +1,13 @@
 //! Finishes a claimed attempt: stores its response, or rolls back its writes.
+//!
+//! | what happened | the writes | the record | the caller gets |
+//! | --- | --- | --- | --- |
+//! | stored and committed | committed | stored | `Committed` |
+//! | a live record exists already | rolled back | the other attempt's | its completion, or a mismatch |
+//! | the guard is gone | unknown | a terminal one, in its own transaction | `TransactionBroken` |
+//! | any other error before COMMIT | rolled back | none | that error |
+//! | COMMIT not acknowledged, found | committed | stored | `Committed` |
+//! | COMMIT not acknowledged, not found in time | unknown | unknown | `OutcomeUnknown` |
 
 use std::sync::Arc;
 
@@ -21,6 +30,10 @@ pub(crate) enum StoreOutcome {
 
 impl<DB: Backend> ClaimedAttempt<DB> {
     /// Releases the guard, inserts the record and commits; or rolls everything back.
+    ///
+    /// An error first rolls back and may then turn into another one: a rollback that finds the
+    /// guard gone proves that the handler has ended the transaction, which matters more than the
+    /// error that came before.
     pub(crate) async fn store(
         &self,
         mut session: Session<DB>,
@@ -76,6 +89,10 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         Ok(StoreOutcome::Committed(completion))
     }
 
+    /// Rolls back, and seals the key if the handler has ended the transaction.
+    ///
+    /// A handler that returned an error may have committed before by itself. So a release checks
+    /// the guard too: without that check the retry would run on top of the surviving writes.
     pub(crate) async fn release(
         self,
         session: Session<DB>,
@@ -112,6 +129,10 @@ impl<DB: Backend> ClaimedAttempt<DB> {
     }
 
     /// Finds the completion of the attempt that won the race.
+    ///
+    /// The winner's row may not be visible yet, or may have expired since. Then the error is
+    /// [`Error::TryAgain`], and the retry finds what is there. Its place completes with the record,
+    /// so the waiters need not ask.
     pub(crate) async fn completion_of_winner(self) -> Result<Completed, Error> {
         let Some(ClaimedRecord {
             name,
@@ -142,6 +163,11 @@ impl<DB: Backend> ClaimedAttempt<DB> {
     }
 
     /// Stores a terminal record in a transaction of its own, so that retries do not run.
+    ///
+    /// A record that exists already is as good: the key does not run again. If nothing can be
+    /// stored within the completion's time, the error is logged, and a retry would run: the
+    /// handler's writes and the terminal record cannot commit together, since the handler has ended
+    /// the transaction.
     async fn seal(&self, terminal: Completion) {
         let limit = self.end_of_completion();
         let insert = async {

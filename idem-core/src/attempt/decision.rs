@@ -1,4 +1,17 @@
 //! Decides whether an attempt may run: asks the database, and asks again after a collision.
+//!
+//! The answers of the database, in the order in which they count:
+//!
+//! 1. A live record: replay it, or refuse another request. Whether the lock is free does not
+//!    matter.
+//! 2. The lock is taken: an attempt on another node runs. With patience, ask again.
+//! 3. Neither: the attempt is fresh, and its transaction is open.
+//!
+//! Between two tries nothing is held, neither a connection nor a turn. The pause doubles from 20 ms
+//! to 400 ms and is multiplied by a random factor from 0.5 to 1.5, so that duplicates which came
+//! together do not ask together. A collision (deadlock, serialization failure, busy file) is tried
+//! again after a few milliseconds, up to the builder's `claim_retries`: no handler has run, so
+//! repeating is free of effects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +68,7 @@ impl<DB: Backend> Node<DB> {
         }
     }
 
+    /// Asks again after a collision, after 1 to 20 ms.
     async fn ask_with_retries(
         &self,
         attempt: &Attempt,
@@ -72,6 +86,11 @@ impl<DB: Backend> Node<DB> {
         }
     }
 
+    /// Asks once, and gives the session back unless the attempt may run.
+    ///
+    /// Where one writer is allowed, the record is first looked for outside of a transaction, since
+    /// a replay must not queue behind a running handler. It is read again inside: an attempt may
+    /// have committed in between.
     async fn ask(
         &self,
         attempt: &Attempt,

@@ -1,4 +1,7 @@
 //! A fresh claim with a transaction, and its end: completed or released.
+//!
+//! A [`Fresh`] is consumed by each of its ends, so an attempt cannot be ended twice. Whoever
+//! forgets to end it gets the safe one: the drop closes the connection.
 
 use tokio::time::Instant;
 

@@ -1,4 +1,16 @@
 //! Keeps the lock of a record while its work runs outside of the transaction.
+//!
+//! The work has no transaction of its own, but on a server the lock needs a session. That session
+//! is idle for as long as the work takes, and firewalls, poolers and
+//! `idle_in_transaction_session_timeout` end idle sessions. A ping each 400 ms keeps it alive and
+//! notices its loss.
+//!
+//! If it is lost, the keeper opens another one and takes the lock again. In between, an attempt on
+//! another node may run. That cannot be excluded: the work cannot be stopped. If another attempt
+//! has the lock by then, or has stored its record, the keeper tries again at its next beat.
+//!
+//! The session is given back to store the record in. It is `None` if it was just lost; the caller
+//! then opens another.
 
 use std::sync::Arc;
 use std::time::Duration;

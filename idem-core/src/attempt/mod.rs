@@ -6,6 +6,29 @@
 //! writes; a COMMIT without an acknowledgement is looked up. [`fresh`] and [`without_tx`] are the
 //! claims in a front end's hands: of a handler with a transaction, and of one without. Dropping an
 //! attempt, at any await before its COMMIT, closes its connection and frees the key.
+//!
+//! # Order, and why
+//!
+//! 1. The place on this node comes before the database. A duplicate on the same node then costs no
+//!    connection, and one slow handler cannot fill the pool with its own retries.
+//! 2. The database is asked inside of the attempt's transaction, or before it on MySQL. If the
+//!    attempt may run, nothing has to be repeated: lock, transaction and guard are there.
+//! 3. The handler runs without any lock of this process.
+//! 4. The guard is released before the record is inserted. The other order would insert into
+//!    whatever transaction the handler has left open.
+//! 5. The record is inserted last. A row that is inserted first would be locked while the handler
+//!    runs, so duplicates would wait for it with a connection each.
+//! 6. The waiters on this node are told after COMMIT, never before: what they are told may be sent
+//!    to a client.
+//!
+//! # What a drop leaves
+//!
+//! | dropped while | the database | the key |
+//! | --- | --- | --- |
+//! | it waits for an earlier attempt on this node | was not asked | as before |
+//! | it claims | the connection is closed, which rolls back | free |
+//! | the handler runs | the same; a statement may run on for a while | free once the server notices |
+//! | it commits | unknown | the next attempt finds out |
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,11 @@
 //! The transaction of an attempt, as its operation borrows it.
+//!
+//! The handler gets a borrow and never the transaction itself, so the type system keeps it from
+//! committing. What the type system cannot exclude (a raw COMMIT, `mem::swap` of two connections)
+//! the guard savepoint notices.
+//!
+//! SQLx sees the handler's connection at transaction depth 1. A `begin` in the handler is therefore
+//! a savepoint, and its COMMIT releases that savepoint only.
 
 use std::fmt;
 use std::future::{Ready, ready};

@@ -2,6 +2,23 @@
 //!
 //! The work's effects cannot be rolled back, so its record is stored in any session that Idem can
 //! get.
+//!
+//! # Order of storing
+//!
+//! 1. The keeper gives back its session. The record is stored there if that session answers within
+//!    two seconds.
+//! 2. Otherwise another session is opened, and again, with pauses from 20 ms to 500 ms.
+//! 3. At the completion's deadline the client gets [`Error::NotRecorded`]. The task goes on for a
+//!    minute.
+//!
+//! A refusal by the database is not retried for ever: after three the fallback completion is stored
+//! in its place, which is short. A retry then gets an error, but it does not run.
+//!
+//! A lost race needs a second look: the record that is in the way may be this attempt's own, of an
+//! earlier try whose COMMIT was not acknowledged. The attempt's token tells.
+//!
+//! The work has been done in all these cases, so none of them may be reported as "nothing
+//! happened".
 
 use std::time::Duration;
 

@@ -1,4 +1,13 @@
 //! Bounds the attempts of this node, and counts those that a shutdown waits for.
+//!
+//! Two things are counted, and they differ. A semaphore bounds the attempts that may use the
+//! database. A task tracker counts every attempt that a shutdown must wait for, also a duplicate
+//! that only waits for another attempt. An attempt enters the tracker first and gets its permit
+//! later.
+//!
+//! An attempt without a permit is refused at once, since a queue in front of a full node makes
+//! every client time out. Only a waiter that is promoted waits for its permit: it has waited
+//! already, and the fair semaphore serves it before those that arrive later and only try.
 
 use std::sync::Arc;
 
@@ -46,6 +55,9 @@ impl Admissions {
     }
 
     /// Counts an attempt, unless the node is shutting down.
+    ///
+    /// The order closes a race: if the check came first, a shutdown could begin and finish between
+    /// the check and the count, and the attempt would run on a closed pool.
     pub(crate) fn enter(&self) -> Result<Entry, Error> {
         // Counted before the check, so that a shutdown that begins after it waits for this attempt.
         let entry = Entry(self.tracker.token());
@@ -87,6 +99,9 @@ impl Admissions {
     }
 
     /// Returns once a shutdown has begun and the last attempt has ended.
+    ///
+    /// It also serves as a signal: background loops wait for it with a timeout, and end when it
+    /// returns.
     pub(crate) async fn shut_down(&self) {
         self.tracker.wait().await;
     }

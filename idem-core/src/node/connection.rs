@@ -1,4 +1,12 @@
 //! A connection of the pool, which goes back to it only when it is idle.
+//!
+//! SQLx returns a connection to its pool when it is dropped, whatever its state. Here the state
+//! decides: [`ConnectionState::Idle`] goes back, everything else is closed. A connection is marked
+//! idle only after a statement was seen to end, so a future that is dropped at any await leaves it
+//! marked as busy.
+//!
+//! On a database with one writer the connection also carries the turn of the writer. The turn must
+//! outlive the connection's write lock: the next writer would otherwise find the file locked.
 
 use std::time::Duration;
 
@@ -37,6 +45,9 @@ impl<DB: Backend> AcquiredConnection<DB> {
     }
 
     /// Guards a connection for statements outside of an attempt. [Settle](Self::settle) each.
+    ///
+    /// Where a statement begins a transaction of its own, a dropped one leaves it open, so the
+    /// connection counts as busy from the beginning. Elsewhere a dropped statement leaves nothing.
     pub(crate) fn for_statements(
         conn: PoolConnection<DB>,
         turn: Option<OwnedSemaphorePermit>,
@@ -50,6 +61,9 @@ impl<DB: Backend> AcquiredConnection<DB> {
 
     /// Marks a statement outside of an attempt as ended. One that is dropped half-way may leave
     /// its transaction open.
+    ///
+    /// The depth is asked because a failed statement may have left the transaction open. At depth 0
+    /// the connection goes back even after an error: a refused statement does not harm a session.
     pub(crate) fn settle<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
         if DB::TransactionManager::get_transaction_depth(&self.conn) == 0 {
             self.state.end();
@@ -61,6 +75,9 @@ impl<DB: Backend> AcquiredConnection<DB> {
 impl<DB: Backend> EndOnDrop for AcquiredConnection<DB> {
     /// The next writer gets its turn once this connection has lost its lock, if need be by closing
     /// it.
+    ///
+    /// Closing needs an await, so it has a task. Without a runtime, as at the end of a process,
+    /// nothing more can be done here.
     fn end_on_drop(self) {
         let Self {
             mut conn,

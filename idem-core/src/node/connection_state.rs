@@ -1,4 +1,12 @@
 //! The state of a connection, which decides whether it goes back to the pool.
+//!
+//! The state is kept here and not asked of the driver, because SQLx's depth counts transactions
+//! that it began itself: it does not change when a handler sends a raw COMMIT, and not yet when a
+//! BEGIN was sent and its answer not read.
+//!
+//! Two questions are answered by one value. Does the connection go back to the pool? Only from
+//! `Idle`. Must a rollback check the guard first? Only while it is set; afterwards a missing guard
+//! says nothing about the handler.
 
 /// The state of a connection acquired from the pool. Only an idle one goes back to it.
 ///
@@ -41,6 +49,9 @@ impl ConnectionState {
     }
 
     /// A statement may have been dropped half-way, or a cancel may still arrive.
+    ///
+    /// This is final. The driver may take the answer of the dropped statement for that of the next
+    /// one, and a cancel that arrives late would stop a statement of the next user.
     pub(crate) fn distrust(&mut self) {
         let is_guarded = self.is_guarded();
         *self = Self::Uncertain { is_guarded };

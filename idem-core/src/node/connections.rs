@@ -1,4 +1,18 @@
 //! Acquires connections: from the pool, in the queue of writers, and within a time limit.
+//!
+//! Four ways to a connection, by who waits and for how long:
+//!
+//! | for | waits for the turn of a writer | waits for the pool |
+//! | --- | --- | --- |
+//! | an enforced attempt | until its deadline | until the acquire timeout or its deadline |
+//! | an observed attempt | for 5 s, then goes on without | as long as the pool itself allows |
+//! | statements that read | never | until the acquire timeout or the deadline |
+//! | statements that write | for 5 s, then goes on without | until the acquire timeout or their patience |
+//!
+//! The turn comes before the connection. In the other order writers that wait for their turn would
+//! hold all connections, and the writer that has the turn could get none.
+//!
+//! A turn is granted in order of arrival; SQLite's own lock is not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +46,11 @@ impl<DB: Backend> Connections<DB> {
 
     /// Acquires a connection for an attempt's transaction, in the turn of a writer and before the
     /// deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] at the deadline. [`Error::Unavailable`] if the pool has no connection
+    /// within the acquire timeout, or cannot open one.
     pub(crate) async fn for_attempt(
         &self,
         deadline: Instant,
@@ -71,6 +90,10 @@ impl<DB: Backend> Connections<DB> {
     }
 
     /// Acquires a connection within the acquire timeout and before the deadline.
+    ///
+    /// Which limit was reached decides about the error: the attempt's own deadline is a timeout of
+    /// the attempt, the acquire timeout an overload of the pool. The pool's own `acquire_timeout`,
+    /// 30 seconds by default, would keep a request waiting after its client has gone.
     async fn acquire(&self, deadline: Instant) -> Result<PoolConnection<DB>, Error> {
         let until = Instant::now() + self.acquire_timeout;
         match timeout_at(until.min(deadline), self.pool.acquire()).await {

@@ -2,6 +2,24 @@
 //!
 //! Duplicates are refused here, or wait in order of arrival, without a connection. The attempts of
 //! other nodes are found in the database.
+//!
+//! An entry passes through these states:
+//!
+//! ```text
+//! (none) ──arrive──> claiming ──runs──> running ──completed──> (none), waiters get the record
+//!                       │                  │
+//!                       └──── dropped ─────┴──> the first waiter claims, or (none)
+//! ```
+//!
+//! While an entry is *claiming*, a duplicate gets no answer: the database may have a record that
+//! makes both of them replays. Once it is *running*, it is the first attempt, so a duplicate is
+//! known to be one, and a request with another fingerprint is known to be a mismatch.
+//!
+//! A released attempt promotes exactly one waiter. To wake all of them would send all of them to
+//! the database, where all but one would be refused.
+//!
+//! Fingerprints are kept without their bodies: a running attempt and its waiters need the digests
+//! only.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -96,6 +114,10 @@ impl InFlight {
     /// Takes the place of the name, or waits for it: until the earlier attempt is known to run, or
     /// if `patient` until it has ended.
     ///
+    /// The map is locked throughout, so of two attempts that arrive at once exactly one is
+    /// [`Arrival::First`]. A mismatch is told only once the earlier attempt runs; one that is still
+    /// claiming may turn out to be a replay of a third request.
+    ///
     /// A waiter leaves the queue by dropping the receiver of [`Arrival::Queued`].
     pub(crate) fn arrive(&self, name: &RecordName, print: &Fingerprint, patient: bool) -> Arrival {
         let fingerprint = print.without_body();
@@ -126,6 +148,8 @@ impl InFlight {
     }
 
     /// Takes the place of the name if it is free, without waiting.
+    ///
+    /// It serves those that must not wait, such as an operator's statement or an observed attempt.
     pub(crate) fn try_arrive(
         &self,
         name: &RecordName,
@@ -204,6 +228,9 @@ impl Place {
     }
 
     /// Ends the attempt and gives its record to all waiters.
+    ///
+    /// The entry is removed before the waiters hear of the record. A request that arrives in
+    /// between asks the database and finds the record there, since it is committed by now.
     pub(crate) fn completed(mut self, record: &Arc<StoredRecord>) {
         let Some(name) = self.name.take() else { return };
         let ended = self.all.lock().remove(&name);

@@ -5,6 +5,17 @@
 //! `connections` acquires connections from the pool, one writer at a time where the database
 //! demands it, and `connection` returns them to the pool only when they are idle. What a node knows
 //! of running attempts is an optimisation: the database decides whether an attempt may run.
+//!
+//! # Invariants
+//!
+//! * Nothing here is needed for correctness. Two handles over one database know nothing of each
+//!   other, as two nodes do, and the primary key still lets one attempt commit.
+//! * No mutex is held across an await, except that of reading the rollout table. The maps are
+//!   locked for the time of a lookup, and a poisoned lock is used as it is: no code that may panic
+//!   changes a map half-way.
+//! * What an attempt holds is a value that releases it on drop: an
+//!   [`Admission`](admission::Admission), a [`Place`](in_flight::Place), a connection. So an error,
+//!   a panic and a dropped future release the same things as success does.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,13 @@
 //! The requests of the last minute, to notice clients that make a new key for each retry.
+//!
+//! A client that makes a new key for each retry is not protected at all, and nothing in the
+//! database shows it. So observed attempts are compared without their keys: the same scope,
+//! operation and fingerprint under another key within a minute is counted, and logged with the
+//! digest of the key.
+//!
+//! It is a hint. Two equal requests may both be meant, a restart forgets all, and another node's
+//! requests are not seen. At most 10,000 requests are kept, each as a digest of 32 bytes and 64
+//! bits of a hash of its key.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
