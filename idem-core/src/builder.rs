@@ -1,4 +1,7 @@
 //! Builds a handle.
+//!
+//! A value outside of its bounds is set to the nearest one and never refused, so `build` cannot
+//! fail.
 
 use std::fmt;
 use std::sync::Arc;

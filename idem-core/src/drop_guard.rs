@@ -1,4 +1,8 @@
 //! Guards for values that need an orderly end if their owner is dropped, at any await.
+//!
+//! Rust drops a future at any await and has no asynchronous `drop`. A guard moves the value out and
+//! ends it where nobody waits, mostly on a new task. Ends that need an await go through here, so
+//! that no type needs both a `Drop` and a way to take its fields apart.
 
 use scopeguard::ScopeGuard;
 

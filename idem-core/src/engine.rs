@@ -1,6 +1,10 @@
 //! The steps of an attempt, for a front end such as `idem-axum`.
 //!
 //! An application has no use for them: it annotates handlers, or uses the [`Inbox`](crate::Inbox).
+//!
+//! It is a trait and not a set of methods of the handle, so that the handle shows applications only
+//! what is for them. A front end calls these steps in this order: `claim`, then the end that the
+//! returned value offers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
 //! The errors: why an attempt could not run or could not be completed.
+//!
+//! The same fault of the database is another error at each step: see the functions at the end.
+//! Before the handler a failure means that nothing ran. After it, that its writes are rolled back.
+//! At COMMIT an answer that is missing means that nobody knows.
 
 use std::time::Duration;
 

@@ -1,4 +1,8 @@
 //! What a crate above this one keeps with a handle.
+//!
+//! A front end has settings of its own, which belong to the same handle, and this crate must not
+//! know their types. So the handle has one slot of a type that is erased. It holds one extension:
+//! two front ends over one handle would have to share it.
 
 use std::any::Any;
 use std::fmt;

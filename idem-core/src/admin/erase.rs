@@ -1,4 +1,8 @@
 //! Deletes all records and dead letters of one scope.
+//!
+//! Records go first, then dead letters, each in batches. An error between them leaves a part;
+//! calling it again does the rest. A sweep does not delete dead letters, so nothing else deletes
+//! them in bulk.
 
 use super::sweep::{BATCH, PATIENCE};
 use crate::error::claim_error;

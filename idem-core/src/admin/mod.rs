@@ -4,6 +4,10 @@
 //! deletes what has expired, which every service must do regularly, and [`erase`] deletes all of
 //! one scope. [`rollout`] reads and writes the table that changes the modes of all nodes. What
 //! changes protection is logged under the target `idem::audit`, with the name of who asked for it.
+//!
+//! Nothing here is on the way of a request. Readings use the pool like any other statement and hold
+//! no lock. What writes either takes the lock of an attempt ([`records`]) or works in batches that
+//! commit by themselves ([`sweep`], [`erase`]), so that no request waits for an operator for long.
 
 mod erase;
 pub(crate) mod records;

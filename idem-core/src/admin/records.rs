@@ -1,4 +1,9 @@
 //! Lists and counts records, and invalidates one by its name.
+//!
+//! Invalidation uses the machinery of an attempt: the place on this node, the lock, the guarded
+//! transaction, the one way to COMMIT. So it meets a running attempt as a duplicate would, and
+//! never deletes a record that a running attempt is about to rely on. It has a task of its own: the
+//! audit line is written with the outcome even if the caller is dropped.
 
 use std::sync::Arc;
 use std::time::Duration;

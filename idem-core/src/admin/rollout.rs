@@ -1,4 +1,11 @@
 //! The rollout table, which changes the modes of all nodes of a service together.
+//!
+//! Nodes poll the table; nothing is pushed to them. So a change takes effect on each node within
+//! its period, and for that time two nodes can be in different modes. The modes are made for that:
+//! an observing node stores the records that an enforcing one needs.
+//!
+//! A failure never changes a rule: a database that is away for a while must not turn enforcement
+//! off.
 
 use std::time::Duration;
 

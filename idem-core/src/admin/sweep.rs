@@ -1,4 +1,12 @@
 //! Deletes expired records, and expired counts of failed messages.
+//!
+//! A sweep is a loop of batches, and a batch that is not full ends the loop: what expires meanwhile
+//! is left to the next sweep, so a busy table cannot keep one sweep going for ever. Each batch
+//! acquires its own connection, so that a long sweep holds none in between and lets other writers
+//! have their turn.
+//!
+//! Expired records are invisible before they are swept: a claim treats them as absent. Sweeping
+//! only bounds the size of the table.
 
 use std::time::Duration;
 

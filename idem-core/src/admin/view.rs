@@ -1,4 +1,8 @@
 //! The parts of a record that operators see.
+//!
+//! The state of a record is not a column. It follows from its status and its expiry: 500 is that of
+//! a terminal record, 410 under a consumer's operation for a dead letter. Statuses of responses
+//! that a handler may store never include 500.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,16 @@
 //! An attempt at a message: the handler runs inline, everything else on tasks of its own.
+//!
+//! The handler's closure may borrow from its caller, so it cannot move to another task and runs
+//! inline. What follows it must not stop half-way if the caller is dropped, so it runs on tasks
+//! that own what they need.
+//!
+//! | dropped while | what happens |
+//! | --- | --- |
+//! | the message is claimed | the claim ends on its task, and its result is dropped, which rolls back |
+//! | the handler runs | a task cancels its statement and rolls back; nothing is counted |
+//! | it commits, or rolls back and counts | that goes on, and nobody hears of the result |
+//!
+//! A shutdown waits for these tasks: each holds a token.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -53,6 +65,9 @@ impl<DB: Backend> RunningAttempt<DB> {
     }
 
     /// Runs the handler with the transaction, until the attempt's deadline.
+    ///
+    /// A panic is caught here, since the caller's loop must not end with it. The future is dropped
+    /// at the deadline, so a statement may still run in the database; `fail` cancels it.
     pub(super) async fn run<T, E, F>(&mut self, handle: F) -> Result<T, Failure<E>>
     where
         F: AsyncFnOnce(&mut Tx<'_, DB>) -> Result<T, E>,
@@ -69,6 +84,9 @@ impl<DB: Backend> RunningAttempt<DB> {
     }
 
     /// Commits the record with the handler's writes.
+    ///
+    /// If the task itself is lost, its outcome is unknown: the message is delivered again, and the
+    /// record tells.
     pub(super) async fn complete<T, E>(self, value: T) -> Result<Processed<T>, ProcessError<E>> {
         let (open, is_new) = (ScopeGuard::into_inner(self.open), !self.is_counted);
         let ended = tokio::spawn(open.complete(is_new)).await;
@@ -88,6 +106,9 @@ impl<DB: Backend> RunningAttempt<DB> {
     }
 
     /// Rolls back the handler's writes, and counts the attempt.
+    ///
+    /// The rollback comes before the count. The count is a write of its own, which must neither be
+    /// rolled back with the handler's writes nor wait for their locks.
     pub(super) async fn fail<E: fmt::Display>(self, failure: Failure<E>) -> ProcessError<E> {
         let (open, is_new) = (ScopeGuard::into_inner(self.open), !self.is_counted);
         let (text, stops) = (failure.to_string(), matches!(failure, Failure::TimedOut));

@@ -1,4 +1,8 @@
 //! The parts of a message that are needed if handling it fails.
+//!
+//! A failed attempt is counted after its transaction has ended, perhaps on another task and after
+//! the caller has gone. So these parts are owned copies, among them the payload. Texts lose their
+//! NUL characters here, since Postgres stores none; bytes are kept as they are.
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,6 +75,7 @@ impl<DB: Backend> MessageContext<DB> {
 /// The longest error text in a dead letter, in bytes.
 const LONGEST_TEXT: usize = 4096;
 
+/// Cuts a text to the longest that is kept, at a character's end.
 pub(super) fn shortened(text: &str) -> String {
     without_nul(&text[..text.floor_char_boundary(LONGEST_TEXT)])
 }

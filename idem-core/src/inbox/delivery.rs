@@ -1,4 +1,15 @@
 //! A delivery, and the claim of its message.
+//!
+//! Whether an attempt is counted before or after it runs depends on the broker's count:
+//!
+//! | delivery | counted | because |
+//! | --- | --- | --- |
+//! | the first | after a failure | most messages succeed, and pay nothing for the count |
+//! | a later one | before it runs | the worker may have crashed, and may crash again |
+//!
+//! A count that is made before must be durable before the handler runs, so it is committed, and the
+//! message claimed a second time. The place on this node is kept meanwhile. Another node can take
+//! the lock in between; then this delivery is in flight.
 
 use std::sync::Arc;
 
@@ -71,6 +82,9 @@ impl<DB: Backend> Inbox<DB> {
 
 impl<DB: Backend> Delivery<DB> {
     /// The same delivery with a deadline that counts from now.
+    ///
+    /// The deliveries of a batch are made together and handled one after the other, so each needs
+    /// its time from its own turn on.
     pub(super) fn restarted(mut self) -> Self {
         self.attempt.deadline = Instant::now() + self.attempt.policy.timeout;
         self
@@ -143,6 +157,10 @@ impl<DB: Backend> Delivery<DB> {
     }
 
     /// Commits the count, and claims anew: if the message crashes the worker, nobody counts later.
+    ///
+    /// If the attempts are used up, the message is parked without running: the worker has died with
+    /// it as often as the policy allows. If anything fails before the COMMIT of the count, nothing
+    /// has run and nothing is counted.
     async fn count_first(self, fresh: Fresh<DB>) -> Result<Claimed<DB>, Error> {
         let (claimed, mut session) = fresh.into_parts();
         let deadline = self.attempt.deadline;

@@ -117,6 +117,20 @@ impl<'m> Message<'m> {
 
     /// Sets the payload, which a dead letter keeps so that the message can be handled later.
     ///
+    /// It is copied when the message is claimed, and written only if an attempt fails. A dead
+    /// letter keeps the payload of the last failed attempt that had one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::Message;
+    ///
+    /// let payload = vec![0x0a, 0x02, 0x08, 0x11];
+    /// let message = Message::new("8e03978e-40d5").payload(payload).reference("PAYMENTS:42");
+    /// // A payload can be a secret: only its length is shown.
+    /// assert!(format!("{message:?}").contains("payload: Some(4)"));
+    /// ```
+    ///
     /// A payload that the database refuses, such as one beyond `max_allowed_packet`, is not kept.
     /// So give a [reference](Self::reference) too if payloads may be large.
     #[must_use]

@@ -1,4 +1,8 @@
 //! The bytes of a message's id, key or payload.
+//!
+//! Brokers give ids as text or as bytes, owned or borrowed. One type takes them all, so that
+//! callers need no conversion, and a message that is handled at once copies nothing but what a
+//! failure needs.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -5,6 +5,10 @@
 //! counted in `failure`, and the last one that the [`ConsumerPolicy`] allows parks the message as
 //! one of the `dead_letters`. [`Settlement`] tells what to say to the broker. `batch` does the same
 //! for all messages of one poll in a few transactions.
+//!
+//! A broker's acknowledgement and the database's COMMIT are two systems without a common
+//! transaction. So the order is fixed: COMMIT, then acknowledge. A crash in between costs a
+//! redelivery, which is a duplicate.
 
 use std::collections::HashMap;
 use std::fmt;

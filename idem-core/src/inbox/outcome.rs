@@ -1,4 +1,9 @@
 //! The outcome of a delivery, and what to tell the broker.
+//!
+//! Three levels answer three questions. [`Processed`] and [`ProcessError`] say what happened to
+//! this delivery, [`Failure`] says why an attempt failed, and [`Settlement`] says what to tell the
+//! broker. The last is a function of the first two, so that no consumer has to know which outcomes
+//! may be acknowledged: a wrong acknowledgement loses the message.
 
 use std::fmt;
 use std::time::Duration;

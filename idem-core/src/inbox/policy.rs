@@ -1,4 +1,8 @@
 //! The policy of a consumer: how long its messages are remembered and how often they are tried.
+//!
+//! The bounds are applied when the inbox is built, not when a value is set, so that the order of
+//! the calls does not matter. A message is never told to wait for a running attempt: the broker's
+//! redelivery is the wait, and holds no worker.
 
 use std::time::Duration;
 

@@ -1,4 +1,8 @@
 //! The key that a client sends to mark retries of one request.
+//!
+//! A key is a Structured Field String (RFC 9651, section 3.3.3), and bare in practice. Both are
+//! reduced to the same text, so a client that changes its notation between two retries is still
+//! recognised. Nothing is normalised beyond that: keys that differ in case differ.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,8 @@
 //! The terms of one operation: how long its attempts may take and its records are kept.
+//!
+//! A policy is a plain value that each attempt carries, so a change of settings never affects an
+//! attempt that has begun. Its bounds are applied where the options are read: in the builder, in a
+//! consumer's policy, and by the attribute.
 
 use std::time::Duration;
 

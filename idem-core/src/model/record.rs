@@ -1,4 +1,8 @@
 //! The record: its name and the response in it.
+//!
+//! The three parts of a name are its primary key. They are stored as they are and not as one
+//! digest: which attempt is first must not depend on a hash that two versions of an application
+//! could compute differently. The lock's id is such a hash, and it is only an optimisation.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,8 @@
 //! The party inside which a key is unique.
+//!
+//! A scope is stored in the clear if it fits, so that operators can search for it. The length of a
+//! long one is cut by a digest, never by truncation: two tenants with a common beginning must not
+//! share keys.
 
 use sha2::{Digest, Sha256};
 

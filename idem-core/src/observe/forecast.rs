@@ -1,4 +1,9 @@
 //! Forecasts what enforcement would do with an attempt that is only observed.
+//!
+//! A forecast is made from what is known when the attempt begins, as enforcement would decide then.
+//! The first attempt of a name holds the place on this node, so that an attempt in the mode
+//! `enforce` waits for it or is refused; later ones hold none, since nobody must wait for a handler
+//! that is not the first.
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,6 +5,15 @@
 //! stores the record behind a savepoint, so that a failure of Idem never becomes one of the
 //! request. If observing fails, the attempt passes through. `without_tx` observes handlers that
 //! take no transaction.
+//!
+//! The rule of these modes: whatever Idem does must not change the response or the writes. It
+//! follows that
+//!
+//! * no statement of Idem may fail the handler's transaction, so each is behind a savepoint;
+//! * no limit of an attempt applies, so the timeouts are 20 days, which means none;
+//! * no duplicate waits and none is refused, so a place is taken only if it is free;
+//! * after a failure Idem does not observe for a second, since each try would cost the request
+//!   time.
 
 use std::sync::Arc;
 use std::time::Duration;

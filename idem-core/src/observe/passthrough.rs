@@ -1,4 +1,8 @@
 //! A transaction as an application without Idem would begin it.
+//!
+//! It differs from the transaction of an enforced attempt in all that Idem adds: no guard, no
+//! limits, no hooks, no task. A savepoint that the handler leaks is released and commits, as it
+//! does for an application that sends its own COMMIT.
 
 use std::fmt;
 

@@ -1,4 +1,11 @@
 //! Stores a record in a handler's transaction without endangering the handler's writes.
+//!
+//! | step | fails because | the handler's writes |
+//! | --- | --- | --- |
+//! | roll back to the guard (an error response is stored) | the guard is gone | as the handler left them |
+//! | replace the guard by a savepoint | the transaction has failed or ended | as the handler left them |
+//! | insert the record | a live one exists, or the database refuses | kept: rolled back to the savepoint |
+//! | roll back to the savepoint | the transaction is lost, as after a deadlock | lost, as without Idem |
 
 use sqlx_core::transaction::TransactionManager;
 

@@ -1,4 +1,8 @@
 //! An observed attempt whose handler takes no transaction.
+//!
+//! Idem asks the database once before the handler and once after it, for at most a second each. No
+//! connection and no lock is held while the handler runs, so another node does not see this
+//! attempt.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,6 +4,13 @@
 //! has a rule for each operation and one for all others. A process starts with a plan, and
 //! [`Rollout`] is that plan as it is now: changed by the process, and overridden by the table
 //! `idem_rollout`, which moves all nodes together (see `admin`).
+//!
+//! Two plans are kept: the process's own and the current one. The current plan is computed anew
+//! from the own plan and the table at each reading, so a rule that is deleted from the table gives
+//! way to the own one. An invalid rule in the table keeps the rule that the node has now; to fall
+//! back to another mode by a typing error could turn protection off.
+//!
+//! Attempts read the plan under a lock that is held for a lookup, and keep the mode to their end.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,7 @@
 //! The modes of a rollout.
+//!
+//! The order of the variants is the order of a rollout, and comparisons use it: a mode does what
+//! all before it do. So `mode >= Validate` asks whether keys are checked.
 
 use std::fmt;
 use std::str::FromStr;

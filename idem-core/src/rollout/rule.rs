@@ -1,4 +1,9 @@
 //! The rule of an operation, which moves scopes from one mode to another.
+//!
+//! The share of a scope is its SHA-256 modulo 100. It depends on nothing else, so each node decides
+//! alike without talking to another, and a scope that has moved never moves back while the
+//! percentage grows: it is in the second mode if its number is below the percentage. By scope and
+//! not by request, because the retries of one client must meet one mode.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,15 @@
 //! A chunk of a batch: messages that share a transaction, each with its own savepoint.
+//!
+//! | the message | its savepoint | the next one |
+//! | --- | --- | --- |
+//! | succeeded | released, and the next is set by the same message | runs |
+//! | failed | rolled back to and released | runs |
+//! | swallowed the error of a statement | cannot be released; rolled back to | runs |
+//! | ended the transaction | does not exist | the chunk is lost |
+//!
+//! The release is checked for each message before the next one runs: afterwards nobody could tell
+//! which of them ended the transaction. On MariaDB and MySQL the check must be the very next
+//! statement.
 
 use std::panic::AssertUnwindSafe;
 
@@ -38,6 +49,11 @@ impl From<Trouble> for ChunkLoss {
 
 impl<DB: Backend> Chunk<DB> {
     /// Keeps the current message's writes, and sets the savepoint of the next message.
+    ///
+    /// # Errors
+    ///
+    /// [`ChunkLoss`] if no message of the chunk can be kept. The caller ends the chunk with
+    /// [`lose`](Self::lose).
     pub(super) async fn next(&mut self) -> Result<Option<usize>, ChunkLoss> {
         if self.open.waiting.is_empty() {
             return Ok(None);
@@ -68,6 +84,9 @@ impl<DB: Backend> Chunk<DB> {
         Ok(())
     }
 
+    ///
+    /// Each message has an attempt id of its own. Without a current message there is nothing to
+    /// name, so a reference is checked and forgotten.
     pub(super) fn tx(&mut self) -> Tx<'_, DB> {
         let open = &mut *self.open;
         match &mut open.current {
@@ -142,6 +161,10 @@ impl<DB: Backend> OpenChunk<DB> {
     }
 }
 
+/// Runs a statement about savepoints until the limit, and says what its error means for the chunk.
+///
+/// A deadlock that has rolled everything back is no fault of this message alone: the chunk is lost,
+/// and each message gets its own transaction.
 async fn run_until<DB: Backend>(
     limit: Instant,
     run: impl Future<Output = sqlx::Result<bool>>,

@@ -1,4 +1,12 @@
 //! Claims many messages with one statement.
+//!
+//! The claim has three parts. Each message takes its place on this node without waiting; those that
+//! cannot are told `InFlight`. One statement or two ask the database about all others. Each answer
+//! then becomes an outcome, or an entry of the chunk.
+//!
+//! One admission covers the chunk, since it uses one connection. Messages that reuse an id are
+//! parked after the transaction has ended: parking opens another one, and on SQLite there can be
+//! only one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -99,6 +107,10 @@ impl<DB: Backend> Claiming<DB> {
         }
     }
 
+    /// Asks the database, again after a collision, and sorts the messages by its answers.
+    ///
+    /// If no message may be handled, the transaction is rolled back at once, without a check of the
+    /// guard: no handler has run.
     async fn claim(mut self) -> Result<ClaimedMessages<DB>, Error> {
         if self.entries.is_empty() {
             return Ok(self.leave().await);
@@ -156,6 +168,7 @@ impl<DB: Backend> Claiming<DB> {
         ClaimedMessages { chunk, told }
     }
 
+    /// Opens a session without a name, then claims all names in its transaction.
     async fn ask(&self) -> Result<(Session<DB>, Vec<MessageProbe>), Error> {
         let opening = Opening::new(None, Uuid::new_v4(), &self.policy);
         let (mut session, _) =

@@ -1,4 +1,12 @@
 //! Ends a chunk: commits its messages together, or rolls them back.
+//!
+//! The end of a chunk has one of three results for each message: an outcome, another try in a
+//! transaction of its own, or an error of the batch. An unacknowledged COMMIT is looked up by the
+//! record of the first kept message: all records are in one transaction, so one of them speaks for
+//! all.
+//!
+//! After a COMMIT that failed for certain nothing of the chunk is kept, so all of it is tried
+//! again, the failed messages too: they are counted by that try and not twice.
 
 use std::time::Duration;
 
@@ -17,6 +25,10 @@ use crate::store::{Backend, NewRecord};
 use crate::{Completion, Error};
 
 impl<DB: Backend> OpenChunk<DB> {
+    /// Stores the records, commits, and counts the messages that failed.
+    ///
+    /// A chunk of which every message has failed commits too. Its transaction is empty, and its
+    /// lost acknowledgement could not be looked up.
     pub(super) async fn commit(mut self) -> ChunkEnd {
         let limit = self.deadline.max(Instant::now() + LONGEST_END);
         let stored = timeout_at(limit, self.store()).await;
@@ -89,6 +101,11 @@ impl<DB: Backend> OpenChunk<DB> {
         Ok(true)
     }
 
+    /// Rolls back, and says for each message what follows.
+    ///
+    /// If a handler has ended the transaction, its own message and those before it may be durable
+    /// without a record. They are parked at once, since they must not run again; the rest is tried
+    /// again.
     pub(super) async fn lose(mut self, lost: ChunkLoss) -> ChunkEnd {
         let mut ended = ChunkEnd::default();
         let again: Vec<_> = self.all().map(|entry| entry.index).collect();
@@ -143,6 +160,7 @@ impl<DB: Backend> ChunkEntry<DB> {
     }
 }
 
+/// Parks the messages that reuse the id of another one, each in a transaction of its own.
 pub(super) async fn park<DB: Backend>(
     reused: Vec<(usize, MessageContext<DB>)>,
     ended: &mut ChunkEnd,

@@ -1,4 +1,8 @@
 //! One message of a batch, with a borrow of the transaction in which it is handled.
+//!
+//! The message borrows its batch mutably, so there is one message at a time, and the transaction
+//! goes back to the batch however the message ends. The default is failure: success must be said by
+//! `done`.
 
 use std::fmt;
 

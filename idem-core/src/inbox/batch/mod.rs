@@ -4,6 +4,24 @@
 //! a savepoint for each message, which `commit` ends for all of them. Redelivered messages get a
 //! transaction of their own, and so does each message of a chunk that is lost as a whole.
 //! `progress` keeps the order of all this and the outcomes.
+//!
+//! # Order
+//!
+//! 1. `Batch::of` sorts the messages. Those of a first delivery share transactions, up to 100 in
+//!    each. A redelivered one gets its own, and so does one whose id occurs before with other
+//!    content. A copy of an earlier one is not handled at all.
+//! 2. Each chunk is claimed when its turn comes, not before: a claim holds locks and a connection.
+//! 3. Each message runs behind a savepoint of its own.
+//! 4. The chunk commits once. Failed messages are counted afterwards, each in a transaction of its
+//!    own.
+//! 5. If a chunk is lost as a whole, its messages are tried again one by one, so that only the one
+//!    that spoilt it fails.
+//!
+//! # Invariants
+//!
+//! * A message is in exactly one place: waiting, open, or with an outcome. Its outcome is
+//!   `InFlight` until it is known otherwise, so a batch that stops early asks for redelivery.
+//! * `First` is set only after COMMIT.
 
 use std::collections::HashMap;
 use std::fmt;

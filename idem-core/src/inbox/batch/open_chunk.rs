@@ -1,4 +1,8 @@
 //! The state of a chunk, and the ways in which it ends.
+//!
+//! An entry moves from `waiting` to `current`, then to `kept` or `undone`. It never moves back. Its
+//! place on this node is dropped with it, so a duplicate on this node is refused until the chunk
+//! has ended.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

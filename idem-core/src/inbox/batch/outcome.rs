@@ -1,4 +1,7 @@
 //! The outcome of one message of a batch.
+//!
+//! An outcome has no value and no error text, unlike that of a single message: a batch keeps one
+//! for each message, and its caller has seen the values in its loop.
 
 use crate::Error;
 use crate::inbox::failure::Counted;

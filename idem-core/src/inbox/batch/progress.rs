@@ -1,4 +1,7 @@
 //! The progress of a batch: the message that is handled, those that wait, and all outcomes.
+//!
+//! Dropping the future of `advance` drops what it has taken out of `open`, so the transaction is
+//! rolled back and its messages keep the outcome `InFlight`.
 
 use std::collections::VecDeque;
 
@@ -30,6 +33,10 @@ pub(super) enum OpenTransaction<DB: Backend> {
 }
 
 impl<DB: Backend> BatchProgress<DB> {
+    /// Decides about the message before, and returns the index of the next one to handle.
+    ///
+    /// It ends transactions and claims others until a message may run. An error ends the batch as
+    /// far as the caller sees it, but what was committed before keeps its outcome.
     pub(super) async fn advance(&mut self) -> Result<Option<usize>, Error> {
         self.decide().await?;
         loop {
@@ -84,6 +91,7 @@ impl<DB: Backend> BatchProgress<DB> {
         Ok(None)
     }
 
+    /// Ends the open transaction. Messages that were not claimed yet keep the outcome `InFlight`.
     pub(super) async fn end_open(&mut self) -> Result<(), Error> {
         self.decide().await?;
         match self.open.take() {

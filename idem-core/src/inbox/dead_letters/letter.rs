@@ -1,4 +1,7 @@
 //! A dead letter, as operators see it.
+//!
+//! The columns are read as they are. A negative time or count, which Idem never writes, becomes
+//! some other value and no error: one damaged row must not hide all others from the operator.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,7 @@
 //! Lists, redrives and discards dead letters.
+//!
+//! Redriving and discarding change two rows, the dead letter and the record, in one transaction.
+//! They have a task of their own, so a caller that is dropped leaves no half of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +80,9 @@ impl<DB: Backend> Inbox<DB> {
     }
 
     /// Finds the consumer's dead letter of a message, the latest one if there are several.
+    ///
+    /// There can be several: one for each scope, and one for each content that was sent under a
+    /// known id.
     ///
     /// # Errors
     ///

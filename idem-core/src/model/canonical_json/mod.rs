@@ -1,4 +1,22 @@
 //! The canonical form of a JSON body, if there is one without loss.
+//!
+//! Clients that serialize a body anew for each retry may change the order of names, spaces and the
+//! notation of numbers. RFC 8785 defines one form for all of these. It is only safe where parsing
+//! loses nothing, and JSON parsers lose a lot: of two members with one name they keep one, and of a
+//! long number its first digits. `{"amount":9007199254740993}` and `…992` are the same double, so
+//! the form of the first would pass for the second.
+//!
+//! Three things are checked, the last two in one pass over the text. If one fails, there is no
+//! form, and the bytes are compared:
+//!
+//! 1. The body is UTF-8, valid JSON, not nested too deep, and no object has a name twice. Names are
+//!    compared after their escapes are read: `"a"` and `"\u0061"` are one name.
+//! 2. Each number has a form with the same decimal value. This reads the text, since the parser has
+//!    dropped the digits by then.
+//! 3. No name is one that the parser itself reads in a special way.
+//!
+//! The bytes are always a correct answer: at worst a retry that was serialized anew is refused. A
+//! wrong form would replay the response to another request.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -107,6 +125,8 @@ fn keeps_its_meaning(json: &str) -> bool {
     true
 }
 
+/// What follows a string, of which `token` begins with the opening quote. The JSON is known to be
+/// valid.
 fn after_string(token: &str) -> &str {
     let mut chars = token.chars();
     let mut within = chars.next();

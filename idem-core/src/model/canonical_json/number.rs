@@ -1,4 +1,18 @@
 //! Which numbers of a JSON body have a canonical form.
+//!
+//! RFC 8785 writes a number as JavaScript writes a double (section 3.2.2.3). A decimal of up to 15
+//! digits survives the way to a double and back; longer ones may not. The way is nevertheless tried
+//! for each number and the decimals compared, so that an error of the parser or the writer is found
+//! too:
+//!
+//! | number | form | exact |
+//! | --- | --- | --- |
+//! | `5.0`, `5e0` | `5` | yes |
+//! | `0.1` | `0.1` | yes |
+//! | `-0` | `0` | yes: zero has no sign |
+//! | `9007199254740993` | – | no: beyond 2^53 |
+//! | `0.1234567890123456` | – | no: 16 digits |
+//! | `1e400` | – | no: an exponent beyond 250 |
 
 use serde_json::Value;
 

@@ -1,4 +1,8 @@
 //! The first form of fingerprints: one digest of everything, without a list of its parts.
+//!
+//! The first form did not say whether headers or captured parameters were part of it. So up to four
+//! digests are tried, and one that fits is enough. Records of this form are no longer written and
+//! disappear with their ttl.
 
 use sha2::{Digest, Sha256};
 

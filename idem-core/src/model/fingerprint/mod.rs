@@ -1,4 +1,15 @@
 //! The digest of what must not change between retries.
+//!
+//! Versions are never reused, and old ones are read for as long as records may have them. A request
+//! keeps what it takes to compute any of them: its parts and its body, until its attempt runs.
+//!
+//! | version | made by | compared by |
+//! | --- | --- | --- |
+//! | 0 | a message without a fingerprint | nothing: always the same |
+//! | 1, 2 | earlier builds: bytes, JSON | one digest of everything |
+//! | 3 | earlier builds: a function | the function's digest |
+//! | 4, 5 | bytes, JSON | form, digest, headers that both sides list |
+//! | 6 | a function | its digest; if its name has changed, the bytes |
 
 use std::fmt;
 use std::sync::Arc;
