@@ -1,9 +1,16 @@
 //! Errors gathered so that one build shows all of them.
+//!
+//! `?` on a [`syn::Result`] ends at the first mistake, and its user would build once for each. So a
+//! step that can go on takes `&mut Errors` and returns what it could read; a step that cannot go on
+//! returns a `Result`, and its caller passes it to [`Errors::check`]. Who reads options gets a
+//! default for a wrong one; who checks parameters learns by [`Errors::is_empty`] whether to expand.
 
 use proc_macro2::TokenStream;
 use syn::{Error, Result};
 
 /// Zero or more errors; none of them ends the parse.
+///
+/// [`syn::Error`] is itself a list: [`Error::combine`] keeps each message with its own span.
 #[derive(Default)]
 pub(crate) struct Errors(Option<Error>);
 
@@ -36,6 +43,8 @@ impl Errors {
     }
 
     /// One `compile_error!` per error; nothing when there is none.
+    ///
+    /// They are items, so they stand beside the function and not in its place.
     pub(crate) fn to_compile_errors(&self) -> TokenStream {
         self.0
             .as_ref()

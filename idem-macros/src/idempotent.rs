@@ -1,4 +1,36 @@
 //! The attribute from end to end: parse, check, expand.
+//!
+//! # Innermost
+//!
+//! Attribute macros expand from the outside in, and each one sees the item with the attributes
+//! below it. `#[utoipa::path]` below this attribute would see the generated function with its one
+//! parameter, and drop the handler's parameters and body from its document without a word. So this
+//! attribute moves itself to the end: it emits the function as it was, with
+//! `#[::idem_axum::idempotent(__innermost, …)]` behind all others, and works when it comes again.
+//!
+//! ```text
+//! #[idempotent(scope = "tenant")]       first expansion: an attribute below may be a macro
+//! #[instrument]                         →
+//! async fn pay(…) { … }
+//!
+//! #[instrument]                         expands next, and sees the handler as it is written
+//! #[doc = "The idempotency key …"]
+//! #[::idem_axum::idempotent(__innermost, scope = "tenant")]      then this one: no macro is left
+//! async fn pay(…) { … }
+//! ```
+//!
+//! The mark ends that: with it, no attribute is taken for a macro, so there is no third expansion.
+//! A second `#[idempotent]` on the same function is an error, since the two would move behind each
+//! other for ever.
+//!
+//! `#[debug_handler]` does not expand first. It goes behind this attribute, which drops it; if it
+//! saw the function, it would refuse `Tx<DB>` for its missing lifetime (E0106).
+//!
+//! # Mistakes
+//!
+//! A wrong option keeps its default, and the handler is expanded beside the error: the compiler can
+//! then report what is wrong in the body in the same build. A wrong parameter or signature makes
+//! the expansion impossible, and a [`stub`](crate::expand::stub) takes its place.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
@@ -13,6 +45,9 @@ use crate::handler::attributes::{Attributes, name};
 use crate::options;
 
 /// Expands `#[idempotent(tokens)]` on `item`.
+///
+/// What does not parse as a function is emitted unchanged beside an error. While an editor's user
+/// is typing, most items are of this kind, and they must not vanish from under the cursor.
 pub(crate) fn idempotent(tokens: TokenStream, item: &TokenStream) -> TokenStream {
     let (innermost, tokens) = take_mark(tokens);
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
@@ -29,6 +64,10 @@ pub(crate) fn idempotent(tokens: TokenStream, item: &TokenStream) -> TokenStream
 }
 
 /// The wrapped handler; or its errors, and a stub of its name for the rest of the program.
+///
+/// `described` says that the first expansion has put the policy into the documentation already.
+///
+/// The stub is made before the function is taken apart, since the check consumes it.
 fn wrap(
     tokens: TokenStream,
     function: ItemFn,
@@ -60,7 +99,8 @@ fn wrap(
 
 /// Hands the function to the macros below first, with this attribute behind them.
 ///
-/// They see it as it was written, with the policy in its documentation.
+/// They see it as it was written, with the policy in its documentation: `#[utoipa::path]` publishes
+/// that. So the options are read here too, for the policy alone.
 fn rotate(tokens: &TokenStream, mut function: ItemFn) -> TokenStream {
     // Mistakes are reported by the second expansion.
     let options = options::parse(tokens.clone(), &mut Errors::default());
@@ -78,6 +118,9 @@ fn rotate(tokens: &TokenStream, mut function: ItemFn) -> TokenStream {
 }
 
 /// Whether this attribute has already moved itself to the end, and the options without that mark.
+///
+/// The comma behind the mark goes with it. No option can have the mark's name, so users cannot
+/// write it by accident.
 fn take_mark(options: TokenStream) -> (bool, TokenStream) {
     let mut tokens = options.clone().into_iter();
     match tokens.next() {
@@ -87,6 +130,8 @@ fn take_mark(options: TokenStream) -> (bool, TokenStream) {
 }
 
 /// An item that is no function stays as it is, beside the error.
+///
+/// If it is no item at all, syn's own error says what is missing.
 fn refuse_item(item: &TokenStream) -> TokenStream {
     let error = match syn::parse2::<syn::Item>(item.clone()) {
         Ok(_) => Error::new(Span::call_site(), NOT_A_FUNCTION),

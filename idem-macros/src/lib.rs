@@ -19,6 +19,41 @@
 //! ```
 //!
 //! `IDEM_MACROS_DEBUG=1` in the environment of the compiler prints each expansion.
+//!
+//! # In which order the attribute works
+//!
+//! ```text
+//! idempotent            is the item a function? does another macro still want to see it?
+//!   handler/attributes  sorts the attributes; an unknown one may be a macro: rotate, come again
+//!   options             reads the options, each mistake is noted, the rest is read on
+//!   expand/docs         makes the policy a paragraph of documentation
+//!   handler             checks the signature and sorts the parameters: Tx, parts, last
+//!   expand              writes the wrapper, the checks and the spec; or the stub
+//! ```
+//!
+//! # What is checked when
+//!
+//! | what | by | where the error stands |
+//! | --- | --- | --- |
+//! | an option, its value, two options that exclude each other | `options`, from the text | the name or the literal |
+//! | a parameter's shape: reference, `impl`, `#[cfg]`, `self` | `handler`, from the tokens | the parameter |
+//! | the state, the database, the extractors, the scope | the compiler, in `__idem_checks` | the type, as the user wrote it |
+//! | the response, `Send`, the body of the handler | the compiler, in the wrapper | the return type, the handler's name, the body |
+//! | that the state is the router's | the compiler, at `post(handler)` | the route |
+//! | a method that only reads, an operation without a name | `idem-axum`, at the first request | the log |
+//!
+//! The last two stay where they are: a macro sees neither the router nor the method of a route.
+//!
+//! # Invariants
+//!
+//! * An expansion always contains a function of the handler's name, or the item as it was. A router
+//!   that names it finds it, so one mistake gives one error.
+//! * The user's tokens stand in the expansion with their own spans, and the handler's body stands
+//!   there once (twice with `plain`). Errors and an editor's jumps lead to the source.
+//! * Every path in an expansion begins with `::idem_axum::` or `::core::`. An application may have
+//!   a module `core`, or a type `Result` of its own. The price: the dependency keeps its name.
+//! * A mistake never panics. `properties` feeds both macros with random and with nearly legal
+//!   tokens.
 
 use proc_macro::TokenStream;
 

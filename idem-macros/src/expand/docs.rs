@@ -1,4 +1,22 @@
 //! The operation's idempotency policy as a paragraph of documentation, for rustdoc and OpenAPI.
+//!
+//! The reader is a client's author, so it says what a client can rely on, in the options' own
+//! words. Only what the attribute itself says is stated: what the handle decides at run time, such
+//! as the default ttl, is left out, since a number here would be wrong once the handle changes.
+//!
+//! ```text
+//! #[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402", in_flight = "wait 5s")]
+//!
+//! # Idempotency
+//!
+//! The idempotency key is required; a retry carries the same key.
+//! Answers with status 2xx or 402 are kept for 24h and replayed to retries; any other answer
+//! leaves nothing behind, and a retry runs again. A retry while the first attempt runs waits for
+//! its answer, up to 5s. The same key with another request is refused with 422.
+//! ```
+//!
+//! For an operation whose options are wrong the paragraph describes the defaults; the errors stop
+//! the build anyway.
 
 use syn::Attribute;
 
@@ -6,6 +24,9 @@ use crate::options::statuses::StoredStatuses;
 use crate::options::{Amount, Options};
 
 /// Documentation to append to what the user wrote.
+///
+/// `#[utoipa::path]` takes the first line of a handler's documentation as the summary and the rest
+/// as the description. Without documentation of the user's, the first sentence becomes the summary.
 pub(crate) fn docs(options: &Options, written: &[Attribute]) -> Vec<Attribute> {
     let documented = written.iter().any(|attr| attr.path().is_ident("doc"));
     let (key, rest) = (format!(" {}", key(options)), format!(" {}", rest(options)));
@@ -49,6 +70,7 @@ fn rest(options: &Options) -> String {
     )
 }
 
+/// The stored statuses as prose: `2xx, 402 or 409`.
 fn statuses(store: Option<&StoredStatuses>) -> String {
     let Some(store) = store else {
         return "2xx or 3xx".to_owned();

@@ -1,4 +1,44 @@
 //! The expansion: one small wrapper around the user's function.
+//!
+//! ```text
+//! #[idempotent(scope = "tenant", ttl = "24h")]
+//! async fn pay(State(app): State<App>, mut tx: Tx<Pg>, Json(new): Json<New>) -> Result<Paid, E> { … }
+//!
+//! async fn pay(request: IdempotentRequest<WithTx<Pg>, NamedScope<…>, (State<App>,), Json<New>>)
+//!     -> Response
+//! {
+//!     async fn pay(State(app): State<App>, mut tx: Tx<'_, Pg>, …) -> Result<Paid, E> { … }
+//!     fn __idem_checks() { … }                 // see `checks`
+//!     static __IDEM_SPEC: Spec = …;            // see `spec`
+//!     …prepare, run, begin, supervise, finish  // see `run`
+//! }
+//! ```
+//!
+//! `private.rs` of `idem-axum` has the same with the four calls written out.
+//!
+//! # Why this shape
+//!
+//! * **One parameter that extracts all others.** axum calls the extractors of a handler itself, and
+//!   the last one consumes the request. Only an extractor around them can read the key first and
+//!   the body between two of them.
+//! * **The handler inside the wrapper.** Nothing beside the function is added to its module: a unit
+//!   struct that implements `Handler` would collide with a module of the same name (E0255), could
+//!   not be generic and could not stand in an `impl` block.
+//! * **A function still.** `post(pay)`, `post(pay::<Repo>)`, go-to-definition and documentation
+//!   work as for any handler, and axum infers the router's state as usual.
+//! * **No code per number of parameters.** The parts are one tuple, for which axum implements
+//!   `FromRequestParts` itself.
+//!
+//! The wrapper has as little code as possible, since it is compiled once for each handler. Whatever
+//! does not depend on the user's types is a plain function in `idem-axum`, and what crosses the
+//! boundary is boxed.
+//!
+//! # Spans
+//!
+//! A token's span does two things: it says which names it can see, and where errors stand.
+//! [`hidden`] separates them. The wrapper's own locals (`request`, `attempt`, `parts`, `last`) are
+//! invisible to the user's tokens, also where an error about them is shown on the user's line. The
+//! user's own tokens keep their spans.
 
 mod checks;
 pub(crate) mod docs;
@@ -20,6 +60,12 @@ use crate::handler::{Argument, Handler};
 use crate::options::Options;
 
 /// The handler wrapped, and the function as written when `plain = …` asks for it.
+///
+/// The state to check against is, in this order: the option `state`, the one of a dropped
+/// `#[debug_handler(state = …)]`, the `T` of the handler's `State<T>`.
+///
+/// A dropped `#[debug_handler]` would leave its import unused, which `deny(unused_imports)` makes
+/// an error; `const _: () = { use debug_handler as _; }` uses it.
 pub(crate) fn expand(handler: &Handler, attributes: &Attributes, options: &Options) -> TokenStream {
     let Handler {
         vis, sig, block, ..
@@ -54,6 +100,11 @@ pub(crate) fn expand(handler: &Handler, attributes: &Attributes, options: &Optio
 }
 
 /// The type of the wrapper's one parameter, which extracts the handler's arguments in Idem's order.
+///
+/// It holds the four things that the compiler must know: whether there is a `Tx` and of which
+/// database, the scope, the extractors before the body, the last extractor. Whatever else the
+/// options say is a value, in the spec, and makes no new type. A handler without extractors has
+/// `()` in the place of the last one, which axum extracts from anything.
 fn request_type(handler: &Handler, options: &Options) -> TokenStream {
     let mode = match &handler.tx {
         Some(tx) => {
@@ -74,6 +125,16 @@ fn request_type(handler: &Handler, options: &Options) -> TokenStream {
 }
 
 /// The life of a request: claim, handler, completion.
+///
+/// * `attempt` is shadowed by its next state, so that a former state cannot be used again.
+/// * The block around the handler borrows `attempt` for the `Tx` only until the handler has
+///   returned; `attempt.finish` then consumes it. So nothing of the handler outlives its
+///   transaction, and the compiler checks that (E0521 for a `Tx` moved into a task).
+/// * `async move` takes parts and last along: the attempt runs on a task of its own, which must own
+///   what it uses. The bound `Send + 'static` is on `run`, and its error stands on the handler's
+///   name.
+/// * `respond` is an inherent method for a `Result` and a method of the trait for all else, hence
+///   the `use`. Its span is the return type: "is no response" stands there.
 fn run(handler: &Handler) -> TokenStream {
     let name = &handler.sig.ident;
     let generics = handler.sig.generics.split_for_impl().1;
@@ -114,10 +175,14 @@ fn run(handler: &Handler) -> TokenStream {
 }
 
 /// A span whose locals the user's tokens cannot see, nor the other way round.
+///
+/// `mixed_site` is the hygiene of `macro_rules!`: locals resolve at the macro, all else at the
+/// caller. `located_at` changes only where an error stands.
 fn hidden(place: Span) -> Span {
     Span::mixed_site().located_at(place)
 }
 
+/// The expression for one parameter of the handler.
 fn argument(source: &Argument, span: Span) -> TokenStream {
     match source {
         Argument::Tx => quote_spanned!(span=> attempt.tx()),
@@ -130,6 +195,9 @@ fn argument(source: &Argument, span: Span) -> TokenStream {
 }
 
 /// The function as written, under another name.
+///
+/// A unit test calls it without HTTP, with a `Tx` of its own. It has the handler's own attributes
+/// and visibility, and `allow(dead_code)`: only tests may call it.
 fn plain(handler: &Handler, attributes: &Attributes, options: &Options) -> Option<TokenStream> {
     let Handler {
         vis, sig, block, ..

@@ -1,4 +1,7 @@
 //! The type that stands for a scope in the expansion.
+//!
+//! The attribute writes it into the wrapper's parameter, the derive into its impl of `ScopeFor`.
+//! The two must agree to the character, which is why both call [`named`].
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -7,6 +10,9 @@ use syn::spanned::Spanned as _;
 use crate::options::Scope;
 
 /// The type that names a scope at compile time, and where it was written.
+///
+/// A name has the span of its string, quotes included: a span within a literal is not available on
+/// stable Rust.
 pub(crate) fn scope_type(scope: &Scope) -> (TokenStream, Span) {
     match scope {
         Scope::Global => (quote!(::idem_axum::__private::Global), Span::call_site()),
@@ -19,6 +25,9 @@ pub(crate) fn scope_type(scope: &Scope) -> (TokenStream, Span) {
 }
 
 /// `"ab"` → `NamedScope<(Ch<'a'>, Ch<'b'>)>`: a name that the trait system can look up.
+///
+/// A `&'static str` cannot be a const parameter on stable Rust, a `char` can. The compiler prints
+/// these characters in its list of known scopes, where they can be read.
 pub(crate) fn named(name: &str, span: Span) -> TokenStream {
     let letters = name
         .chars()

@@ -1,4 +1,21 @@
 //! The constant that holds an operation's options at run time.
+//!
+//! ```text
+//! #[idempotent(scope = "tenant", ttl = "1h 30m", store = "2xx, 409")]
+//!
+//! static __IDEM_SPEC: ::idem_axum::__private::Spec =
+//!     ::idem_axum::__private::Spec::new(concat!(module_path!(), "::", "pay"))
+//!     .ttl_ms(5400000)
+//!     .store(true, false, &[409]);
+//! ```
+//!
+//! A builder of `const fn`s, and not a struct literal: an option that is added to `Spec` later
+//! changes no expansion. Only what was written is called, so everything else is the handle's
+//! decision at run time. All amounts are numbers here (milliseconds, bytes); nothing is parsed when
+//! the program runs.
+//!
+//! It is a `static` in the body of the wrapper: a generic handler has one for all of its instances.
+//! `scope`, `state` and `plain` do not come here: they are types and names.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -8,6 +25,9 @@ use syn::spanned::Spanned as _;
 use crate::options::{Amount, Fingerprint, Options};
 
 /// `static __IDEM_SPEC: Spec = …;` with one builder call for each option given.
+///
+/// The handler's path identifies it in logs. It does not name the operation: a function that moves
+/// to another module would then forget the keys of its clients.
 pub(crate) fn spec(name: &str, options: &Options) -> TokenStream {
     let options = [
         options.ttl.as_ref().map(|ttl| number("ttl_ms", ttl)),
@@ -47,12 +67,17 @@ pub(crate) fn spec(name: &str, options: &Options) -> TokenStream {
     }
 }
 
+/// A call with a number. It has no suffix: `max_body` takes a `u64`, `max_response` a `usize`.
 fn number(option: &str, amount: &Amount) -> TokenStream {
     let option = Ident::new(option, Span::mixed_site());
     let value = Literal::u64_unsuffixed(amount.value);
     quote!(.#option(#value))
 }
 
+/// The call for the form of the fingerprint.
+///
+/// The closure captures nothing and so becomes a function pointer, which a `static` can hold. It
+/// has the path's span: a function of another signature is reported where the option names it.
 fn fingerprint(fingerprint: &Fingerprint) -> Option<TokenStream> {
     match fingerprint {
         Fingerprint::Body => None,
@@ -67,6 +92,10 @@ fn fingerprint(fingerprint: &Fingerprint) -> Option<TokenStream> {
 }
 
 /// The path as it is written: records know the function by it.
+///
+/// A record whose function has another name is replayed without a comparison, with a warning in the
+/// log. So a function is renamed when it compares something else, and only then. Another path to
+/// the same function is another name.
 fn name_of(path: &Path) -> String {
     let segments = path
         .segments

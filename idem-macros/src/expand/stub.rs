@@ -1,4 +1,20 @@
 //! Stands in for a handler that cannot be wrapped, so that one mistake brings no further errors.
+//!
+//! Were the function left out, each `post(pay)` would be a second error ("cannot find value
+//! `pay`"). Were it left as written, axum would refuse it for its `Tx`. A function without
+//! parameters that returns a `Response` is a handler in a router of any state.
+//!
+//! ```text
+//! async fn pay(key: &str, mut tx: Tx<Pg>) -> Result<Paid, E> { body }      // `&str` is the mistake
+//!
+//! async fn pay() -> ::idem_axum::__private::Response {
+//!     async fn pay(key: &str, mut tx: Tx<'_, Pg>) -> Result<Paid, E> { body }
+//!     ::core::unreachable!()
+//! }
+//! compile_error! { "an extractor is an owned value, …" }
+//! ```
+//!
+//! The program never runs: a stub stands beside an error.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -9,6 +25,9 @@ use crate::handler::inspect::find_self;
 use crate::handler::transaction::elide_lifetime;
 
 /// A function of the same name that any router accepts.
+///
+/// It keeps visibility and generics, so that `use` and `post(pay::<Repo>)` still hold, and allows
+/// all warnings: what a mistake makes unused is no news.
 pub(crate) fn stub(function: &ItemFn) -> TokenStream {
     let (vis, name) = (&function.vis, &function.sig.ident);
     let (generics, _, filters) = function.sig.generics.split_for_impl();
@@ -24,7 +43,9 @@ pub(crate) fn stub(function: &ItemFn) -> TokenStream {
 
 /// The function as written, if it can stand alone.
 ///
-/// It keeps imports in use, and an editor can complete inside the body.
+/// It keeps imports in use, and an editor can complete inside the body. A method cannot stand in a
+/// function, `Self` would have no meaning there, and in a function that is not `async` each
+/// `.await` is an error of its own (E0728): these are left out.
 fn original(function: &ItemFn) -> Option<ItemFn> {
     let sig = &function.sig;
     let alone = sig.receiver().is_none() && find_self(sig, &function.block).is_none();
@@ -40,6 +61,9 @@ fn original(function: &ItemFn) -> Option<ItemFn> {
 }
 
 /// Makes ordinary Rust of the parameters: `Tx<'_, DB>` for `Tx<DB>`, no `#[tx]`.
+///
+/// Unlike [`take`](crate::handler::transaction::take) it goes to any depth, since a `Tx` in the
+/// wrong place, such as `Option<Tx<DB>>`, may be the mistake itself.
 struct OrdinaryParameters {
     complete: bool,
 }
