@@ -9,7 +9,7 @@ use syn::{File, Item, ItemFn};
 use crate::has_idempotency::derive;
 use crate::idempotent::idempotent;
 
-/// One legal value of every option, `scope` first.
+/// One legal value of every option, `scope` first; but none of `isolation`, which needs a `Tx`.
 const OPTIONS: &[&str] = &[
     "scope = \"tenant\"",
     "ttl = \"1d 12h\"",

@@ -1,4 +1,19 @@
 //! The attributes beside `#[idempotent]`: which go to the wrapper, which to the handler inside it.
+//!
+//! | attribute | wrapper | handler inside | why |
+//! | --- | --- | --- | --- |
+//! | `doc`, `deprecated`, `must_use` | yes | | others see and call the wrapper |
+//! | `allow` | yes | yes | the wrapper repeats the handler's types |
+//! | `expect` | as `allow` | yes | the body fulfils it; the wrapper need not |
+//! | `warn`, `deny`, `forbid`, `inline`, `cold`, `track_caller` | | yes | they are about the user's code |
+//! | those of a tool, such as `rustfmt::skip` | | yes | the tool looks at the user's code |
+//! | `debug_handler` | | | dropped: the checks take its place |
+//! | unknown | | | may be a macro, and expands first |
+//! | unknown, and no macro is left below | yes | | it is the compiler's |
+//!
+//! The compiler has expanded `cfg` and `cfg_attr` above the attribute before it runs; those below
+//! are still there. They are unknown here, so the attribute moves behind them, and the compiler
+//! evaluates them before it runs again.
 
 use quote::ToTokens as _;
 use syn::punctuated::Punctuated;
@@ -21,6 +36,13 @@ impl Attributes {
     /// Sorts the attributes; `Ok(None)` if one of them is a macro that must see the function first.
     ///
     /// `innermost` is true if no macro is left below: unknown attributes are then the compiler's.
+    ///
+    /// A macro cannot be told from an attribute of the compiler by its name, so the list of known
+    /// ones decides. One that is missing in it costs an expansion and is no mistake.
+    ///
+    /// # Errors
+    ///
+    /// A second `#[idempotent]`, and an `#[expect]` without a list.
     pub(crate) fn sort(attrs: Vec<Attribute>, innermost: bool) -> Result<Option<Self>> {
         let mut sorted = Self::default();
         for attr in attrs {
@@ -48,6 +70,8 @@ impl Attributes {
     }
 
     /// The state named by `#[debug_handler(state = AppState)]`.
+    ///
+    /// A handler that is moved under `#[idempotent]` keeps the checks that it had.
     pub(crate) fn debug_state(&self) -> Option<Type> {
         let options = Punctuated::<MetaNameValue, Token![,]>::parse_terminated;
         // The attribute is dropped, so a mistake in it does not matter.
@@ -62,7 +86,7 @@ impl Attributes {
     }
 }
 
-/// The last segment of a path.
+/// The last segment of a path: `axum::debug_handler` and `debug_handler` are the same.
 pub(crate) fn name(path: &Path) -> String {
     path.segments
         .last()
@@ -71,11 +95,17 @@ pub(crate) fn name(path: &Path) -> String {
 }
 
 /// The wrapper repeats the handler's types, so an expected lint fires twice.
+///
+/// A deprecated extractor, for one, is named in the wrapper's signature too. A lint about the body
+/// does not fire there, and an `expect` would then warn that it is unfulfilled.
 fn allowed(expect: &Attribute) -> Result<Attribute> {
     let lints = &expect.meta.require_list()?.tokens;
     Ok(syn::parse_quote!(#[allow(#lints)]))
 }
 
+/// Whether the attribute belongs to a tool that the compiler knows.
+///
+/// The path needs a second segment: `rustfmt` alone would be a macro of that name.
 fn is_of_a_tool(path: &Path) -> bool {
     let tools = ["clippy", "diagnostic", "miri", "rust_analyzer", "rustfmt"];
     path.segments.len() > 1

@@ -1,4 +1,9 @@
 //! Questions about a type as it is written.
+//!
+//! A macro sees names and no types: an alias hides what it stands for, and a type of the same name
+//! is taken for the known one. What is decided by such an answer can be put right by the user:
+//! `#[tx(DB)]` marks a `Tx`, `state = …` names the state, `#[idempotency]` marks the field of the
+//! handle.
 
 use syn::visit::{self, Visit};
 use syn::{
@@ -14,6 +19,7 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
+/// Whether the last segment of the type's path is `name`, whatever stands before it.
 pub(crate) fn is_named(ty: &Type, name: &str) -> bool {
     last_segment(ty).is_some_and(|segment| segment.ident == name)
 }
@@ -30,6 +36,8 @@ pub(crate) fn argument(segment: &PathSegment) -> Option<&Type> {
 }
 
 /// Without the parentheses and invisible groups around it.
+///
+/// A type that comes from a `macro_rules!` variable `$ty` stands in an invisible group.
 fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
@@ -38,7 +46,7 @@ fn bare(ty: &Type) -> &Type {
     }
 }
 
-/// A segment called `name`, however deep inside the type.
+/// A segment called `name`, however deep inside the type: the first in the order written.
 pub(crate) fn find_segment<'a>(ty: &'a Type, name: &'a str) -> Option<&'a PathSegment> {
     let mut find = FindSegment { name, found: None };
     find.visit_type(ty);
@@ -59,6 +67,7 @@ impl<'a> Visit<'a> for FindSegment<'a> {
     }
 }
 
+/// Whether the type has `impl Trait` in it, as a parameter's type or deeper.
 pub(crate) fn mentions_impl(ty: &Type) -> bool {
     let mut find = FindImpl(false);
     find.visit_type(ty);
@@ -74,6 +83,9 @@ impl<'a> Visit<'a> for FindImpl {
 }
 
 /// Whether the type borrows something that is not `'static`.
+///
+/// A reference without a lifetime does, and so does each lifetime that is named or `'_`. A lifetime
+/// that a path leaves out (`PgTx` for `PgTx<'_>`) cannot be seen; the compiler reports it (E0726).
 pub(crate) fn borrows(ty: &Type) -> bool {
     let mut find = FindBorrow(false);
     find.visit_type(ty);
@@ -99,6 +111,9 @@ impl<'a> Visit<'a> for FindBorrow {
 }
 
 /// The first `Self` that means the `impl` block around the function.
+///
+/// The arguments of a macro call, such as `vec![Self::A]`, are tokens and not visited: there the
+/// compiler reports it.
 pub(crate) fn find_self<'a>(sig: &'a Signature, block: &'a Block) -> Option<&'a PathSegment> {
     let mut find = FindSelf(None);
     find.visit_signature(sig);

@@ -1,4 +1,24 @@
 //! The function under the attribute, checked and taken apart.
+//!
+//! ```text
+//! async fn pay(State(app): State<App>, mut tx: Tx<Pg>, Path(id): Path<u8>, Json(new): Json<New>)
+//!
+//! tx         Some(Pg)                         its type becomes Tx<'_, Pg>
+//! parts      [State<App>, Path<u8>]           run before the body is read
+//! last       Some(Json<New>)                  may read the body
+//! arguments  [Part(0), Tx, Part(1), Last]     the call: pay(parts.0, attempt.tx(), parts.1, last)
+//! ```
+//!
+//! The last extractor is the last parameter that is no `Tx`. axum gives only the last parameter the
+//! whole request; here a `Tx` may stand behind it, since no extractor fills it.
+//!
+//! Only what tokens show is checked. A type is known by the last segment of its path, so a foreign
+//! type called `Tx`, `State` or `Json` is taken for the known one. For `Tx` the compiler then
+//! complains about its arguments. The `T` of a foreign `State<T>` is checked as the router's state,
+//! which `state = …` corrects. A foreign `Json` that reads no body must stand last all the same.
+//!
+//! Each check here names its cure. What would pass these checks and not compile gets the compiler's
+//! own error, on the user's line: see [`checks`](crate::expand).
 
 pub(crate) mod attributes;
 pub(crate) mod inspect;
@@ -15,6 +35,9 @@ use crate::handler::parameter::Parameter;
 use crate::handler::transaction::Transaction;
 
 /// A function that can be an idempotent handler.
+///
+/// A value of it means that the signature is one that the wrapper can call; what its types must be
+/// is not known yet.
 pub(crate) struct Handler {
     pub(crate) vis: Visibility,
     /// As written, with `Tx<'_, DB>` where `Tx<DB>` stood.
@@ -39,6 +62,9 @@ pub(crate) enum Argument {
 
 impl Handler {
     /// Takes the function apart; `None` if one of its errors makes that impossible.
+    ///
+    /// Every error of a signature does, and all of them are reported. `errors` may hold those of
+    /// the options already, which do not prevent the expansion: hence the list of its own.
     pub(crate) fn check(item: ItemFn, errors: &mut Errors) -> Option<Self> {
         let mut wrong = Errors::default();
         check_signature(&item, &mut wrong);
@@ -88,6 +114,11 @@ impl Handler {
     }
 
     /// The single `T` of all `State<T>` parameters.
+    ///
+    /// A handler may take parts of the state by `FromRef`, and then several types are written.
+    /// Which of them is the router's cannot be seen, so there are no checks, unless `state = …`
+    /// says it. With a single part the checks ask it for the handle; the error names `state = …` as
+    /// the cure.
     pub(crate) fn state(&self) -> Option<&Type> {
         let extractors = self.parts.iter().chain(&self.last);
         let mut states = extractors
@@ -100,11 +131,19 @@ impl Handler {
             .then_some(first)
     }
 
+    /// Whether the handler has type or constant parameters; lifetimes are refused.
     pub(crate) fn is_generic(&self) -> bool {
         !self.sig.generics.params.is_empty()
     }
 }
 
+/// What is wrong with the function apart from its parameters.
+///
+/// * `unsafe`, `const`, `extern` and a variadic have no place in the wrapper, a plain `async fn`.
+/// * A lifetime parameter has no use: an extractor is owned, and the attribute writes the lifetime
+///   of the `Tx`.
+/// * `Self` is not known in the inner function: a nested item cannot use the `Self` of the `impl`
+///   block around it (E0401). With a `self` parameter that error is enough.
 fn check_signature(item: &ItemFn, errors: &mut Errors) {
     let sig = &item.sig;
     if sig.asyncness.is_none() {
@@ -134,6 +173,7 @@ fn check_signature(item: &ItemFn, errors: &mut Errors) {
     }
 }
 
+/// Where each parameter's argument comes from: the last one that is no `Tx` is [`Argument::Last`].
 fn number(is_tx: &[bool]) -> Vec<Argument> {
     let extractors = is_tx.iter().filter(|tx| !**tx).count();
     let mut next = 0;

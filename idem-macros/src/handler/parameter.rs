@@ -1,4 +1,16 @@
 //! One parameter of a handler: a `Tx`, an extractor, or a mistake with its cure.
+//!
+//! | mistake | without this check |
+//! | --- | --- |
+//! | `self` | the inner function is no method: "`self` parameter is only allowed in associated functions" |
+//! | `#[cfg(…)]` on a parameter | the compiler removes it from the inner signature, and the call still passes it |
+//! | `Next` | "`Next` is no extractor", while its author writes a middleware and means no handler |
+//! | `Option<Tx<DB>>`, `(A, Tx<DB>)`, `&mut Tx<DB>` | a `Tx` is no extractor; nothing would fill it |
+//! | `impl Trait` | `post(handler)` cannot tell which type is meant, and no turbofish can say it |
+//! | a reference, a lifetime | the attempt's task owns its arguments, so they must be `'static` |
+//!
+//! The order of the checks is the order of the cures: a `&mut Tx` is told about its `Tx` and not
+//! about its reference.
 
 use syn::{Error, FnArg, PatType, Result, Type};
 
@@ -16,6 +28,8 @@ pub(crate) enum Parameter {
 }
 
 /// Classifies a parameter, and completes the type of a `Tx`.
+///
+/// One error for each parameter: the second cure would be for a type that the first one changes.
 pub(crate) fn check(input: &mut FnArg) -> Result<Parameter> {
     let parameter = match input {
         FnArg::Receiver(receiver) => {
@@ -43,6 +57,10 @@ pub(crate) fn check(input: &mut FnArg) -> Result<Parameter> {
     Ok(Parameter::Extractor(ty.clone()))
 }
 
+/// Refuses `#[cfg]` and `#[cfg_attr]` on a parameter.
+///
+/// The compiler evaluates them after this macro, which would have to copy the condition to the
+/// type, to the tuple of extractors and to the call.
 fn refuse_cfg(parameter: &PatType) -> Result<()> {
     let mut attrs = parameter.attrs.iter();
     match attrs.find(|attr| name(attr.path()).starts_with("cfg")) {
@@ -52,6 +70,10 @@ fn refuse_cfg(parameter: &PatType) -> Result<()> {
 }
 
 /// Refuses an extractor that is known to read the body; all but the last are checked.
+///
+/// axum's own error for `Json` before `State` is that `Handler<_, _>` is not implemented. `Option`
+/// and `Result` around an extractor read the body as it does. An extractor of the application's own
+/// that implements only `FromRequest` is found by `check::parts`.
 pub(crate) fn check_reads_no_body(ty: &Type, errors: &mut Errors) {
     let Some(mut segment) = last_segment(ty) else {
         return;

@@ -1,4 +1,19 @@
 //! The parameter that gets the transaction: `mut tx: Tx<DB>`, or any other marked `#[tx]`.
+//!
+//! | written | database | becomes |
+//! | --- | --- | --- |
+//! | `mut tx: Tx<Pg>` | `Pg` | `mut tx: Tx<'_, Pg>` |
+//! | `tx: Tx<'_, Pg>` | `Pg` | the same |
+//! | `#[tx] tx: Transaction<Pg>`, after `use Tx as Transaction` | `Pg` | `tx: Transaction<'_, Pg>` |
+//! | `#[tx(Pg)] tx: PgTx`, of `type PgTx<'t> = Tx<'t, Pg>` | `Pg` | `tx: PgTx<'_>` |
+//!
+//! `Tx<'t, DB>` borrows the connection from the attempt, which alone can commit it. The lifetime is
+//! anonymous on purpose. The handler is then written for any lifetime, so the compiler refuses to
+//! let the `Tx` out of it: moved into `tokio::spawn` or put into a `static` it "escapes" (E0521).
+//! With `'static` it could stay behind after the COMMIT.
+//!
+//! `Tx` implements no extractor trait. A handler that has lost its attribute does therefore not
+//! compile, instead of running unprotected.
 
 use syn::spanned::Spanned as _;
 use syn::{
@@ -14,6 +29,13 @@ pub(crate) struct Transaction {
 }
 
 /// Recognises a `Tx` and writes the `'_` into its type; `None` for every other parameter.
+///
+/// The `#[tx]` is taken off, since the compiler would look for an attribute of this name. The
+/// database is the mark's argument, or else the first type argument; an alias has none.
+///
+/// # Errors
+///
+/// A type that is no path, no database, a named lifetime, and two marks.
 pub(crate) fn take(parameter: &mut PatType) -> Result<Option<Transaction>> {
     let mark = take_mark(&mut parameter.attrs)?;
     if mark.is_none() && !is_named(&parameter.ty, "Tx") {
@@ -58,6 +80,9 @@ fn last_segment_mut(ty: &mut Type) -> Option<&mut PathSegment> {
 }
 
 /// `Tx<DB>` → `Tx<'_, DB>`: an `async fn` does not let the lifetime be left out.
+///
+/// A plain `fn` does, with a lint; an `async fn` gets E0726, since its future holds the lifetime.
+/// `'_` has the span of the name before it, so that an error about it stands on the `Tx`.
 pub(crate) fn elide_lifetime(segment: &mut PathSegment) -> Result<()> {
     let span = segment.ident.span();
     if segment.arguments.is_empty() {

@@ -1,4 +1,10 @@
 //! The list of options: their names, and the commas between them.
+//!
+//! After a mistake the parser must find the next option. A comma alone does not show it: in
+//! `state = App<A, B>, ttl = "1h"` the first one belongs to a type, and whatever was wrong may have
+//! eaten any number of tokens. So the next option begins behind a comma that is followed by a word
+//! and `=`, or by the name of an option. Brackets and braces are single tokens and are skipped
+//! whole.
 
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt as _;
@@ -8,6 +14,8 @@ use syn::{Error, Ident, Result, Token};
 use crate::options::suggest::{listed, nearest};
 
 /// How the value of an option is written, or the error for an option that does not exist.
+///
+/// The error suggests the nearest name, or lists all of them if none is near.
 pub(crate) fn example(name: &Ident) -> Result<&'static str> {
     let known = OPTIONS.iter().find(|(known, _)| name == known);
     known
@@ -47,6 +55,11 @@ fn is_next_option(ahead: ParseStream<'_>) -> bool {
 }
 
 /// Takes the comma behind an option.
+///
+/// # Errors
+///
+/// If tokens stand between the value and the comma, as in `ttl = "1h" key = optional`. They are
+/// skipped, and the option behind them is read: the caller notes the error and goes on.
 pub(crate) fn comma_or_end(input: ParseStream<'_>) -> Result<()> {
     if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
         return Ok(());
@@ -57,7 +70,7 @@ pub(crate) fn comma_or_end(input: ParseStream<'_>) -> Result<()> {
     Err(error)
 }
 
-/// Every option with an example of its value.
+/// Every option with an example of its value. This is the order in which an error lists them.
 const OPTIONS: &[(&str, &str)] = &[
     ("scope", "\"tenant\""),
     ("ttl", "\"24h\""),

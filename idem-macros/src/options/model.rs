@@ -1,4 +1,7 @@
 //! What the options in `#[idempotent(…)]` say.
+//!
+//! Values are checked and converted (`"1h 30m"` is 5400000 milliseconds), and keep their literal
+//! where a later step may have to point at it or repeat its words in the documentation.
 
 use proc_macro2::Span;
 use syn::{Ident, LitStr, Path, Type};
@@ -7,7 +10,9 @@ use crate::options::statuses::StoredStatuses;
 
 /// All options. An option that is missing or wrong has its default.
 ///
-/// `None` stands for "not given": the handle's setting holds then, at run time.
+/// `None` stands for "not given": the handle's setting holds then, at run time. So a default that
+/// is the handle's is never written here: it would override what the application sets on its
+/// builder.
 #[derive(Default)]
 pub(crate) struct Options {
     /// `scope = "tenant"`, `scope = Tenant` or `scope = "global"`; the only one that is required.
@@ -31,18 +36,25 @@ pub(crate) struct Options {
     /// `in_flight = "wait 5s"`, in milliseconds.
     pub(crate) wait: Option<Amount>,
     /// `in_flight = "reject"`. Without the option the handle may wait by default.
+    ///
+    /// Never together with `wait`: both are the one option.
     pub(crate) reject: bool,
     /// `timeout = "30s"`, in milliseconds.
     pub(crate) timeout: Option<Amount>,
     /// `isolation = "serializable"`: the place of the option, for errors.
     pub(crate) serializable: Option<Span>,
-    /// `state = AppState`, for a router whose state only contains the handle's.
+    /// `state = AppState`, for a handler that takes no `State<AppState>`, or only parts of it.
+    ///
+    /// It changes no behaviour: the compiler finds the state at the route. It is for the checks.
     pub(crate) state: Option<Type>,
     /// `plain = name`: the name under which tests call the handler without Idem.
     pub(crate) plain: Option<Ident>,
 }
 
 /// The party to which a key belongs.
+///
+/// The default stands in for a scope that is missing or wrong, beside an error. A scope that users
+/// forget must not become "all callers": one client could get another one's response.
 #[derive(Default)]
 pub(crate) enum Scope {
     /// All callers share one space of keys.
@@ -54,7 +66,9 @@ pub(crate) enum Scope {
     Type(Box<Type>),
 }
 
-/// What must not change between retries, beside method, path and query.
+/// What must not change between retries, beside method, path, query and content type.
+///
+/// With a function of the application's own, that function alone decides.
 #[derive(Default)]
 pub(crate) enum Fingerprint {
     /// The bytes of the body.
@@ -66,7 +80,8 @@ pub(crate) enum Fingerprint {
     With(Path),
 }
 
-/// A number with the text it was written as.
+/// A number with the text it was written as, which the documentation repeats: `24h`, and not
+/// 86400000.
 pub(crate) struct Amount {
     pub(crate) value: u64,
     pub(crate) text: LitStr,

@@ -1,4 +1,12 @@
 //! Parses the options one by one, and reports all mistakes in one build.
+//!
+//! For each option: its name, whether it is known, whether it has a value, the value, whether it
+//! was given before. A mistake leaves the option at its default and skips to the next one. An
+//! option that is given twice keeps the second value; its error stands on the second name.
+//!
+//! Behind the last one come the checks between options: the scope is there, and a wait ends before
+//! the timeout. `isolation` needs the handler as well, so `idempotent.rs` checks it against the
+//! `Tx`.
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -10,6 +18,9 @@ use crate::options::model::Options;
 use crate::options::{list, value};
 
 /// Parses the options. An option that is wrong is reported to `errors` and keeps its default.
+///
+/// The inner closure never fails: every mistake goes to `errors`. So `parse2` has no tokens left to
+/// complain of, and nothing that was read is lost.
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Options {
     let mut parser = OptionsParser::default();
     let parsed = (|input: ParseStream<'_>| {
@@ -22,6 +33,8 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Options {
 }
 
 /// The options read so far, and their names.
+///
+/// A name counts as given before its value is read: a wrong `scope` is not reported as missing too.
 #[derive(Default)]
 struct OptionsParser {
     options: Options,
@@ -29,6 +42,8 @@ struct OptionsParser {
 }
 
 impl OptionsParser {
+    /// Reads to the end. A wait as long as the timeout could never end by itself: the timeout
+    /// includes it, and would end the attempt first.
     fn parse_all(&mut self, input: ParseStream<'_>, errors: &mut Errors) {
         while !input.is_empty() {
             if let Err(error) = self.parse_one(input) {
@@ -47,6 +62,10 @@ impl OptionsParser {
         }
     }
 
+    /// Reads one option, without the comma behind it.
+    ///
+    /// Names are read by `parse_any`, so that a keyword such as `type` is an unknown option and no
+    /// syntax error.
     fn parse_one(&mut self, input: ParseStream<'_>) -> Result<()> {
         let name = input.call(Ident::parse_any).map_err(|error| {
             Error::new(
@@ -69,6 +88,9 @@ impl OptionsParser {
         Ok(())
     }
 
+    /// Reads the value of a known option.
+    ///
+    /// The last arm is for an option that is in the list and not here yet.
     fn parse_value(&mut self, name: &str, input: ParseStream<'_>) -> Result<()> {
         let word = |known| value::word(input, known);
         let options = &mut self.options;
@@ -102,6 +124,7 @@ impl OptionsParser {
 const KEY: &[&str] = &["required", "optional"];
 const ISOLATION: &[&str] = &["default", "serializable"];
 
+/// The scope has no default, since each of the three choices is wrong for some operation.
 pub(super) const NO_SCOPE: &str = "`scope` is missing: whose keys are these? Write
   scope = \"tenant\"    a name from `#[scopes(tenant = Tenant)]` on the router's state
   scope = Tenant      an extractor that implements `ScopeKey`, or a tuple of them

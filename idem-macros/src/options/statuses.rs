@@ -1,6 +1,21 @@
 //! The list of statuses in `store = "2xx, 3xx, 402"`.
+//!
+//! A response whose status is not stored is rolled back, and its retry runs. So the list answers
+//! one question: after which of its answers must the handler not run again?
+//!
+//! | status | in a list |
+//! | --- | --- |
+//! | `2xx`, `3xx` | as ranges; they are the default |
+//! | a single one, such as 402 or 409 | yes; also an `Err` of this status is stored, its writes are undone |
+//! | `4xx` | no: the range contains statuses that ask for a retry |
+//! | 401, 403, 408, 425, 429 | no: the same request is meant to succeed later |
+//! | 1xx | no: interim, RFC 9110, section 15.2 |
+//! | 5xx | no: a failure that is replayed for the whole ttl would defeat the retry |
+//!
+//! All of this is refused at compile time. A list read at run time would be found wrong by a
+//! client.
 
-/// Which responses are stored.
+/// Which responses are stored. The same three values are the arguments of `Spec::store`.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct StoredStatuses {
     pub(crate) success: bool,
@@ -9,6 +24,9 @@ pub(crate) struct StoredStatuses {
 }
 
 /// Reads the list, or returns all that is wrong with it.
+///
+/// A list without a status below 400 is refused: the handler's every success would be rolled back.
+/// Its author meant to add to the default, and has replaced it.
 pub(crate) fn parse(text: &str) -> Result<StoredStatuses, Vec<String>> {
     let (mut store, mut errors) = (StoredStatuses::default(), Vec::new());
     for entry in text.split(',').map(str::trim) {
@@ -45,6 +63,10 @@ impl StoredStatuses {
         }
     }
 
+    /// Adds a single status.
+    ///
+    /// Three digits exactly: `str::parse` would take `+409` and `0409` too. 600 to 999 are no
+    /// statuses of HTTP, although `StatusCode` accepts them.
     fn add_status(&mut self, entry: &str) -> Result<(), String> {
         let digits = entry.len() == 3 && entry.bytes().all(|byte| byte.is_ascii_digit());
         let status: u16 = if digits {
@@ -67,6 +89,7 @@ impl StoredStatuses {
         Ok(())
     }
 
+    /// Whether a response that is no error is stored.
     fn keeps_a_success(&self) -> bool {
         self.success || self.redirect || self.statuses.iter().any(|status| *status < 400)
     }

@@ -1,6 +1,12 @@
 //! "Did you mean": the nearest of the known words.
+//!
+//! A wrong suggestion is worse than none, so the limit grows with the word: one edit for `ttl`,
+//! three for `fingerprint`. `lease` is near no option and gets the list of all of them.
 
 /// The known word that `word` is probably a misspelling of.
+///
+/// Case does not count: `maxBody` is one edit from `max_body`. Of two that are equally near, the
+/// first in the list wins.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let measured = known.into_iter().map(|name| (distance(&lower, name), name));

@@ -1,4 +1,14 @@
 //! Durations such as `"1h 30m"` and sizes such as `"64KiB"`, read at compile time.
+//!
+//! ```text
+//! text    = amount { amount }         spaces may stand between and within amounts
+//! amount  = digits unit               "90m", "1h 30m", "1h30m", " 7 d "
+//! ```
+//!
+//! Larger units stand first, and each one at most once, so that a text has one reading: "1h 1h" is
+//! a slip of the pen, and "30m 1h" may be a missing digit. Numbers are whole. There are no months
+//! and years, whose lengths differ, and no decimal sizes: "64KB" could be 64,000 or 65,536 bytes,
+//! and which of them a limit means must not be a guess.
 
 use std::ops::RangeInclusive;
 
@@ -23,6 +33,9 @@ struct Units {
     /// Smallest first.
     known: &'static [(&'static str, u64)],
     /// Lower-case beginnings of wrong names, and the unit that is meant (`""`: none).
+    ///
+    /// `hours`, `Hrs` and `H` all begin with `h`. They are not accepted, only recognised: one
+    /// spelling in all attributes is easier to search and to compare.
     mistaken: &'static [(&'static str, &'static str)],
     /// Offered for a number without a unit.
     common: [&'static str; 3],
@@ -61,6 +74,7 @@ const SIZE: Units = Units {
 };
 
 impl Units {
+    /// The amount, if it is within the bounds, which the error spells in units.
     fn read(&self, text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, String> {
         let total = self.sum(text)?;
         if bounds.contains(&total) {
@@ -72,6 +86,9 @@ impl Units {
         ))
     }
 
+    /// The sum of all amounts in the text, in milliseconds or bytes.
+    ///
+    /// A number that does not fit becomes `u64::MAX`, which every option's bounds exclude.
     fn sum(&self, text: &str) -> Result<u64, String> {
         let mut rest = text.trim();
         if rest.is_empty() {
@@ -101,6 +118,7 @@ impl Units {
         Ok(total)
     }
 
+    /// What one of the unit is worth. `digits` and `unit` are one amount of `text`.
     fn worth(&self, text: &str, digits: &str, unit: &str) -> Result<u64, String> {
         if digits.is_empty() || (unit.is_empty() && text.contains(['.', ','])) {
             return Err(format!(
@@ -137,6 +155,8 @@ impl Units {
         }
     }
 
+    /// The amount in its largest unit that divides it: `3650d` and `1GiB`, as in the options'
+    /// table.
     fn spell(&self, amount: u64) -> String {
         let fits = |(_, worth): &&(&str, u64)| amount.is_multiple_of(*worth) && amount >= *worth;
         match self.known.iter().rev().find(fits) {

@@ -1,4 +1,11 @@
 //! Reads the value of one option: one function for each kind of value.
+//!
+//! An error stands on the whole literal: a span inside a string is not available on stable Rust.
+//! The text says which part is meant.
+//!
+//! Strings hold what is no Rust (`"24h"`, `"2xx, 409"`), bare tokens what is (a type, a path, a
+//! name). `24h` without quotes is one token to Rust, a number with a suffix, and `1h 30m` is two,
+//! so amounts need the quotes. Words may stand in either form.
 
 use std::ops::RangeInclusive;
 
@@ -14,11 +21,18 @@ use crate::options::statuses::{self, StoredStatuses};
 use crate::options::suggest::{listed, nearest};
 use crate::options::units::{DAY, GIB, HOUR, MINUTE, SECOND, duration_ms, size_bytes};
 
+/// One second to ten years, the bounds of `Policy::MIN_TTL` and `MAX_TTL`.
 pub(crate) const TTL: RangeInclusive<u64> = SECOND..=3_650 * DAY;
+/// 10 milliseconds to one hour, as `Policy` has it. Zero is no limit for a database.
 pub(crate) const TIMEOUT: RangeInclusive<u64> = 10..=HOUR;
 const WAIT: RangeInclusive<u64> = 1..=10 * MINUTE;
 const SIZE: RangeInclusive<u64> = 1..=GIB;
 
+/// A scope's name in quotes, `"global"`, or a type.
+///
+/// The two forms are easily confused, so each has an error that shows the other: a type in quotes,
+/// and a word in lower case without them. `global` stands in either form, since nothing else is
+/// meant by it.
 pub(crate) fn scope(input: ParseStream<'_>) -> Result<Scope> {
     if !input.peek(LitStr) {
         return scope_type(input);
@@ -38,6 +52,8 @@ pub(crate) fn scope(input: ParseStream<'_>) -> Result<Scope> {
     }
 }
 
+/// A scope without quotes. A word in lower case is taken for a name, unless a path goes on behind
+/// it (`auth::Tenant`): types begin with a capital.
 fn scope_type(input: ParseStream<'_>) -> Result<Scope> {
     if let Ok(word) = input.fork().call(Ident::parse_any) {
         let name = word.to_string();
@@ -65,6 +81,11 @@ pub(crate) fn size(input: ParseStream<'_>) -> Result<Amount> {
     Ok(Amount { value, text })
 }
 
+/// The name of an operation, with the rules of `Operation::new`, so that a wrong one is no 500 at
+/// the first request.
+///
+/// It is a part of the record's name and a label of metrics: control characters would spoil either.
+/// `inbox:` begins the operations of message consumers, whose records are in the same table.
 pub(crate) fn operation(input: ParseStream<'_>) -> Result<LitStr> {
     let text = text(input, "payments.create")?;
     let value = text.value();
@@ -116,6 +137,8 @@ fn not_one_of(word: &str, known: &[&'static str], span: Span) -> Error {
     Error::new(span, format!("`{word}` is not one of {legal}{cure}"))
 }
 
+/// `body`, `json`, or the path of a function. A function that is itself called `json` needs a
+/// longer path: `self::json`.
 pub(crate) fn fingerprint(input: ParseStream<'_>) -> Result<Fingerprint> {
     if input.peek(LitStr) {
         return Ok(match word(input, &["body", "json"])? {
@@ -136,7 +159,10 @@ pub(crate) fn fingerprint(input: ParseStream<'_>) -> Result<Fingerprint> {
     })
 }
 
-/// Header names in lower case.
+/// Header names in lower case, as `HeaderMap` has them.
+///
+/// Each name is checked by itself, and all that are wrong are reported. An empty list is refused:
+/// it would say the same as no list.
 pub(crate) fn headers(input: ParseStream<'_>) -> Result<Vec<String>> {
     let shape = "expected a list of header names: `[\"x-currency\"]`";
     let list: Group = input
@@ -166,6 +192,7 @@ pub(crate) fn headers(input: ParseStream<'_>) -> Result<Vec<String>> {
     errors.into_result(headers)
 }
 
+/// The list of `store`. Each of its mistakes is an error of its own, on the same literal.
 pub(crate) fn store(input: ParseStream<'_>) -> Result<StoredStatuses> {
     let text = text(input, "2xx, 3xx, 409")?;
     let mut errors = Errors::default();
@@ -179,6 +206,9 @@ pub(crate) fn store(input: ParseStream<'_>) -> Result<StoredStatuses> {
 }
 
 /// How long to wait for the running attempt; `None` refuses at once.
+///
+/// `wait` needs a limit, and so the form in quotes. The text that is kept is the limit alone, since
+/// the documentation says "up to 5s".
 pub(crate) fn in_flight(input: ParseStream<'_>) -> Result<Option<Amount>> {
     if !input.peek(LitStr) {
         return match word(input, &["reject", "wait"])? {
@@ -206,6 +236,7 @@ pub(crate) fn in_flight(input: ParseStream<'_>) -> Result<Option<Amount>> {
     }
 }
 
+/// The name of a function, bare or in quotes.
 pub(crate) fn name(input: ParseStream<'_>) -> Result<Ident> {
     if input.peek(LitStr) {
         return input.parse::<LitStr>()?.parse();
@@ -213,6 +244,7 @@ pub(crate) fn name(input: ParseStream<'_>) -> Result<Ident> {
     input.parse()
 }
 
+/// A string literal. Anything else gets an example, and `24h` its own text in quotes.
 fn text(input: ParseStream<'_>, example: &str) -> Result<LitStr> {
     let begin = input.span();
     match input.parse::<Lit>() {
@@ -229,6 +261,7 @@ fn text(input: ParseStream<'_>, example: &str) -> Result<LitStr> {
     }
 }
 
+/// Puts a sentence of `units` on the literal that it is about.
 fn at(span: Span) -> impl Fn(String) -> Error {
     move |reason| Error::new(span, reason)
 }
