@@ -1,4 +1,12 @@
 //! How many bytes of request bodies a node may hold, and how many one body holds.
+//!
+//! A semaphore with one permit per byte. It is never waited on: a body that waited for room would
+//! hold the bytes that it has, and enough of such bodies would wait for each other until their time
+//! is over. So a
+//! body that finds no room is refused, and its client comes again.
+//!
+//! Bytes are taken as they arrive. Were the announced length reserved, a client could keep others
+//! out by announcing what it never sends.
 
 use std::sync::Arc;
 
@@ -19,6 +27,7 @@ impl BodyBudget {
         Self { bytes, left }
     }
 
+    /// How many bytes there are in all.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -28,7 +37,7 @@ impl BodyBudget {
         self.bytes - self.left.available_permits()
     }
 
-    /// Begins to count the bytes of one body.
+    /// Begins to count the bytes of one body; none are taken yet.
     pub(crate) fn reserve(&self) -> BodyReservation {
         BodyReservation {
             budget: Arc::clone(&self.left),
@@ -50,6 +59,9 @@ impl BodyReservation {
     pub const LEAST: usize = 1 << 10;
 
     /// Grows to this many bytes in all. `false`: the node does not have them.
+    ///
+    /// It never shrinks, and keeps what it has where it cannot grow: the caller holds those bytes
+    /// until it drops them. The permits of one body are one, merged, so dropping it is one step.
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         let taken = self.taken.as_ref().map_or(0, |taken| taken.num_permits());
         let more = bytes.max(Self::LEAST).saturating_sub(taken);

@@ -1,4 +1,13 @@
 //! Reads a body and hands it on as it was.
+//!
+//! For the modes that must change nothing. A body that is short and fast enough is seen whole; any
+//! other one is passed on as soon as that is clear, with all frames, trailers and errors that it
+//! would have had. A stream without an end, such as server-sent events, is delayed by the patience
+//! and then flows.
+//!
+//! Three differences remain: frames that were read arrive as one; a body of unknown length that was
+//! seen whole has a known one; and one that is passed on unfinished has an unknown one, so that a
+//! response without a `content-length` of its own is sent in chunks.
 
 use std::time::Duration;
 
@@ -15,6 +24,12 @@ pub(crate) struct PeekedBody {
 }
 
 /// Reads a body of up to `max` bytes, if there is room for them. Nothing of the body is lost.
+///
+/// `has_room` is asked with the sum of the bytes after each frame.
+///
+/// # Cancellation
+///
+/// Dropping it drops the body: the request or response is gone with it.
 pub(crate) async fn peek(
     mut body: Body,
     max: u64,

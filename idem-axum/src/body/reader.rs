@@ -1,4 +1,7 @@
 //! Reads a body, and keeps what it has read.
+//!
+//! What was read can leave it in three ways: as bytes, as a body of known length, or as the
+//! beginning of a body whose rest has not been read.
 
 use axum::BoxError;
 use axum::body::{Body, Bytes};
@@ -28,6 +31,13 @@ pub(crate) enum ReadError {
 
 impl BodyReader {
     /// Reads until the body ends; trailers count too.
+    ///
+    /// The frame that exceeds `max` or finds no room is kept, since nothing can put it back. So one
+    /// frame more than allowed may be held for a moment.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::TooLong`] also if a layer around the body has cut it at a limit of its own.
     ///
     /// # Cancellation
     ///
@@ -93,6 +103,9 @@ impl BodyReader {
     }
 
     /// What has been read, and the rest of the body behind it.
+    ///
+    /// The errors of the rest are unwrapped as those that were read: `Body::new` wraps each of them
+    /// once again.
     pub(crate) fn followed_by(self, rest: Body) -> Body {
         let data = (!self.data.is_empty()).then(|| Ok(Frame::data(self.data.freeze())));
         let seen = stream::iter(data.into_iter().chain(self.last));
@@ -101,7 +114,7 @@ impl BodyReader {
     }
 }
 
-/// The length of fields as lines of HTTP/1.1.
+/// The length of fields as lines of HTTP/1.1, as in stored headers: both share one limit.
 fn length_of(fields: &HeaderMap) -> usize {
     let lines = fields.iter();
     lines
@@ -109,7 +122,8 @@ fn length_of(fields: &HeaderMap) -> usize {
         .sum()
 }
 
-/// Whether the limit of an outer layer has ended the body.
+/// Whether the limit of an outer layer has ended the body. Layers wrap the error, so its causes
+/// count.
 fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<LengthLimitError>() || error.source().is_some_and(is_too_long)
 }

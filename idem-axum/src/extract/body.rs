@@ -1,4 +1,19 @@
 //! The body of a request, read within its limits.
+//!
+//! The fingerprint needs the whole body: a digest of its first megabyte would call two uploads the
+//! same that differ behind it. So a body that cannot be held whole is refused (`enforce`) or makes
+//! no record (the other modes), and is never cut.
+//!
+//! Three bounds hold at once, and the smallest counts:
+//!
+//! | bound | of | what happens beyond it |
+//! | --- | --- | --- |
+//! | `max_body`, or else the route's `DefaultBodyLimit` | one body | 413 `body-too-large` |
+//! | `max_buffered_bytes` | all bodies on this node | 503 `overloaded`; 413 if one body alone exceeds it |
+//! | `body_timeout` | the time of one body | 408 `body-timeout` |
+//!
+//! They end before the attempt's `timeout` begins: neither a slow client nor a long queue uses up
+//! the handler's time, and no database connection is held meanwhile.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,6 +33,19 @@ use crate::body::reader::{BodyReader, ReadError};
 use crate::{HttpSettings, Rejection};
 
 /// Reads the body and puts the request together again for the last extractor.
+///
+/// Body and fingerprint share the bytes: `Bytes` is cloned by reference. A length that is announced
+/// and too large is refused at once, before the client has sent it. An empty body reserves no room,
+/// so that requests without one pass while uploads fill the node.
+///
+/// # Errors
+///
+/// [`Rejection::BodyTooLarge`], [`Rejection::Overloaded`], [`Rejection::BodyBrokeOff`] and
+/// [`Rejection::BodyTimeout`]; the key stays free.
+///
+/// # Cancellation
+///
+/// Safe to drop: `room` belongs to the caller, and gives its bytes back when it is dropped.
 pub(crate) async fn buffer(
     parts: Parts,
     mut body: Body,
@@ -53,7 +81,8 @@ pub(crate) async fn buffer(
 /// Reads the body as [`buffer`] does and refuses nothing.
 ///
 /// The body is `None` if it is too long, too slow or broken, or finds no room. The request has it
-/// as it came.
+/// as it came: what was read stands before the rest, an error where it occurred. Then the handler's
+/// own extractor refuses it, with the response that it would have given without the attribute.
 pub(crate) async fn peek_at(
     parts: Parts,
     body: Body,
@@ -70,6 +99,10 @@ pub(crate) async fn peek_at(
 }
 
 /// How long a body may be: by its operation, or else by the layers of its route.
+///
+/// `DefaultBodyLimit` is a private extension of the request. axum applies it to a body, so a body
+/// that never ends is wrapped and asked for its upper bound. Without a layer that is axum's 2 MiB;
+/// with the limit disabled there is none.
 fn limit(parts: Parts, max_body: Option<u64>) -> (Parts, u64) {
     if let Some(limit) = max_body {
         return (parts, limit);

@@ -1,4 +1,22 @@
 //! The head of a request: its key, its operation, its fingerprint.
+//!
+//! For `POST /v1/orders/7/pay?notify=yes`, routed as `/orders/{id}/pay` and nested under `/v1`:
+//!
+//! ```text
+//! operation    POST /v1/orders/{}/pay          MatchedPath, without the names of parameters
+//! fingerprint  POST, /v1/orders/7/pay, notify=yes, content type, body
+//!
+//! with #[idempotent(operation = "orders.pay")]
+//! operation    orders.pay
+//! fingerprint  POST, /1:7, notify=yes, content type, body
+//! ```
+//!
+//! The operation is a part of the record's name and a label of metrics. So it must be bounded,
+//! whatever clients send: it is made of the route, never of the path. The path is in the
+//! fingerprint, where the same key for another order is a mismatch, 422.
+//!
+//! A route that is renamed makes a new operation, and its old keys are forgotten. A handler that
+//! moves to another module does not: the module is not a part of the name.
 
 use std::fmt;
 
@@ -13,6 +31,9 @@ use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
 
 /// What the operation and the fingerprint need of a request's head.
+///
+/// It is a copy, made before the handler's extractors run: they may change the headers or the
+/// extensions, and a retry is compared by what the client has sent.
 pub(crate) struct Head {
     method: Method,
     uri: Uri,
@@ -23,6 +44,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// Copies method, headers and path; [`read_path`](Self::read_path) adds what the router knows.
     pub(crate) fn read(parts: &Parts) -> Self {
         Self {
             method: parts.method.clone(),
@@ -34,6 +56,10 @@ impl Head {
     }
 
     /// Refuses methods that only read: they need no key.
+    ///
+    /// RFC 9110, section 9.2.1, calls them safe, and clients repeat them at will. The attribute
+    /// cannot see the route's method, so this is found at the first request, and the log names the
+    /// cure.
     pub(crate) fn check_method(&self) -> Result<(), Rejection> {
         let method = &self.method;
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -43,7 +69,9 @@ impl Head {
         Ok(())
     }
 
-    /// The key, if there is one.
+    /// The key, if there is one. Without one an operation whose keys are optional runs unprotected.
+    ///
+    /// A malformed key is refused there, too: its client believes that it is protected.
     pub(crate) fn key(
         &self,
         spec: &Spec,
@@ -73,6 +101,11 @@ impl Head {
 
     /// The operation that the attribute names, or else the method and the route without parameter
     /// names.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Misconfigured`] in a fallback, which has no route, and for a route of more than
+    /// 255 bytes. The log names the handler.
     pub(crate) fn operation(&self, spec: &Spec) -> Result<Operation, Rejection> {
         let named = match (spec.operation, &self.route) {
             (Some(name), _) => Operation::new(name),
@@ -94,7 +127,7 @@ impl Head {
     }
 
     /// Clients can make up methods, and an operation is a label of metrics. The fingerprint has the
-    /// real method.
+    /// real method, so two methods called `OTHER` with one key are a mismatch.
     fn known_method(&self) -> &str {
         match self.method {
             Method::POST | Method::PUT | Method::PATCH | Method::DELETE => self.method.as_str(),
@@ -106,6 +139,11 @@ impl Head {
     ///
     /// If the attribute names the operation, the captured path parameters stand for the path, so
     /// that a handler at two routes shares its keys. A fallback captures none, and its path counts.
+    ///
+    /// Both forms are handed over, with a mark for the one in use. A record stored before a deploy
+    /// that gave the operation its name is compared in the form in which it was stored.
+    ///
+    /// All lines of a listed header count, in their order.
     pub(crate) fn fingerprint(&self, spec: &Spec, body: &Bytes) -> Fingerprint {
         let mut headers: Vec<(&str, &[u8])> = Vec::new();
         for name in spec.fingerprint_headers {
@@ -147,6 +185,10 @@ impl fmt::Debug for Head {
     }
 }
 
+/// The key in its field, or `None` if there is no such field.
+///
+/// Two lines are refused rather than one of them chosen: a proxy and a service could choose
+/// differently. Section 2 of draft-ietf-httpapi-idempotency-key-header defines a single item.
 fn read_key(headers: &HeaderMap, http: &HttpSettings) -> Result<Option<IdempotencyKey>, Rejection> {
     let Ok(field) = HeaderName::try_from(&*http.key_header) else {
         let name = &http.key_header;
@@ -171,6 +213,8 @@ fn read_key(headers: &HeaderMap, http: &HttpSettings) -> Result<Option<Idempoten
 }
 
 /// The route without its parameter names: renaming one makes no new operation.
+///
+/// A wildcard keeps its star, since `/files/{*}` and `/files/{}` are two routes.
 fn erased(route: &str) -> String {
     let segments = route.split('/').map(|segment| {
         let Some((before, rest)) = segment.split_once('{') else {

@@ -1,4 +1,9 @@
 //! The handler's last extractor, the only one that may read the body.
+//!
+//! axum tells `FromRequestParts` and `FromRequest` apart by a marker type that is inferred, since
+//! two blanket impls of one trait would overlap. The same is done here: [`ViaParts`] and
+//! [`ViaBody`] are that marker, `Via` in the signatures, and nobody writes it. A type that
+//! implements both traits would be ambiguous, as it is in axum.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -6,7 +11,11 @@ use axum::response::{IntoResponse, Response};
 
 /// The handler's last extractor, which may or may not read the body.
 ///
-/// One that does not read it runs with the others, before the body is read.
+/// One that does not read it runs with the others, before the body is read. `Via` says of which
+/// kind it is, and the compiler infers it.
+///
+/// So a handler whose last parameter authorises, such as `async fn cancel(user: User)`, is refused
+/// before its body is buffered, as if a `Json` stood behind it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no extractor in a router of state `{S}`",
     label = "a handler's argument implements `FromRequestParts`, the last one may implement `FromRequest`",
@@ -19,7 +28,8 @@ pub trait LastExtractor<S, Via>: Sized {
         state: &S,
     ) -> impl Future<Output = Result<Option<Self>, Response>> + Send;
 
-    /// Extracts from the whole request.
+    /// Extracts from the whole request. Called only if [`before_body`](Self::before_body) returned
+    /// `None`, so that no extractor runs twice: one that takes a token or counts a login must not.
     fn after_body(
         request: Request,
         state: &S,

@@ -1,7 +1,27 @@
 //! The one extractor that the attribute puts in the place of the handler's own.
 //!
-//! It keeps the request until the attribute passes its options. Then [`prepare`] runs the handler's
-//! extractors.
+//! axum calls `FromRequest` of [`IdempotentRequest`] before it calls the function, and so before
+//! the attribute's options are known: they are a constant in the function's body, not a part of the
+//! type. So extraction only stores the request, and [`IdempotentRequest::prepare`], the first call
+//! in the body, does the work. Options therefore make no new types: all handlers with the same
+//! extractors, scope and database share their compiled code.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | [`prepare`] | the order of the steps, and which of them may refuse in which mode |
+//! | `head` | key, operation and fingerprint, from the request's head |
+//! | `name` | scope, operation and key put together to a record's name, or why there is none |
+//! | `body` | the body within its limits |
+//! | [`last`] | the last extractor, before or after the body |
+//! | [`scope`], [`scope_key`] | the scope: how the compiler finds it, and whose keys these are |
+//! | [`state`], [`tx_mode`] | the handle in the router's state, and whether the handler has a `Tx` |
+//!
+//! # Types that only the compiler sees
+//!
+//! `IdempotentRequest<M, Scope, Extractors, Last>` names what the handler needs: `M` is
+//! `WithTx<DB>` or `NoTx`, `Scope` a type or a spelt name, `Extractors` a tuple. None of them
+//! mentions the router's state. The state is the parameter of `FromRequest`, so that it is inferred
+//! where the handler is routed, as for any other handler.
 
 mod body;
 mod head;
@@ -28,6 +48,9 @@ use crate::extract::tx_mode::{TxMode, TxModeIn};
 use crate::spec::Spec;
 
 /// A request that no extractor has seen yet, and the router's state.
+///
+/// The state's type is hidden in a boxed closure: the function that the attribute makes can name
+/// its parameter without it. That box is one allocation for each request.
 pub struct IdempotentRequest<M: TxMode, Scope, Extractors, Last> {
     preparation: Box<Preparation<M::Engine, Extractors, Last>>,
     scope: PhantomData<fn() -> Scope>,
@@ -43,7 +66,12 @@ impl<M: TxMode, Scope, Extractors, Last> IdempotentRequest<M, Scope, Extractors,
     ///
     /// # Errors
     ///
-    /// The response of an extractor that refuses the request, or Idem's own.
+    /// The response of an extractor that refuses the request, or Idem's own. The database has not
+    /// been touched, and the key stays free.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop: the request is gone, and the bytes of its body are given back to the node.
     pub async fn prepare(
         self,
         spec: &'static Spec,

@@ -1,4 +1,8 @@
 //! What names the record of a request: who, which operation, which key.
+//!
+//! Each part is a result until the mode is known. Then either all of them are there, or the first
+//! that is missing refuses the request, or the attempt runs without a record and keeps the reason.
+//! The order of the reasons is that of the request: key, scope, operation.
 
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -30,6 +34,9 @@ impl NameParts {
     }
 
     /// `None` for a request without a key, where keys are optional. `Err`: there can be no record.
+    ///
+    /// A body that was not read whole makes no fingerprint, hence no record. That is possible only
+    /// in the modes that peek: `enforce` has refused the request before.
     pub(crate) fn into_record_name(
         self,
         is_body_known: bool,
@@ -51,7 +58,11 @@ impl NameParts {
 
 /// The scope of a request, and the mode that the scope puts its operation in.
 ///
-/// Where all scopes are in the mode `off`, the scope's extractor does not run.
+/// Where all scopes are in the mode `off`, the scope's extractor does not run: the attribute must
+/// cost nothing there.
+///
+/// A scope that is not known has the lower mode of the rule. In `validate` and `enforce` the
+/// request is then refused, by its extractor's own response or by 401 `scope-missing`.
 ///
 /// # Errors
 ///
@@ -73,6 +84,9 @@ pub(crate) async fn scope_and_mode<S, ScopeOf: ScopeIn<S>>(
 }
 
 /// Counts a request that becomes no attempt: it lacks a key, or the node has no room for it.
+///
+/// So an operator sees which operations have clients without a key, and when the node is full.
+/// Other refusals before the attempt are seen by their statuses alone.
 pub(crate) fn count_refusal(
     operation: &Result<Operation, Rejection>,
     spec: &Spec,

@@ -1,11 +1,29 @@
 //! Turns a request into an attempt and the handler's arguments.
 //!
-//! The order is fixed: the key's syntax, the handler's extractors that need no body
-//! (authorisation), the scope, the body, the handler's last extractor. So a replay needs
-//! authorisation, and an unauthenticated client cannot make the server buffer a body.
+//! The order is fixed:
+//!
+//! 1. **The key's syntax**, which costs nothing: 400. 2. **The extractors that need no body**:
+//! authorisation, so a replay needs it as the first attempt did, also after access was revoked. The
+//! last extractor runs here too if it needs no body. 3. **The scope.** Its extractor sees what
+//! authorisation has put into the request: 401. 4. **The body.** An unauthenticated client cannot
+//! make the server buffer one: 408, 413, 503. 5. **The last extractor**, if it needs the body. One
+//! that refuses leaves the key free.
+//!
+//! Idem asks the database afterwards, in the attempt. None of its own steps here waits for one.
 //!
 //! The rollout mode decides which of these steps may refuse the request. In a mode that does not
 //! refuse, the attempt keeps the reason why it can have no record.
+//!
+//! | | `off` | `observe` | `validate` | `enforce` |
+//! | --- | --- | --- | --- | --- |
+//! | a wrong or missing key | runs | runs, no record | refused | refused |
+//! | no scope, no operation | runs | runs, no record | refused | refused |
+//! | `GET`, `HEAD`, `OPTIONS` | runs | runs, no record | 500 | 500 |
+//! | the body | not read | peeked at | peeked at | read within its limits |
+//!
+//! The mode depends on the scope, and the key is checked before the scope is known. So the first
+//! check uses the lower of the rule's two modes: it refuses only what every scope's mode refuses.
+//! The second check, with the scope, is exact.
 
 use std::sync::Arc;
 
@@ -44,6 +62,8 @@ pub struct PreparedRequest<E, Extractors, Last> {
 }
 
 /// Runs the handler's extractors in Idem's order.
+///
+/// Nothing spawns here, so all of it ends with the request when the client hangs up.
 pub(crate) async fn prepare<S, E, ScopeOf, Extractors, Last, Via>(
     request: Request,
     state: S,
@@ -87,6 +107,8 @@ where
 }
 
 /// What the head of a request says before any extractor runs.
+///
+/// `operation` and `key` are results: whether their errors refuse the request depends on the mode.
 struct NamedOperation<E> {
     engine: E,
     spec: &'static Spec,
@@ -97,6 +119,10 @@ struct NamedOperation<E> {
 }
 
 impl<E: AttemptEngine> NamedOperation<E> {
+    /// Reads the head and looks up the operation's rule.
+    ///
+    /// An operation without a name has the rule of all others, `*`. A method that only reads is an
+    /// error in the key's place, except where every scope is in the mode `off`.
     async fn read(parts: &mut Parts, engine: E, spec: &'static Spec, http: &HttpSettings) -> Self {
         let mut head = Head::read(parts);
         let key = head.key(spec, http);
@@ -158,7 +184,8 @@ impl<E: AttemptEngine> NamedOperation<E> {
     }
 }
 
-/// A request whose scope and mode are known.
+/// A request whose scope and mode are known. From here on the mode does not change, whatever
+/// becomes of the rollout's table meanwhile: an attempt ends in the mode that it began in.
 struct ScopedRequest<E> {
     engine: E,
     http: Arc<HttpSettings>,
@@ -171,6 +198,9 @@ struct ScopedRequest<E> {
 
 impl<E: AttemptEngine> ScopedRequest<E> {
     /// Returns the request, and its body if the mode needs it and all of it could be read.
+    ///
+    /// An observed request that can have no record is treated as in the mode `off`: its body would
+    /// be buffered for nothing.
     async fn read_body(
         &mut self,
         parts: Parts,
@@ -200,6 +230,10 @@ impl<E: AttemptEngine> ScopedRequest<E> {
     }
 
     /// Turns the request, complete since `arrived`, into an attempt.
+    ///
+    /// The handler's time begins at `arrived`, so a slow upload has used up none of it; the last
+    /// extractor's own time counts. The reservation of the body's bytes goes along, until the
+    /// attempt begins or waits.
     fn into_attempt(self, body: Option<Bytes>, arrived: Instant) -> PendingAttempt<E> {
         let Self {
             engine,
@@ -240,6 +274,10 @@ impl<E: AttemptEngine> ScopedRequest<E> {
 }
 
 /// The response to a request whose body was not read to its end.
+///
+/// Nobody reads the rest of a slow body, and in HTTP/1.1 it stands before the connection's next
+/// request; so the connection is closed. HTTP/2 has no such field (RFC 9113, section 8.2.2), and
+/// there the body has a stream of its own.
 fn unread(why: Rejection, version: Version, http: &HttpSettings) -> Response {
     tracing::debug!(problem = why.name(), "the request body was not read");
     let mut answer = why.into_response(http);

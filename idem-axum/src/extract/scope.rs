@@ -1,4 +1,18 @@
 //! A scope as the attribute writes it: a name or a type, looked up by the compiler.
+//!
+//! ```text
+//! #[scopes(tenant = Tenant)] on AppState      impl ScopeFor<NamedScope<(Ch<'t'>, …)>> for AppState
+//! #[idempotent(scope = "tenant")]             IdempotentRequest<_, NamedScope<(Ch<'t'>, …)>, _, _>
+//! routed with AppState                        NamedScope<(Ch<'t'>, …)>: ScopeIn<AppState>
+//!                                             → Tenant: FromRequestParts<AppState> + ScopeKey
+//! ```
+//!
+//! Attribute and state are in different modules, often in different crates. A name that is a type
+//! joins them without a registry: a misspelt name does not compile, a name may mean different
+//! things in two routers, and nothing is looked up at run time.
+//!
+//! The two impls of [`ScopeIn`] do not overlap because [`NamedScope`] implements neither
+//! `FromRequestParts` nor `ScopeKey`, and it must not.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -40,6 +54,9 @@ impl<S: ScopeFor<Name> + ?Sized, Name> ScopeFor<Name> for Arc<S> {
 }
 
 /// A scope as the attribute writes it, in a router of state `S`.
+///
+/// The inner error is a scope that was extracted and names nobody, such as an empty tenant; Idem
+/// responds with 401 `scope-missing`. The outer one is the extractor's own response.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say whose keys these are",
     label = "not a scope in a router of state `{S}`",

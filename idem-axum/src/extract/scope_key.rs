@@ -72,7 +72,8 @@ pub trait ScopeKey {
 
     /// The text as a validated scope.
     ///
-    /// Override it only for a value that has a text and yet names nobody, such as a guest.
+    /// Override it only for a value that has a text and yet names nobody, such as a guest. A text
+    /// of more than 255 bytes becomes its SHA-256, so nothing has to be cut.
     ///
     /// # Errors
     ///
@@ -108,7 +109,11 @@ impl<A: ScopeKey, B: ScopeKey, C: ScopeKey> ScopeKey for (A, B, C) {
 
 /// The texts of all parts, each preceded by its length; empty where one of them names nobody.
 ///
-/// Records are stored under these texts.
+/// `("a", "bc")` is `1:a2:bc` and `("ab", "c")` is `2:ab1:c`: without the lengths, two parties
+/// would share their keys. An empty text makes the whole tuple invalid, at any depth, so
+/// `(tenant, nobody)` gets 401 and not the keys of all who are nobody in that tenant.
+///
+/// Records are stored under these texts, so the form never changes.
 fn joined(parts: &[&dyn ScopeKey]) -> String {
     let mut joined = String::new();
     for part in parts {
@@ -122,6 +127,8 @@ fn joined(parts: &[&dyn ScopeKey]) -> String {
 }
 
 /// `scope = "global"`: all callers of one operation share its keys.
+///
+/// Records are stored under its text, which therefore never changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Global;
 

@@ -1,4 +1,8 @@
 //! A router's state, and the database of its handle.
+//!
+//! [`HasIdempotency`] leads from the state to the handle, [`SameDb`] from the handle's database to
+//! the one in the handler's `Tx<DB>`. Both are checked where the handler is routed, and by the
+//! attribute on the user's own types if it knows the state.
 
 use std::sync::Arc;
 
@@ -11,7 +15,17 @@ use idem_core::{Backend, Idempotency};
 /// for.
 ///
 /// The whole state implements it, and not a part of it by `FromRef`: a handler without a `Tx` could
-/// not tell which of two handles it should use.
+/// not tell which of two handles it should use. Nor could an application implement `FromRef` for a
+/// state in an `Arc`: both types are foreign to it (E0117). `Arc<T>` has this trait if `T` does.
+///
+/// # When to use which
+///
+/// * **One state**: derive it.
+/// * **A nested state**: derive it on the outer one too, and mark the field that leads to the inner
+///   one with `#[idempotency]`.
+/// * **Two databases in one application**: two states, each with its handle, and a router for each.
+///   A handler's record and writes commit in one transaction, which has one database.
+/// * **A library of routes**: ask for the trait, and leave the state to its user.
 ///
 /// # Examples
 ///
@@ -33,6 +47,33 @@ use idem_core::{Backend, Idempotency};
 ///     }
 /// }
 /// ```
+///
+/// Routes that a library adds to any application on Postgres:
+///
+/// ```
+/// # #[cfg(all(feature = "postgres", feature = "macros"))]
+/// # mod library {
+/// use axum::{Router, http::StatusCode, routing::post};
+/// use idem_axum::{HasIdempotency, Tx, idempotent};
+/// use sqlx::Postgres;
+///
+/// #[idempotent(scope = "global")]
+/// async fn subscribe(mut tx: Tx<Postgres>) -> Result<StatusCode, StatusCode> {
+///     let insert = sqlx::query("insert into subscription default values");
+///     match insert.execute(&mut *tx).await {
+///         Ok(_) => Ok(StatusCode::CREATED),
+///         Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+///     }
+/// }
+///
+/// pub fn routes<S>() -> Router<S>
+/// where
+///     S: HasIdempotency<Db = Postgres> + Clone + Send + Sync + 'static,
+/// {
+///     Router::new().route("/subscriptions", post(subscribe))
+/// }
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the router state `{Self}` carries no idempotency runtime",
     label = "`#[idempotent]` needs an `Idempotency<DB>` in the state",
@@ -43,6 +84,10 @@ pub trait HasIdempotency {
     type Db: Backend;
 
     /// The handle that this router's handlers use.
+    ///
+    /// It is called once for each request. Return the same handle each time: running attempts,
+    /// their bounds and the shutdown are counted in it, so a new one would see no duplicates on
+    /// this node.
     fn idempotency(&self) -> &Idempotency<Self::Db>;
 }
 
@@ -64,7 +109,9 @@ impl<T: HasIdempotency + ?Sized> HasIdempotency for Arc<T> {
 
 /// Says that a `Tx` is of the database of the state's handle.
 ///
-/// One impl per database, so that the compiler prints this message and not a type mismatch.
+/// One impl per database, so that the compiler prints this message and not a type mismatch. A
+/// blanket `impl<T> SameDb<T> for T` would make it say "type mismatch resolving `Db == MySql`"
+/// (E0271).
 #[diagnostic::on_unimplemented(
     message = "`Tx<{Self}>` in a router whose idempotency runtime is for `{Runtime}`",
     label = "this handler asks for a `{Self}` transaction, the state has an `Idempotency<{Runtime}>`",

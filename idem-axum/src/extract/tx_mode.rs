@@ -1,4 +1,9 @@
 //! Whether a handler takes a transaction, and which engine runs its attempts.
+//!
+//! The two are told apart by a type, since they differ in what the compiler must check. With a `Tx`
+//! the database is named by the handler and compared with the state's. Without one the handler
+//! names none: its engine is taken from the state, and the database's type is erased. Otherwise the
+//! generated function would need a type parameter that nothing at the route determines.
 
 use std::marker::PhantomData;
 
@@ -23,6 +28,9 @@ pub trait TxMode {
 }
 
 /// Whether a handler takes a `Tx`, in a router of state `S`.
+///
+/// It is a trait of its own beside [`TxMode`], because the methods of `IdempotentRequest`
+/// name the engine and do not know the state.
 pub trait TxModeIn<S>: TxMode {
     /// Takes the engine from the state.
     fn engine(state: &S) -> Self::Engine;
