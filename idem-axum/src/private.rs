@@ -1,5 +1,9 @@
 //! What the attribute's expansion names. Not part of the public API.
 //!
+//! It is no API for applications, but it is one for `idem-macros`: cargo may join two releases of
+//! the two crates that are compatible by their version numbers. Until such a pair is excluded,
+//! nothing that an expansion names may be renamed or removed; add to it.
+//!
 //! A handler with the state `AppState`, an extractor `Json` and a `Tx` becomes:
 //!
 //! ```text
@@ -49,6 +53,10 @@ pub use crate::response::output::{AnyHandlerOutput, HandlerOutput, HandlerRespon
 pub use crate::spec::{Spec, custom_digest};
 
 /// Bounds that the attribute asks for, so that errors stand on the user's types.
+///
+/// The functions are empty. Their bounds are the question, and the `on_unimplemented` text of the
+/// trait is the answer. They are named in the compiler's notes ("required by a bound in
+/// `check::database`"), so each has the name of what it checks.
 pub mod check {
     use axum::extract::FromRequestParts;
 

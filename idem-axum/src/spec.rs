@@ -1,4 +1,11 @@
 //! The options of one attribute, as a constant.
+//!
+//! The attribute checks each value and writes the call of a `const fn` for it; nothing is parsed or
+//! refused here. What the attribute does not say is `None`, and the handle's setting holds. It is
+//! read at each request, so two routers may share a handler and differ in their defaults.
+//!
+//! An option is added as a builder method. A crate that was expanded by an older macro still
+//! compiles.
 
 use std::time::Duration;
 
@@ -27,6 +34,12 @@ pub struct Spec {
 }
 
 /// How an attempt ends whose handler has returned.
+///
+/// | status | `Ok` | `Err` |
+/// | --- | --- | --- |
+/// | named in `store` | stored, the writes commit | stored, the writes are undone |
+/// | in a range of `store` | stored, the writes commit | released |
+/// | any other | released | released |
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     Store(Effects),
@@ -152,6 +165,9 @@ impl Spec {
     }
 
     /// The handle's policy, changed by this operation's options.
+    ///
+    /// The attribute keeps a wait below its own `timeout`, but not below the handle's: such a wait
+    /// ends at the attempt's deadline.
     pub(crate) fn policy(&self, defaults: Policy) -> Policy {
         let mut policy = defaults;
         if let Some(ttl) = self.ttl_ms {
@@ -184,6 +200,9 @@ impl Spec {
 }
 
 /// The digest of what the application's fingerprint function returns.
+///
+/// A function may return anything that is bytes, `String` and arrays too. The digest has one
+/// length, and what was compared cannot be read back from the table.
 pub fn custom_digest(made: impl AsRef<[u8]>) -> [u8; 32] {
     Sha256::digest(made.as_ref()).into()
 }

@@ -1,4 +1,9 @@
 //! How the end of an attempt is answered, logged and counted.
+//!
+//! Each attempt is counted once, with one outcome: by [`answer`](AttemptContext::answer),
+//! [`replay`](AttemptContext::replay) or [`refuse`](AttemptContext::refuse), or by
+//! [`note`](AttemptContext::note) where the response is somebody else's. A path through `enforce`
+//! or `observe` that calls two of them counts an attempt twice.
 
 use std::sync::Arc;
 
@@ -40,6 +45,8 @@ impl AttemptContext {
         response
     }
 
+    /// The stored response; 503 if this build cannot read its headers. It never runs the handler
+    /// instead: the record says that it has run.
     pub(crate) fn replay(&self, completion: &Completion) -> Response {
         match capture::replay(completion) {
             Some(response) => {
@@ -50,6 +57,7 @@ impl AttemptContext {
         }
     }
 
+    /// The response of a problem, which the attempt's span names too.
     pub(crate) fn refuse(&self, rejection: Rejection) -> Response {
         if self.mode != RolloutMode::Off {
             Span::current().record("problem", rejection.name());
@@ -59,6 +67,9 @@ impl AttemptContext {
     }
 
     /// Logs and counts the outcome of the attempt, unless the mode is `off`.
+    ///
+    /// The time counts from the arrival of the whole request to here, so it includes the wait for a
+    /// connection and the COMMIT.
     pub(crate) fn note(&self, outcome: &'static str) {
         if self.mode == RolloutMode::Off {
             return;
@@ -70,6 +81,9 @@ impl AttemptContext {
 }
 
 /// Logs a failure with its cause; the client does not get the cause.
+///
+/// The cause may be the database's own message, with values of the application in it. The log of
+/// the application is where such a message may stand, a response is not.
 pub(crate) fn failure(error: &Error) -> Rejection {
     let rejection = Rejection::from(error);
     if matches!(error, Error::Overloaded | Error::ShuttingDown) {

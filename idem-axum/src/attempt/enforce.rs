@@ -1,4 +1,18 @@
 //! An attempt in the mode `enforce`: record, response and writes are one transaction.
+//!
+//! The order at the end, with a `Tx`:
+//!
+//! 1. The verdict, by the status and whether it is an `Err`. 2. The response is read to its end.
+//! Its body may be a stream that fails, or be too long; a record that is committed could no longer
+//! be undone. 3. Guard, record, COMMIT, in the engine. 4. The client's response, after the COMMIT.
+//!
+//! Two rules hold in each branch:
+//!
+//! * With a `Tx`, whatever goes wrong before the COMMIT rolls back, and the response says that
+//!   nothing was changed. After it, the response says what is known.
+//! * Without one, a handler that has returned has done its work. From then on no response says that
+//!   nothing was done. If its status is one to store, a record is stored even if the response
+//!   cannot be.
 
 use std::sync::Arc;
 
@@ -15,6 +29,11 @@ use crate::response::output::HandlerResponse;
 use crate::spec::Verdict;
 
 /// Claims the record. Without a key there is none, and the attempt begins unprotected.
+///
+/// # Errors
+///
+/// The response: a replay, 409 `in-flight`, 422 `key-reused`, or the problem of a failure. Each of
+/// them means that the handler has not run.
 pub(crate) async fn begin<E: AttemptEngine>(
     engine: &E,
     attempt: Option<Attempt>,
@@ -41,6 +60,11 @@ pub(crate) async fn begin<E: AttemptEngine>(
 }
 
 /// Completes or releases the attempt, and returns the response.
+///
+/// A handler that reached its deadline was dropped in the middle of a statement, perhaps; that one
+/// is cancelled in the database before the rollback, since it would run on there and keep its
+/// locks. If the rollback shows that the handler had ended the transaction itself, that problem is
+/// the answer, not the timeout or the panic.
 pub(crate) async fn finish<F: FinishAttempt + ?Sized>(
     claimed: Box<F>,
     context: &AttemptContext,
@@ -66,6 +90,7 @@ struct Finish<'c, F: ?Sized> {
 }
 
 impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
+    /// Follows the verdict. A response that is not stored is still the handler's own.
     async fn returned(self, handler: HandlerResponse) -> Result<Response, Rejection> {
         let HandlerResponse { response, is_err } = handler;
         let context = self.context;
@@ -80,6 +105,11 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
         }
     }
 
+    /// Reads the response and completes with it.
+    ///
+    /// The reading counts against the handler's deadline: a body that is a slow stream keeps the
+    /// transaction open as the handler itself would. If it does not end, cannot be read or is too
+    /// long, an attempt with a `Tx` is rolled back; one without is completed with `response-lost`.
     async fn store(self, response: Response, effects: Effects) -> Result<Response, Rejection> {
         let AttemptContext { spec, http, .. } = self.context;
         let max = spec.max_response.unwrap_or(http.max_response);
@@ -116,6 +146,10 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
         .await
     }
 
+    /// Commits, and says what became of it.
+    ///
+    /// [`Completed::Replay`] and [`Completed::Mismatch`] mean that another node was faster: this
+    /// attempt's writes are rolled back, and its client gets what a retry would get.
     async fn complete(
         self,
         completion: Completion,
@@ -136,12 +170,14 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
         }
     }
 
+    /// Rolls back. An error means that the handler has broken its transaction.
     async fn release(self) -> Result<(), Rejection> {
         let terminal = self.terminal();
         let released = self.claimed.release(terminal).await;
         released.map_err(|error| failure(&error))
     }
 
+    /// As `release`, and cancels the statement that the handler was dropped in.
     async fn stop(self) -> Result<(), Rejection> {
         let terminal = self.terminal();
         let stopped = self.claimed.stop(terminal).await;
@@ -149,6 +185,8 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
     }
 
     /// What retries get if the attempt's own response cannot be stored.
+    ///
+    /// A closure, since it is rarely needed: the body of a problem is made only then.
     fn terminal(&self) -> TerminalCompletion {
         let rejection = match self.claimed.can_undo() {
             true => Rejection::TransactionBroken,

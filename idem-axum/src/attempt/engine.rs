@@ -1,4 +1,12 @@
 //! The engine of a handler that takes a `Tx`, and what every handler's engine can do.
+//!
+//! Three traits, by the steps of an attempt: [`AttemptEngine`] begins, [`FinishAttempt`] ends an
+//! enforced one, [`FinishObserved`] one in another mode. Each has two implementations, with and
+//! without a `Tx`, so that `enforce` and `observe` are written once.
+//!
+//! Their futures are boxed. A generated function would otherwise contain the claim's whole state
+//! machine, once for each handler, and a crate of many handlers would compile clearly slower. A
+//! claim sends statements to a database; a box is nothing beside that.
 
 use std::sync::Arc;
 
@@ -36,31 +44,52 @@ pub trait AttemptEngine: Clone + Send + Sync + 'static {
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
 
     /// Claims a record.
+    ///
+    /// A duplicate is no error but one of the four claims.
+    ///
+    /// # Errors
+    ///
+    /// Nothing ran, whichever it is.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future at any await closes the connection and frees the key.
     fn claim(&self, attempt: Attempt) -> BoxFuture<'_, Result<Claim<Box<Self::Claimed>>, Error>>;
 
-    /// Begins without a record.
+    /// Begins without a record, for a request without a key in the mode `enforce`.
+    ///
+    /// Deadline and bounds hold as for other attempts, and a shutdown waits for it. A retry runs
+    /// again.
     fn begin_unprotected(
         &self,
         policy: Policy,
         deadline: Instant,
     ) -> BoxFuture<'_, Result<Box<Self::Claimed>, Error>>;
 
-    /// Begins without asking the database for a record.
+    /// Begins without asking the database for a record, as if the handler had no attribute: no
+    /// bound, no deadline, no refusal during a shutdown.
     fn begin_passthrough(
         &self,
         policy: Policy,
     ) -> BoxFuture<'_, Result<Box<Self::Observed>, Error>>;
 
     /// Begins, and forecasts what enforcement would have done.
+    ///
+    /// If the records cannot be used, it begins without a forecast. An error is one that a handler
+    /// without the attribute would have met as well: the database cannot be reached.
     fn observe(&self, attempt: Attempt) -> BoxFuture<'_, Result<Box<Self::Observed>, Error>>;
 }
 
 /// Finishes a claimed attempt.
 pub trait FinishAttempt: Send {
-    /// Whether a rollback undoes what the handler did.
+    /// Whether a rollback undoes what the handler did. It decides what may be said of a failure:
+    /// "nothing was changed", or "what it did before stays".
     fn can_undo(&self) -> bool;
 
     /// Stores the completion and commits.
+    ///
+    /// `terminal` is stored in its place if the handler has ended the transaction itself, or if the
+    /// database refuses the response of a handler without a `Tx`.
     fn complete(
         self: Box<Self>,
         completion: Completion,
@@ -75,6 +104,9 @@ pub trait FinishAttempt: Send {
     ) -> BoxFuture<'static, Result<(), Error>>;
 
     /// Cancels the handler's statement, rolls back and frees the key.
+    ///
+    /// For a handler that was dropped in the middle of a statement. The server would otherwise go
+    /// on with it, and retries would get 409 for as long.
     fn stop(self: Box<Self>, terminal: TerminalCompletion)
     -> BoxFuture<'static, Result<(), Error>>;
 }
@@ -85,13 +117,23 @@ pub trait FinishObserved: Send {
     fn forecast(&self) -> Option<&Forecast>;
 
     /// Commits or rolls back, and stores what enforcement would have stored. `true`: it is stored.
+    ///
+    /// A record that cannot be stored is no error: the writes commit without it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the handler's own COMMIT.
+    ///
+    /// # Cancellation
+    ///
+    /// Not safe to drop: the outcome would be unknown.
     fn end(
         self: Box<Self>,
         keep: bool,
         answer: Option<(Completion, Effects)>,
     ) -> BoxFuture<'static, Result<bool, Error>>;
 
-    /// Rolls back what a dropped handler wrote.
+    /// Rolls back what a dropped handler wrote, and cancels its statement.
     fn abandon(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 

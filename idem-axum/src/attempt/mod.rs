@@ -5,6 +5,30 @@
 //! attempt's task; on it [`PendingAttempt::begin`] claims the record, the handler runs under
 //! [`supervise`](supervise::supervise), and [`ActiveAttempt::finish`] completes or releases.
 //!
+//! ```text
+//! request's task    prepare ── run ──────────────────────────────── response
+//!                                └ spawn ┐                         ↑ oneshot
+//! attempt's task                         begin ── handler ── finish
+//! database                               BEGIN, claim    writes    insert record, COMMIT
+//! ```
+//!
+//! In the mode `enforce` the two tasks are different ones, and the client's hanging up ends only
+//! the first. In the other modes there is one, and only the end of an observed attempt has its own.
+//!
+//! # What ends an attempt, and how
+//!
+//! | in `enforce` | with a `Tx` | without a `Tx` |
+//! | --- | --- | --- |
+//! | the handler returns, its status is stored | record and writes commit | the record commits |
+//! | it returns another status | rolled back, the key is free | the key is free, its effects stay |
+//! | it panics, or reaches its deadline | rolled back, the key is free | the key is free, its effects stay |
+//! | its client hangs up | runs to its end | runs to its end |
+//! | the process dies | the database rolls back | the lock ends, its effects stay |
+//!
+//! `enforce` and `observe` hold one mode each. They share [`AttemptContext`], the engine's traits
+//! and what a handler returns, and nothing else: an observed attempt never takes a path that could
+//! refuse it.
+//!
 //! [`IdempotentRequest::prepare`]: crate::extract::IdempotentRequest::prepare
 
 pub(crate) mod context;
@@ -35,6 +59,8 @@ use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
 
 /// An attempt whose extractors have succeeded; the database has not been touched.
+///
+/// Dropping it leaves nothing behind.
 pub struct PendingAttempt<E> {
     pub(crate) engine: E,
     pub(crate) http: Arc<HttpSettings>,
@@ -62,6 +88,20 @@ impl<E: AttemptEngine> PendingAttempt<E> {
     /// When the client hangs up, axum drops this future. An enforced attempt runs to its end, and a
     /// retry replays what it stored. Any other attempt is dropped and rolled back, and a retry
     /// runs.
+    ///
+    /// The task is not only for the client's sake: a BEGIN that is dropped half-way leaves the
+    /// connection of SQLx 0.9.0 inside a transaction, and the pool hands it to the next user. On a
+    /// task of its own nothing is dropped half-way.
+    ///
+    /// The application's hook and the span are applied on the request's task, where they see its
+    /// task-locals and its span; `work` only makes the future. A panic of the handler ends in
+    /// [`supervise`](supervise::supervise). The oneshot is closed without a response only if the
+    /// task ends in another way: by a panic outside of the handler, such as in the body of its
+    /// response, or with the runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop, in every mode; what is dropped with it is said above.
     pub async fn run<F, Work>(self, work: F) -> Response
     where
         F: FnOnce(Self) -> Work + Send,
@@ -92,6 +132,10 @@ impl<E: AttemptEngine> PendingAttempt<E> {
         }
     }
 
+    /// The span of the attempt, a child of the request's.
+    ///
+    /// It has a short digest of the key, never the key, and no scope. `outcome`, `problem` and
+    /// `age` are filled in later.
     fn span(&self) -> Span {
         let operation = self.operation.as_ref().map(Operation::as_str);
         let operation = operation.unwrap_or(self.spec.item);
@@ -114,9 +158,17 @@ impl<E: AttemptEngine> PendingAttempt<E> {
 
     /// Claims the record. `Err` is the response of an attempt that must not run.
     ///
+    /// The body's bytes are given back to the node first: the attempts that run or wait are bounded
+    /// by their number, and a waiting duplicate must not keep uploads out.
+    ///
     /// # Errors
     ///
-    /// A replay, or the rejection that the claim ended with.
+    /// A replay, or the rejection that the claim ended with: 409, 422 or 503. The handler has not
+    /// run.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future at any await closes the connection and frees the key.
     pub async fn begin(self) -> Result<ActiveAttempt<E>, Response> {
         let context = self.context();
         let (engine, policy, attempt) = (&self.engine, self.policy, self.attempt);
@@ -132,6 +184,7 @@ impl<E: AttemptEngine> PendingAttempt<E> {
         Ok(ActiveAttempt { work, context })
     }
 
+    /// What the end of the attempt needs. Outside of `enforce` it has the deadline of no handler.
     fn context(&self) -> AttemptContext {
         AttemptContext {
             spec: self.spec,
@@ -160,6 +213,9 @@ impl<E> fmt::Debug for PendingAttempt<E> {
 }
 
 /// An attempt whose handler may run.
+///
+/// Dropping it frees the key and rolls back what was written through a `Tx`: an enforced attempt
+/// closes its connection, an observed one spawns a task that also cancels the running statement.
 pub struct ActiveAttempt<E: AttemptEngine> {
     work: Work<E>,
     context: AttemptContext,
@@ -172,12 +228,21 @@ enum Work<E: AttemptEngine> {
 }
 
 impl<E: AttemptEngine> ActiveAttempt<E> {
-    /// When the handler is stopped.
+    /// When the handler is stopped: the operation's `timeout` after its request was complete. The
+    /// wait for a connection and the claim have used up a part of it.
     pub fn deadline(&self) -> Instant {
         self.context.deadline
     }
 
     /// Commits the record with the handler's writes, or rolls both back; then returns the response.
+    ///
+    /// The response is returned after the COMMIT and never before: a client that sees 201 can rely
+    /// on the writes.
+    ///
+    /// # Cancellation
+    ///
+    /// Not safe to drop: nobody would know whether the COMMIT took effect. It runs on the attempt's
+    /// task, which is not dropped before the runtime is.
     pub async fn finish(self, result: Result<HandlerResponse, HandlerAbort>) -> Response {
         let Self { work, context } = self;
         match work {
@@ -189,6 +254,9 @@ impl<E: AttemptEngine> ActiveAttempt<E> {
 
 impl<DB: Backend> ActiveAttempt<Idempotency<DB>> {
     /// The transaction, lent to the handler.
+    ///
+    /// The connection stays in this value. So a handler may drop or forget its `Tx`: the commit
+    /// does not need it.
     pub fn tx(&mut self) -> Tx<'_, DB> {
         match &mut self.work {
             Work::Enforced(claimed) => claimed.tx(),
@@ -203,5 +271,6 @@ impl<E: AttemptEngine> fmt::Debug for ActiveAttempt<E> {
     }
 }
 
-/// A handler has no deadline in a mode that does not enforce.
+/// A handler has no deadline in a mode that does not enforce. The wrapper has one all the same, so
+/// it is further away than any request lasts.
 const NO_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -1,4 +1,20 @@
 //! An attempt in a mode that does not enforce: the handler's own result decides.
+//!
+//! `Ok` commits whatever its status, `Err` and a panic roll back, and a panic goes on to the
+//! caller, all as in a handler with a transaction of its own. Idem adds a forecast, a record behind
+//! a savepoint, and the report of both.
+//!
+//! | | `enforce` | here |
+//! | --- | --- | --- |
+//! | a claim that is no first | refused or replayed | runs, `would_…` is reported |
+//! | 404 with `Ok` | rolled back | commits |
+//! | a panic | 500 `handler-panicked` | goes on, as without the attribute |
+//! | the client hangs up | runs to its end | dropped and rolled back |
+//! | the record cannot be stored | rolled back | commits without it |
+//!
+//! The only response that Idem makes here is one that a handler without the attribute could not
+//! have given either: the database cannot be reached, or its COMMIT has failed. `validate` also
+//! refuses a key that was used for another request.
 
 use std::panic::resume_unwind;
 
@@ -20,6 +36,10 @@ use crate::spec::Verdict;
 
 /// Begins the attempt, whatever its record says. Only the mode `validate` refuses a key that was
 /// used for another request.
+///
+/// # Errors
+///
+/// That refusal, and the problem of a database that cannot be reached.
 pub(crate) async fn begin<E: AttemptEngine>(
     engine: &E,
     attempt: Option<Attempt>,
@@ -48,6 +68,10 @@ pub(crate) async fn begin<E: AttemptEngine>(
 /// own would.
 pub(crate) type AbandonOnDrop<F> = ScopeGuard<Box<F>, fn(Box<F>)>;
 
+/// Guards the attempt until it ends.
+///
+/// A destructor cannot await, so the rollback is spawned. Outside of a runtime nothing can be
+/// spawned, and dropping the attempt closes its connection, which rolls back too.
 fn abandon_on_drop<F: FinishObserved + ?Sized + 'static>(observed: Box<F>) -> AbandonOnDrop<F> {
     scopeguard::guard(observed, |observed| {
         if let Ok(runtime) = Handle::try_current() {
@@ -57,6 +81,13 @@ fn abandon_on_drop<F: FinishObserved + ?Sized + 'static>(observed: Box<F>) -> Ab
 }
 
 /// Commits or rolls back what the handler wrote, and returns its response.
+///
+/// The response is read before the COMMIT, at most `max_response` bytes and one second of it, and
+/// only if enforcement would store it. What is longer or slower is passed on as it comes; then
+/// there is no record, and the outcome says that enforcement would have failed.
+///
+/// The verdict is the one of `enforce`, for record and report alone. What commits is decided by
+/// `is_err`.
 pub(crate) async fn finish<F: FinishObserved + ?Sized + 'static>(
     observed: AbandonOnDrop<F>,
     context: &AttemptContext,
@@ -105,6 +136,9 @@ pub(crate) async fn finish<F: FinishObserved + ?Sized + 'static>(
 
 /// Nobody would know whether a dropped COMMIT took effect. So if there is a record, the COMMIT runs
 /// to its end although the client hangs up.
+///
+/// Without a forecast nothing is spawned: a handler without the attribute would be dropped in its
+/// COMMIT as well.
 async fn end<F: FinishObserved + ?Sized + 'static>(
     observed: AbandonOnDrop<F>,
     context: &AttemptContext,
@@ -123,6 +157,9 @@ async fn end<F: FinishObserved + ?Sized + 'static>(
 }
 
 /// What enforcement would have done, as the outcome in logs and metrics.
+///
+/// A duplicate counts as a replay, in flight or a mismatch, whatever its own handler returned: with
+/// enforcement it would not have run.
 fn would(
     context: &AttemptContext,
     forecast: &Forecast,
@@ -157,6 +194,9 @@ fn would_without_record(context: &AttemptContext, verdict: Verdict) -> &'static 
 }
 
 /// Counts a retry whose response differs from the stored one, which it would have got.
+///
+/// Such a handler is not repeatable by itself, which is what enforcement is for: its second run
+/// had a second effect, or its response holds something that changes.
 fn note_difference(context: &AttemptContext, stored: &Completion, answered: Option<&Completion>) {
     let is_same = answered.is_some_and(|answered| {
         (stored.status, &stored.headers, &stored.body)

@@ -1,4 +1,8 @@
 //! Runs a handler until it returns, panics, or reaches its deadline.
+//!
+//! It is called inside the generated function, so that the handler's future, which borrows the
+//! attempt for its `Tx`, need not be boxed or sent anywhere. A handler that blocks its thread, and
+//! never awaits, reaches no deadline: that is so for any timeout in tokio.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -25,7 +29,8 @@ pub enum HandlerAbort {
 ///
 /// # Errors
 ///
-/// [`HandlerAbort`]; the handler's future is dropped.
+/// [`HandlerAbort`]; the handler's future is dropped. It may be dropped in the middle of a statement,
+/// so its connection must not be used before the statement is cancelled.
 pub async fn supervise<F>(deadline: Instant, handler: F) -> Result<HandlerResponse, HandlerAbort>
 where
     F: Future<Output = HandlerResponse>,

@@ -1,4 +1,17 @@
 //! The engine of a handler that takes no `Tx`.
+//!
+//! Its effects are outside of Idem's transaction: a call to another service, or writes of its own.
+//! They are protected against concurrent and later duplicates. If the process dies between the
+//! effect and the record, a retry runs.
+//!
+//! Such a handler does not name its database. Its engine is erased to `Arc<dyn …>`, and so is
+//! whatever the engine returns; it costs a few dynamic calls.
+//!
+//! | | with a key | without |
+//! | --- | --- | --- |
+//! | `enforce` | [`FreshWithoutTx`]: a lock while it runs, then the record | [`UnprotectedAttempt`] |
+//! | `observe`, `validate` | [`ObservedWithoutTx`]: a look before, a record after | [`UnobservedAttempt`] |
+//! | `off` | [`UnobservedAttempt`] | [`UnobservedAttempt`] |
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +43,9 @@ impl fmt::Debug for EngineWithoutTx {
 }
 
 /// [`Idempotency`] without its database's type.
+///
+/// It is not [`AttemptEngine`] itself, which is `Clone` and has associated types, and so makes no
+/// trait object.
 trait ErasedEngine: Send + Sync {
     fn policy(&self) -> Policy;
     fn http(&self) -> Arc<HttpSettings>;
@@ -129,6 +145,8 @@ impl AttemptEngine for EngineWithoutTx {
     }
 }
 
+/// There is no transaction, so `keep` and the effects mean nothing: only the record is stored. A
+/// dropped handler has nothing that could be rolled back.
 impl<DB: Backend> FinishObserved for ObservedWithoutTx<DB> {
     fn forecast(&self) -> Option<&Forecast> {
         Some(self.forecast())
@@ -171,6 +189,9 @@ impl FinishObserved for UnobservedAttempt {
     }
 }
 
+/// The record of an `Err` is stored like any other, since there are no writes to undo. A release
+/// frees the key, and what the handler did stays. There is no statement of the handler's to cancel,
+/// so stopping is the same.
 impl<DB: Backend> FinishAttempt for FreshWithoutTx<DB> {
     fn can_undo(&self) -> bool {
         false

@@ -8,13 +8,13 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | [`prepare`] | the order of the steps, and which of them may refuse in which mode |
+//! | `prepare` | the order of the steps, and which of them may refuse in which mode |
 //! | `head` | key, operation and fingerprint, from the request's head |
 //! | `name` | scope, operation and key put together to a record's name, or why there is none |
 //! | `body` | the body within its limits |
-//! | [`last`] | the last extractor, before or after the body |
-//! | [`scope`], [`scope_key`] | the scope: how the compiler finds it, and whose keys these are |
-//! | [`state`], [`tx_mode`] | the handle in the router's state, and whether the handler has a `Tx` |
+//! | `last` | the last extractor, before or after the body |
+//! | `scope`, `scope_key` | the scope: how the compiler finds it, and whose keys these are |
+//! | `state`, `tx_mode` | the handle in the router's state, and whether the handler has a `Tx` |
 //!
 //! # Types that only the compiler sees
 //!

@@ -1,4 +1,8 @@
 //! Makes a completion of a response, and a response of a completion.
+//!
+//! The status, the header lines and the bytes of the body are stored as they are. Extensions of the
+//! response are not stored, nor is what layers outside of the handler do to it: a compression layer
+//! compresses the replay anew, for the client that asks.
 
 use std::time::Duration;
 
@@ -15,6 +19,9 @@ use crate::response::headers::{REPLAYED, decode, encode};
 ///
 /// `None` if the stored headers, the body and the trailers together are longer than `max` bytes, or
 /// if the body's stream failed. Trailers are sent and not stored.
+///
+/// The body that is sent is made of the same bytes, so first response and replay cannot differ. For
+/// 204, 205 and 304 the body is dropped, and `content-length`, which would announce one, with it.
 pub(crate) async fn capture(
     response: Response,
     max: usize,
@@ -41,6 +48,8 @@ fn left(max: usize, headers: &[u8]) -> Option<u64> {
 }
 
 /// As [`capture`], but a response that cannot be stored is sent as it came.
+///
+/// It waits one second for the body. A stream that goes on for longer is passed on, and not stored.
 pub(crate) async fn peek_at(
     response: Response,
     max: usize,
@@ -74,12 +83,14 @@ fn without_length(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Whether HTTP allows no body in a response of this status.
+/// Whether HTTP allows no body in a response of this status: RFC 9110, sections 15.3.5, 15.3.6 and
+/// 15.4.5.
 fn has_no_body(status: StatusCode) -> bool {
     matches!(status.as_u16(), 204 | 205 | 304)
 }
 
-/// The stored response, marked as a replay. `None` if it cannot be read.
+/// The stored response, marked as a replay. `None` if it cannot be read, as one that was stored in
+/// a form that this build does not know.
 pub(crate) fn replay(completion: &Completion) -> Option<Response> {
     let mut response = Response::new(Body::from(Bytes::copy_from_slice(&completion.body)));
     *response.status_mut() = StatusCode::from_u16(completion.status).ok()?;

@@ -1,10 +1,42 @@
 //! The headers of a response as they are stored, and those that never are.
+//!
+//! ```text
+//! response                        stored
+//! content-type: application/json  content-type: application/json\r\n
+//! location: /payments/1           location: /payments/1\r\n
+//! set-cookie: session=…
+//! link: </a>                      link: </a>\r\n
+//! link: </b>                      link: </b>\r\n
+//! ```
+//!
+//! One line for each line, never joined: `set-cookie` is not the only field whose values contain
+//! commas. Values are bytes and are stored as bytes. The order within a name is kept; `HeaderMap`
+//! keeps none between names.
+//!
+//! A list of what is not stored, and not of what is: a header of the application's own, which Idem
+//! cannot know, belongs to its response. [`unstored_header`](crate::HttpOptions::unstored_header)
+//! adds to the list.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The header that marks a replay, `idempotent-replayed: true`.
 ///
-/// A handler's own response never has it, and in a request it means nothing.
+/// Idem puts it on replays alone, and ignores it in a request.
+///
+/// # Examples
+///
+/// A test of the application tells a replay from a first response:
+///
+/// ```
+/// use axum::body::Body;
+/// use axum::http::Response;
+/// use idem_axum::REPLAYED;
+///
+/// fn is_replay(response: &Response<Body>) -> bool {
+///     response.headers().contains_key(REPLAYED)
+/// }
+/// assert!(!is_replay(&Response::new(Body::empty())));
+/// ```
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Never stored: they belong to the connection, to the moment, or to the first caller alone.
@@ -63,6 +95,8 @@ const UNSTORED: &[&str] = &[
 const UNSTORED_PREFIXES: &[&str] = &["x-b3-", "x-rate-limit-", "x-ratelimit-"];
 
 /// The headers to store, as lines of HTTP/1.1: a value holds no CR, LF or NUL.
+///
+/// A field that `connection` names belongs to the connection as well (RFC 9110, section 7.6.1).
 pub(crate) fn encode(headers: &HeaderMap, unstored: &[Box<str>]) -> Vec<u8> {
     let named_by_connection = headers
         .get_all(header::CONNECTION)
@@ -89,6 +123,8 @@ pub(crate) fn encode(headers: &HeaderMap, unstored: &[Box<str>]) -> Vec<u8> {
     lines
 }
 
+/// The stored headers. `None` if a line is no header: the record is then refused as unreadable, for
+/// a response without one of its headers would be another response.
 pub(crate) fn decode(mut lines: &[u8]) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     while !lines.is_empty() {

@@ -1,4 +1,18 @@
 //! Tells a handler's `Err` from its other answers, whatever its return type is called.
+//!
+//! An `Err` rolls back even if its status is 200, so the status alone does not say it. The
+//! attribute sees the return type as tokens, where an alias of `Result` looks like any other type.
+//! So the compiler chooses, by a rule that needs no specialisation: an inherent method wins over a
+//! trait's.
+//!
+//! ```text
+//! HandlerOutput(value).respond()
+//!     value: Result<T, E>, also through an alias   the inherent method, is_err = self.0.is_err()
+//!     value: anything else, `impl IntoResponse`    the trait's method, is_err = false
+//! ```
+//!
+//! Behind `impl IntoResponse` a `Result` is hidden from the compiler too, and only its status
+//! counts.
 
 use axum::response::{IntoResponse, Response};
 

@@ -7,6 +7,9 @@ use std::str::FromStr;
 ///
 /// Follows [RFC 9110, section 11.6.1]: a scheme, such as `Bearer`, and what belongs to it.
 ///
+/// It is checked when the application starts, since a wrong one would be found by the first client
+/// that is not authenticated. Printable ASCII alone is accepted, so no text can add a header line.
+///
 /// # Examples
 ///
 /// ```

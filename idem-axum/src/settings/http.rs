@@ -1,4 +1,6 @@
 //! What of a handle's settings is about HTTP.
+//!
+//! They are in one `Arc` per handle, with the budget of bodies that all its requests share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +12,9 @@ use crate::body::budget::{BodyBudget, BodyReservation};
 use crate::settings::challenge::Challenge;
 
 /// The settings of a handle that are about HTTP, as [`HttpOptions`](crate::HttpOptions) set them.
+///
+/// Read them where a part of the application must agree with Idem: a CORS layer that allows the
+/// key's header, or a response of its own that is a [`Rejection`](crate::Rejection).
 ///
 /// # Examples
 ///
@@ -52,6 +57,9 @@ impl HttpSettings {
     }
 
     /// How many bytes of request bodies are being read on this node now.
+    ///
+    /// A body counts until its attempt begins or waits. The gauge of the feature `metrics` has the
+    /// same number.
     pub fn buffered_bytes(&self) -> usize {
         self.bodies.taken()
     }

@@ -12,6 +12,16 @@ use idem_core::{Error, InvalidKey};
 ///
 /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 ///
+/// # What a client does next
+///
+/// * [`is_retryable`](Self::is_retryable): the same request with the same key, after `Retry-After`.
+/// * Any other 4xx: correct the request. The key is free, except after
+///   [`KeyReused`](Self::KeyReused).
+/// * 500 of a kind whose work may be done ([`TransactionBroken`](Self::TransactionBroken),
+///   [`CommitUnclear`](Self::CommitUnclear), [`DoneNotRecorded`](Self::DoneNotRecorded),
+///   [`ResponseLost`](Self::ResponseLost)): look up what happened before sending anything.
+/// * Any other 500: the service must be corrected first; nothing was changed.
+///
 /// # Examples
 ///
 /// A service documents all problems that its clients can get:
@@ -216,6 +226,10 @@ impl Rejection {
     }
 
     /// Whether the same request with the same key may succeed later.
+    ///
+    /// It never means "carried out twice": a retry of what took effect gets a replay. The one limit
+    /// is a handler without a `Tx` that was stopped or has panicked; its key is free, what it did
+    /// stays, and the problem's text says so.
     pub fn is_retryable(&self) -> bool {
         self.status() == StatusCode::SERVICE_UNAVAILABLE
             || matches!(
@@ -230,6 +244,9 @@ impl Rejection {
 }
 
 /// What a client learns of a failure of the engine.
+///
+/// An error that this crate does not know becomes `store-unavailable`, which says that nothing was
+/// done. So an error of the engine that can mean more must be listed here.
 impl From<&Error> for Rejection {
     fn from(error: &Error) -> Self {
         match error {

@@ -1,4 +1,16 @@
 //! A refusal as it is answered and stored: an RFC 9457 problem.
+//!
+//! ```text
+//! HTTP/1.1 409 Conflict
+//! content-type: application/problem+json
+//! link: <urn:idem:problem:in-flight>; rel="describedby"
+//! retry-after: 3
+//!
+//! {"type":"urn:idem:problem:in-flight","title":"…","status":409,"detail":"…","retryable":true}
+//! ```
+//!
+//! `retryable` and `Retry-After` go together: whoever reads only headers learns the same. The time
+//! is 1 to 4 whole seconds, chosen anew for each response.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -11,12 +23,29 @@ use crate::response::rejection::kind::Rejection;
 use crate::response::rejection::texts::texts;
 
 impl Rejection {
-    /// The stable last part of the problem's `type`.
+    /// The stable last part of the problem's `type`, such as `key-reused`. Clients and dashboards
+    /// may compare it; it also stands in the attempt's span as `problem`.
     pub fn name(&self) -> &'static str {
         texts(*self).0
     }
 
     /// The response with this problem.
+    ///
+    /// For a layer or handler that refuses a request in the same form as Idem does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::http::header::RETRY_AFTER;
+    /// use idem_axum::{HttpSettings, Rejection};
+    ///
+    /// let http = HttpSettings::default();
+    /// let response = Rejection::Overloaded.into_response(&http);
+    /// assert_eq!(response.status(), 503);
+    /// assert!(response.headers().contains_key(RETRY_AFTER));
+    /// let response = Rejection::KeyReused.into_response(&http);
+    /// assert!(!response.headers().contains_key(RETRY_AFTER));
+    /// ```
     pub fn into_response(self, http: &HttpSettings) -> Response {
         let mut response = Response::new(Body::from(self.body(http)));
         *response.status_mut() = self.status();
@@ -25,6 +54,8 @@ impl Rejection {
     }
 
     /// The completion with this problem, for a rejection that retries get too.
+    ///
+    /// Only problems that are not retryable are stored, so no `Retry-After` is replayed for a day.
     pub(crate) fn into_completion(self, http: &HttpSettings) -> Completion {
         let lines = headers::encode(&self.headers(http), &http.unstored_headers);
         Completion::new(self.status().as_u16(), lines, self.body(http))

@@ -1,5 +1,8 @@
 //! What each problem is called, and what its client is told. No text has SQL, a key or a scope in
 //! it.
+//!
+//! A detail answers three questions, in this order: what happened, what was done, what to do next.
+//! "Nothing was done" is said only where it is certain.
 
 use crate::response::rejection::kind::Rejection;
 
