@@ -8,7 +8,7 @@
 //! | function | sends |
 //! | --- | --- |
 //! | [`before_reading`], a bound statement, [`after_reading`] | rollback; the statement; rollback |
-//! | [`write`] | rollback, a statement without parameters and COMMIT, in one message |
+//! | [`write()`] | rollback, a statement without parameters and COMMIT, in one message |
 //! | [`run`] | the text alone, inside of an attempt |
 //!
 //! If an access is dropped half-way, a read has at most left a snapshot, which the next access of
