@@ -2,9 +2,11 @@
 //!
 //! The order at the end, with a `Tx`:
 //!
-//! 1. The verdict, by the status and whether it is an `Err`. 2. The response is read to its end.
-//! Its body may be a stream that fails, or be too long; a record that is committed could no longer
-//! be undone. 3. Guard, record, COMMIT, in the engine. 4. The client's response, after the COMMIT.
+//! 1. The verdict, by the status and whether it is an `Err`.
+//! 2. The response is read to its end. Its body may be a stream that fails, or be too long; a record
+//!    that is committed could no longer be undone.
+//! 3. Guard, record, COMMIT, in the engine.
+//! 4. The client's response, after the COMMIT.
 //!
 //! Two rules hold in each branch:
 //!

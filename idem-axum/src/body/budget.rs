@@ -2,8 +2,7 @@
 //!
 //! A semaphore with one permit per byte. It is never waited on: a body that waited for room would
 //! hold the bytes that it has, and enough of such bodies would wait for each other until their time
-//! is over. So a
-//! body that finds no room is refused, and its client comes again.
+//! is over. So a body that finds no room is refused, and its client comes again.
 //!
 //! Bytes are taken as they arrive. Were the announced length reserved, a client could keep others
 //! out by announcing what it never sends.

@@ -2,12 +2,12 @@
 //!
 //! The order is fixed:
 //!
-//! 1. **The key's syntax**, which costs nothing: 400. 2. **The extractors that need no body**:
-//! authorisation, so a replay needs it as the first attempt did, also after access was revoked. The
-//! last extractor runs here too if it needs no body. 3. **The scope.** Its extractor sees what
-//! authorisation has put into the request: 401. 4. **The body.** An unauthenticated client cannot
-//! make the server buffer one: 408, 413, 503. 5. **The last extractor**, if it needs the body. One
-//! that refuses leaves the key free.
+//! 1. **The key's syntax**, which costs nothing: 400.
+//! 2. **The extractors that need no body**: authorisation, so a replay needs it as the first attempt
+//!    did, also after access was revoked. The last extractor runs here too if it needs no body.
+//! 3. **The scope.** Its extractor sees what authorisation has put into the request: 401.
+//! 4. **The body.** An unauthenticated client cannot make the server buffer one: 408, 413, 503.
+//! 5. **The last extractor**, if it needs the body. One that refuses leaves the key free.
 //!
 //! Idem asks the database afterwards, in the attempt. None of its own steps here waits for one.
 //!

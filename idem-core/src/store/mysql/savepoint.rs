@@ -1,7 +1,7 @@
 //! Statements about savepoints, which may find that the server has rolled back the whole transaction.
 //!
-//! InnoDB rolls back the whole transaction of a deadlock's victim, with its savepoints (manual,
-//! "InnoDB Error Handling"). A handler's own COMMIT deletes the savepoints too. The two need
+//! `InnoDB` rolls back the whole transaction of a deadlock's victim, with its savepoints (manual,
+//! "`InnoDB` Error Handling"). A handler's own COMMIT deletes the savepoints too. The two need
 //! opposite treatment: after a deadlock nothing is left and a retry may run; after a COMMIT the
 //! writes are durable and must never run again.
 //!
