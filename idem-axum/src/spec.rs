@@ -4,8 +4,7 @@
 //! refused here. What the attribute does not say is `None`, and the handle's setting holds. It is
 //! read at each request, so two routers may share a handler and differ in their defaults.
 //!
-//! An option is added as a builder method. A crate that was expanded by an older macro still
-//! compiles.
+//! An option is added as a builder method, so that the expansion of older macros still compiles.
 
 use std::time::Duration;
 
