@@ -47,6 +47,7 @@ pub(crate) mod decision;
 pub(crate) mod fresh;
 pub(crate) mod lock_keeper;
 pub(crate) mod session;
+mod stop;
 pub(crate) mod tx;
 pub(crate) mod without_tx;
 

@@ -18,8 +18,8 @@ use crate::{Error, RecordName};
 ///
 /// Dropping it, at any await, closes the connection.
 pub(crate) struct Session<DB: Backend> {
-    connection: ConnectionGuard<DB>,
-    opened: DB::OpenAttempt,
+    pub(super) connection: ConnectionGuard<DB>,
+    pub(super) opened: DB::OpenAttempt,
     /// The attempt is at a message whose earlier failures are counted.
     has_failed: bool,
 }
@@ -214,22 +214,8 @@ impl<DB: Backend> Session<DB> {
         self.undo(limit).await.unwrap_or(RolledBack::All)
     }
 
-    /// As [`roll_back`](Self::roll_back), but cancels a statement that the handler may have left
-    /// running: closing the connection would not end it.
-    pub(crate) async fn roll_back_or_stop(
-        mut self,
-        connections: &Connections<DB>,
-        limit: Duration,
-    ) -> RolledBack {
-        if let Some(rolled_back) = self.undo(limit).await {
-            return rolled_back;
-        }
-        self.cancel(connections).await;
-        self.roll_back(limit).await
-    }
-
-    /// `None`: rolling back took longer than `limit`.
-    async fn undo(&mut self, limit: Duration) -> Option<RolledBack> {
+    /// `None`: rolling back took longer than `limit`, or the connection cannot be used.
+    pub(super) async fn undo(&mut self, limit: Duration) -> Option<RolledBack> {
         let undo = async {
             if self.connection.state.is_guarded() {
                 let mut guard =
@@ -252,8 +238,7 @@ impl<DB: Backend> Session<DB> {
         };
         // A connection in an uncertain protocol state can make sqlx panic. It is closed as well.
         let undo = AssertUnwindSafe(undo).catch_unwind();
-        let undone = timeout(limit, undo).await.ok()?;
-        Some(undone.unwrap_or(RolledBack::All))
+        timeout(limit, undo).await.ok()?.ok()
     }
 
     /// As [`roll_back`](Self::roll_back), for a transaction in which no handler ran: the guard
@@ -261,27 +246,6 @@ impl<DB: Backend> Session<DB> {
     pub(crate) async fn leave_untouched(mut self, limit: Duration) {
         self.connection.state.release_guard();
         self.roll_back(limit).await;
-    }
-
-    /// Marks that a statement of a handler may have been dropped half-way.
-    pub(crate) fn distrust(&mut self) {
-        if !DB::CANCEL_SAFE {
-            self.connection.state.distrust();
-        }
-    }
-
-    /// Cancels the statement that a timed-out handler left running.
-    pub(crate) async fn cancel(&mut self, connections: &Connections<DB>) {
-        self.distrust();
-        let cancel = DB::cancel(&connections.pool, &self.opened);
-        let cancelled = timeout(Duration::from_secs(1), cancel).await;
-        if !matches!(cancelled, Ok(Ok(()))) {
-            self.connection.state.distrust();
-            tracing::warn!(
-                ?cancelled,
-                "cannot cancel the timed-out statement; it may run until its own timeout"
-            );
-        }
     }
 }
 

@@ -225,6 +225,22 @@ pub trait Backend:
         attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
+    /// Has the server end the session of an attempt whose connection is closed already.
+    ///
+    /// Only MySQL needs it: it has no limit for statements that write, and one that runs does not
+    /// notice that its client has gone.
+    ///
+    /// # Errors
+    ///
+    /// An error of the other connection, or the session has ended already.
+    #[doc(hidden)]
+    fn end_session<'a>(
+        _: &'a Pool<Self>,
+        _: &'a Self::OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Finds out what became of an attempt whose COMMIT was not acknowledged.
     ///
     /// A record with the token `attempt` proves that the transaction has committed. Its absence proves

@@ -119,7 +119,8 @@ impl<DB: Backend> OpenChunk<DB> {
                 RolledBack::All
             }
             ChunkLoss::Spoilt | ChunkLoss::TimeOver | ChunkLoss::Store(_) => {
-                self.session.roll_back(END_LIMIT).await
+                let connections = &self.node.connections;
+                self.session.roll_back_or_stop(connections, END_LIMIT).await
             }
         };
         match (rolled_back, lost) {

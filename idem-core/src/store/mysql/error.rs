@@ -21,6 +21,9 @@ use crate::store::fault::Fault;
 /// A row with the same unique key exists.
 pub(super) const DUPLICATE_KEY: u16 = 1062;
 
+/// There is no session of this number.
+pub(super) const NO_SUCH_THREAD: u16 = 1094;
+
 /// The number of an error of the server.
 pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?;

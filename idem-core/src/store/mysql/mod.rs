@@ -160,6 +160,13 @@ impl Backend for MySql {
         Box::pin(attempt.cancel(pool))
     }
 
+    fn end_session<'a>(
+        pool: &'a MySqlPool,
+        attempt: &'a OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(attempt.end_session(pool))
+    }
+
     fn commit_outcome<'a>(
         conn: &'a mut MySqlConnection,
         name: &'a RecordName,

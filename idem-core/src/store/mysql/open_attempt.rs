@@ -14,6 +14,7 @@ use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
 use sqlx::{AssertSqlSafe, MySqlPool};
 use sqlx_core::transaction::TransactionManager;
 
+use super::error::{NO_SUCH_THREAD, number};
 use super::limits::{SAVED_LIMITS, limits};
 use super::name::lock_of;
 use super::savepoint::{SavepointOutcome, run_unless_rolled_back};
@@ -129,6 +130,18 @@ impl OpenAttempt {
     pub(super) async fn cancel(&self, pool: &MySqlPool) -> sqlx::Result<()> {
         let kill = AssertSqlSafe(format!("kill query {}", self.connection));
         sqlx::raw_sql(kill).execute(pool).await.map(|_| ())
+    }
+
+    /// Asks the server to end the attempt's session, of which nothing is used again.
+    ///
+    /// Unlike `kill query` it also stops a statement that has not begun. The numbers of connections
+    /// are not used again (manual, "KILL Statement"). 1094: the session has ended.
+    pub(super) async fn end_session(&self, pool: &MySqlPool) -> sqlx::Result<()> {
+        let kill = AssertSqlSafe(format!("kill connection {}", self.connection));
+        match sqlx::raw_sql(kill).execute(pool).await {
+            Err(error) if number(&error) == Some(NO_SUCH_THREAD) => Ok(()),
+            killed => killed.map(|_| ()),
+        }
     }
 
     fn use_database(&self) -> String {

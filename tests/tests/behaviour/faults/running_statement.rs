@@ -26,14 +26,17 @@ async fn a_statement_that_outlives_its_attempt_is_cancelled() {
 
 #[tokio::test]
 async fn a_statement_stops_when_no_other_connection_is_free_to_cancel_it() {
-    let db = TestDb::new().await;
-    engine(&db).await.pool().close().await;
-    let app = app(Idempotency::new(db.pool_of(1).await), Arc::default());
-    let pay = payment("/act-in-time").key("k");
-    let stopped = pay.clone().header("x-sql", ENDLESS[0]).send(&app).await;
-    assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
-    assert_eq!(once_it_is_over(&pay, &app).await.status, 201);
-    assert_eq!(db.payments().await, 1);
+    // One of them turns its own limit off.
+    for endless in ENDLESS.iter().filter(|sql| !sql.starts_with("set")) {
+        let db = TestDb::new().await;
+        engine(&db).await.pool().close().await;
+        let app = app(Idempotency::new(db.pool_of(1).await), Arc::default());
+        let pay = payment("/act-in-time").key("k");
+        let stopped = pay.clone().header("x-sql", endless).send(&app).await;
+        assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
+        assert_eq!(once_it_is_over(&pay, &app).await.status, 201, "{endless}");
+        assert_eq!(db.payments().await, 1);
+    }
 }
 
 #[tokio::test]
