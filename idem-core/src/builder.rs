@@ -130,6 +130,36 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
+    /// Sets how many bytes of completions this node keeps in memory for replays. Default 0: none.
+    ///
+    /// A retry that reaches the node of the first attempt is then replayed without the database and
+    /// without a connection. Its key, extractors, scope and fingerprint are checked as before, so it
+    /// still needs its authorisation, and another request with the key still gets 422.
+    ///
+    /// A completion is kept for five minutes, or for its ttl if that is shorter. If there is no more
+    /// room, the longest unused one goes first. Retries afterwards ask the database. Names and some
+    /// 500 bytes of bookkeeping count too.
+    ///
+    /// [`invalidate`](Idempotency::invalidate) and [`erase`](Idempotency::erase) empty the memory of
+    /// the handle that they are called on, and of its clones. **Other nodes do not hear of them**, and
+    /// neither does any node of a record that SQL deletes: each may go on replaying it for up to five
+    /// minutes. Leave the memory off where that is too long. The inbox does not use it.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn build(pool: sqlx::Pool<impl idem_core::Backend>) {
+    /// let idem = idem_core::Idempotency::builder(pool)
+    ///     .replay_memory(32 * 1024 * 1024)
+    ///     .build();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn replay_memory(mut self, bytes: usize) -> Self {
+        self.settings.replay_memory = bytes;
+        self
+    }
+
     /// Sets the mode of each operation at the start of the process; [`Idempotency::rollout`] changes
     /// it later. Default: every operation is enforced.
     ///

@@ -27,6 +27,8 @@ pub struct Settings {
     pub acquire_timeout: Duration,
     /// How often a claim that collided is repeated. Default 3.
     pub claim_retries: u32,
+    /// The most bytes of completions that this node keeps for replays. Default 0: none.
+    pub replay_memory: usize,
     /// The rollout plan when the process starts. Default: every operation is enforced.
     pub rollout: RolloutPlan,
     pub(crate) wrap: Option<Arc<Wrap>>,
@@ -40,6 +42,7 @@ impl Default for Settings {
             max_waiting: 1024,
             acquire_timeout: Duration::from_secs(5),
             claim_retries: 3,
+            replay_memory: 0,
             rollout: RolloutPlan::default(),
             wrap: None,
         }
@@ -54,6 +57,7 @@ impl fmt::Debug for Settings {
             .field("max_waiting", &self.max_waiting)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("claim_retries", &self.claim_retries)
+            .field("replay_memory", &self.replay_memory)
             .field("rollout", &self.rollout)
             .finish_non_exhaustive()
     }

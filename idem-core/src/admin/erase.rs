@@ -15,7 +15,8 @@ impl<DB: Backend> Idempotency<DB> {
     /// Use it when stored personal data must be deleted. The scope's keys are then unknown: each
     /// retry that arrives later runs, as a second effect. A running attempt is not stopped, and
     /// stores its record afterwards. `by` appears in the log, under the target `idem::audit`: write
-    /// who asked for it, and why.
+    /// who asked for it, and why. Other nodes may replay and hold responses for up to five minutes if
+    /// they have a [replay memory](crate::IdempotencyBuilder::replay_memory).
     ///
     /// # Errors
     ///
@@ -37,7 +38,10 @@ impl<DB: Backend> Idempotency<DB> {
     /// # }
     /// ```
     pub async fn erase(&self, scope: &Scope, by: &str) -> Result<u64, Error> {
+        // Also if it fails or is dropped: a part may be gone.
+        let forgets = scopeguard::guard(self.node(), |node| node.replay_memory.forget_all());
         let erased = self.erase_all(scope).await;
+        drop(forgets);
         let scope = scope.as_str();
         tracing::warn!(target: "idem::audit", scope, by, ?erased, "erasure of a scope requested");
         erased

@@ -132,6 +132,8 @@ impl<DB: Backend> Idempotency<DB> {
     /// appears in the log, under the target `idem::audit`: write who asked for it, and why.
     ///
     /// It takes the lock of an attempt, so it never comes between a running attempt and its record.
+    /// Other nodes may replay the record for up to five minutes if they have a
+    /// [replay memory](crate::IdempotencyBuilder::replay_memory); this one does not.
     ///
     /// # Errors
     ///
@@ -194,6 +196,7 @@ async fn invalidate<DB: Backend>(
     let Ok(_place) = node.in_flight.try_arrive(name, &Fingerprint::none()) else {
         return Ok(Invalidated::InFlight);
     };
+    node.replay_memory.forget(name);
     let deletion = timeout_at(until, delete(node, name, until)).await;
     match deletion.unwrap_or(Err(Error::TimedOut))? {
         Deletion::Nothing(outcome) => Ok(outcome),

@@ -23,7 +23,7 @@ use super::{Attempt, Claim, report_retry_age};
 use crate::node::Node;
 use crate::node::admission::{Admission, Entry};
 use crate::node::in_flight::{Arrival, Place, WaiterSignal};
-use crate::store::Backend;
+use crate::store::{Backend, StoredRecord};
 use crate::{Error, Policy, WhileRunning};
 
 /// An attempt that may run, and the session that holds its lock.
@@ -91,7 +91,7 @@ impl<DB: Backend> Node<DB> {
         Ok(Fresh::new(claimed, session))
     }
 
-    /// Enters the node, then claims until the attempt's deadline.
+    /// Enters the node, then claims until the attempt's deadline, unless the completion is remembered.
     ///
     /// At the deadline the inner future is dropped at whatever await it is. Its connection is
     /// closed then, and its place goes to the next waiter.
@@ -101,6 +101,9 @@ impl<DB: Backend> Node<DB> {
         work: Work,
     ) -> Result<Claim<Claimed<DB>>, Error> {
         let entry = self.admissions.enter()?;
+        if let Some((record, age)) = self.replay_memory.get(&attempt.name) {
+            return answer(&attempt, &record, age);
+        }
         let deadline = attempt.deadline;
         let claim = self.claim_entered(attempt, work, entry);
         let claim = timeout_at(deadline, claim).await;
@@ -128,16 +131,13 @@ impl<DB: Backend> Node<DB> {
             Turn::Answered(claim) => return Ok(claim.map(|never| match never {})),
         };
         let id = Uuid::new_v4();
+        let claimed_at = self.replay_memory.claim_time();
         let decision = self.decide(&attempt, work, id, patience.unwrap_or(now));
         let (session, process_lock) = match decision.await? {
             ClaimDecision::Running => return Ok(Claim::InFlight),
             ClaimDecision::Found(record) => {
                 place.completed(&record);
-                let claim = Claim::of_record(&record, &attempt.fingerprint);
-                if let Ok(Claim::Replay(_)) = &claim {
-                    report_retry_age(&attempt.name, record.age);
-                }
-                return claim;
+                return answer(&attempt, &record, record.age);
             }
             ClaimDecision::Fresh(session, process_lock) => (session, process_lock),
         };
@@ -152,6 +152,7 @@ impl<DB: Backend> Node<DB> {
                 fingerprint: attempt.fingerprint.without_body(),
                 name: attempt.name,
                 place,
+                claimed: claimed_at,
             }),
             _admission: admission,
         };
@@ -195,6 +196,15 @@ impl<DB: Backend> Node<DB> {
         };
         Ok(Turn::Answered(claim))
     }
+}
+
+/// What a stored record answers an attempt.
+fn answer<F>(attempt: &Attempt, record: &StoredRecord, age: Duration) -> Result<Claim<F>, Error> {
+    let claim = Claim::of_record(record, &attempt.fingerprint);
+    if let Ok(Claim::Replay(_)) = &claim {
+        report_retry_age(&attempt.name, age);
+    }
+    claim
 }
 
 /// How long a duplicate that does not wait is kept until Idem knows whether the earlier attempt is

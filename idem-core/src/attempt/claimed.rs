@@ -17,6 +17,7 @@ use super::session::Session;
 use crate::node::Node;
 use crate::node::admission::Admission;
 use crate::node::in_flight::Place;
+use crate::node::replay_memory::ClaimTime;
 use crate::store::{Backend, Opening, StoredRecord};
 use crate::{Completion, Error, Fingerprint, Policy, RecordName};
 
@@ -39,6 +40,7 @@ pub(crate) struct ClaimedRecord {
     pub(crate) name: RecordName,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) place: Place,
+    pub(crate) claimed: ClaimTime,
 }
 
 impl<DB: Backend> ClaimedAttempt<DB> {
@@ -78,14 +80,17 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         self.deadline.max(Instant::now() + Duration::from_secs(5))
     }
 
-    /// Gives the stored completion to the waiting duplicates.
+    /// Gives the stored completion to the waiting duplicates, and remembers it for later ones.
     ///
     /// The record is made in memory and not read from the database: it is what was committed just
     /// now, with age zero.
     pub(crate) fn answer_waiters(self, completion: Completion) {
         let Some(record) = self.record else { return };
-        let stored = StoredRecord::new(&record.fingerprint, completion);
-        record.place.completed(&Arc::new(stored));
+        let stored = Arc::new(StoredRecord::new(&record.fingerprint, completion));
+        // Before the place is given up, which an invalidation waits for.
+        let (memory, ttl) = (&self.node.replay_memory, self.policy.ttl);
+        memory.remember(&record.name, &stored, record.claimed, ttl);
+        record.place.completed(&stored);
     }
 }
 

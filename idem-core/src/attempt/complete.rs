@@ -138,6 +138,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
             name,
             fingerprint,
             place,
+            ..
         }) = self.record
         else {
             return Err(Error::TryAgain(None));

@@ -3,8 +3,9 @@
 //! An attempt enters through `admission`, which bounds attempts and lets a shutdown wait for them.
 //! `in_flight` finds duplicates of attempts on this node, so that they need no connection.
 //! `connections` acquires connections from the pool, one writer at a time where the database
-//! demands it, and `connection` returns them to the pool only when they are idle. What a node knows
-//! of running attempts is an optimisation: the database decides whether an attempt may run.
+//! demands it, and `connection` returns them to the pool only when they are idle. `replay_memory`
+//! keeps completions, if it is on. What a node knows of other attempts is an optimisation: the
+//! database decides whether an attempt may run.
 //!
 //! # Invariants
 //!
@@ -29,6 +30,7 @@ use self::admission::Admissions;
 use self::connections::Connections;
 use self::in_flight::InFlight;
 use self::recent_requests::RecentRequests;
+use self::replay_memory::ReplayMemory;
 use crate::extension::ExtensionSlot;
 use crate::rollout::Rollout;
 use crate::settings::Settings;
@@ -40,6 +42,7 @@ mod connection_state;
 pub(crate) mod connections;
 pub(crate) mod in_flight;
 pub(crate) mod recent_requests;
+pub(crate) mod replay_memory;
 
 /// The part of a handle that belongs to this process. The handle's clones and attempts share it.
 pub(crate) struct Node<DB: Backend> {
@@ -50,6 +53,7 @@ pub(crate) struct Node<DB: Backend> {
     pub(crate) admissions: Admissions,
     pub(crate) rollout: Rollout,
     pub(crate) recent_requests: RecentRequests,
+    pub(crate) replay_memory: ReplayMemory,
     observing_paused_until: Mutex<Option<Instant>>,
     /// The end of the last sweep, or the start of this node.
     swept_at: Mutex<Instant>,
@@ -63,6 +67,7 @@ impl<DB: Backend> Node<DB> {
             admissions: Admissions::new(settings.max_attempts),
             rollout: Rollout::new(settings.rollout.clone()),
             recent_requests: RecentRequests::default(),
+            replay_memory: ReplayMemory::new(settings.replay_memory),
             observing_paused_until: Mutex::new(None),
             swept_at: Mutex::new(Instant::now()),
             settings,

@@ -18,6 +18,7 @@ mod own_database;
 mod problems;
 mod reference;
 mod replay;
+mod replay_memory;
 mod response;
 mod router_states;
 mod stored_responses;
