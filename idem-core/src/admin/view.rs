@@ -68,7 +68,8 @@ pub enum RecordState {
     Completed,
     /// Its ttl has passed, and the next sweep deletes it: a retry runs.
     Expired,
-    /// A handler ended its transaction itself. Look up which of its writes took effect.
+    /// Its status is 500: a handler ended its transaction itself, or worked without one and its
+    /// response could not be stored. Look up what took effect.
     Broken,
     /// The record of a message that is a dead letter.
     Parked,
