@@ -5,16 +5,25 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use idem_axum::{HasIdempotency, Idempotency, RolloutMode, RolloutPlan, Tx, idempotent};
+use idem_axum::{
+    HasIdempotency, Idempotency, IdempotencyBuilder, RolloutMode, RolloutPlan, Tx, idempotent,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::{Database, Pool};
 
 use super::{Db, INSERT_PAYMENT, READ_ANSWER};
 
 pub(crate) fn idempotent_routes(pool: Pool<Db>, mode: RolloutMode) -> Router {
-    let idem = Idempotency::builder(pool)
-        .rollout(RolloutPlan::new(mode))
-        .build();
+    routes_of(Idempotency::builder(pool).rollout(RolloutPlan::new(mode)))
+}
+
+/// As [`idempotent_routes`], on a node that remembers its completions.
+pub(crate) fn remembering_routes(pool: Pool<Db>) -> Router {
+    routes_of(Idempotency::builder(pool).replay_memory(64 * 1024 * 1024))
+}
+
+fn routes_of(idem: IdempotencyBuilder<Db>) -> Router {
+    let idem = idem.build();
     Router::new()
         .route("/payments", post(pay_once))
         .with_state(AppState { idem })

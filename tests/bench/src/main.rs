@@ -11,6 +11,8 @@
 //!   against a handler that begins a transaction, does the same insert and commits;
 //! * **replays**: the same handler with keys whose responses are stored, against a handler that
 //!   reads such a response by its primary key;
+//! * **replays from memory**: the same on a node with a `replay_memory`. It remembers for five minutes, so a run
+//!   with more rounds or longer turns than the default measures the database again;
 //! * **modes of a rollout**, with `--modes`: `observe` against `enforce`, and `off` against
 //!   a handler without the attribute, with first-time writes;
 //! * **messages**: a consumer that handles messages with the inbox, one by one and several in one
@@ -179,6 +181,7 @@ fn observe() {
 struct Endpoints {
     first_time_writes: Sides,
     replays: Sides,
+    remembered_replays: Sides,
     no_database: Endpoint,
 }
 
@@ -192,11 +195,13 @@ async fn measure(
     let Endpoints {
         first_time_writes,
         replays,
+        remembered_replays,
         no_database,
     } = endpoints;
     let sides = [
         ("first-time writes", first_time_writes),
         ("replays", replays),
+        ("replays from memory", remembered_replays),
     ];
     measure_sides(database, sides, plan, out).await?;
     writeln!(out)?;
@@ -294,7 +299,7 @@ mod tests {
         // A worker panics when an answer is not the one that is to be measured.
         let mut out = Vec::new();
         measure("SQLite", &server.endpoints, &plan, &mut out).await?;
-        assert_eq!(rows(&out), 9);
+        assert_eq!(rows(&out), 12);
         let consumers = sqlite::Consumers::start(&plan).await;
         let mut out = Vec::new();
         measure_messages!("SQLite", consumers, &plan, &mut out);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::StatusCode;
 use idem_axum::{Idempotency, RolloutMode};
 use idem_tests::http;
 
-use super::endpoints::{bare_routes, idempotent_routes};
+use super::endpoints::{bare_routes, idempotent_routes, remembering_routes};
 use super::{ANALYZE, TestDb};
 use crate::load::{Endpoint, Sides, new_key, payment};
 use crate::{Endpoints, Plan};
@@ -14,7 +15,7 @@ use crate::{Endpoints, Plan};
 /// Servers that run until the program ends; dropping the value drops the databases.
 pub(crate) struct Server {
     pub(crate) endpoints: Endpoints,
-    _databases: [TestDb; 2],
+    _databases: [TestDb; 3],
 }
 
 /// The same handler in the modes that do not enforce, and what each is compared with.
@@ -70,16 +71,20 @@ impl Modes {
 impl Server {
     pub(crate) async fn start(plan: &Plan) -> Self {
         let keys: Arc<[String]> = (0..plan.stored_answers).map(|_| new_key()).collect();
-        let databases = [filled(&keys).await, filled(&keys).await];
-        let [idem, bare] = &databases;
+        let databases = [filled(&keys).await, filled(&keys).await, filled(&[]).await];
+        let [idem, bare, remembering] = &databases;
         // Separate pools, too: Idem's settings of a connection must not slow the bare side down.
         let idem = idem.pool_of(plan.pool_size).await;
         let idem = idempotent_routes(idem, RolloutMode::Enforce);
         let bare = bare_routes(bare.pool_of(plan.pool_size).await);
+        let remembering = remembering_routes(remembering.pool_of(plan.pool_size).await);
+        // What a node has not completed itself it does not remember.
+        pay_all(&remembering, &keys).await;
         let (idem, bare) = (http::serve(idem).await, http::serve(bare).await);
+        let remembering = http::serve(remembering).await;
 
         let stored = move |number: usize| keys[number % keys.len()].clone();
-        let read = stored.clone();
+        let (read, remembered, read_too) = (stored.clone(), stored.clone(), stored.clone());
         let endpoints = Endpoints {
             first_time_writes: Sides {
                 idem: Endpoint::new(idem, |_| payment("/payments").key(&new_key())),
@@ -88,6 +93,14 @@ impl Server {
             replays: Sides {
                 idem: Endpoint::replaying(idem, move |n| payment("/payments").key(&stored(n))),
                 bare: Endpoint::new(bare, move |n| http::get(format!("/answers/{}", read(n)))),
+            },
+            remembered_replays: Sides {
+                idem: Endpoint::replaying(remembering, move |n| {
+                    payment("/payments").key(&remembered(n))
+                }),
+                bare: Endpoint::new(bare, move |n| {
+                    http::get(format!("/answers/{}", read_too(n)))
+                }),
             },
             no_database: Endpoint::new(bare, |_| payment("/nothing").key(&new_key())),
         };
@@ -104,11 +117,15 @@ async fn filled(keys: &[String]) -> TestDb {
     let pool = db.pool_of(1).await;
     Idempotency::new(pool.clone()).migrate().await.unwrap();
     let app = idempotent_routes(pool.clone(), RolloutMode::Enforce);
-    for key in keys {
-        let answer = payment("/payments").key(key).send(&app).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    }
+    pay_all(&app, keys).await;
     sqlx::query(ANALYZE).execute(&pool).await.unwrap();
     pool.close().await;
     db
+}
+
+async fn pay_all(app: &Router, keys: &[String]) {
+    for key in keys {
+        let answer = payment("/payments").key(key).send(app).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
 }
