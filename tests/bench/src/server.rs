@@ -83,25 +83,24 @@ impl Server {
         let (idem, bare) = (http::serve(idem).await, http::serve(bare).await);
         let remembering = http::serve(remembering).await;
 
-        let stored = move |number: usize| keys[number % keys.len()].clone();
-        let (read, remembered, read_too) = (stored.clone(), stored.clone(), stored.clone());
+        let replays = |idem| {
+            let (stored, read) = (Arc::clone(&keys), Arc::clone(&keys));
+            Sides {
+                idem: Endpoint::replaying(idem, move |n| {
+                    payment("/payments").key(&stored[n % stored.len()])
+                }),
+                bare: Endpoint::new(bare, move |n| {
+                    http::get(format!("/answers/{}", read[n % read.len()]))
+                }),
+            }
+        };
         let endpoints = Endpoints {
             first_time_writes: Sides {
                 idem: Endpoint::new(idem, |_| payment("/payments").key(&new_key())),
                 bare: Endpoint::new(bare, |_| payment("/payments").key(&new_key())),
             },
-            replays: Sides {
-                idem: Endpoint::replaying(idem, move |n| payment("/payments").key(&stored(n))),
-                bare: Endpoint::new(bare, move |n| http::get(format!("/answers/{}", read(n)))),
-            },
-            remembered_replays: Sides {
-                idem: Endpoint::replaying(remembering, move |n| {
-                    payment("/payments").key(&remembered(n))
-                }),
-                bare: Endpoint::new(bare, move |n| {
-                    http::get(format!("/answers/{}", read_too(n)))
-                }),
-            },
+            replays: replays(idem),
+            remembered_replays: replays(remembering),
             no_database: Endpoint::new(bare, |_| payment("/nothing").key(&new_key())),
         };
         Self {
