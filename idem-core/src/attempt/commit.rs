@@ -58,23 +58,22 @@ pub(crate) async fn commit<DB: Backend>(
         }
         Err(_) => tracing::warn!("COMMIT was not acknowledged in time"),
     }
-    let outcome = match record {
-        Some(record) => look_up(connections, record).await,
-        None => CommitOutcome::Running,
-    };
-    match outcome {
-        CommitOutcome::Committed => Ok(()),
-        CommitOutcome::RolledBack => Err(Error::TryAgain(None)),
-        CommitOutcome::Running => Err(Error::OutcomeUnknown),
+    match record {
+        Some(record) => look_up(connections, record, Instant::now() + LONGEST_LOOKUP).await,
+        None => Err(Error::OutcomeUnknown),
     }
 }
 
-/// Looks up the outcome of a COMMIT on other connections.
-async fn look_up<DB: Backend>(
+/// Looks up an unacknowledged COMMIT on other connections, until `limit`.
+///
+/// # Errors
+///
+/// [`Error::TryAgain`] if it was rolled back, [`Error::OutcomeUnknown`] if that cannot be found out.
+pub(crate) async fn look_up<DB: Backend>(
     connections: &Connections<DB>,
     record: CommittedRecord<'_>,
-) -> CommitOutcome {
-    let limit = Instant::now() + LONGEST_LOOKUP;
+    limit: Instant,
+) -> Result<(), Error> {
     let look = async {
         loop {
             match record.outcome(connections, limit).await {
@@ -86,7 +85,11 @@ async fn look_up<DB: Backend>(
         }
     };
     let outcome = timeout_at(limit, look).await;
-    outcome.unwrap_or(CommitOutcome::Running)
+    match outcome.unwrap_or(CommitOutcome::Running) {
+        CommitOutcome::Committed => Ok(()),
+        CommitOutcome::RolledBack => Err(Error::TryAgain(None)),
+        CommitOutcome::Running => Err(Error::OutcomeUnknown),
+    }
 }
 
 impl CommittedRecord<'_> {

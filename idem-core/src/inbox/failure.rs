@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::context::{MessageContext, ascii, shortened};
-use crate::attempt::commit::{CommittedRecord, commit};
+use crate::attempt::commit::{CommittedRecord, commit, look_up};
 use crate::attempt::session::{END_LIMIT, Effects, Session};
 use crate::error::claim_error;
-use crate::store::{Backend, CommitOutcome, NewRecord, Opening};
+use crate::store::{Backend, NewRecord, Opening};
 use crate::{Completion, Error, IdempotencyKey, metrics};
 
 /// The number of failed attempts at a message.
@@ -107,15 +107,8 @@ impl<DB: Backend> MessageContext<DB> {
         let connections = &self.node.connections;
         let mut committed = commit(connections, session, record, limit).await;
         // Writing it once more could count the attempt twice.
-        while let (Err(Error::OutcomeUnknown), Some(record)) = (&committed, record)
-            && Instant::now() < limit
-        {
-            sleep(PAUSE).await;
-            committed = match record.outcome(connections, limit).await {
-                Ok(CommitOutcome::Committed) => Ok(()),
-                Ok(CommitOutcome::RolledBack) => Err(Error::TryAgain(None)),
-                Ok(CommitOutcome::Running) | Err(_) => Err(Error::OutcomeUnknown),
-            };
+        if let (Err(Error::OutcomeUnknown), Some(record)) = (&committed, record) {
+            committed = look_up(connections, record, limit).await;
         }
         committed?;
         if counted.is_parked {
