@@ -152,7 +152,7 @@ impl<DB: Backend> Node<DB> {
                 fingerprint: attempt.fingerprint.without_body(),
                 name: attempt.name,
                 place,
-                claimed: claimed_at,
+                claimed_at,
             }),
             _admission: admission,
         };

@@ -40,7 +40,7 @@ pub(crate) struct ClaimedRecord {
     pub(crate) name: RecordName,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) place: Place,
-    pub(crate) claimed: ClaimTime,
+    pub(crate) claimed_at: ClaimTime,
 }
 
 impl<DB: Backend> ClaimedAttempt<DB> {
@@ -80,16 +80,16 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         self.deadline.max(Instant::now() + Duration::from_secs(5))
     }
 
-    /// Gives the stored completion to the waiting duplicates, and remembers it for later ones.
+    /// Gives the stored completion to the duplicates: those that wait, and those that come later.
     ///
     /// The record is made in memory and not read from the database: it is what was committed just
     /// now, with age zero.
-    pub(crate) fn answer_waiters(self, completion: Completion) {
+    pub(crate) fn answer_duplicates(self, completion: Completion) {
         let Some(record) = self.record else { return };
         let stored = Arc::new(StoredRecord::new(&record.fingerprint, completion));
         // Before the place is given up, which an invalidation waits for.
         let (memory, ttl) = (&self.node.replay_memory, self.policy.ttl);
-        memory.remember(&record.name, &stored, record.claimed, ttl);
+        memory.remember(&record.name, &stored, record.claimed_at, ttl);
         record.place.completed(&stored);
     }
 }

@@ -116,7 +116,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
     ) -> Result<Completed, Error> {
         match ended {
             Ok(StoreOutcome::Committed(completion)) => {
-                self.answer_waiters(completion);
+                self.answer_duplicates(completion);
                 Ok(Completed::Committed)
             }
             Ok(StoreOutcome::LostRace) => self.completion_of_winner().await,

@@ -141,7 +141,7 @@ impl<DB: Backend> FreshWithoutTx<DB> {
         }
         match stored {
             Ok(Some(StoreOutcome::Committed(completion))) => {
-                claimed.answer_waiters(completion);
+                claimed.answer_duplicates(completion);
                 Ok(Completed::Committed)
             }
             Ok(Some(StoreOutcome::LostRace)) => match claimed.completion_of_winner().await {

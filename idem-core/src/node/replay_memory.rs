@@ -40,7 +40,7 @@ pub(crate) struct ClaimTime {
 #[derive(Clone)]
 struct Remembered {
     record: Arc<StoredRecord>,
-    claimed: ClaimTime,
+    claimed_at: ClaimTime,
     until: Instant,
 }
 
@@ -74,7 +74,7 @@ impl ReplayMemory {
         &self,
         name: &RecordName,
         record: &Arc<StoredRecord>,
-        claimed: ClaimTime,
+        claimed_at: ClaimTime,
         ttl: Duration,
     ) {
         let Some(completions) = &self.completions else {
@@ -86,8 +86,8 @@ impl ReplayMemory {
         }
         let remembered = Remembered {
             record: Arc::clone(record),
-            claimed,
-            until: claimed.at + ttl.min(LONGEST),
+            claimed_at,
+            until: claimed_at.at + ttl.min(LONGEST),
         };
         completions.insert(name.clone(), remembered);
     }
@@ -96,8 +96,8 @@ impl ReplayMemory {
     pub(crate) fn get(&self, name: &RecordName) -> Option<(Arc<StoredRecord>, Duration)> {
         let found = self.completions.as_ref()?.get(name)?;
         let is_live = found.until > Instant::now()
-            && found.claimed.epoch == self.epoch.load(Ordering::SeqCst);
-        is_live.then(|| (found.record, found.claimed.at.elapsed()))
+            && found.claimed_at.epoch == self.epoch.load(Ordering::SeqCst);
+        is_live.then(|| (found.record, found.claimed_at.at.elapsed()))
     }
 
     /// Forgets one name, whose place on this node the caller holds.

@@ -1,6 +1,6 @@
 //! A node that remembers its completions replays them without the database.
 //!
-//! Each test closes the pool to show what is remembered: whoever asks the database then gets 503.
+//! A test that closes the pool shows what is remembered: whoever asks the database then gets 503.
 
 use std::sync::Arc;
 
