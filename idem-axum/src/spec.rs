@@ -181,6 +181,8 @@ impl Spec {
         if self.serializable {
             policy.isolation = Isolation::Serializable;
         }
+        // Writes are undone and a record is kept only for an `Err` whose status is named.
+        policy.may_undo = !self.statuses.is_empty();
         policy
     }
 

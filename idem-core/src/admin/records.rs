@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::view::{RecordCount, RecordView, merge};
 use crate::attempt::commit::commit;
-use crate::attempt::session::{END_LIMIT, Effects, Session};
+use crate::attempt::session::{END_LIMIT, Session};
 use crate::error::claim_error;
 use crate::node::Node;
 use crate::store::{Backend, Opening};
@@ -218,7 +218,10 @@ async fn delete<DB: Backend>(
     until: Instant,
 ) -> Result<Deletion<DB>, Error> {
     let (id, policy) = (Uuid::new_v4(), Policy::default());
-    let opening = Opening::new(Some(name), id, &policy);
+    let opening = Opening {
+        may_undo: false,
+        ..Opening::new(Some(name), id, &policy)
+    };
     let (mut session, probe) = Session::open(&node.connections, &opening, until).await?;
     if !probe.is_free || probe.found.is_none() {
         session.leave_untouched(END_LIMIT).await;
@@ -227,7 +230,7 @@ async fn delete<DB: Backend>(
             false => Invalidated::InFlight,
         }));
     }
-    session.leave_guard(Effects::Keep).await?;
+    session.pass_guard();
     let deleted = DB::invalidate(session.conn(), name).await;
     if !deleted.map_err(claim_error::<DB>)? {
         session.roll_back(END_LIMIT).await;

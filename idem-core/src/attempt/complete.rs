@@ -61,18 +61,21 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         completion: &Completion,
         effects: Effects,
     ) -> Result<bool, Error> {
-        session.leave_guard(effects).await?;
-        let Some(record) = &self.record else {
-            return Ok(true);
-        };
-        let record = NewRecord {
+        if effects == Effects::Undo && !self.policy.may_undo {
+            return Err(Error::NotCommitted {
+                reason: "the policy of the attempt does not allow writes to be undone",
+                is_refused: false,
+                source: None,
+            });
+        }
+        let record = self.record.as_ref().map(|record| NewRecord {
             name: &record.name,
             attempt: self.id,
             fingerprint: &record.fingerprint,
             completion,
             ttl: self.policy.ttl,
-        };
-        session.insert(&record).await
+        });
+        session.store(record.as_ref(), effects).await
     }
 
     async fn commit(

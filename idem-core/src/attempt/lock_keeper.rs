@@ -83,7 +83,10 @@ impl<DB: Backend> RecordLock<DB> {
 
     /// `None` if another attempt has the lock, or a record exists.
     async fn take_again(&self) -> Result<Option<Session<DB>>, Error> {
-        let opening = Opening::new(Some(&self.name), self.attempt, &self.policy);
+        let opening = Opening {
+            may_undo: false,
+            ..Opening::new(Some(&self.name), self.attempt, &self.policy)
+        };
         let limit = Instant::now() + LONGEST_BEAT;
         let (session, probe) = Session::open(&self.node.connections, &opening, limit).await?;
         if probe.is_free && probe.found.is_none_or(|record| record.expired) {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::error::{claim_error, guard_error, record_error};
 use crate::node::connection::ConnectionGuard;
 use crate::node::connections::Connections;
-use crate::store::{Backend, Fault, MessageProbe, NewRecord, Opening, Probe};
+use crate::store::{Backend, Fault, MessageProbe, NewRecord, Opening, Probe, Stored};
 use crate::{Error, RecordName};
 
 /// A pooled connection inside an attempt's transaction.
@@ -110,28 +110,58 @@ impl<DB: Backend> Session<DB> {
         &mut self.connection.conn
     }
 
-    /// Releases the guard savepoint, which proves that the transaction is the one begun here.
-    pub(crate) async fn leave_guard(&mut self, effects: Effects) -> Result<(), Error> {
-        let conn = &mut *self.connection.conn;
+    /// Stores the record in a transaction that is proved to be the one begun here. `false`: one exists
+    /// that has not expired.
+    pub(crate) async fn store(
+        &mut self,
+        record: Option<&NewRecord<'_>>,
+        effects: Effects,
+    ) -> Result<bool, Error> {
+        self.refuse_leaked_savepoint()?;
         if effects == Effects::Undo {
-            DB::roll_back_to_guard(conn, &self.opened)
-                .await
-                .map_err(guard_error::<DB>)?;
+            self.undo_to_guard().await.map_err(guard_error::<DB>)?;
         }
-        DB::release_guard(conn, &self.opened, "")
+        let stored = DB::store(&mut self.connection.conn, &self.opened, record).await;
+        match stored.map_err(|error| self.refused(error))? {
+            Stored::GuardLost => return Err(Error::TransactionBroken),
+            Stored::Exists => return Ok(false),
+            Stored::Yes => self.connection.state.release_guard(),
+        }
+        if let Some(record) = record {
+            self.settle(record).await?;
+        }
+        Ok(true)
+    }
+
+    /// Releases the guard savepoint, which proves that the transaction is the one begun here.
+    pub(crate) async fn leave_guard(&mut self) -> Result<(), Error> {
+        DB::release_guard(&mut self.connection.conn, &self.opened, "")
             .await
             .map_err(guard_error::<DB>)?;
-        let depth = DB::TransactionManager::get_transaction_depth(conn);
         self.connection.state.release_guard();
-        // With a leaked savepoint, sqlx sends RELEASE for COMMIT, which commits nothing.
-        match depth {
-            1 => Ok(()),
-            _ => Err(Error::NotCommitted {
+        self.refuse_leaked_savepoint()
+    }
+
+    /// Leaves the guard as it is: no handler has run that could have ended the transaction.
+    pub(crate) fn pass_guard(&mut self) {
+        self.connection.state.release_guard();
+    }
+
+    /// With a leaked savepoint, sqlx sends RELEASE for COMMIT, which commits nothing.
+    fn refuse_leaked_savepoint(&self) -> Result<(), Error> {
+        match self.is_innermost() {
+            true => Ok(()),
+            false => Err(Error::NotCommitted {
                 reason: "a savepoint of the handler was neither committed nor rolled back",
                 is_refused: false,
                 source: None,
             }),
         }
+    }
+
+    /// Whether the handler has leaked no savepoint of SQLx.
+    pub(crate) fn is_innermost(&self) -> bool {
+        DB::TransactionManager::get_transaction_depth(&self.connection.conn) == 1
     }
 
     /// Replaces the guard savepoint by another one, to which a later failure can be rolled back.
@@ -148,14 +178,22 @@ impl<DB: Backend> Session<DB> {
 
     /// Inserts the record. `false`: one exists that has not expired.
     pub(crate) async fn insert(&mut self, record: &NewRecord<'_>) -> Result<bool, Error> {
-        let inserted = DB::insert(&mut self.connection.conn, record).await;
+        let inserted = DB::insert(&mut self.connection.conn, &self.opened, record).await;
         let inserted = inserted.map_err(|error| self.refused(error))?;
-        // A message that succeeds at last no longer counts as failed.
-        if inserted && self.has_failed && !record.completion.is_parked() {
-            let settled = DB::delete_attempt_count(&mut self.connection.conn, record.name).await;
-            settled.map_err(record_error::<DB>)?;
+        if inserted {
+            self.settle(record).await?;
         }
         Ok(inserted)
+    }
+
+    /// A message that succeeds at last no longer counts as failed.
+    async fn settle(&mut self, record: &NewRecord<'_>) -> Result<(), Error> {
+        if !self.has_failed || record.completion.is_parked() {
+            return Ok(());
+        }
+        DB::delete_attempt_count(&mut self.connection.conn, record.name)
+            .await
+            .map_err(record_error::<DB>)
     }
 
     /// Claims many messages in the transaction.
@@ -218,13 +256,12 @@ impl<DB: Backend> Session<DB> {
     pub(super) async fn undo(&mut self, limit: Duration) -> Option<RolledBack> {
         let undo = async {
             if self.connection.state.is_guarded() {
-                let mut guard =
-                    DB::roll_back_to_guard(&mut self.connection.conn, &self.opened).await;
-                if guard.is_err() {
-                    // The first error may be that of an earlier statement, which was dropped.
-                    guard = DB::roll_back_to_guard(&mut self.connection.conn, &self.opened).await;
+                let mut is_own = DB::is_still_own(&mut self.connection.conn, &self.opened).await;
+                if !matches!(is_own, Ok(true)) {
+                    // The first answer may be that to an earlier statement, which was dropped.
+                    is_own = DB::is_still_own(&mut self.connection.conn, &self.opened).await;
                 }
-                if guard.is_err_and(|error| DB::fault(&error) == Fault::GuardLost) {
+                if matches!(is_own, Ok(false)) {
                     return RolledBack::GuardLost;
                 }
             }

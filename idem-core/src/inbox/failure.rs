@@ -138,7 +138,7 @@ impl<DB: Backend> MessageContext<DB> {
             let park = DB::park(session.conn(), &self.name).await;
             park.map_err(claim_error::<DB>)?;
         }
-        session.leave_guard(Effects::Keep).await?;
+        session.pass_guard();
         if is_parked && !self.is_kept_parked(&mut session, attempt).await? {
             session.roll_back(END_LIMIT).await;
             return Ok(None);
@@ -162,7 +162,11 @@ impl<DB: Backend> MessageContext<DB> {
         limit: Instant,
     ) -> Result<(Session<DB>, u32), Error> {
         let policy = self.policy.of_attempt();
-        let opening = Opening::new(None, attempt, &policy);
+        // What the database refuses of the message is undone.
+        let opening = Opening {
+            may_undo: true,
+            ..Opening::new(None, attempt, &policy)
+        };
         let (mut session, _) = Session::open(&self.node.connections, &opening, limit).await?;
         let mut all = self.attempt(is_new, error);
         all.reference = self.reference.as_deref();
@@ -197,7 +201,7 @@ impl<DB: Backend> MessageContext<DB> {
             completion: &Completion::parked(),
             ttl: self.policy.retention,
         };
-        if session.insert(&record).await? {
+        if session.store(Some(&record), Effects::Keep).await? {
             return Ok(true);
         }
         let found = DB::find(session.conn(), &self.name).await;

@@ -129,6 +129,7 @@ impl ConsumerPolicy {
             timeout: self.timeout,
             while_running: WhileRunning::Reject,
             isolation: self.isolation,
+            may_undo: false,
         }
     }
 }

@@ -40,6 +40,12 @@ pub struct Policy {
     pub while_running: WhileRunning,
     /// The isolation level of the attempt's transaction. Default [`Isolation::Default`].
     pub isolation: Isolation,
+    /// Whether an attempt may end with [`Effects::Undo`](crate::Effects::Undo). Default `true`.
+    ///
+    /// To undo a handler's writes and keep the transaction takes a savepoint, which costs a message
+    /// and a transaction id on Postgres. `idem-axum` asks for one only if the attribute's `store`
+    /// names a status, since nothing else stores the response of an `Err`.
+    pub may_undo: bool,
 }
 
 impl Policy {
@@ -60,6 +66,7 @@ impl Default for Policy {
             timeout: Duration::from_secs(30),
             while_running: WhileRunning::Reject,
             isolation: Isolation::Default,
+            may_undo: true,
         }
     }
 }

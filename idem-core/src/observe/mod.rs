@@ -224,6 +224,7 @@ async fn begin_observed<DB: Backend>(
 ) -> Result<Session<DB>, Error> {
     let opening = Opening {
         may_commit: true,
+        may_undo: true,
         timeout: NO_LIMIT,
         ..Opening::new(Some(&observation.attempt.name), observation.id, &policy)
     };

@@ -7,8 +7,6 @@
 //! | insert the record | a live one exists, or the database refuses | kept: rolled back to the savepoint |
 //! | roll back to the savepoint | the transaction is lost, as after a deadlock | lost, as without Idem |
 
-use sqlx_core::transaction::TransactionManager;
-
 use crate::Error;
 use crate::attempt::session::{Effects, Session};
 use crate::error::record_error;
@@ -74,11 +72,6 @@ impl<DB: Backend> Session<DB> {
             }
             _ => Err(error),
         }
-    }
-
-    /// Whether the handler has leaked no savepoint.
-    fn is_innermost(&mut self) -> bool {
-        DB::TransactionManager::get_transaction_depth(self.conn()) == 1
     }
 }
 

@@ -95,11 +95,11 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
         let limit = Instant::now() + LONGEST_LOOK;
         let mut policy = attempt.policy;
         policy.isolation = DB::RECORD_ISOLATION;
+        policy.may_undo = false;
         let opening = Opening::new(Some(&attempt.name), *id, &policy);
         let (mut session, _) = Session::open(&node.connections, &opening, limit).await?;
-        session.leave_guard(Effects::Keep).await?;
         let record = self.observation.record(completion);
-        if !session.insert(&record).await? {
+        if !session.store(Some(&record), Effects::Keep).await? {
             session.roll_back(END_LIMIT).await;
             return Ok(false);
         }

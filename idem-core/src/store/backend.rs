@@ -11,7 +11,7 @@ use super::batch::BatchStore;
 use super::dead_letters::DeadLetterStore;
 use super::fault::Fault;
 use super::maintenance::MaintenanceStore;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoredRecord};
+use super::records::{CommitOutcome, NewRecord, Opening, Probe, Stored, StoredRecord};
 use super::rollout::RolloutStore;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -140,8 +140,59 @@ pub trait Backend:
         attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
-    /// Inserts a record, or replaces an expired one. `false`: a live record exists, and nothing is
-    /// written.
+    /// Whether the transaction is still the one that Idem began, asked before it is rolled back.
+    ///
+    /// It may undo writes since the guard. The transaction may have failed.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The answer is unknown then, or that of an earlier statement, which
+    /// was dropped.
+    #[doc(hidden)]
+    fn is_still_own<'a>(
+        conn: &'a mut Self::Connection,
+        attempt: &'a Self::OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(async move {
+            match Self::roll_back_to_guard(conn, attempt).await {
+                Err(error) if Self::fault(&error) == Fault::GuardLost => Ok(false),
+                undone => undone.map(|()| true),
+            }
+        })
+    }
+
+    /// Proves that the transaction is the one that Idem began, restores the settings that storing a
+    /// record depends on, and stores it. Without a record it proves and restores.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database. The caller must roll back then, and after any other answer than
+    /// [`Stored::Yes`].
+    #[doc(hidden)]
+    fn store<'a>(
+        conn: &'a mut Self::Connection,
+        attempt: &'a Self::OpenAttempt,
+        record: Option<&'a NewRecord<'a>>,
+    ) -> BoxFuture<'a, sqlx::Result<Stored>> {
+        Box::pin(async move {
+            match Self::release_guard(conn, attempt, "").await {
+                Err(error) if Self::fault(&error) == Fault::GuardLost => {
+                    return Ok(Stored::GuardLost);
+                }
+                released => released?,
+            }
+            let Some(record) = record else {
+                return Ok(Stored::Yes);
+            };
+            match Self::insert(conn, attempt, record).await? {
+                true => Ok(Stored::Yes),
+                false => Ok(Stored::Exists),
+            }
+        })
+    }
+
+    /// Inserts a record, or replaces an expired one, after the guard is released. `false`: a live
+    /// record exists, and nothing is written.
     ///
     /// # Errors
     ///
@@ -149,6 +200,7 @@ pub trait Backend:
     #[doc(hidden)]
     fn insert<'a>(
         conn: &'a mut Self::Connection,
+        attempt: &'a Self::OpenAttempt,
         record: &'a NewRecord<'a>,
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 

@@ -7,27 +7,32 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// The migrations in a folder of `migrations/`: version, description and SQL of each.
+/// The migrations in a folder of `migrations/`: version, description and SQL of each. The first three
+/// are those of all databases; the names of others follow the folder.
 macro_rules! migrations_in {
-    ($folder:literal) => {
+    ($folder:literal $(, $version:literal $name:literal)*) => {
         [
-            (1, "record", migrations_in!($folder, "0001_record.sql")),
-            (
-                2,
-                "dead_letter",
-                migrations_in!($folder, "0002_dead_letter.sql"),
-            ),
-            (3, "rollout", migrations_in!($folder, "0003_rollout.sql")),
+            migrations_in!(@ $folder, 1 "record"),
+            migrations_in!(@ $folder, 2 "dead_letter"),
+            migrations_in!(@ $folder, 3 "rollout"),
+            $(migrations_in!(@ $folder, $version $name)),*
         ]
     };
-    ($folder:literal, $file:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/migrations/",
-            $folder,
-            "/",
-            $file
-        ))
+    (@ $folder:literal, $version:literal $name:literal) => {
+        (
+            $version,
+            $name,
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/migrations/",
+                $folder,
+                "/000",
+                $version,
+                "_",
+                $name,
+                ".sql"
+            )),
+        )
     };
 }
 pub(super) use migrations_in;

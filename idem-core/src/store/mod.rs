@@ -14,17 +14,18 @@
 //! # Order of an enforced attempt
 //!
 //! 1. [`Backend::open`] begins the transaction, tries the lock and reads the record.
-//! 2. The handler's statements run between the guard savepoint and its release.
-//! 3. `release_guard` proves that the transaction is still the one that `open` began.
-//! 4. `insert` writes the record. `false` means that another attempt was first: roll back.
-//! 5. `commit`, then `restore_session` where the database keeps state beside the transaction.
+//! 2. The handler's statements run.
+//! 3. `store` proves that the transaction is still the one that `open` began, and writes the record.
+//!    `Exists` means that another attempt was first: roll back.
+//! 4. `commit`, then `restore_session` where the database keeps state beside the transaction.
 //!
-//! `roll_back` replaces steps 3 to 5. After an error of any step but `commit` the caller rolls back or
+//! `is_still_own` and `roll_back` replace steps 3 and 4. An observed attempt and a batch store in two
+//! steps, `release_guard` and `insert` or `insert_all`, with a savepoint between them. After an error of any step but `commit` the caller rolls back or
 //! closes the connection; after an unacknowledged `commit` it asks `commit_outcome` on another one.
 //!
 //! # Invariants
 //!
-//! * No function waits for another attempt of the same name, except `insert`: an uncommitted row with
+//! * No function waits for another attempt of the same name, except `store` and `insert`: an uncommitted row with
 //!   the same primary key makes the database wait for its transaction.
 //! * No statement takes a time from the process. Expiry is a comparison with the database's clock, so
 //!   nodes whose clocks differ agree on it.
@@ -59,4 +60,4 @@ pub use backend::Backend;
 pub(crate) use batch::{MessageProbe, RELEASE_SAVEPOINT, SET_SAVEPOINT};
 pub(crate) use dead_letters::{NewAttempt, StoredDeadLetter};
 pub(crate) use fault::Fault;
-pub(crate) use records::{CommitOutcome, FORMAT, NewRecord, Opening, Probe, StoredRecord};
+pub(crate) use records::{CommitOutcome, FORMAT, NewRecord, Opening, Probe, Stored, StoredRecord};

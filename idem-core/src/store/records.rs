@@ -45,6 +45,12 @@ pub struct Opening<'a> {
         expect(dead_code, reason = "SQLite needs no such limit")
     )]
     pub(crate) timeout: Duration,
+    /// A savepoint is needed, to which the writes can be rolled back while the transaction goes on.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "the others set one always")
+    )]
+    pub(crate) may_undo: bool,
 }
 
 impl<'a> Opening<'a> {
@@ -56,6 +62,7 @@ impl<'a> Opening<'a> {
             may_commit: false,
             isolation: policy.isolation,
             timeout: policy.timeout,
+            may_undo: policy.may_undo,
         }
     }
 }
@@ -76,7 +83,7 @@ pub struct Probe {
     pub(crate) has_failed: bool,
 }
 
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 impl Probe {
     /// Whether the attempt may run: nobody else does, and no live record exists.
     ///
@@ -105,6 +112,17 @@ impl NewRecord<'_> {
     pub(super) fn reference(&self) -> Option<&str> {
         self.completion.reference.as_deref()
     }
+}
+
+/// The answer of a database that was asked to store a record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stored {
+    /// It is stored, or there was none to store.
+    Yes,
+    /// A live record exists, and nothing is written.
+    Exists,
+    /// The handler has ended the transaction that Idem began.
+    GuardLost,
 }
 
 /// A record as it was read from its row.

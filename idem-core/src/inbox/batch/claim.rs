@@ -170,7 +170,10 @@ impl<DB: Backend> Claiming<DB> {
 
     /// Opens a session without a name, then claims all names in its transaction.
     async fn ask(&self) -> Result<(Session<DB>, Vec<MessageProbe>), Error> {
-        let opening = Opening::new(None, Uuid::new_v4(), &self.policy);
+        let opening = Opening {
+            may_undo: true,
+            ..Opening::new(None, Uuid::new_v4(), &self.policy)
+        };
         let (mut session, _) =
             Session::open(&self.node.connections, &opening, self.deadline).await?;
         let names: Vec<_> = self

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::open_chunk::{ChunkEnd, ChunkEntry, ChunkLoss, OpenChunk};
 use super::outcome::MessageOutcome;
 use crate::attempt::commit::{CommittedRecord, commit};
-use crate::attempt::session::{END_LIMIT, Effects, RolledBack};
+use crate::attempt::session::{END_LIMIT, RolledBack};
 use crate::drop_guard::EndOnDrop;
 use crate::error::claim_error;
 use crate::inbox::context::MessageContext;
@@ -79,7 +79,7 @@ impl<DB: Backend> OpenChunk<DB> {
 
     /// Releases the guard and inserts the records. `false`: another worker was faster with one.
     async fn store(&mut self) -> Result<bool, Error> {
-        self.session.leave_guard(Effects::Keep).await?;
+        self.session.leave_guard().await?;
         let completions: Vec<_> = self.kept.iter().map(ChunkEntry::completion).collect();
         let records = self.kept.iter().zip(&completions);
         let records: Vec<_> = records

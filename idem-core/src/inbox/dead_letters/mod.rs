@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub use self::letter::DeadLetter;
 use super::{Inbox, MessageBytes};
 use crate::attempt::commit::commit;
-use crate::attempt::session::{END_LIMIT, Effects, Session};
+use crate::attempt::session::{END_LIMIT, Session};
 use crate::error::claim_error;
 use crate::node::Node;
 use crate::store::{Backend, NewRecord, Opening};
@@ -256,13 +256,16 @@ async fn write<DB: Backend>(
     until: Instant,
 ) -> Result<Option<Session<DB>>, Error> {
     let policy = Policy::default();
-    let opening = Opening::new(None, Uuid::new_v4(), &policy);
+    let opening = Opening {
+        may_undo: false,
+        ..Opening::new(None, Uuid::new_v4(), &policy)
+    };
     let (mut session, _) = Session::open(&node.connections, &opening, until).await?;
     if !statements(&mut session).await? {
         session.roll_back(END_LIMIT).await;
         return Ok(None);
     }
-    session.leave_guard(Effects::Keep).await?;
+    session.pass_guard();
     Ok(Some(session))
 }
 

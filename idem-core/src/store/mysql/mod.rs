@@ -119,6 +119,7 @@ impl Backend for MySql {
 
     fn insert<'a>(
         conn: &'a mut MySqlConnection,
+        _: &'a OpenAttempt,
         record: &'a NewRecord<'a>,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(records::insert(conn, record))

@@ -33,7 +33,8 @@ impl BatchStore for Postgres {
             let free = frequent(
                 conn,
                 "select pg_try_advisory_xact_lock(lock) from \
-                   (select set_config('enable_seqscan', 'off', true)) as planned, \
+                   (select set_config('idem.seqscan', current_setting('enable_seqscan'), true), \
+                     set_config('enable_seqscan', 'off', true)) as planned, \
                    unnest($1::bigint[]) with ordinality as name (lock, number) order by number",
             );
             let free = free.bind(locks).fetch_all(&mut *conn).await?;
@@ -57,7 +58,7 @@ impl BatchStore for Postgres {
             let rows = rows.fetch_all(conn).await?;
             if let Some(row) = rows.first() {
                 let settings: &str = row.try_get("between")?;
-                attempt.between = format!("{}; select {settings}", attempt.users);
+                attempt.between = format!("{}; select {settings}", attempt.users());
             }
             free.into_iter()
                 .zip(&rows)

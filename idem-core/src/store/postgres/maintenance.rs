@@ -71,15 +71,26 @@ impl MaintenanceStore for Postgres {
             if !absent.is_empty() {
                 return Ok(absent);
             }
-            lines(
+            let mut lacking = lines(
+                conn,
+                "select case when count(*) = 0 then \
+                   'the function idem.step is missing: run idem.migrate() or the SQL of the migrations' \
+                   else format('the role %I has no execute on the function idem.step: \
+                     grant execute on function idem.step to %I', current_user, current_user) end \
+                 from pg_proc where oid = to_regproc('idem.step') \
+                 having count(*) filter (where has_function_privilege(oid, 'execute')) = 0",
+            )
+            .await?;
+            let of_tables = lines(
                 conn,
                 "select format('the role %I has no %s on %s: grant %s on %s to %I', \
                    current_user, p, t, p, t, current_user) \
                  from unnest(array['idem.record', 'idem.dead_letter', 'idem.rollout']) as t, \
                    unnest(array['select', 'insert', 'update', 'delete']) as p \
                  where not has_table_privilege(t, p)",
-            )
-            .await
+            );
+            lacking.extend(of_tables.await?);
+            Ok(lacking)
         })
     }
 

@@ -30,7 +30,7 @@ pub(super) async fn run(pool: &PgPool) -> Result<(), MigrateError> {
     // If it is dropped halfway, a transaction stays open. No other user may get that connection.
     let mut conn = pool.acquire().await?;
     conn.close_on_drop();
-    let mut migrator = migrator("idem.migration", &migrations_in!("postgres"));
+    let mut migrator = migrator("idem.migration", &migrations_in!("postgres", 4 "step"));
     migrator.create_schema("idem");
     let own = OwnTransaction::begin(&mut conn).await?;
     // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).

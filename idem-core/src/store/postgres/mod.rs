@@ -2,9 +2,10 @@
 //!
 //! | file | its part of an attempt |
 //! | --- | --- |
-//! | `begin` | two messages: begin with lock and guard, then the probe |
-//! | `open_attempt` | the guard's release, the rollback to it, the cancel |
-//! | `records` | the insert, and the outcome of a lost COMMIT |
+//! | `begin` | the messages before the handler: BEGIN, the claim, perhaps a savepoint |
+//! | [`step`] | the claim and the insert, which are one function on the server |
+//! | `open_attempt` | the proof that the transaction is the attempt's own, the cancel |
+//! | `records` | finding a record, and the outcome of a lost COMMIT |
 //! | `batch`, `dead_letters` | the inbox |
 //! | `admin`, `rollout`, `maintenance`, `migrate` | operators |
 //! | [`statement`] | how statements are sent |
@@ -32,7 +33,7 @@ use uuid::Uuid;
 
 use super::backend::Backend;
 use super::fault::Fault;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoredRecord};
+use super::records::{CommitOutcome, NewRecord, Opening, Probe, Stored, StoredRecord};
 use super::sealed::Sealed;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -48,6 +49,7 @@ mod open_attempt;
 mod records;
 mod rollout;
 mod statement;
+mod step;
 
 use self::open_attempt::OpenAttempt;
 
@@ -102,11 +104,30 @@ impl Backend for Postgres {
         Box::pin(attempt.roll_back_to_guard(conn))
     }
 
+    fn is_still_own<'a>(
+        conn: &'a mut PgConnection,
+        attempt: &'a OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(attempt.is_still_own(conn))
+    }
+
+    fn store<'a>(
+        conn: &'a mut PgConnection,
+        attempt: &'a OpenAttempt,
+        record: Option<&'a NewRecord<'a>>,
+    ) -> BoxFuture<'a, sqlx::Result<Stored>> {
+        Box::pin(step::store(conn, attempt, record))
+    }
+
     fn insert<'a>(
         conn: &'a mut PgConnection,
+        attempt: &'a OpenAttempt,
         record: &'a NewRecord<'a>,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        Box::pin(records::insert(conn, record))
+        Box::pin(async move {
+            let stored = step::store(conn, attempt, Some(record)).await?;
+            Ok(stored == Stored::Yes)
+        })
     }
 
     fn limit_lock_waits(

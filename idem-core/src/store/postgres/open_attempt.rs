@@ -1,28 +1,46 @@
-//! An open attempt on PostgreSQL: its guard savepoint, its limits and how its statement is stopped.
+//! An open attempt on PostgreSQL: how it proves that the transaction is its own, and how it is stopped.
 //!
-//! A handler may leave the transaction in several states, and one message tells them apart:
+//! A handler may leave the transaction in several states. Storing the record tells them apart, and so
+//! does a question before the rollback:
 //!
-//! | the handler has | the release of the guard says | the attempt |
+//! | the handler has | `store` | `is_still_own` |
 //! | --- | --- | --- |
-//! | done nothing unusual | OK | goes on |
-//! | sent COMMIT or ROLLBACK | 25P01 or 3B001 | `GuardLost` |
-//! | swallowed the error of a statement | 25P02 | `Aborted` |
-//! | sent COMMIT, then BEGIN | 3B001: the guard's name is unique | `GuardLost` |
+//! | done nothing unusual | stores | yes, by the time at which the transaction began |
+//! | sent COMMIT or ROLLBACK, and perhaps BEGIN | `GuardLost`: another time | no, by the time |
+//! | swallowed the error of a statement | `Aborted` | yes: see below |
+//! | sent COMMIT and BEGIN, and failed | `Aborted` | no: see below |
 //!
-//! The name of the guard contains the attempt's id, so that a savepoint which a handler sets by itself
-//! cannot pass for it.
+//! A transaction that has failed answers no question. The claim therefore sets `idem.attempt` for the
+//! session: a rollback of its transaction undoes that, and a COMMIT keeps it. It is read after the
+//! rollback. One case is not found: a handler that sends ROLLBACK, commits another transaction, begins
+//! a third and fails in that.
+//!
+//! Where there is a savepoint, as [`begin`](super::begin) says, it is the guard: it exists in its own
+//! transaction alone. Its name contains the attempt's id, so that a savepoint which a handler sets by
+//! itself cannot pass for it.
 
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, PgPool, Row};
+use uuid::Uuid;
 
-use super::statement::{BEFORE_STORING, has_names, run, run_and_check_names};
+use super::error::fault;
+use super::statement::{BEFORE_STORING, check_names, has_names, rows, run, run_and_check_names};
+use crate::store::fault::Fault;
 
-/// The guard's name, what of the session is restored, and the process whose statement is stopped.
+/// What proves the transaction, what of the session is restored, and the process whose statement is
+/// stopped.
 #[derive(Debug)]
 pub struct OpenAttempt {
-    pub(super) guard: String,
-    /// Statements that set the session's users to those it came with.
-    pub(super) users: String,
+    pub(super) id: Uuid,
+    /// The savepoint to which the writes can be rolled back.
+    pub(super) guard: Option<String>,
+    /// Whether the attempt's own statement has a name on the server.
+    pub(super) is_named: bool,
+    /// When the transaction began, in seconds since 1970.
+    pub(super) began: f64,
+    /// The user of the session, and its role.
+    pub(super) login: String,
+    pub(super) role: String,
     /// The limit for a statement that the session came with, or the attempt's own if that is shorter.
     pub(super) statement_timeout: String,
     /// The process of the server that runs the attempt's statements.
@@ -32,6 +50,27 @@ pub struct OpenAttempt {
 }
 
 impl OpenAttempt {
+    /// The statements that set the session's user and role to those it came with.
+    ///
+    /// They set both for the session, because a handler's `SET ROLE` outlives the COMMIT. Any role may
+    /// go back to the user that has logged in.
+    pub(super) fn users(&self) -> String {
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let role = match self.role.as_str() {
+            "none" => "none".to_owned(),
+            name => quoted(name),
+        };
+        // In this order: the first statement resets the role.
+        let login = quoted(&self.login);
+        format!("set session authorization {login}; set role {role}")
+    }
+
+    /// The statements that restore what storing a record depends on.
+    pub(super) fn restore_text(&self) -> String {
+        let (users, limit) = (self.users(), &self.statement_timeout);
+        format!("{users}; set local statement_timeout = '{limit}'")
+    }
+
     /// Releases the guard and restores the role and the time limit.
     ///
     /// The release comes first: a lost guard must be the first error, and the statements after it would
@@ -39,28 +78,23 @@ impl OpenAttempt {
     /// the role and the time limit are set back before the insert. A weaker role may lack the right to
     /// insert, and a limit of a few milliseconds would refuse the record of work that is done.
     ///
-    /// On a connection with named statements a savepoint follows, to which the insert is rolled back if the
-    /// server does not know its name.
+    /// On a connection with named statements a savepoint follows, to which the records of a batch are
+    /// rolled back if the server does not know the name of their statement.
     pub(super) async fn release_guard(
         &self,
         conn: &mut PgConnection,
         around: &str,
     ) -> sqlx::Result<()> {
-        let Self {
-            guard,
-            users,
-            statement_timeout: limit,
-            ..
-        } = self;
+        let release = match &self.guard {
+            Some(guard) => format!("release savepoint {guard};"),
+            None => String::new(),
+        };
         let before = match has_names(conn) {
             true => BEFORE_STORING,
             false => "",
         };
-        // A handler may have set a weaker role or a shorter limit.
-        let text = format!(
-            "{around} release savepoint {guard}; {users}; \
-             set local statement_timeout = '{limit}'; {around} {before}"
-        );
+        let restore = self.restore_text();
+        let text = format!("{around} {release} {restore}; {around} {before}");
         run(conn, text).await.map(|_| ())
     }
 
@@ -69,11 +103,52 @@ impl OpenAttempt {
     /// This is also the first statement after a handler's failure, so it checks the names: a handler's
     /// `deallocate all`, or another server connection, has made those in SQLx's cache useless.
     pub(super) async fn roll_back_to_guard(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
-        let text = format!("rollback to savepoint {}", self.guard);
+        let Some(guard) = &self.guard else {
+            // Nothing is undone, so the caller must not go on.
+            let no_guard = "the attempt has no savepoint".to_owned();
+            return Err(sqlx::Error::Protocol(no_guard));
+        };
+        let text = format!("rollback to savepoint {guard}");
         match has_names(conn) {
             true => run_and_check_names(conn, text).await,
             false => run(conn, text).await.map(|_| ()),
         }
+    }
+
+    /// Whether the transaction is the one that was begun.
+    ///
+    /// A failed transaction is rolled back for the question, and an empty one follows it, so that the
+    /// caller's own ROLLBACK is no warning in the server's log.
+    pub(super) async fn is_still_own(&self, conn: &mut PgConnection) -> sqlx::Result<bool> {
+        if self.guard.is_some() {
+            return match self.roll_back_to_guard(conn).await {
+                Err(error) if fault(&error) == Fault::GuardLost => Ok(false),
+                undone => undone.map(|()| true),
+            };
+        }
+        let names = match has_names(conn) {
+            true => "(select count(*) from pg_prepared_statements)",
+            false => "0::bigint",
+        };
+        let began = self.began;
+        let by_time = format!(
+            "select date_part('epoch', transaction_timestamp()) = {began} as own, {names} as names"
+        );
+        let asked = ask(conn, by_time).await;
+        let row = match asked {
+            Err(error) if fault(&error) == Fault::Aborted => {
+                let id = self.id;
+                let by_setting = format!(
+                    "rollback and chain; \
+                     select current_setting('idem.attempt', true) is distinct from '{id}' as own, \
+                     {names} as names"
+                );
+                ask(conn, by_setting).await?
+            }
+            asked => asked?,
+        };
+        check_names(conn, row.try_get("names")?).await?;
+        row.try_get("own")
     }
 
     /// Asks the server to stop the attempt's statement.
@@ -87,6 +162,11 @@ impl OpenAttempt {
         let cancel = AssertSqlSafe(format!("select pg_cancel_backend({})", self.backend));
         sqlx::raw_sql(cancel).execute(pool).await.map(|_| ())
     }
+}
+
+async fn ask(conn: &mut PgConnection, text: String) -> sqlx::Result<PgRow> {
+    let rows = rows(conn, AssertSqlSafe(text)).await?;
+    rows.into_iter().next().ok_or(sqlx::Error::RowNotFound)
 }
 
 /// Limits the waits for locks until the transaction ends, or restores the limit that it had.

@@ -19,12 +19,9 @@ use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::error::is_about_names;
-use super::statement::{
-    OwnTransaction, bind_name, frequent, interval, store_without_names, unnamed, value,
-};
+use super::statement::{OwnTransaction, bind_name, unnamed, value};
 use crate::model::record::RecordName;
-use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord};
+use crate::store::records::{CommitOutcome, StoredRecord};
 
 /// Reads a record, in a transaction of its own unless one is open.
 ///
@@ -43,52 +40,6 @@ pub(super) async fn find(
     let row = bind_name(find, name).fetch_optional(&mut *conn).await;
     let row = own.end(conn, row).await?;
     row.as_ref().map(StoredRecord::from_row).transpose()
-}
-
-/// Inserts a record or replaces an expired one, a second time without names if they do not hold.
-pub(super) async fn insert(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::Result<bool> {
-    match insert_once(conn, record).await {
-        Err(error) if is_about_names(&error) => {
-            store_without_names(conn).await.map_err(|_| error)?;
-            insert_once(conn, record).await
-        }
-        inserted => inserted,
-    }
-}
-
-/// Inserts the record, and reports whether a row has changed.
-///
-/// The condition of the update is evaluated on the row as it is committed now, after a wait if need be.
-/// An expired row is replaced and not deleted first, because a deletion would let two attempts insert.
-async fn insert_once(conn: &mut PgConnection, record: &NewRecord<'_>) -> sqlx::Result<bool> {
-    let (version, digest) = record.fingerprint.stored();
-    let insert = frequent(
-        conn,
-        "insert into idem.record as r (scope, operation, key, attempt, format, \
-           fingerprint_version, fingerprint, status, headers, body, reference, expires_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp() + $12) \
-         on conflict (scope, operation, key) do update set \
-           attempt = excluded.attempt, format = excluded.format, \
-           fingerprint_version = excluded.fingerprint_version, \
-           fingerprint = excluded.fingerprint, status = excluded.status, \
-           headers = excluded.headers, body = excluded.body, \
-           reference = excluded.reference, created_at = excluded.created_at, \
-           expires_at = excluded.expires_at \
-         where r.expires_at <= statement_timestamp()",
-    );
-    let done = bind_name(insert, record.name)
-        .bind(record.attempt)
-        .bind(FORMAT)
-        .bind(version)
-        .bind(digest)
-        .bind(record.status())
-        .bind(&record.completion.headers)
-        .bind(&record.completion.body)
-        .bind(record.reference())
-        .bind(interval(record.ttl))
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected() == 1)
 }
 
 /// Finds out what became of an attempt, in a transaction of its own unless one is open.

@@ -88,6 +88,11 @@ pub(super) async fn run(conn: &mut PgConnection, text: String) -> sqlx::Result<u
 pub(super) async fn run_and_check_names(conn: &mut PgConnection, text: String) -> sqlx::Result<()> {
     let count = format!("{text}; select count(*) from pg_prepared_statements");
     let known: i64 = value(conn, count).await?;
+    check_names(conn, known).await
+}
+
+/// Forgets all names if the server knows fewer.
+pub(super) async fn check_names(conn: &mut PgConnection, known: i64) -> sqlx::Result<()> {
     match usize::try_from(known).is_ok_and(|known| known < conn.cached_statements_size()) {
         true => conn.clear_cached_statements().await,
         false => Ok(()),

@@ -102,6 +102,7 @@ impl Backend for Sqlite {
 
     fn insert<'a>(
         conn: &'a mut SqliteConnection,
+        _: &'a OpenAttempt,
         record: &'a NewRecord<'a>,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(records::insert(conn, record))

@@ -91,6 +91,9 @@ const SHORT_IDLE: (&str, &str) = ("wait_timeout", "1");
 /// A part of the statement that looks for the winner's record.
 const FIND: &str = "read committed; select r.format";
 const COMMIT: &str = "commit";
+/// The statement that stores an attempt's record, and the terminal one after a broken transaction.
+const STORES: (usize, &str) = (1, "insert into idem_record");
+const STORES_TERMINAL: (usize, &str) = STORES;
 const ASKS: &str = "get_lock";
 const CANCEL: &str = "kill query";
 /// The server's sessions. MySQL's list of MariaDB's name fails on statements with bytes in them.

@@ -136,7 +136,8 @@ const TRAP: &str = "
                 raise exception using errcode = plan.code;
             end if;
             return pg_catalog.pg_backend_pid();
-        end $$";
+        end $$;
+    alter function idem.step reset search_path";
 
 const FAIL_ONCE: &str = "
     create sequence public.calls;

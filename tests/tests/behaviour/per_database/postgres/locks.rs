@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::support::app::{Gate, app, app_with, engine, payment};
 use super::support::scripted_app::send;
-use super::{Db, TestDb};
+use super::{Db, STORES, TestDb};
 
 #[tokio::test]
 async fn no_outcome_of_an_attempt_leaves_a_lock_behind() {
@@ -56,12 +56,13 @@ async fn a_lost_connection_leaves_no_lock_behind() {
     let proxy = Proxy::to(&db.url()).await;
     let pool = PgPoolOptions::new().connect(proxy.url()).await.unwrap();
     let app: Router = app(Idempotency::new(pool));
-    for (statement, action) in [
-        ("insert into payment", Action::CutAnswer),
-        ("insert into idem.record", Action::CutAnswer),
-        ("commit", Action::Cut),
+    let (number, store) = STORES;
+    for (number, statement, action) in [
+        (1, "insert into payment", Action::CutAnswer),
+        (number, store, Action::CutAnswer),
+        (1, "commit", Action::Cut),
     ] {
-        let cut = proxy.on(statement, action);
+        let cut = proxy.on_nth(number, statement, action);
         let lost = payment("/payments").key("k").send(&app).await;
         assert!(cut.is_reached());
         assert!(lost.status.is_server_error(), "{lost:?}");

@@ -57,7 +57,8 @@ const OBSTACLE: [&str; 2] = [
 const COPIED_SQL: &str = concat!(
     include_str!("../../../../../idem-core/migrations/postgres/0001_record.sql"),
     include_str!("../../../../../idem-core/migrations/postgres/0002_dead_letter.sql"),
-    include_str!("../../../../../idem-core/migrations/postgres/0003_rollout.sql")
+    include_str!("../../../../../idem-core/migrations/postgres/0003_rollout.sql"),
+    include_str!("../../../../../idem-core/migrations/postgres/0004_step.sql")
 );
 
 /// Fails and aborts the transaction; a handler may ignore the error.
@@ -81,7 +82,8 @@ const A_DAY_AND_AN_HOUR_LATER: (&str, (&str, &str)) = (
     create function later.statement_timestamp() returns timestamptz language sql stable as
         $$ select pg_catalog.statement_timestamp() + interval '25 hours' $$;
     create function later.clock_timestamp() returns timestamptz language sql volatile as
-        $$ select pg_catalog.clock_timestamp() + interval '25 hours' $$",
+        $$ select pg_catalog.clock_timestamp() + interval '25 hours' $$;
+    alter function idem.step reset search_path",
     ("search_path", "later,pg_catalog,public"),
 );
 
@@ -91,7 +93,11 @@ const SHORT_IDLE: (&str, &str) = ("idle_in_transaction_session_timeout", "1s");
 /// A part of the statement that looks for the winner's record.
 const FIND: &str = "from idem.record where scope";
 const COMMIT: &str = "commit";
-const ASKS: &str = "pg_try_advisory_xact_lock";
+/// The statement that stores an attempt's record, and the terminal one after a broken transaction: the
+/// claim is the same statement.
+const STORES: (usize, &str) = (2, "idem.step");
+const STORES_TERMINAL: (usize, &str) = (4, "idem.step");
+const ASKS: &str = "idem.step";
 const CANCEL: &str = "pg_cancel_backend";
 /// Lists the connections to this database, and kills one.
 const KILL_OTHERS: [&str; 2] = [

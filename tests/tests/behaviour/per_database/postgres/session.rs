@@ -10,7 +10,6 @@ pub const HANDLER_SETTINGS: &[&str] = &[
     "set local default_transaction_read_only = on",
     "set local enable_seqscan = off",
     "set local lock_timeout = '1ms'",
-    "set transaction read only",
 ];
 
 /// Settings that are undone after a handler fails.

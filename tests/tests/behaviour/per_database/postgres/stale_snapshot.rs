@@ -72,7 +72,8 @@ impl Race {
                language plpgsql as $$ begin \
                  perform pg_catalog.pg_advisory_xact_lock_shared(1); \
                  return pg_catalog.pg_try_advisory_xact_lock(id); \
-               end $$",
+               end $$; \
+             alter function idem.step reset search_path",
         )
         .execute(first.pool())
         .await

@@ -11,7 +11,7 @@ use super::http::log::says;
 use super::rollout::modes::records;
 use super::support::app::{app, engine, engine_in, has_paid, payment, problem};
 use super::support::scripted_app::send;
-use super::{ASKS, COMMIT, RECORD, TestDb, pool_at};
+use super::{ASKS, COMMIT, STORES, TestDb, pool_at};
 
 #[tokio::test]
 async fn an_observed_commit_with_a_lost_acknowledgement_is_found_by_its_record() {
@@ -27,7 +27,8 @@ async fn an_observed_commit_with_a_lost_acknowledgement_is_found_by_its_record()
 #[tokio::test]
 async fn an_observed_attempt_completes_when_its_client_disconnects_during_recording() {
     let (db, proxy, idem) = start("observe").await;
-    let insert = proxy.on(&format!("insert into {RECORD}"), Action::HoldAnswer);
+    let (number, store) = STORES;
+    let insert = proxy.on_nth(number, store, Action::HoldAnswer);
     let sent = send(&app(idem.clone()), payment("/payments").key("k"));
     insert.reached().await;
     sent.abort();

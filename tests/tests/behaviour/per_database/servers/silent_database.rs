@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::gate::{Gate, WAIT, until_somebody_waits};
 use super::support::app::{engine, payment, problem};
 use super::support::statements::app;
-use super::{CANCEL, FIND, RECORD, RECORD_OF_ANOTHER, TestDb, pool_at};
+use super::{CANCEL, FIND, RECORD_OF_ANOTHER, STORES_TERMINAL, TestDb, pool_at};
 
 #[tokio::test]
 async fn the_loser_of_a_race_waits_for_the_winners_record_within_limits() {
@@ -28,7 +28,8 @@ async fn the_loser_of_a_race_waits_for_the_winners_record_within_limits() {
 #[tokio::test]
 async fn an_attempt_with_a_broken_transaction_stores_its_terminal_response_within_limits() {
     let (_db, proxy, app) = start().await;
-    let insert = proxy.on(&format!("insert into {RECORD}"), Action::HoldAnswer);
+    let (number, store) = STORES_TERMINAL;
+    let insert = proxy.on_nth(number, store, Action::HoldAnswer);
     let broken = act(&app, "commit").await;
     assert!(insert.is_reached());
     assert_eq!(problem(&broken), (500, "transaction-broken".to_owned()));
