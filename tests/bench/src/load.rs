@@ -1,4 +1,4 @@
-//! The load: workers that send requests one after the other and measure an endpoint.
+//! The load: workers that send requests one after the other, each on its own connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,13 +16,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::Plan;
-
-/// Two endpoints that are compared.
-pub(crate) struct Sides {
-    pub(crate) idem: Endpoint,
-    pub(crate) bare: Endpoint,
-}
+use crate::sides::Side;
+use crate::turn::Turn;
 
 /// The address, the requests to send, and the expected response.
 #[derive(Clone)]
@@ -33,32 +28,38 @@ pub(crate) struct Endpoint {
     replays: bool,
 }
 
-/// One turn of each side, one right after the other.
-pub(crate) struct Round {
-    pub(crate) idem: Turn,
-    pub(crate) bare: Turn,
-}
-
-/// The measurements of one endpoint in one turn.
-#[derive(Clone, Copy)]
-pub(crate) struct Turn {
-    pub(crate) per_second: f64,
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-}
-
 impl Endpoint {
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn new(
+        address: SocketAddr,
+        request: impl Fn(usize) -> Attempt + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            address,
+            request: Arc::new(request),
+            replays: false,
+        }
     }
-}
 
-/// Two servers of the same handler.
-pub(crate) fn first_time_writes(one: SocketAddr, other: SocketAddr) -> Sides {
-    let write = |address| Endpoint::new(address, |_| payment("/payments").key(&new_key()));
-    Sides {
-        idem: write(one),
-        bare: write(other),
+    /// First-time writes: each request has a key of its own.
+    pub(crate) fn writing(address: SocketAddr) -> Self {
+        Self::new(address, |_| payment("/payments", &new_key()))
+    }
+
+    /// Replays of these keys: the responses must be replays.
+    pub(crate) fn replaying(
+        address: SocketAddr,
+        key: impl Fn(usize) -> String + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            replays: true,
+            ..Self::new(address, move |n| payment("/payments", &key(n)))
+        }
+    }
+
+    pub(crate) fn side(self, name: &'static str) -> Side {
+        Side::new(name, move |at_once, length| {
+            turn(self.clone(), at_once, length)
+        })
     }
 }
 
@@ -66,35 +67,14 @@ pub(crate) fn new_key() -> String {
     Uuid::new_v4().to_string()
 }
 
-pub(crate) fn payment(path: &str) -> Attempt {
+pub(crate) fn payment(path: &str, key: &str) -> Attempt {
     let reference = "so long that a stored answer has a usual size, ".repeat(3);
-    http::post(path).json(&json!({ "amount": 1250, "reference": reference }))
-}
-
-/// Alternates between the sides after a warm-up turn each; the first side alternates too.
-pub(crate) async fn rounds(sides: &Sides, at_once: usize, plan: &Plan) -> Vec<Round> {
-    turn(&sides.idem, at_once, plan.turn).await;
-    turn(&sides.bare, at_once, plan.turn).await;
-    let mut rounds = Vec::new();
-    for round in 0..plan.rounds {
-        let idem_is_first = round % 2 == 0;
-        let (first, second) = match idem_is_first {
-            true => (&sides.idem, &sides.bare),
-            false => (&sides.bare, &sides.idem),
-        };
-        let first = turn(first, at_once, plan.turn).await;
-        let second = turn(second, at_once, plan.turn).await;
-        let (idem, bare) = match idem_is_first {
-            true => (first, second),
-            false => (second, first),
-        };
-        rounds.push(Round { idem, bare });
-    }
-    rounds
+    let payment = json!({ "amount": 1250, "reference": reference });
+    http::post(path).json(&payment).key(key)
 }
 
 /// Keeps `at_once` requests running for a while.
-pub(crate) async fn turn(endpoint: &Endpoint, at_once: usize, length: Duration) -> Turn {
+async fn turn(endpoint: Endpoint, at_once: usize, length: Duration) -> Turn {
     let mut connections = Vec::new();
     for _ in 0..at_once {
         connections.push(connect(endpoint.address).await);
@@ -143,40 +123,4 @@ async fn work(
         }
     }
     latencies
-}
-
-impl Endpoint {
-    pub(crate) fn new(
-        address: SocketAddr,
-        request: impl Fn(usize) -> Attempt + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            address,
-            request: Arc::new(request),
-            replays: false,
-        }
-    }
-
-    /// An endpoint whose responses must be replays.
-    pub(crate) fn replaying(
-        address: SocketAddr,
-        request: impl Fn(usize) -> Attempt + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            replays: true,
-            ..Self::new(address, request)
-        }
-    }
-}
-
-impl Turn {
-    /// The measurements of steps, each of which counts as `together` operations.
-    pub(crate) fn of(mut latencies: Vec<Duration>, took: Duration, together: usize) -> Self {
-        latencies.sort_unstable();
-        Self {
-            per_second: (latencies.len() * together) as f64 / took.as_secs_f64(),
-            p50: latencies[latencies.len() / 2],
-            p99: latencies[latencies.len() * 99 / 100],
-        }
-    }
 }

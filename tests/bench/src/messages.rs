@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{Db, INSERT_PAYMENT, TestDb};
-use crate::Plan;
-use crate::load::{Round, Turn};
+use crate::options::Plan;
+use crate::sides::{Side, Sides};
+use crate::turn::Turn;
 
 /// The consumers of both sides, each with its own database.
 pub(crate) struct Consumers {
@@ -32,48 +33,40 @@ impl Consumers {
         }
     }
 
-    /// Alternates between the sides. Without the inbox each message has its own transaction; with
-    /// the inbox `together` messages share one.
-    pub(crate) async fn rounds(&self, at_once: usize, together: usize, plan: &Plan) -> Vec<Round> {
-        self.by_inbox(at_once, together, plan.turn).await;
-        self.bare(at_once, plan.turn).await;
-        let mut rounds = Vec::new();
-        for round in 0..plan.rounds {
-            let bare_first = match round % 2 {
-                0 => None,
-                _ => Some(self.bare(at_once, plan.turn).await),
-            };
-            let idem = self.by_inbox(at_once, together, plan.turn).await;
-            let bare = match bare_first {
-                Some(bare) => bare,
-                None => self.bare(at_once, plan.turn).await,
-            };
-            rounds.push(Round { idem, bare });
-        }
-        rounds
-    }
-
-    async fn by_inbox(&self, at_once: usize, together: usize, length: Duration) -> Turn {
-        let inbox = self.inbox.clone();
-        turn(at_once, together, length, move || {
+    /// Without the inbox each message has its own transaction; with the inbox `together` messages
+    /// share one.
+    pub(crate) fn sides(&self, together: usize) -> Sides {
+        let (inbox, bare) = (self.inbox.clone(), self.bare.clone());
+        let bare = Side::new("bare", move |at_once, length| {
+            let bare = bare.clone();
+            turn(at_once, 1, length, move || handle_bare(bare.clone()))
+        });
+        let inbox = Side::new("inbox", move |at_once, length| {
             let inbox = inbox.clone();
-            async move {
-                match together {
-                    1 => process(&inbox).await,
-                    _ => process_batch(&inbox, together).await,
-                }
-            }
-        })
-        .await
-    }
-
-    async fn bare(&self, at_once: usize, length: Duration) -> Turn {
-        let pool = self.bare.clone();
-        turn(at_once, 1, length, move || handle_bare(pool.clone())).await
+            turn(at_once, together, length, move || {
+                process(inbox.clone(), together)
+            })
+        });
+        let what = match together {
+            1 => "messages one by one".to_owned(),
+            _ => format!("messages, {together} in one transaction"),
+        };
+        Sides {
+            what,
+            references: 1,
+            sides: vec![bare, inbox],
+        }
     }
 }
 
-async fn process(inbox: &Inbox<Db>) {
+async fn process(inbox: Inbox<Db>, together: usize) {
+    match together {
+        1 => process_one(&inbox).await,
+        _ => process_batch(&inbox, together).await,
+    }
+}
+
+async fn process_one(inbox: &Inbox<Db>) {
     let id = Uuid::new_v4().to_string();
     let done = inbox
         .process("billing", &id, async |tx| pay(tx).await)

@@ -18,6 +18,9 @@ pub(crate) struct Options {
     /// The number of rounds.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
+    /// How many stored responses each side has. Idem on another node replays each of them once.
+    #[arg(long)]
+    stored: Option<u64>,
     /// How many connections the pool of each side holds at most.
     #[arg(long, default_value_t = 10)]
     pool_size: u32,
@@ -53,24 +56,35 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) turn: Duration,
     pub(crate) pool_size: u32,
-    /// A multiple of each number of concurrent requests, so that no two workers send the same key.
-    pub(crate) stored_answers: usize,
+    /// How many responses are stored before anything is measured.
+    pub(crate) stored: u64,
+    /// Of how many keys the replays are that a node knows. A multiple of each number of concurrent
+    /// requests, so that no two workers send the same key.
+    pub(crate) known: u64,
     /// How many messages share a transaction.
     pub(crate) together: [usize; 3],
 }
 
 impl Options {
     pub(crate) fn plan(&self) -> Plan {
+        let rounds = self.rounds.max(1);
+        let at_once = [1, 8, 32];
+        // More than a node replays in all its turns.
+        let turns = self.seconds * u32::try_from((rounds + 1) * at_once.len()).unwrap_or(u32::MAX);
+        let stored = turns.as_secs().max(1) * REPLAYS_PER_SECOND;
         Plan {
-            at_once: [1, 8, 32],
-            rounds: self.rounds.max(1),
+            at_once,
+            rounds,
             turn: self.seconds,
             pool_size: self.pool_size,
-            stored_answers: 1024,
+            stored: self.stored.unwrap_or(stored),
+            known: 1024,
             together: [1, 10, 100],
         }
     }
 }
+
+const REPLAYS_PER_SECOND: u64 = 20_000;
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text

@@ -1,0 +1,40 @@
+//! The handler with the attribute.
+
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use idem_axum::{
+    HasIdempotency, Idempotency, IdempotencyBuilder, RolloutMode, RolloutPlan, Tx, idempotent,
+};
+use sqlx::Pool;
+
+use super::{Db, Failed, NewPayment, Payment, insert};
+
+pub(super) fn routes(pool: Pool<Db>, mode: RolloutMode) -> Router {
+    routes_of(Idempotency::builder(pool).rollout(RolloutPlan::new(mode)))
+}
+
+/// As [`routes`], on a node that remembers its completions.
+pub(super) fn remembering_routes(pool: Pool<Db>) -> Router {
+    routes_of(Idempotency::builder(pool).replay_memory(64 * 1024 * 1024))
+}
+
+fn routes_of(idem: IdempotencyBuilder<Db>) -> Router {
+    let idem = idem.build();
+    Router::new()
+        .route("/payments", post(pay))
+        .with_state(AppState { idem })
+}
+
+#[derive(Clone, HasIdempotency)]
+struct AppState {
+    idem: Idempotency<Db>,
+}
+
+#[idempotent(scope = "global", ttl = "24h")]
+async fn pay(
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Result<(StatusCode, Json<Payment>), Failed> {
+    Ok((StatusCode::CREATED, Json(insert(&mut tx, new).await?)))
+}

@@ -1,0 +1,79 @@
+//! The measured endpoints: one handler that inserts a payment, protected in each of several ways.
+
+mod bare;
+mod by_hand;
+mod idem;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use idem_axum::RolloutMode;
+use serde::{Deserialize, Serialize};
+use sqlx::{Database, Pool};
+
+use super::{BEGIN, Db, FIND_KEY, INSERT_KEY, INSERT_PAYMENT, READ_ANSWER, STORE_ANSWER};
+use crate::sides::Node;
+
+/// The routes of a node of this kind.
+pub(crate) fn routes(node: Node, pool: Pool<Db>) -> Router {
+    match node {
+        Node::Bare => bare::routes(pool),
+        Node::ByHand => by_hand::routes(pool),
+        Node::Idem => idem::routes(pool, RolloutMode::Enforce),
+        Node::Remembering => idem::remembering_routes(pool),
+        Node::Observing => idem::routes(pool, RolloutMode::Observe),
+        Node::Off => idem::routes(pool, RolloutMode::Off),
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+struct NewPayment {
+    amount: i64,
+    reference: String,
+}
+
+#[derive(Serialize)]
+struct Payment {
+    id: i64,
+    amount: i64,
+    reference: String,
+}
+
+/// The effect of each endpoint.
+async fn insert(
+    conn: &mut <Db as Database>::Connection,
+    new: NewPayment,
+) -> Result<Payment, Failed> {
+    let id = sqlx::query_scalar(INSERT_PAYMENT)
+        .bind("acme")
+        .bind(new.amount)
+        .bind(&new.reference)
+        .fetch_one(conn)
+        .await?;
+    Ok(Payment::new(id, new))
+}
+
+impl Payment {
+    fn new(id: i64, NewPayment { amount, reference }: NewPayment) -> Self {
+        Self {
+            id,
+            amount,
+            reference,
+        }
+    }
+}
+
+/// A worker that gets this response panics with its text.
+struct Failed(String);
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.0).into_response()
+    }
+}

@@ -1,0 +1,128 @@
+//! The nodes of each comparison, with the database behind each, and the requests that they get.
+
+use std::net::SocketAddr;
+
+use axum::http::StatusCode;
+use idem_tests::http;
+
+use super::TestDb;
+use super::endpoints::routes;
+use super::filled::filled;
+use crate::keys;
+use crate::load::{Endpoint, payment};
+use crate::options::Plan;
+use crate::sides::{Node, Sides};
+
+/// What is compared on this database. Dropping the value drops the databases.
+pub(crate) struct Measured {
+    pub(crate) first_writes: Sides,
+    pub(crate) replays: Sides,
+    _databases: Vec<TestDb>,
+}
+
+impl Measured {
+    pub(crate) async fn start(plan: &Plan) -> Self {
+        let mut nodes = Nodes::new(plan);
+        let bare = nodes.start(Node::Bare).await;
+        let by_hand = nodes.start(Node::ByHand).await;
+        let idem = nodes.start(Node::Idem).await;
+        let remembering = nodes.start(Node::Remembering).await;
+        let other = nodes.start(Node::Idem).await;
+        // What these two know they have completed themselves.
+        let own = (plan.stored, plan.known);
+        for node in [idem, remembering] {
+            complete(node, own).await;
+        }
+        let known = |node| Endpoint::replaying(node, keys::again(own.0, own.1));
+        let first = keys::again(0, plan.known.min(plan.stored));
+        let read = Endpoint::new(bare, move |n| http::get(format!("/answers/{}", first(n))));
+        let first = keys::again(0, plan.known.min(plan.stored));
+        Self {
+            first_writes: Sides {
+                what: "first writes".to_owned(),
+                references: 2,
+                sides: vec![
+                    Endpoint::writing(bare).side("bare"),
+                    Endpoint::writing(by_hand).side("hand-written"),
+                    Endpoint::writing(idem).side("Idem"),
+                    Endpoint::new(bare, |n| payment("/nothing", &keys::numbered(n as u64)))
+                        .side("no database"),
+                ],
+            },
+            replays: Sides {
+                what: "replays".to_owned(),
+                references: 2,
+                sides: vec![
+                    read.side("bare read"),
+                    Endpoint::replaying(by_hand, first).side("hand-written"),
+                    known(remembering).side("Idem, from memory"),
+                    known(idem).side("Idem, completed here"),
+                    Endpoint::replaying(other, keys::once(plan.stored)).side("Idem, another node"),
+                ],
+            },
+            _databases: nodes.databases,
+        }
+    }
+}
+
+/// The modes of a rollout, each beside what it is compared with.
+pub(crate) struct Modes {
+    pub(crate) sides: [Sides; 2],
+    _databases: Vec<TestDb>,
+}
+
+impl Modes {
+    pub(crate) async fn start(plan: &Plan) -> Self {
+        let mut nodes = Nodes::new(plan);
+        let mut sides = async |what: &str, names: [(&'static str, Node); 2]| {
+            let mut sides = Vec::new();
+            for (name, node) in names {
+                let node = nodes.start(node).await;
+                sides.push(Endpoint::writing(node).side(name));
+            }
+            Sides {
+                what: format!("first writes, {what}"),
+                references: 1,
+                sides,
+            }
+        };
+        let observe = [("enforce", Node::Idem), ("observe", Node::Observing)];
+        let off = [("no attribute", Node::Bare), ("off", Node::Off)];
+        Self {
+            sides: [sides("observe", observe).await, sides("off", off).await],
+            _databases: nodes.databases,
+        }
+    }
+}
+
+/// Starts nodes, each on its own database.
+pub(crate) struct Nodes<'p> {
+    plan: &'p Plan,
+    databases: Vec<TestDb>,
+}
+
+impl<'p> Nodes<'p> {
+    pub(crate) fn new(plan: &'p Plan) -> Self {
+        Self {
+            plan,
+            databases: Vec::new(),
+        }
+    }
+
+    /// The address of a node that runs until the program ends.
+    pub(crate) async fn start(&mut self, node: Node) -> SocketAddr {
+        let db = filled(node, self.plan.stored).await;
+        let pool = db.pool_of(self.plan.pool_size).await;
+        self.databases.push(db);
+        http::serve(routes(node, pool)).await
+    }
+}
+
+/// Has the node complete this many requests, with the keys from a number on.
+async fn complete(node: SocketAddr, (first, count): (u64, u64)) {
+    for n in first..first + count {
+        let request = payment("/payments", &keys::numbered(n));
+        let answer = request.send_to(node).await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! MariaDB and MySQL: the statements of the sides that are not Idem, and of the measurements.
+
+use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb};
+
+#[path = "endpoints/mod.rs"]
+mod endpoints;
+#[path = "filled.rs"]
+mod filled;
+#[path = "measured.rs"]
+mod measured;
+#[path = "messages.rs"]
+mod messages;
+
+pub(crate) use self::measured::{Measured, Modes, Nodes};
+pub(crate) use self::messages::Consumers;
+
+pub(crate) const NAME: &str = "MariaDB";
+
+const READ_ANSWER: &str = "select status, body from idem_record \
+    where scope = 'global' and operation = 'POST /payments' and `key` = ?";
+
+const CREATE_KEYS: &str = "create table idempotency_key (
+    scope varchar(255) not null,
+    `key` varchar(255) not null,
+    fingerprint varbinary(32) not null,
+    status smallint,
+    headers blob,
+    body mediumblob,
+    created_at datetime(6) not null default current_timestamp(6),
+    primary key (scope, `key`)
+) character set ascii collate ascii_bin";
+
+const BEGIN: &str = "begin";
+
+const INSERT_KEY: &str =
+    "insert ignore into idempotency_key (scope, `key`, fingerprint) values (?, ?, ?)";
+
+const FIND_KEY: &str = "select fingerprint, status, headers, body from idempotency_key \
+    where scope = ? and `key` = ?";
+
+const STORE_ANSWER: &str = "update idempotency_key set status = ?, headers = ?, body = ? \
+    where scope = ? and `key` = ?";
+
+const RECORDS: &str = "idem_record";
+
+const KEY_COLUMN: &str = "`key`";
+
+const NUMBERED_KEY: &str = "concat(lpad(lower(hex((n * 2654435761) & 4294967295)), 8, '0'), '-', \
+    lpad(n, 27, '0'))";
+
+const SETTLE: &[&str] = &["analyze table payment, idem_record, idempotency_key"];
