@@ -136,6 +136,7 @@ impl<DB: Backend> Node<DB> {
         let (session, process_lock) = match decision.await? {
             ClaimDecision::Running => return Ok(Claim::InFlight),
             ClaimDecision::Found(record) => {
+                self.known_names.add(&attempt.name);
                 place.completed(&record);
                 return answer(&attempt, &record, record.age);
             }

@@ -90,6 +90,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         // Before the place is given up, which an invalidation waits for.
         let (memory, ttl) = (&self.node.replay_memory, self.policy.ttl);
         memory.remember(&record.name, &stored, record.claimed_at, ttl);
+        self.node.known_names.add(&record.name);
         record.place.completed(&stored);
     }
 }

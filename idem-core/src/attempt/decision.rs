@@ -88,23 +88,19 @@ impl<DB: Backend> Node<DB> {
 
     /// Asks once, and gives the session back unless the attempt may run.
     ///
-    /// Where one writer is allowed, the record is first looked for outside of a transaction, since
-    /// a replay must not queue behind a running handler. It is read again inside: an attempt may
-    /// have committed in between.
+    /// A name that is known here is first looked for outside of a transaction, since a replay needs
+    /// neither that nor a lock. Where one writer is allowed, every name is: a replay must not queue
+    /// behind a running handler. It is read again inside: an attempt may have committed in between.
     async fn ask(
         &self,
         attempt: &Attempt,
         work: Work,
         id: Uuid,
     ) -> Result<ClaimDecision<DB>, Error> {
-        if DB::SINGLE_WRITER {
-            // Reads do not queue behind a writer, so no writer delays a replay.
-            let mut conn = self.connections.for_reading(attempt.deadline).await?;
-            let found = DB::find(&mut conn.conn, &attempt.name).await;
-            let found = conn.settle(found).map_err(claim_error::<DB>)?;
-            if let Some(record) = found.filter(|record| !record.expired) {
-                return Ok(ClaimDecision::Found(Arc::new(record)));
-            }
+        if (DB::SINGLE_WRITER || self.known_names.contains(&attempt.name))
+            && let Some(record) = self.look(attempt).await?
+        {
+            return Ok(ClaimDecision::Found(Arc::new(record)));
         }
         let opening = Opening {
             if_it_may_run: true,
@@ -122,7 +118,36 @@ impl<DB: Backend> Node<DB> {
                 None => ClaimDecision::Running,
             },
         };
-        session.leave_untouched(END_LIMIT).await;
+        match asked {
+            // Whoever comes next finds the record, whether the lock is free or not.
+            ClaimDecision::Found(_) => session.leave(),
+            _ => session.leave_untouched(END_LIMIT).await,
+        }
         Ok(asked)
+    }
+
+    /// Reads a live record without claiming it. `None`: there is none, or the claim must tell.
+    ///
+    /// A read-only server is refused before its records count, as by a claim.
+    async fn look(&self, attempt: &Attempt) -> Result<Option<StoredRecord>, Error> {
+        let mut conn = self.connections.for_reading(attempt.deadline).await?;
+        let looked = DB::look(&mut conn.conn, &attempt.name).await;
+        let probe = match looked {
+            Ok(Some(probe)) if !probe.is_writable => {
+                conn.state.distrust();
+                return Err(Error::ReadOnly);
+            }
+            looked => match conn.settle(looked) {
+                Ok(Some(probe)) => probe,
+                Err(error) if DB::SINGLE_WRITER => return Err(claim_error::<DB>(error)),
+                // The connection may have died in the pool. The claim tries others.
+                Ok(None) | Err(_) => return Ok(None),
+            },
+        };
+        let live = probe.found.filter(|record| !record.expired);
+        if live.is_none() {
+            self.known_names.remove(&attempt.name);
+        }
+        Ok(live)
     }
 }

@@ -278,6 +278,17 @@ impl<DB: Backend> Session<DB> {
         timeout(limit, undo).await.ok()?.ok()
     }
 
+    /// As [`leave_untouched`](Self::leave_untouched), without waiting for it.
+    pub(crate) fn leave(mut self) {
+        if !DB::ROLLS_BACK_WITH_PING {
+            tokio::spawn(self.leave_untouched(END_LIMIT));
+            return;
+        }
+        // The pool pings a connection that comes back, and closes one that does not answer.
+        DB::TransactionManager::start_rollback(&mut self.connection.conn);
+        self.connection.state.end();
+    }
+
     /// As [`roll_back`](Self::roll_back), for a transaction in which no handler ran: the guard
     /// needs no check.
     pub(crate) async fn leave_untouched(mut self, limit: Duration) {

@@ -128,10 +128,6 @@ impl RecordName {
     ///
     /// Two names may share an id. The later attempt is then refused as in flight although it is
     /// not, and its retry succeeds. The primary key, not the lock, decides who runs.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
-        expect(dead_code, reason = "no database is chosen")
-    )]
     pub(crate) fn lock_id(&self) -> i64 {
         let mut hash = Sha256::new();
         hash.update(b"idem record v1");

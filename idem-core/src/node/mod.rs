@@ -4,7 +4,7 @@
 //! `in_flight` finds duplicates of attempts on this node, so that they need no connection.
 //! `connections` acquires connections from the pool, one writer at a time where the database
 //! demands it, and `connection` returns them to the pool only when they are idle. `replay_memory`
-//! keeps completions, if it is on. What a node knows of other attempts is an optimisation: the
+//! keeps completions, if it is on, and `known_names` the names that have one. What a node knows of other attempts is an optimisation: the
 //! database decides whether an attempt may run.
 //!
 //! # Invariants
@@ -29,6 +29,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use self::admission::Admissions;
 use self::connections::Connections;
 use self::in_flight::InFlight;
+use self::known_names::KnownNames;
 use self::recent_requests::RecentRequests;
 use self::replay_memory::ReplayMemory;
 use crate::extension::ExtensionSlot;
@@ -41,6 +42,7 @@ pub(crate) mod connection;
 mod connection_state;
 pub(crate) mod connections;
 pub(crate) mod in_flight;
+mod known_names;
 pub(crate) mod recent_requests;
 pub(crate) mod replay_memory;
 
@@ -54,6 +56,7 @@ pub(crate) struct Node<DB: Backend> {
     pub(crate) rollout: Rollout,
     pub(crate) recent_requests: RecentRequests,
     pub(crate) replay_memory: ReplayMemory,
+    pub(crate) known_names: KnownNames,
     observing_paused_until: Mutex<Option<Instant>>,
     /// The end of the last sweep, or the start of this node.
     swept_at: Mutex<Instant>,
@@ -68,6 +71,7 @@ impl<DB: Backend> Node<DB> {
             rollout: Rollout::new(settings.rollout.clone()),
             recent_requests: RecentRequests::default(),
             replay_memory: ReplayMemory::new(settings.replay_memory),
+            known_names: KnownNames::new(),
             observing_paused_until: Mutex::new(None),
             swept_at: Mutex::new(Instant::now()),
             settings,

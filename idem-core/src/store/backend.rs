@@ -42,6 +42,10 @@ pub trait Backend:
     #[doc(hidden)]
     const BEGINS_OWN_TRANSACTION: bool = false;
 
+    /// Whether a ROLLBACK that is queued for the next message is all that ends an attempt.
+    #[doc(hidden)]
+    const ROLLS_BACK_WITH_PING: bool = false;
+
     /// Whether [`restore_session`](Self::restore_session) must run after a COMMIT, before the connection
     /// goes back to the pool.
     #[doc(hidden)]
@@ -107,6 +111,22 @@ pub trait Backend:
         conn: &'a mut Self::Connection,
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>>;
+
+    /// Reads a record outside of a transaction, in one message, and whether the database takes writes.
+    /// `None`: this connection cannot tell in one message.
+    ///
+    /// It does not say whether an attempt runs, and no transaction is open afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
+    #[doc(hidden)]
+    fn look<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<Probe>>> {
+        Box::pin(async move { Ok(Some(Probe::of(Self::find(conn, name).await?))) })
+    }
 
     /// Releases the guard savepoint and restores the settings that storing a record depends on: the
     /// role, the database, the time limits.

@@ -83,6 +83,18 @@ pub struct Probe {
     pub(crate) has_failed: bool,
 }
 
+impl Probe {
+    /// What a database said that takes writes and was asked for the record alone.
+    pub(super) fn of(found: Option<StoredRecord>) -> Self {
+        Self {
+            is_free: true,
+            is_writable: true,
+            found,
+            has_failed: false,
+        }
+    }
+}
+
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 impl Probe {
     /// Whether the attempt may run: nobody else does, and no live record exists.

@@ -148,6 +148,6 @@ const READS_UNCOMMITTED: &str =
 ///
 /// A replica is refused before its record counts, because it may lack what the primary has
 /// committed. A replica that does not report itself by one of these variables is not noticed here.
-const WRITABLE: &str = "cast(@@global.read_only as char) in ('0', 'OFF') \
+pub(super) const WRITABLE: &str = "cast(@@global.read_only as char) in ('0', 'OFF') \
     and @@innodb_read_only = 0 \
     and /*M!100000 @@tx_read_only *//*!80000 @@transaction_read_only */ = 0";

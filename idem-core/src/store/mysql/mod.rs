@@ -102,6 +102,13 @@ impl Backend for MySql {
         Box::pin(records::find(conn, name))
     }
 
+    fn look<'a>(
+        conn: &'a mut MySqlConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<Probe>>> {
+        Box::pin(records::look(conn, name))
+    }
+
     fn release_guard<'a>(
         conn: &'a mut MySqlConnection,
         attempt: &'a OpenAttempt,

@@ -19,11 +19,13 @@ use sqlx::{AssertSqlSafe, FromRow, Row};
 use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
+use super::begin::WRITABLE;
 use super::error::{DUPLICATE_KEY, number};
 use super::name::{TRY_LOCK, UNLOCK, hex, is, lock};
 use super::statement::{READ_COMMITTED, ROLLBACK, bind_name, run};
 use crate::model::record::RecordName;
-use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord, micros};
+use crate::store::records::{CommitOutcome, FORMAT, NewRecord, Probe, StoredRecord, micros};
+use crate::store::row::joined_record;
 
 /// Reads a record, in the open transaction or as it is committed.
 pub(super) async fn find(
@@ -37,6 +39,25 @@ pub(super) async fn find(
     // All results, so that the last ROLLBACK has run when the connection goes back.
     let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
     rows.first().map(StoredRecord::from_row).transpose()
+}
+
+/// Reads a record as it is committed, and whether the server takes writes, in one message.
+pub(super) async fn look(
+    conn: &mut MySqlConnection,
+    name: &RecordName,
+) -> sqlx::Result<Option<Probe>> {
+    let text = format!(
+        "{ROLLBACK}; {READ_COMMITTED}select {WRITABLE} as writable, {RECORD} from (select 1) as one \
+         left join idem_record as r on {} limit 1; {ROLLBACK}",
+        is(name)
+    );
+    // All results, so that the last ROLLBACK has run when the connection goes back.
+    let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    Ok(Some(Probe {
+        is_writable: row.try_get("writable")?,
+        ..Probe::of(joined_record(row)?)
+    }))
 }
 
 /// Reads a record as it is committed, on a session whose isolation shows what may never commit.
@@ -55,13 +76,15 @@ fn find_text(name: &RecordName) -> String {
 /// The limit is for sessions with a `sql_select_limit`, which an explicit one overrides.
 pub(super) fn select(name: &RecordName) -> String {
     format!(
-        "select r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
-         r.reference, r.expires_at <= utc_timestamp(6) as expired, \
-         timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age \
-         from idem_record as r where {} limit 1",
+        "select {RECORD} from idem_record as r where {} limit 1",
         is(name)
     )
 }
+
+/// The columns of a record.
+const RECORD: &str = "r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
+    r.reference, r.expires_at <= utc_timestamp(6) as expired, \
+    timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age";
 
 /// Inserts a record, or replaces one that has expired.
 pub(super) async fn insert(

@@ -13,7 +13,7 @@
 //! than its message: a transaction that writes behind it takes a second transaction id.
 
 use sqlx::postgres::{PgConnection, PgTransactionManager};
-use sqlx::{AssertSqlSafe, Connection, Row, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::error::is_about_names;
@@ -22,7 +22,6 @@ use super::statement::{has_names, run};
 use super::step::claim;
 use crate::model::policy::Isolation;
 use crate::store::records::{Opening, Probe};
-use crate::store::row::joined_record;
 
 /// Begins a transaction as an application does.
 pub(super) fn begin_statement(isolation: Isolation) -> &'static str {
@@ -52,7 +51,7 @@ pub(super) async fn open(
     }
 }
 
-/// Sends the messages and reads the row of the claim.
+/// Sends the messages, and sets a savepoint if the attempt may need one.
 async fn begin_and_claim(
     conn: &mut PgConnection,
     opening: &Opening<'_>,
@@ -68,22 +67,12 @@ async fn begin_and_claim(
     };
     PgTransactionManager::begin(conn, Some(begin)).await?;
     let is_named = has_names(conn);
-    let row = claim(opening, is_named).fetch_one(&mut *conn).await?;
-    let probe = Probe {
-        is_free: row.try_get("free")?,
-        is_writable: row.try_get("writable")?,
-        found: joined_record(&row)?,
-        has_failed: row.try_get("has_failed")?,
-    };
+    let (session, probe) = claim(conn, opening, is_named).await?;
     let mut attempt = OpenAttempt {
         id: opening.attempt,
         guard,
         is_named,
-        began: row.try_get("began")?,
-        login: row.try_get("login")?,
-        role: row.try_get("role")?,
-        statement_timeout: row.try_get("statement_timeout")?,
-        backend: row.try_get("backend")?,
+        session,
         between: String::new(),
     };
     if let (Some(guard), Some(_)) = (&attempt.guard, opening.name) {

@@ -60,6 +60,7 @@ impl Sealed for Postgres {
 impl Backend for Postgres {
     const SINGLE_WRITER: bool = false;
     const BEGINS_OWN_TRANSACTION: bool = true;
+    const ROLLS_BACK_WITH_PING: bool = true;
 
     // The advisory lock keeps other processes out.
     type ProcessLock = ();
@@ -87,6 +88,13 @@ impl Backend for Postgres {
         name: &'a RecordName,
     ) -> BoxFuture<'a, sqlx::Result<Option<StoredRecord>>> {
         Box::pin(records::find(conn, name))
+    }
+
+    fn look<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<Option<Probe>>> {
+        Box::pin(step::look(conn, name))
     }
 
     fn release_guard<'a>(

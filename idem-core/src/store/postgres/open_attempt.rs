@@ -36,6 +36,14 @@ pub struct OpenAttempt {
     pub(super) guard: Option<String>,
     /// Whether the attempt's own statement has a name on the server.
     pub(super) is_named: bool,
+    pub(super) session: OwnSession,
+    /// Statements that restore the settings which a message has changed, for the next one.
+    pub(super) between: String,
+}
+
+/// The transaction and the session as the claim has found them.
+#[derive(Debug)]
+pub(super) struct OwnSession {
     /// When the transaction began, in seconds since 1970.
     pub(super) began: f64,
     /// The user of the session, and its role.
@@ -43,10 +51,10 @@ pub struct OpenAttempt {
     pub(super) role: String,
     /// The limit for a statement that the session came with, or the attempt's own if that is shorter.
     pub(super) statement_timeout: String,
+    /// The search path.
+    pub(super) path: String,
     /// The process of the server that runs the attempt's statements.
     pub(super) backend: i32,
-    /// Statements that restore the settings which a message has changed, for the next one.
-    pub(super) between: String,
 }
 
 impl OpenAttempt {
@@ -56,18 +64,18 @@ impl OpenAttempt {
     /// go back to the user that has logged in.
     pub(super) fn users(&self) -> String {
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let role = match self.role.as_str() {
+        let role = match self.session.role.as_str() {
             "none" => "none".to_owned(),
             name => quoted(name),
         };
         // In this order: the first statement resets the role.
-        let login = quoted(&self.login);
+        let login = quoted(&self.session.login);
         format!("set session authorization {login}; set role {role}")
     }
 
     /// The statements that restore what storing a record depends on.
     pub(super) fn restore_text(&self) -> String {
-        let (users, limit) = (self.users(), &self.statement_timeout);
+        let (users, limit) = (self.users(), &self.session.statement_timeout);
         format!("{users}; set local statement_timeout = '{limit}'")
     }
 
@@ -130,7 +138,7 @@ impl OpenAttempt {
             true => "(select count(*) from pg_prepared_statements)",
             false => "0::bigint",
         };
-        let began = self.began;
+        let began = self.session.began;
         let by_time = format!(
             "select date_part('epoch', transaction_timestamp()) = {began} as own, {names} as names"
         );
@@ -159,7 +167,10 @@ impl OpenAttempt {
     /// statement: the caller treats one error of its rollback as that.
     pub(super) async fn cancel(&self, pool: &PgPool) -> sqlx::Result<()> {
         // The transaction keeps its server connection, so the number holds behind a pooler too.
-        let cancel = AssertSqlSafe(format!("select pg_cancel_backend({})", self.backend));
+        let cancel = AssertSqlSafe(format!(
+            "select pg_cancel_backend({})",
+            self.session.backend
+        ));
         sqlx::raw_sql(cancel).execute(pool).await.map(|_| ())
     }
 }

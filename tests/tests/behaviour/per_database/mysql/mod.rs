@@ -91,6 +91,10 @@ const SHORT_IDLE: (&str, &str) = ("wait_timeout", "1");
 /// A part of the statement that looks for the winner's record.
 const FIND: &str = "read committed; select r.format";
 const COMMIT: &str = "commit";
+/// What a first write sends beside a plain transaction: messages, the one after the answer too, and texts of
+/// statements.
+const MORE_MESSAGES: usize = 4;
+const MORE_TEXTS: usize = 4;
 /// The statement that stores an attempt's record, and the terminal one after a broken transaction.
 const STORES: (usize, &str) = (1, "insert into idem_record");
 const STORES_TERMINAL: (usize, &str) = STORES;

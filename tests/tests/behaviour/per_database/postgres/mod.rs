@@ -17,6 +17,7 @@ mod collisions;
 mod deallocated_statements;
 #[path = "../deferred_constraints.rs"]
 mod deferred_constraints;
+mod ended_transactions;
 mod failover;
 mod gate;
 mod inbox_settings;
@@ -29,6 +30,7 @@ mod reset_all;
 mod servers;
 mod session;
 mod stale_snapshot;
+mod transaction_ids;
 mod unclear_commit;
 
 use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
@@ -93,6 +95,9 @@ const SHORT_IDLE: (&str, &str) = ("idle_in_transaction_session_timeout", "1s");
 /// A part of the statement that looks for the winner's record.
 const FIND: &str = "from idem.record where scope";
 const COMMIT: &str = "commit";
+/// What a first write sends beside a plain transaction: messages, and texts of statements.
+const MORE_MESSAGES: usize = 2;
+const MORE_TEXTS: usize = 2;
 /// The statement that stores an attempt's record, and the terminal one after a broken transaction: the
 /// claim is the same statement.
 const STORES: (usize, &str) = (2, "idem.step");

@@ -4,6 +4,7 @@
 use super::*;
 
 mod clock;
+mod costs;
 mod inbox_killed;
 mod inbox_lost_commit;
 mod inbox_nodes;

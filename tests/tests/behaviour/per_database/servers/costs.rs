@@ -1,0 +1,97 @@
+//! What an attempt sends to the database, beside a transaction without Idem.
+
+use std::sync::Arc;
+
+use idem_axum::Idempotency;
+use idem_tests::http::Answer;
+use idem_tests::proxy::{Proxy, Traffic};
+use sqlx::Pool;
+use tokio::task::yield_now;
+
+use super::support::app::{engine, has_paid, payment};
+use super::support::statements::app;
+use super::{Db, INSERT_PAYMENT, MORE_MESSAGES, MORE_TEXTS, TestDb, pool_at};
+
+/// The acquired connection is pinged, and again when it is back, as with every pool of SQLx.
+#[tokio::test]
+async fn a_first_write_and_its_replays_cost_few_messages() {
+    let costs = Costs::start().await;
+    let bare = costs.of(bare(&costs.pool)).await;
+    assert_eq!(bare.statements.len(), 3);
+    let first = costs.of(costs.pay("k")).await;
+    assert_eq!(
+        first.round_trips - bare.round_trips,
+        MORE_MESSAGES,
+        "{first:#?}"
+    );
+    assert_eq!(first.statements.len() - 3, MORE_TEXTS, "{first:#?}");
+    let known = costs.of(costs.pay("k")).await;
+    assert_eq!(known.round_trips - 2, 1, "{known:#?}");
+    let other_node = app(Idempotency::new(costs.pool.clone()), Arc::default());
+    let other = costs.of(payment("/act").key("k").send(&other_node)).await;
+    assert_eq!(other.round_trips - 2, 2, "{other:#?}");
+}
+
+/// One connection on which all statements are prepared.
+struct Costs {
+    _db: TestDb,
+    proxy: Proxy,
+    pool: Pool<Db>,
+    app: axum::Router,
+}
+
+impl Costs {
+    async fn start() -> Self {
+        let db = TestDb::new().await;
+        engine(&db).await.pool().close().await;
+        let proxy = Proxy::to(&db.url()).await;
+        let pool = pool_at(proxy.url(), 1).await;
+        let app = app(Idempotency::new(pool.clone()), Arc::default());
+        let costs = Self {
+            _db: db,
+            proxy,
+            pool,
+            app,
+        };
+        for key in ["warm", "warmer"] {
+            bare(&costs.pool).await;
+            assert!(has_paid(&costs.pay(key).await));
+            assert!(costs.pay(key).await.is_replay());
+        }
+        costs
+    }
+
+    async fn pay(&self, key: &str) -> Answer {
+        payment("/act").key(key).send(&self.app).await
+    }
+
+    /// What some work sends, until its connection is back in the pool.
+    async fn of<T>(&self, work: impl Future<Output = T>) -> Traffic {
+        self.is_idle().await;
+        self.proxy.forget();
+        work.await;
+        self.is_idle().await;
+        self.proxy.traffic()
+    }
+
+    async fn is_idle(&self) {
+        while self.pool.num_idle() < 1 {
+            yield_now().await;
+        }
+    }
+}
+
+/// What the handler does, without Idem.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what Idem is compared with"
+)]
+async fn bare(pool: &Pool<Db>) {
+    let mut tx = pool.begin().await.unwrap();
+    let insert = sqlx::query(INSERT_PAYMENT)
+        .bind("acme")
+        .bind(5_i64)
+        .bind("-");
+    insert.fetch_one(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+}
