@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::error::{claim_error, guard_error, record_error};
 use crate::node::connection::ConnectionGuard;
 use crate::node::connections::Connections;
-use crate::store::{Backend, Fault, MessageProbe, NewRecord, Opening, Probe, Stored};
+use crate::store::{Backend, Fault, MessageProbe, NewRecord, Opening, Probe, StoreError, Stored};
 use crate::{Error, RecordName};
 
 /// A pooled connection inside an attempt's transaction.
@@ -122,15 +122,24 @@ impl<DB: Backend> Session<DB> {
             self.undo_to_guard().await.map_err(guard_error::<DB>)?;
         }
         let stored = DB::store(&mut self.connection.conn, &self.opened, record).await;
-        match stored.map_err(|error| self.refused(error))? {
-            Stored::GuardLost => return Err(Error::TransactionBroken),
-            Stored::Exists => return Ok(false),
-            Stored::Yes => self.connection.state.release_guard(),
+        if !matches!(
+            stored,
+            Ok(Stored::GuardLost)
+                | Err(StoreError {
+                    is_proved: false,
+                    ..
+                })
+        ) {
+            self.connection.state.release_guard();
         }
-        if let Some(record) = record {
-            self.settle(record).await?;
+        match stored.map_err(|failed| self.refused(failed.error))? {
+            Stored::GuardLost => Err(Error::TransactionBroken),
+            Stored::Exists => Ok(false),
+            Stored::Yes => match record {
+                Some(record) => self.settle(record).await.map(|()| true),
+                None => Ok(true),
+            },
         }
-        Ok(true)
     }
 
     /// Releases the guard savepoint, which proves that the transaction is the one begun here.

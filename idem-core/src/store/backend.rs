@@ -11,7 +11,7 @@ use super::batch::BatchStore;
 use super::dead_letters::DeadLetterStore;
 use super::fault::Fault;
 use super::maintenance::MaintenanceStore;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, Stored, StoredRecord};
+use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord};
 use super::rollout::RolloutStore;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -193,18 +193,20 @@ pub trait Backend:
         conn: &'a mut Self::Connection,
         attempt: &'a Self::OpenAttempt,
         record: Option<&'a NewRecord<'a>>,
-    ) -> BoxFuture<'a, sqlx::Result<Stored>> {
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
+            let failed = |is_proved| move |error| StoreError { error, is_proved };
             match Self::release_guard(conn, attempt, "").await {
                 Err(error) if Self::fault(&error) == Fault::GuardLost => {
                     return Ok(Stored::GuardLost);
                 }
-                released => released?,
+                released => released.map_err(failed(false))?,
             }
             let Some(record) = record else {
                 return Ok(Stored::Yes);
             };
-            match Self::insert(conn, attempt, record).await? {
+            let inserted = Self::insert(conn, attempt, record).await;
+            match inserted.map_err(failed(true))? {
                 true => Ok(Stored::Yes),
                 false => Ok(Stored::Exists),
             }

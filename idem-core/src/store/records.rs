@@ -137,6 +137,14 @@ pub enum Stored {
     GuardLost,
 }
 
+/// The error of a database that was asked to store a record.
+#[derive(Debug)]
+pub struct StoreError {
+    pub(crate) error: sqlx::Error,
+    /// The transaction was proved to be Idem's own before the error.
+    pub(crate) is_proved: bool,
+}
+
 /// A record as it was read from its row.
 #[derive(Clone, Debug)]
 pub struct StoredRecord {

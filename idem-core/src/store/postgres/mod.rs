@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use super::backend::Backend;
 use super::fault::Fault;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, Stored, StoredRecord};
+use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord};
 use super::sealed::Sealed;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -123,8 +123,15 @@ impl Backend for Postgres {
         conn: &'a mut PgConnection,
         attempt: &'a OpenAttempt,
         record: Option<&'a NewRecord<'a>>,
-    ) -> BoxFuture<'a, sqlx::Result<Stored>> {
-        Box::pin(step::store(conn, attempt, record))
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async move {
+            let stored = step::store(conn, attempt, record).await;
+            // A statement that fails leaves no answer.
+            stored.map_err(|error| StoreError {
+                error,
+                is_proved: false,
+            })
+        })
     }
 
     fn insert<'a>(
