@@ -47,8 +47,8 @@ pub struct Opening<'a> {
     pub(crate) timeout: Duration,
     /// A savepoint is needed, to which the writes can be rolled back while the transaction goes on.
     #[cfg_attr(
-        not(feature = "postgres"),
-        expect(dead_code, reason = "the others set one always")
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(dead_code, reason = "MySQL sets one always")
     )]
     pub(crate) may_undo: bool,
 }

@@ -4,6 +4,8 @@
 //! read-only file. The hooks are set after it and before the handler gets the connection. The
 //! record is read last. The snapshot begins with the write lock, so it contains whatever was
 //! committed before.
+//!
+//! Each statement is a hand-over to the connection's thread and back, so the fewer the better.
 
 use std::sync::Arc;
 
@@ -25,9 +27,14 @@ pub(super) async fn open(
     conn: &mut SqliteConnection,
     opening: &Opening<'_>,
 ) -> sqlx::Result<(OpenAttempt, Probe)> {
-    let guard = format!("idem_{}", opening.attempt.simple());
+    let is_guarded = opening.may_undo || opening.may_commit;
+    let guard = is_guarded.then(|| format!("idem_{}", opening.attempt.simple()));
+    let savepoint = guard.as_ref().map(|guard| format!("savepoint {guard};"));
     // BEGIN IMMEDIATE succeeds on a read-only file; a statement that could write fails.
-    let begin = format!("begin immediate; savepoint {guard}; delete from idem_record where false");
+    let begin = format!(
+        "begin immediate; {} delete from idem_record where false",
+        savepoint.unwrap_or_default()
+    );
     let begin = AssertSqlSafe(begin);
     SqliteTransactionManager::begin(conn, Some(begin.into_sql_str())).await?;
     let hooks = match opening.may_commit {

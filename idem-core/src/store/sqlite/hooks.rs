@@ -1,4 +1,5 @@
-//! The hooks of an attempt's connection: they reject a handler's COMMIT, and stop its statement.
+//! The hooks of an attempt's connection: they reject a handler's COMMIT, notice its ROLLBACK, and stop its
+//! statement.
 //!
 //! A connection has one hook of each kind, and setting one replaces the earlier. So Idem replaces
 //! what an application has set, and leaves its own in place after the attempt, where it allows
@@ -18,6 +19,7 @@ use sqlx::sqlite::SqliteConnection;
 pub(super) struct Hooks {
     attempt_is_over: AtomicBool,
     stop: AtomicBool,
+    is_rolled_back: AtomicBool,
 }
 
 impl Hooks {
@@ -36,7 +38,14 @@ impl Hooks {
         handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || {
             !progress.stop.load(Ordering::Acquire)
         });
+        let rollback = Arc::clone(&hooks);
+        handle.set_rollback_hook(move || rollback.is_rolled_back.store(true, Ordering::Release));
         Ok(hooks)
+    }
+
+    /// Whether the attempt's transaction has been rolled back, by a statement or by a rejected COMMIT.
+    pub(super) fn is_rolled_back(&self) -> bool {
+        self.is_rolled_back.load(Ordering::Acquire)
     }
 
     /// Allows everything from now on, so that the hooks may stay on the connection.

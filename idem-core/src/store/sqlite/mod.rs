@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use super::backend::Backend;
 use super::fault::Fault;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoredRecord};
+use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord};
 use super::sealed::Sealed;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -98,6 +98,21 @@ impl Backend for Sqlite {
         attempt: &'a OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(attempt.roll_back_to_guard(conn))
+    }
+
+    fn is_still_own<'a>(
+        conn: &'a mut SqliteConnection,
+        attempt: &'a OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(attempt.is_still_own(conn))
+    }
+
+    fn store<'a>(
+        conn: &'a mut SqliteConnection,
+        attempt: &'a OpenAttempt,
+        record: Option<&'a NewRecord<'a>>,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(attempt.store(conn, record))
     }
 
     fn insert<'a>(
