@@ -38,6 +38,9 @@ pub(super) struct Request {
     pub(super) lines: Vec<(Box<str>, Box<[u8]>)>,
     pub(super) headers: Headers,
     body: [u8; 32],
+    /// The digest of the canonical form, or of the bytes of a body without one. Only an operation
+    /// that compares by it makes it: the form of a long body takes milliseconds.
+    json: Option<[u8; 32]>,
 }
 
 /// A digest and its form.
@@ -68,6 +71,7 @@ impl Request {
                 .collect(),
             headers: Headers::of(input),
             body: Sha256::digest(input.body).into(),
+            json: None,
         }
     }
 
@@ -75,9 +79,11 @@ impl Request {
         InForm(self.form, self.digest(b"body", &self.path, &self.body))
     }
 
-    pub(super) fn by_json(&self, body: &[u8]) -> InForm {
-        let body = self.json(body);
-        InForm(self.form, self.digest(b"json", &self.path, &body))
+    /// Keeps the digest of the body's canonical form, for comparisons without the body.
+    pub(super) fn by_json(&mut self, body: &[u8]) -> InForm {
+        let json = self.json_digest(body);
+        self.json = Some(json);
+        InForm(self.form, self.digest(b"json", &self.path, &json))
     }
 
     /// `None` if the request has no path in this form.
@@ -85,8 +91,13 @@ impl Request {
         Some(self.digest(b"body", self.path_in(form)?, &self.body))
     }
 
-    pub(super) fn by_json_in(&self, form: u8, body: &[u8]) -> Option<[u8; 32]> {
-        Some(self.digest(b"json", self.path_in(form)?, &self.json(body)))
+    /// `None` also if the canonical form is not known and there is no body to make it of.
+    pub(super) fn by_json_in(&self, form: u8, body: Option<&[u8]>) -> Option<[u8; 32]> {
+        let path = self.path_in(form)?;
+        let json = self
+            .json
+            .or_else(|| body.map(|body| self.json_digest(body)))?;
+        Some(self.digest(b"json", path, &json))
     }
 
     fn path_in(&self, form: u8) -> Option<&str> {
@@ -96,7 +107,7 @@ impl Request {
         }
     }
 
-    fn json(&self, body: &[u8]) -> [u8; 32] {
+    fn json_digest(&self, body: &[u8]) -> [u8; 32] {
         match canonical_json::canonical(body) {
             Some(text) => Sha256::digest(text).into(),
             None => self.body,

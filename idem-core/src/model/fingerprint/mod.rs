@@ -79,7 +79,7 @@ impl Fingerprint {
     /// assert_eq!(fingerprint, Fingerprint::of(&input, FingerprintBy::Body));
     /// ```
     pub fn of(input: &FingerprintInput<'_>, by: FingerprintBy) -> Self {
-        let request = Request::of(input);
+        let mut request = Request::of(input);
         let stored = match by {
             FingerprintBy::Body => (BODY_V2, request.by_bytes().with(&request.headers)),
             FingerprintBy::Json => {
@@ -140,23 +140,15 @@ impl Fingerprint {
         let Some((digest, headers)) = rest.split_at_checked(32) else {
             return Comparison::Unknown;
         };
-        let own = match (version, &self.body) {
-            (BODY_V2, _) => request.by_bytes_in(*form),
-            (_, Some(body)) => request.by_json_in(*form, body),
-            (_, None) => self.made_by_json_in(*form),
+        let own = match version {
+            BODY_V2 => request.by_bytes_in(*form),
+            _ => request.by_json_in(*form, self.body.as_deref()),
         };
         match own {
             None => Comparison::NotComparable,
             Some(own) if own != *digest => Comparison::Different,
             Some(_) => same_headers(&request.headers, headers),
         }
-    }
-
-    /// This request's own digest answers without the body, if it has the same form.
-    fn made_by_json_in(&self, form: u8) -> Option<[u8; 32]> {
-        let (own_form, rest) = self.stored.1.split_first()?;
-        let digest = rest.first_chunk()?;
-        (self.stored.0 == JSON_V2 && *own_form == form).then_some(*digest)
     }
 
     fn compare_custom(&self, request: &Request, stored: &[u8]) -> Comparison {
