@@ -37,7 +37,7 @@ pub(crate) async fn capture(
     let read = reader.read(&mut body, left(max, &headers)?, |_| true).await;
     read.ok()?;
     let (bytes, body) = reader.whole();
-    let completion = Completion::new(parts.status.as_u16(), headers, bytes.to_vec());
+    let completion = Completion::new(parts.status.as_u16(), headers, bytes);
     Some((completion, Response::from_parts(parts, body)))
 }
 
@@ -67,11 +67,7 @@ pub(crate) async fn peek_at(
     };
     let peeked = peek(body, max, PATIENCE, |_| true).await;
     let completion = peeked.bytes.map(|bytes| {
-        let body = if has_no_body {
-            Vec::new()
-        } else {
-            bytes.to_vec()
-        };
+        let body = if has_no_body { Bytes::new() } else { bytes };
         Completion::new(parts.status.as_u16(), headers, body)
     });
     (completion, Response::from_parts(parts, peeked.body))
@@ -92,11 +88,40 @@ fn has_no_body(status: StatusCode) -> bool {
 /// The stored response, marked as a replay. `None` if it cannot be read, as one that was stored in
 /// a form that this build does not know.
 pub(crate) fn replay(completion: &Completion) -> Option<Response> {
-    let mut response = Response::new(Body::from(Bytes::copy_from_slice(&completion.body)));
+    let mut response = Response::new(Body::from(completion.body.clone()));
     *response.status_mut() = StatusCode::from_u16(completion.status).ok()?;
     *response.headers_mut() = decode(&completion.headers)?;
     response
         .headers_mut()
         .insert(REPLAYED, HeaderValue::from_static("true"));
     Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn body_of(response: Response) -> Bytes {
+        response.into_body().collect().await.unwrap().to_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_response_of_one_frame_is_stored_sent_and_replayed_without_a_copy() {
+        let sent = Bytes::from(vec![b'x'; 5000]);
+        let response = || Response::new(Body::from(sent.clone()));
+        let (completion, first) = capture(response(), 1 << 20, &[]).await.unwrap();
+        let (peeked, other) = peek_at(response(), 1 << 20, &[]).await;
+        let replayed = replay(&completion).unwrap();
+        for bytes in [
+            completion.body,
+            body_of(first).await,
+            peeked.unwrap().body,
+            body_of(other).await,
+            body_of(replayed).await,
+        ] {
+            assert_eq!((bytes.as_ptr(), bytes.len()), (sent.as_ptr(), sent.len()));
+        }
+    }
 }

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::{IdempotencyKey, Scope};
@@ -167,7 +168,7 @@ impl fmt::Debug for RecordName {
 /// ```
 /// use idem_core::Completion;
 ///
-/// let completion = Completion::new(201, Vec::new(), br#"{"id":17}"#.to_vec());
+/// let completion = Completion::new(201, Vec::new(), r#"{"id":17}"#);
 /// assert_eq!(completion.status, 201);
 /// assert_eq!(completion.reference, None);
 /// ```
@@ -179,7 +180,7 @@ pub struct Completion {
     /// The header fields, encoded by the front end.
     pub headers: Vec<u8>,
     /// The body, byte for byte.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// What the operation created: see [`Tx::reference`](crate::Tx::reference).
     pub reference: Option<String>,
 }
@@ -203,11 +204,11 @@ impl Completion {
     }
 
     /// A completion without a reference.
-    pub fn new(status: u16, headers: Vec<u8>, body: Vec<u8>) -> Self {
+    pub fn new(status: u16, headers: Vec<u8>, body: impl Into<Bytes>) -> Self {
         Self {
             status,
             headers,
-            body,
+            body: body.into(),
             reference: None,
         }
     }

@@ -16,12 +16,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use crate::RecordName;
 use crate::store::StoredRecord;
+use crate::{Completion, RecordName};
 
 /// The completions that this node remembers, the longest unused ones first to go.
 pub(crate) struct ReplayMemory {
@@ -70,6 +71,9 @@ impl ReplayMemory {
     }
 
     /// Remembers what an attempt has committed. Its place on this node must still be held.
+    ///
+    /// The body is copied: it may be a part of a larger buffer, which the memory's bound would not
+    /// count.
     pub(crate) fn remember(
         &self,
         name: &RecordName,
@@ -84,8 +88,14 @@ impl ReplayMemory {
         if name.operation.is_of_consumer() {
             return;
         }
+        let mut completion = Completion::clone(&record.completion);
+        completion.body = Bytes::copy_from_slice(&completion.body);
+        let record = StoredRecord {
+            completion: Arc::new(completion),
+            ..StoredRecord::clone(record)
+        };
         let remembered = Remembered {
-            record: Arc::clone(record),
+            record: Arc::new(record),
             claimed_at,
             until: claimed_at.at + ttl.min(LONGEST),
         };
@@ -142,7 +152,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::{Completion, Fingerprint, IdempotencyKey, Operation, Scope};
+    use crate::{Fingerprint, IdempotencyKey, Operation, Scope};
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -195,6 +205,17 @@ mod tests {
         assert!(knows(&memory, "k"));
         advance(Duration::from_millis(1)).await;
         assert!(!knows(&memory, "k"));
+    }
+
+    #[tokio::test]
+    async fn a_remembered_body_keeps_no_larger_buffer_alive() {
+        let memory = ReplayMemory::new(1 << 20);
+        let buffer = Bytes::from(vec![b'x'; 1 << 20]);
+        let completion = Completion::new(201, Vec::new(), buffer.slice(..10));
+        let record = Arc::new(StoredRecord::new(&Fingerprint::none(), completion));
+        memory.remember(&name("POST /pay", "k"), &record, memory.claim_time(), HOUR);
+        drop(record);
+        assert!(knows(&memory, "k") && buffer.is_unique());
     }
 
     #[tokio::test]

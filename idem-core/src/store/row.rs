@@ -30,7 +30,7 @@ macro_rules! read_rows_of {
                         // Zero is no status: a damaged record is not replayed.
                         status: u16::try_from(status).unwrap_or(0),
                         headers: row.try_get("headers")?,
-                        body: row.try_get("body")?,
+                        body: row.try_get::<Vec<u8>, _>("body")?.into(),
                         reference: row.try_get("reference")?,
                     }),
                     expired: row.try_get("expired")?,

@@ -117,7 +117,7 @@ pub(super) async fn insert(
             .bind(digest)
             .bind(record.status())
             .bind(&record.completion.headers)
-            .bind(&record.completion.body)
+            .bind(&record.completion.body[..])
             .bind(record.reference())
             .bind(micros(record.ttl));
         let done = bind_name(stored, record.name).execute(&mut *conn).await;

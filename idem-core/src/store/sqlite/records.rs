@@ -56,7 +56,7 @@ pub(super) async fn insert(
         .bind(digest)
         .bind(record.status())
         .bind(&record.completion.headers)
-        .bind(&record.completion.body)
+        .bind(&record.completion.body[..])
         .bind(record.reference())
         .bind(millis(record.ttl))
         .execute(conn)
