@@ -9,9 +9,10 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `prepare` | the order of the steps, and which of them may refuse in which mode |
-//! | `head` | key, operation and fingerprint, from the request's head |
+//! | `head` | key, operation and the fingerprint's parts, from the request's head |
 //! | `name` | scope, operation and key put together to a record's name, or why there is none |
 //! | `body` | the body within its limits |
+//! | `fingerprint` | the fingerprint, of a long body on another thread |
 //! | `last` | the last extractor, before or after the body |
 //! | `scope`, `scope_key` | the scope: how the compiler finds it, and whose keys these are |
 //! | `state`, `tx_mode` | the handle in the router's state, and whether the handler has a `Tx` |
@@ -24,6 +25,7 @@
 //! where the handler is routed, as for any other handler.
 
 mod body;
+mod fingerprint;
 mod head;
 pub(crate) mod last;
 mod name;

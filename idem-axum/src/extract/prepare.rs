@@ -8,6 +8,7 @@
 //! 3. **The scope.** Its extractor sees what authorisation has put into the request: 401.
 //! 4. **The body.** An unauthenticated client cannot make the server buffer one: 408, 413, 503.
 //! 5. **The last extractor**, if it needs the body. One that refuses leaves the key free.
+//! 6. **The fingerprint.**
 //!
 //! Idem asks the database afterwards, in the attempt. None of its own steps here waits for one.
 //!
@@ -39,6 +40,7 @@ use crate::attempt::PendingAttempt;
 use crate::attempt::engine::AttemptEngine;
 use crate::body::budget::BodyReservation;
 use crate::extract::body::{buffer, peek_at};
+use crate::extract::fingerprint::fingerprint;
 use crate::extract::head::Head;
 use crate::extract::last::LastExtractor;
 use crate::extract::name::{NameParts, count_refusal, scope_and_mode};
@@ -63,7 +65,8 @@ pub struct PreparedRequest<E, Extractors, Last> {
 
 /// Runs the handler's extractors in Idem's order.
 ///
-/// Nothing spawns here, so all of it ends with the request when the client hangs up.
+/// All of it ends with the request when the client hangs up; only a fingerprint that is being computed
+/// on another thread goes on.
 pub(crate) async fn prepare<S, E, ScopeOf, Extractors, Last, Via>(
     request: Request,
     state: S,
@@ -98,7 +101,7 @@ where
         Some(last) => last,
         None => Last::after_body(request, &state).await?,
     };
-    let attempt = scoped.into_attempt(read, arrived);
+    let attempt = scoped.into_attempt(read, arrived).await.map_err(refuse)?;
     Ok(PreparedRequest {
         attempt,
         parts,
@@ -232,32 +235,54 @@ impl<E: AttemptEngine> ScopedRequest<E> {
     /// Turns the request, complete since `arrived`, into an attempt.
     ///
     /// The handler's time begins at `arrived`, so a slow upload has used up none of it; the last
-    /// extractor's own time counts. The reservation of the body's bytes goes along, until the
-    /// attempt begins or waits.
-    fn into_attempt(self, body: Option<Bytes>, arrived: Instant) -> PendingAttempt<E> {
+    /// extractor's own time and the fingerprint's count. The reservation of the body's bytes goes
+    /// along, until the attempt begins or waits.
+    ///
+    /// # Errors
+    ///
+    /// In `enforce`, those of the fingerprint. In other modes they leave the attempt without a
+    /// record.
+    async fn into_attempt(
+        self,
+        body: Option<Bytes>,
+        arrived: Instant,
+    ) -> Result<PendingAttempt<E>, Rejection> {
         let Self {
             engine,
             http,
             spec,
+            head,
             mode,
             buffered,
-            ..
+            name,
         } = self;
         let policy = spec.policy(engine.policy());
         let deadline = arrived + policy.timeout;
-        let operation = self.name.operation.as_ref().ok().cloned();
+        let operation = name.operation.as_ref().ok().cloned();
         let name = match mode {
             RolloutMode::Off => Ok(None),
-            _ => self.name.into_record_name(body.is_some()),
+            _ => name.into_record_name(body.is_some()),
         };
-        let (name, obstacle) = name.map_or_else(|why| (None, Some(why)), |name| (name, None));
-        let attempt = name.zip(body).map(|(name, body)| Attempt {
-            name,
-            fingerprint: self.head.fingerprint(spec, &body),
-            policy,
-            deadline,
-        });
-        PendingAttempt {
+        let (attempt, obstacle, buffered) = match name.map(|name| name.zip(body)) {
+            Ok(Some((name, body))) => {
+                match fingerprint(head, spec, body, buffered, deadline).await {
+                    Ok((fingerprint, buffered)) => {
+                        let attempt = Attempt {
+                            name,
+                            fingerprint,
+                            policy,
+                            deadline,
+                        };
+                        (Some(attempt), None, buffered)
+                    }
+                    Err(why) if mode == RolloutMode::Enforce => return Err(why),
+                    Err(why) => (None, Some(why), http.reserve()),
+                }
+            }
+            Ok(None) => (None, None, buffered),
+            Err(why) => (None, Some(why), buffered),
+        };
+        Ok(PendingAttempt {
             engine,
             http,
             spec,
@@ -269,7 +294,7 @@ impl<E: AttemptEngine> ScopedRequest<E> {
             operation,
             attempt,
             obstacle,
-        }
+        })
     }
 }
 

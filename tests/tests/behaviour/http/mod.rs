@@ -11,6 +11,7 @@ mod json_fingerprints;
 mod keys;
 mod limits;
 pub mod log;
+mod long_bodies;
 mod model;
 mod operations;
 mod order_of_checks;

@@ -83,12 +83,12 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 /// How many bytes of bodies are being read.
-fn buffered(idem: &Idempotency<Db>) -> usize {
+pub fn buffered(idem: &Idempotency<Db>) -> usize {
     HttpSettings::of(idem).buffered_bytes()
 }
 
 /// Returns when this many bytes of bodies are being read.
-async fn buffers(idem: &Idempotency<Db>, bytes: usize) {
+pub async fn buffers(idem: &Idempotency<Db>, bytes: usize) {
     let reached = async {
         while buffered(idem) != bytes {
             yield_now().await;
