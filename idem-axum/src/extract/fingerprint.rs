@@ -65,6 +65,6 @@ fn is_long(by: FingerprintBy, bytes: usize) -> bool {
     match by {
         FingerprintBy::Body => bytes >= 64 << 10,
         // Reading JSON takes about ten times as long as a digest; what a function does is not known.
-        _ => bytes >= 16 << 10,
+        _ => bytes >= 8 << 10,
     }
 }
