@@ -23,7 +23,7 @@
 
 use std::time::Duration;
 
-use crate::{Completion, RecordName, RolloutMode};
+use crate::{Completion, Operation, RecordName, RolloutMode};
 
 /// A metric that Idem reports.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -138,37 +138,67 @@ pub fn describe() {
     }
 }
 
+/// The value of a label. Only a text that is neither static nor an operation's name is copied.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "only Idem's own crates make one")]
+pub enum LabelValue<'a> {
+    Static(&'static str),
+    Operation(&'a Operation),
+    Text(&'a str),
+}
+
+impl From<&'static str> for LabelValue<'_> {
+    fn from(text: &'static str) -> Self {
+        Self::Static(text)
+    }
+}
+
+impl<'a> From<&'a Operation> for LabelValue<'a> {
+    fn from(operation: &'a Operation) -> Self {
+        Self::Operation(operation)
+    }
+}
+
 /// An attempt has ended.
 #[doc(hidden)]
-pub fn attempt(operation: &str, mode: RolloutMode, outcome: &'static str) {
-    count(&ATTEMPTS, &[operation, mode.as_str(), outcome], 1);
+pub fn attempt(operation: LabelValue<'_>, mode: RolloutMode, outcome: &'static str) {
+    count(
+        &ATTEMPTS,
+        &[operation, mode.as_str().into(), outcome.into()],
+        1,
+    );
 }
 
 /// An attempt has ended after this time.
 #[doc(hidden)]
-pub fn attempt_took(operation: &str, mode: RolloutMode, time: Duration) {
-    record(&ATTEMPT_TIME, &[operation, mode.as_str()], time);
+pub fn attempt_took(operation: LabelValue<'_>, mode: RolloutMode, time: Duration) {
+    record(&ATTEMPT_TIME, &[operation, mode.as_str().into()], time);
 }
 
 /// A claim has been decided after this time.
 #[doc(hidden)]
-pub fn claim_took(operation: &str, mode: RolloutMode, time: Duration) {
+pub fn claim_took(operation: LabelValue<'_>, mode: RolloutMode, time: Duration) {
     // Prometheus sees the first increase only if the series existed before with a zero.
     for outcome in ["outcome_unknown", "not_recorded"] {
-        count(&ATTEMPTS, &[operation, mode.as_str(), outcome], 0);
+        count(
+            &ATTEMPTS,
+            &[operation, mode.as_str().into(), outcome.into()],
+            0,
+        );
     }
-    record(&CLAIM_TIME, &[operation, mode.as_str()], time);
+    record(&CLAIM_TIME, &[operation, mode.as_str().into()], time);
 }
 
 /// A response has been stored and committed in this time.
 #[doc(hidden)]
-pub fn completion_took(operation: &str, mode: RolloutMode, time: Duration) {
-    record(&COMPLETION_TIME, &[operation, mode.as_str()], time);
+pub fn completion_took(operation: LabelValue<'_>, mode: RolloutMode, time: Duration) {
+    record(&COMPLETION_TIME, &[operation, mode.as_str().into()], time);
 }
 
 /// A retry got another response than the first attempt.
 #[doc(hidden)]
-pub fn answers_differ(operation: &str) {
+pub fn answers_differ(operation: LabelValue<'_>) {
     count(&DIFFERING, &[operation], 1);
 }
 
@@ -183,14 +213,14 @@ pub fn buffered(bytes: usize) {
 pub(crate) fn stored(name: &RecordName, completion: &Completion) {
     let bytes = completion.headers.len() + completion.body.len();
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    count(&STORED_BYTES, &[name.operation.as_str()], bytes);
+    count(&STORED_BYTES, &[(&name.operation).into()], bytes);
 }
 
 #[cfg_attr(
     not(feature = "metrics"),
     expect(unused_variables, reason = "nothing is reported")
 )]
-pub(crate) fn count(metric: &Metric, labels: &[&str], by: u64) {
+pub(crate) fn count(metric: &Metric, labels: &[LabelValue<'_>], by: u64) {
     #[cfg(feature = "metrics")]
     ::metrics::counter!(metric.name, labelled(metric, labels)).increment(by);
 }
@@ -208,22 +238,43 @@ pub(crate) fn set(metric: &Metric, value: f64) {
     not(feature = "metrics"),
     expect(unused_variables, reason = "nothing is reported")
 )]
-pub(crate) fn record(metric: &Metric, labels: &[&str], time: Duration) {
+pub(crate) fn record(metric: &Metric, labels: &[LabelValue<'_>], time: Duration) {
     #[cfg(feature = "metrics")]
     ::metrics::histogram!(metric.name, labelled(metric, labels)).record(time.as_secs_f64());
 }
 
 #[cfg(feature = "metrics")]
-fn labelled(metric: &Metric, values: &[&str]) -> Vec<::metrics::Label> {
+fn labelled(metric: &Metric, values: &[LabelValue<'_>]) -> Vec<::metrics::Label> {
     let pairs = metric.labels.iter().zip(values);
     pairs
-        .map(|(name, value)| ::metrics::Label::new(*name, (*value).to_owned()))
+        .map(|(name, value)| ::metrics::Label::new(*name, value.shared()))
         .collect()
+}
+
+#[cfg(feature = "metrics")]
+impl LabelValue<'_> {
+    fn shared(self) -> ::metrics::SharedString {
+        match self {
+            Self::Static(text) => text.into(),
+            Self::Operation(operation) => operation.shared().into(),
+            Self::Text(text) => text.to_owned().into(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "metrics")]
+    #[test]
+    fn a_label_shares_the_name_of_its_operation() {
+        let operation = Operation::new("POST /payments").unwrap();
+        let labels = labelled(&ATTEMPTS, &[(&operation).into(), "enforce".into()]);
+        let values: Vec<&str> = labels.iter().map(::metrics::Label::value).collect();
+        assert_eq!(values, ["POST /payments", "enforce"]);
+        assert_eq!(values[0].as_ptr(), operation.as_str().as_ptr());
+    }
 
     /// <https://prometheus.io/docs/practices/naming/>
     #[test]

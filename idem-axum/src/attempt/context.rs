@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use idem_core::metrics::LabelValue;
 use idem_core::{Completion, Error, Operation, RolloutMode, metrics};
 use tokio::time::Instant;
 use tracing::Span;
@@ -32,11 +33,12 @@ pub(crate) struct AttemptContext {
 }
 
 impl AttemptContext {
-    /// The operation, or else the handler's path.
-    pub(crate) fn operation(&self) -> &str {
-        self.operation
-            .as_ref()
-            .map_or(self.spec.item, Operation::as_str)
+    /// The operation, or else the handler's path, as a label of metrics.
+    pub(crate) fn operation(&self) -> LabelValue<'_> {
+        match &self.operation {
+            Some(operation) => operation.into(),
+            None => self.spec.item.into(),
+        }
     }
 
     /// The handler's own response.

@@ -94,7 +94,10 @@ pub(crate) fn count_refusal(
     why: Rejection,
 ) {
     if matches!(why.outcome(), "key_missing" | "key_invalid") || why == Rejection::Overloaded {
-        let operation = operation.as_ref().map_or(spec.item, Operation::as_str);
+        let operation = match operation {
+            Ok(operation) => operation.into(),
+            Err(_) => spec.item.into(),
+        };
         metrics::attempt(operation, mode, why.outcome());
     }
 }

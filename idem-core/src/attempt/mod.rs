@@ -176,7 +176,7 @@ pub enum Completed {
 
 /// Reports how long after the first attempt this retry came.
 pub(crate) fn report_retry_age(name: &RecordName, age: Duration) {
-    metrics::record(&metrics::RETRY_AGE, &[name.operation.as_str()], age);
+    metrics::record(&metrics::RETRY_AGE, &[(&name.operation).into()], age);
     let seconds = age.as_secs_f64();
     tracing::Span::current().record("age", seconds);
 }

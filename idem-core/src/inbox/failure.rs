@@ -9,6 +9,7 @@ use super::context::{MessageContext, ascii, shortened};
 use crate::attempt::commit::{CommittedRecord, commit, look_up};
 use crate::attempt::session::{END_LIMIT, Effects, Session};
 use crate::error::claim_error;
+use crate::metrics::LabelValue;
 use crate::store::{Backend, NewRecord, Opening};
 use crate::{Completion, Error, IdempotencyKey, metrics};
 
@@ -112,7 +113,8 @@ impl<DB: Backend> MessageContext<DB> {
         }
         committed?;
         if counted.is_parked {
-            metrics::count(&metrics::DEAD_LETTERS, &[name.operation.consumer()], 1);
+            let consumer = LabelValue::Text(name.operation.consumer());
+            metrics::count(&metrics::DEAD_LETTERS, &[consumer], 1);
             tracing::warn!(
                 operation = name.operation.as_str(),
                 key = name.key.digest(),

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::metrics::LabelValue;
 use crate::store::Backend;
 use crate::{Idempotency, InvalidOperation, Operation, Tx, metrics};
 
@@ -192,7 +193,11 @@ impl<DB: Backend> Inbox<DB> {
             Ok(processed) => processed.as_str(),
             Err(error) => error.as_str(),
         };
-        metrics::count(&metrics::DELIVERIES, &[consumer, outcome], 1);
+        metrics::count(
+            &metrics::DELIVERIES,
+            &[LabelValue::Text(consumer), outcome.into()],
+            1,
+        );
         done
     }
 

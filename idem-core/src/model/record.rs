@@ -85,6 +85,12 @@ impl Operation {
         self.0.strip_prefix(Self::INBOX).unwrap_or(&self.0)
     }
 
+    /// The name, for a label of metrics.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The operation as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -77,7 +77,7 @@ impl<DB: Backend> Observation<DB> {
         let recent = &node.recent_requests;
         if recent.is_key_new_for(name, fingerprint, Instant::now()) {
             let operation = name.operation.as_str();
-            metrics::count(&metrics::KEYS_CHANGED, &[operation], 1);
+            metrics::count(&metrics::KEYS_CHANGED, &[(&name.operation).into()], 1);
             tracing::info!(
                 operation,
                 key = name.key.digest(),

@@ -31,6 +31,7 @@ pub use self::outcome::MessageOutcome;
 use self::progress::BatchProgress;
 use super::delivery::Delivery;
 use super::{Inbox, Message};
+use crate::metrics::LabelValue;
 use crate::store::Backend;
 use crate::{Error, InvalidOperation, Operation, RecordName, metrics};
 
@@ -235,7 +236,8 @@ impl<DB: Backend> Batch<DB> {
             };
         }
         for outcome in &outcomes {
-            metrics::count(&metrics::DELIVERIES, &[&self.consumer, outcome.as_str()], 1);
+            let labels = [LabelValue::Text(&self.consumer), outcome.as_str().into()];
+            metrics::count(&metrics::DELIVERIES, &labels, 1);
         }
         Ok(outcomes)
     }
