@@ -22,7 +22,8 @@ use axum::RequestExt;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, Version, header};
+use axum::response::Response;
 use futures_util::stream;
 use http_body_util::StreamBody;
 use tokio::time::timeout;
@@ -96,6 +97,22 @@ pub(crate) async fn peek_at(
     }
     let peeked = peek(body, limit, PATIENCE, |bytes| room.grow_to(bytes)).await;
     (Request::from_parts(parts, peeked.body), peeked.bytes)
+}
+
+/// The response to a request whose body was not read to its end.
+///
+/// Nobody reads the rest of a slow body, and in HTTP/1.1 it stands before the connection's next
+/// request; so the connection is closed. HTTP/2 has no such field (RFC 9113, section 8.2.2), and
+/// there the body has a stream of its own.
+pub(crate) fn unread(why: Rejection, version: Version, http: &HttpSettings) -> Response {
+    tracing::debug!(problem = why.name(), "the request body was not read");
+    let mut answer = why.into_response(http);
+    if why == Rejection::BodyTimeout && version < Version::HTTP_2 {
+        // Nobody reads the rest of the body: RFC 9110, section 15.5.9.
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
+    answer
 }
 
 /// How long a body may be: by its operation, or else by the layers of its route.

@@ -31,7 +31,6 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Version, header};
 use axum::response::{IntoResponse, Response};
 use idem_core::{Attempt, IdempotencyKey, Operation, RolloutMode, RolloutRule, Scope};
 use tokio::time::Instant;
@@ -39,7 +38,7 @@ use tokio::time::Instant;
 use crate::attempt::PendingAttempt;
 use crate::attempt::engine::AttemptEngine;
 use crate::body::budget::BodyReservation;
-use crate::extract::body::{buffer, peek_at};
+use crate::extract::body::{buffer, peek_at, unread};
 use crate::extract::fingerprint::fingerprint;
 use crate::extract::head::Head;
 use crate::extract::last::LastExtractor;
@@ -296,20 +295,4 @@ impl<E: AttemptEngine> ScopedRequest<E> {
             obstacle,
         })
     }
-}
-
-/// The response to a request whose body was not read to its end.
-///
-/// Nobody reads the rest of a slow body, and in HTTP/1.1 it stands before the connection's next
-/// request; so the connection is closed. HTTP/2 has no such field (RFC 9113, section 8.2.2), and
-/// there the body has a stream of its own.
-fn unread(why: Rejection, version: Version, http: &HttpSettings) -> Response {
-    tracing::debug!(problem = why.name(), "the request body was not read");
-    let mut answer = why.into_response(http);
-    if why == Rejection::BodyTimeout && version < Version::HTTP_2 {
-        // Nobody reads the rest of the body: RFC 9110, section 15.5.9.
-        let close = HeaderValue::from_static("close");
-        answer.headers_mut().insert(header::CONNECTION, close);
-    }
-    answer
 }
