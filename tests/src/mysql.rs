@@ -1,6 +1,6 @@
 //! A fresh MariaDB or MySQL database for a test.
 
-use std::{env, sync::OnceLock, thread};
+use std::{env, sync::OnceLock, thread, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, MySqlConnection, Pool,
@@ -170,6 +170,11 @@ pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
     options.connect(url).await.unwrap()
 }
 
+/// How long the server has kept a processor busy so far, as far as the engine of its container tells.
+pub async fn server_cpu() -> Option<Duration> {
+    server().cpu().await
+}
+
 /// Moves every record's expiry to a second ago.
 pub async fn age_records(pool: &Pool<Db>) {
     let age = "update idem_record set expires_at = utc_timestamp(6) - interval 1 second";
@@ -280,7 +285,7 @@ static KIND: Kind = Kind {
     ],
     not_durable: &["--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"],
     data: "/var/lib/mysql",
-    url: ["mysql://root:idem@127.0.0.1:", "/mysql?ssl-mode=disabled"],
+    url: ["mysql://root:idem@", "/mysql?ssl-mode=disabled"],
 };
 
 const CREATE_PAY: &str = "

@@ -1,6 +1,6 @@
 //! A fresh Postgres database for a test.
 
-use std::{sync::OnceLock, thread};
+use std::{sync::OnceLock, thread, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, Pool, Postgres,
@@ -149,6 +149,11 @@ pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
     options.connect(url).await.unwrap()
 }
 
+/// How long the server has kept a processor busy so far, as far as the engine of its container tells.
+pub async fn server_cpu() -> Option<Duration> {
+    server().cpu().await
+}
+
 /// Moves every record's expiry to a second ago.
 pub async fn age_records(pool: &Pool<Db>) {
     sqlx::raw_sql("update idem.record set expires_at = now() - interval '1 second'")
@@ -195,8 +200,5 @@ static KIND: Kind = Kind {
     arguments: &["-c", "max_connections=500"],
     not_durable: &["-c", "fsync=off"],
     data: "/var/lib/postgresql",
-    url: [
-        "postgres://postgres:idem@127.0.0.1:",
-        "/postgres?sslmode=disable",
-    ],
+    url: ["postgres://postgres:idem@", "/postgres?sslmode=disable"],
 };

@@ -75,6 +75,11 @@ impl Process {
         self.address.expect("the program listens on an address")
     }
 
+    /// The number of the process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Its output so far, from both streams.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()

@@ -4,7 +4,9 @@ use std::{
     collections::HashMap,
     env,
     fs::File,
+    io,
     panic::resume_unwind,
+    pin::pin,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -13,15 +15,20 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use sqlx::{ConnectOptions, Connection};
 use testcontainers::{
-    ContainerAsync, ContainerRequest, GenericImage, ImageExt, ReuseDirective,
-    bollard::models::{HostConfig, PortBinding},
-    core::{IntoContainerPort, Mount},
+    ContainerAsync, ContainerRequest, GenericImage, ImageExt, ReuseDirective, TestcontainersError,
+    bollard::{
+        models::{HostConfig, PortBinding},
+        query_parameters::StatsOptionsBuilder,
+    },
+    core::{IntoContainerPort, Mount, client::docker_client_instance},
     runners::AsyncRunner,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
     runtime, time,
 };
 
@@ -51,7 +58,7 @@ pub(crate) struct Kind {
     pub(crate) not_durable: &'static [&'static str],
     /// The data folder. Without durability it is kept in memory.
     pub(crate) data: &'static str,
-    /// The URL before and after the port.
+    /// The URL before and after host and port.
     pub(crate) url: [&'static str; 2],
 }
 
@@ -77,19 +84,30 @@ impl Server {
         manifest.lock().unwrap();
         let started = async {
             let container = request(kind, &image).start().await?;
-            let port = container.get_host_port_ipv4(kind.port.tcp()).await?;
-            Ok::<_, testcontainers::TestcontainersError>((container, port))
+            let address = address(&container, kind.port).await?;
+            Ok::<_, TestcontainersError>((container, address))
         };
-        let (container, port) = started.await.unwrap_or_else(|error| {
+        let (container, address) = started.await.unwrap_or_else(|error| {
             panic!(
                 "no {}: set {} or start Docker ({error})",
                 kind.name, kind.variable
             )
         });
         Self {
-            url: kind.url.join(&port.to_string()),
+            url: kind.url.join(&address),
             container: Some(container),
         }
+    }
+
+    /// How long the server has kept a processor busy so far, as far as the engine of its container tells.
+    pub(crate) async fn cpu(&self) -> Option<Duration> {
+        let container = self.container.as_ref()?;
+        let engine = docker_client_instance().await.ok()?;
+        let once = StatsOptionsBuilder::new().stream(false).one_shot(true);
+        let mut stats = pin!(engine.stats(container.id(), Some(once.build())));
+        let stats = stats.next().await?.ok()?;
+        let used = stats.cpu_stats?.cpu_usage?.total_usage?;
+        Some(Duration::from_nanos(used))
     }
 
     /// Reads the log up to the first line with `mark`.
@@ -120,6 +138,28 @@ impl Server {
 /// Only a power cut loses what `fsync` has not written, and no test cuts the power.
 pub fn be_durable() {
     DURABLE.store(true, Ordering::Relaxed);
+}
+
+/// Where the server listens, as `host:port`.
+///
+/// That is a published port, behind which Docker copies each message in a process of its own. What is measured
+/// goes to the container itself where this machine can reach it, as on Linux.
+async fn address(
+    container: &ContainerAsync<GenericImage>,
+    port: u16,
+) -> Result<String, TestcontainersError> {
+    if DURABLE.load(Ordering::Relaxed)
+        && let Ok(ip) = container.get_bridge_ip_address().await
+    {
+        let connected = time::timeout(REACH, TcpStream::connect((ip, port))).await;
+        let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        // A server that is still starting refuses.
+        if connected.is_ok_and(|one| one.map_or_else(|error| is_refused(&error), |_| true)) {
+            return Ok(format!("{ip}:{port}"));
+        }
+    }
+    let port = container.get_host_port_ipv4(port.tcp()).await?;
+    Ok(format!("127.0.0.1:{port}"))
 }
 
 fn request(kind: &Kind, image: &str) -> ContainerRequest<GenericImage> {
@@ -190,3 +230,6 @@ static DURABLE: AtomicBool = AtomicBool::new(false);
 const LABEL: &str = "idem-tests";
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A machine that cannot be reached often says nothing.
+const REACH: Duration = Duration::from_secs(1);

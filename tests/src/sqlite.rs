@@ -117,6 +117,18 @@ impl TestDb {
     }
 }
 
+/// Opens a pool of at most `connections` to a URL.
+pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
+    let options = SqlitePoolOptions::new().max_connections(connections);
+    options.connect(url).await.unwrap()
+}
+
+/// None: the server is a library in the application's process.
+#[expect(clippy::unused_async, reason = "as on the other databases")]
+pub async fn server_cpu() -> Option<Duration> {
+    None
+}
+
 /// Moves every record's expiry to a second ago.
 pub async fn age_records(pool: &Pool<Db>) {
     sqlx::query("update idem_record set expires_at = unixepoch() * 1000 - 1000")

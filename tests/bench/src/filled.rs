@@ -1,5 +1,7 @@
 //! Databases that hold responses before they are measured, put there by statements and not by requests.
 
+use std::ops::Range;
+
 use axum::http::StatusCode;
 use idem_axum::Idempotency;
 use sqlx::{AssertSqlSafe, Pool};
@@ -7,7 +9,7 @@ use sqlx::{AssertSqlSafe, Pool};
 use super::endpoints::routes;
 use super::{CREATE_KEYS, Db, KEY_COLUMN, NUMBERED_KEY, RECORDS, SETTLE, TestDb};
 use crate::load::payment;
-use crate::sides::Node;
+use crate::nodes::Node;
 
 /// A database with this many stored responses and payments, and fresh planner statistics.
 ///
@@ -20,7 +22,6 @@ pub(crate) async fn filled(node: Node, stored: u64) -> TestDb {
     for create in [CREATE_KEYS, CREATE_DIGITS, INSERT_DIGITS, CREATE_NUMBERS] {
         sqlx::query(create).execute(&pool).await.unwrap();
     }
-    // The bare side reads what Idem has stored.
     let storing = match node {
         Node::ByHand => Node::ByHand,
         _ => Node::Idem,
@@ -28,36 +29,59 @@ pub(crate) async fn filled(node: Node, stored: u64) -> TestDb {
     let answer = payment("/payments", TEMPLATE);
     let answer = answer.send(&routes(storing, pool.clone())).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    fill(storing, &pool, 0..stored).await;
+    copy_response(storing, &pool, 0..stored).await;
+    insert_payments(&pool, stored).await;
     settle(&pool).await;
     pool.close().await;
     db
 }
 
 /// Stores copies of the first response under the keys with these numbers.
-pub(crate) async fn fill(storing: Node, pool: &Pool<Db>, numbers: std::ops::Range<u64>) {
-    let (table, columns) = match storing {
-        Node::ByHand => ("idempotency_key", KEY_COLUMNS),
-        _ => (RECORDS, RECORD_COLUMNS),
+pub(crate) async fn copy_response(node: Node, pool: &Pool<Db>, numbers: Range<u64>) {
+    let table = table_of(node);
+    let columns = match node {
+        Node::ByHand => KEY_COLUMNS,
+        _ => RECORD_COLUMNS,
     };
-    for first in numbers.clone().step_by(CHUNK) {
-        let chunk = format!(
-            "(select {first} + n as n from number where {first} + n < {}) as numbers",
-            numbers.end
-        );
+    for chunk in chunks(numbers) {
         let copies = format!(
             "insert into {table} ({KEY_COLUMN}, {columns}) select {NUMBERED_KEY}, {columns} \
              from {table}, {chunk} where {KEY_COLUMN} = '{TEMPLATE}'"
         );
+        run(pool, copies).await;
+    }
+}
+
+/// The table in which a node stores responses. The bare one reads what Idem has stored.
+pub(crate) fn table_of(node: Node) -> &'static str {
+    match node {
+        Node::ByHand => "idempotency_key",
+        _ => RECORDS,
+    }
+}
+
+async fn insert_payments(pool: &Pool<Db>, count: u64) {
+    for chunk in chunks(0..count) {
         let payments = format!(
             "insert into payment (tenant, amount, reference) \
              select 'acme', 1250, 'order 17' from {chunk}"
         );
-        for insert in [copies, payments] {
-            let insert = sqlx::raw_sql(AssertSqlSafe(insert));
-            insert.execute(pool).await.unwrap();
-        }
+        run(pool, payments).await;
     }
+}
+
+async fn run(pool: &Pool<Db>, statement: String) {
+    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+    statement.execute(pool).await.unwrap();
+}
+
+/// Tables of one column `n`, which together have these numbers.
+fn chunks(numbers: Range<u64>) -> impl Iterator<Item = String> {
+    let end = numbers.end;
+    let chunk = move |first| {
+        format!("(select {first} + n as n from number where {first} + n < {end}) as numbers")
+    };
+    numbers.step_by(CHUNK).map(chunk)
 }
 
 /// Brings the database to rest, so that what filling it has left undone is not measured.

@@ -16,13 +16,14 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::nodes::Running;
 use crate::sides::Side;
-use crate::turn::Turn;
+use crate::turn::{Length, Turn};
 
 /// The address, the requests to send, and the expected response.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
-    address: SocketAddr,
+    node: Arc<Running>,
     /// Makes the request with this number.
     request: Arc<dyn Fn(usize) -> Attempt + Send + Sync>,
     replays: bool,
@@ -30,36 +31,38 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(
-        address: SocketAddr,
+        node: &Arc<Running>,
         request: impl Fn(usize) -> Attempt + Send + Sync + 'static,
     ) -> Self {
         Self {
-            address,
+            node: Arc::clone(node),
             request: Arc::new(request),
             replays: false,
         }
     }
 
     /// First-time writes: each request has a key of its own.
-    pub(crate) fn writing(address: SocketAddr) -> Self {
-        Self::new(address, |_| payment("/payments", &new_key()))
+    pub(crate) fn writing(node: &Arc<Running>) -> Self {
+        Self::new(node, |_| payment("/payments", &new_key()))
     }
 
     /// Replays of these keys: the responses must be replays.
     pub(crate) fn replaying(
-        address: SocketAddr,
+        node: &Arc<Running>,
         key: impl Fn(usize) -> String + Send + Sync + 'static,
     ) -> Self {
         Self {
             replays: true,
-            ..Self::new(address, move |n| payment("/payments", &key(n)))
+            ..Self::new(node, move |n| payment("/payments", &key(n)))
         }
     }
 
     pub(crate) fn side(self, name: &'static str) -> Side {
-        Side::new(name, move |at_once, length| {
+        let node = Arc::clone(&self.node);
+        let side = Side::new(name, move |at_once, length| {
             turn(self.clone(), at_once, length)
-        })
+        });
+        side.on(node)
     }
 }
 
@@ -73,17 +76,17 @@ pub(crate) fn payment(path: &str, key: &str) -> Attempt {
     http::post(path).json(&payment).key(key)
 }
 
-/// Keeps `at_once` requests running for a while.
-async fn turn(endpoint: Endpoint, at_once: usize, length: Duration) -> Turn {
+/// Keeps `at_once` requests running.
+async fn turn(endpoint: Endpoint, at_once: usize, length: Length) -> Turn {
     let mut connections = Vec::new();
     for _ in 0..at_once {
-        connections.push(connect(endpoint.address).await);
+        connections.push(connect(endpoint.node.address).await);
     }
     let start = Instant::now();
     let mut workers = JoinSet::new();
     for (first, connection) in connections.into_iter().enumerate() {
         let numbers = (first..).step_by(at_once);
-        workers.spawn(work(connection, endpoint.clone(), numbers, start + length));
+        workers.spawn(work(connection, endpoint.clone(), numbers, (start, length)));
     }
     let latencies = workers.join_all().await.concat();
     Turn::of(latencies, start.elapsed(), 1)
@@ -102,7 +105,7 @@ async fn work(
     mut connection: SendRequest<Body>,
     endpoint: Endpoint,
     numbers: impl Iterator<Item = usize>,
-    end: Instant,
+    (began, length): (Instant, Length),
 ) -> Vec<Duration> {
     let mut latencies = Vec::new();
     for number in numbers {
@@ -118,7 +121,7 @@ async fn work(
         assert_eq!(head.status, StatusCode::CREATED, "{body:?}");
         let replayed = head.headers.contains_key(REPLAYED);
         assert_eq!(replayed, endpoint.replays, "{head:?}");
-        if Instant::now() >= end {
+        if !length.goes_on(began, latencies.len()) {
             break;
         }
     }

@@ -63,18 +63,25 @@
     reason = "what knows its database is compiled once for each"
 )]
 
-use std::io::{self, Write};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Parser;
 
+use crate::links::Link;
 use crate::load::Endpoint;
-use crate::options::{Database, Options, Plan};
-use crate::sides::{Node, Sides};
+use crate::nodes::{Node, Running, serve_parent};
+use crate::options::{Database, Options, Part, Plan};
+use crate::report::Report;
+use crate::sides::Sides;
 
 mod keys;
+mod links;
 mod load;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod nodes;
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -87,81 +94,86 @@ mod turn;
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose a database: `--features sqlite`, `postgres` or `mysql`");
 
-/// A macro, since the servers and consumers of each database have their own types.
-macro_rules! measure_database {
-    ($database:ident, $options:expr, $plan:expr, $out:expr) => {
-        if $options.serve {
-            return serve($database::Nodes::new($plan).start(Node::Idem).await).await;
-        } else if $options.modes {
-            let modes = $database::Modes::start($plan).await;
-            measure($database::NAME, &modes.sides, &$plan.at_once, $plan, $out).await?;
-        } else {
-            if !$options.messages {
-                let measured = $database::Measured::start($plan).await;
-                let sides = [&measured.first_writes, &measured.replays];
-                measure($database::NAME, sides, &$plan.at_once, $plan, $out).await?;
-            }
-            let consumers = $database::Consumers::start($plan).await;
-            let sides = $plan.together.map(|together| consumers.sides(together));
-            measure($database::NAME, &sides, &$plan.at_once[..2], $plan, $out).await?;
-        }
-    };
-}
-
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let options = Options::parse();
     let plan = &options.plan();
-    let out = &mut io::stdout();
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     idem_tests::be_durable();
     #[cfg(feature = "observed")]
     observe();
+    if let (Some(node), Some(url)) = (options.node, &options.url) {
+        return serve_parent(serve_at(options.database, node, url, plan.pool_size).await).await;
+    }
+    if options.serve {
+        for database in options.databases() {
+            keep(database, plan).await?;
+        }
+    }
+    let mut report = Report::new(Box::new(io::stdout()));
+    report.header(plan)?;
     if let Some(servers) = options.compare.as_deref() {
-        writeln!(out, "{}", report::header(plan))?;
         let sides = compared(servers);
-        return measure(
-            "One server beside another",
-            [&sides],
-            &plan.at_once,
-            plan,
-            out,
-        )
-        .await;
+        let name = "One server beside another";
+        return report.measure(name, [&sides], &plan.at_once, plan).await;
     }
-    if !options.serve {
-        writeln!(out, "{}", report::header(plan))?;
-    }
-    #[cfg(feature = "sqlite")]
-    if matches!(options.database, Database::Sqlite | Database::All) {
-        measure_database!(sqlite, options, plan, out);
-    }
-    #[cfg(feature = "postgres")]
-    if matches!(options.database, Database::Postgres | Database::All) {
-        measure_database!(postgres, options, plan, out);
-    }
-    #[cfg(feature = "mysql")]
-    if matches!(options.database, Database::Mysql | Database::All) {
-        measure_database!(mysql, options, plan, out);
+    for database in options.databases() {
+        run(database, options.part(), plan, &mut report).await?;
     }
     Ok(())
 }
 
-/// Prints the address of a server, and keeps it until the process ends.
-async fn serve(address: std::net::SocketAddr) -> io::Result<()> {
-    writeln!(io::stdout(), "{address}")?;
-    std::future::pending().await
+async fn run(database: Database, part: Part, plan: &Plan, report: &mut Report) -> io::Result<()> {
+    match database {
+        #[cfg(feature = "sqlite")]
+        Database::Sqlite => sqlite::run(part, plan, report).await,
+        #[cfg(feature = "postgres")]
+        Database::Postgres => postgres::run(part, plan, report).await,
+        #[cfg(feature = "mysql")]
+        Database::Mysql => mysql::run(part, plan, report).await,
+        Database::All => Ok(()),
+    }
+}
+
+async fn serve_at(database: Database, node: Node, url: &str, pool_size: u32) -> SocketAddr {
+    match database {
+        #[cfg(feature = "sqlite")]
+        Database::Sqlite => sqlite::serve(node, url, pool_size).await,
+        #[cfg(feature = "postgres")]
+        Database::Postgres => postgres::serve(node, url, pool_size).await,
+        #[cfg(feature = "mysql")]
+        Database::Mysql => mysql::serve(node, url, pool_size).await,
+        Database::All => unreachable!("a server has one database"),
+    }
+}
+
+async fn keep(database: Database, plan: &Plan) -> io::Result<()> {
+    let plan = &Plan {
+        stored: 0,
+        apart: false,
+        ..plan.clone()
+    };
+    match database {
+        #[cfg(feature = "sqlite")]
+        Database::Sqlite => sqlite::keep(plan).await,
+        #[cfg(feature = "postgres")]
+        Database::Postgres => postgres::keep(plan).await,
+        #[cfg(feature = "mysql")]
+        Database::Mysql => mysql::keep(plan).await,
+        Database::All => Ok(()),
+    }
 }
 
 /// Two servers that `--serve` has started.
-fn compared(servers: &[std::net::SocketAddr]) -> Sides {
-    let sides = servers.iter().zip(["one", "other"]);
+fn compared(servers: &[SocketAddr]) -> Sides {
+    let sides = servers.iter().zip(["one", "other"]).map(|(address, name)| {
+        let node = Arc::new(Running::at(*address, Link::Nothing));
+        Endpoint::writing(&node).side(name)
+    });
     Sides {
         what: "first writes".to_owned(),
         references: 1,
-        sides: sides
-            .map(|(address, name)| Endpoint::writing(*address).side(name))
-            .collect(),
+        sides: sides.collect(),
     }
 }
 
@@ -177,36 +189,16 @@ fn observe() {
         .init();
 }
 
-/// Writes each table of the report as soon as it is measured.
-async fn measure<'s>(
-    database: &str,
-    comparisons: impl IntoIterator<Item = &'s Sides>,
-    at_once: &[usize],
-    plan: &Plan,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    for sides in comparisons {
-        for at_once in at_once {
-            let rounds = sides.rounds(*at_once, plan).await;
-            writeln!(
-                out,
-                "\n{}",
-                report::table(database, sides, *at_once, &rounds)
-            )?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use std::time::Duration;
 
     use super::*;
 
+    /// A worker panics when an answer is not the one that is to be measured.
     #[tokio::test]
     async fn every_endpoint_and_consumer_works_and_is_measured() -> io::Result<()> {
-        let plan = Plan {
+        let plan = &Plan {
             at_once: [1, 2, 4],
             rounds: 2,
             turn: Duration::from_millis(20),
@@ -214,30 +206,20 @@ mod tests {
             stored: 5_000,
             known: 20,
             together: [1, 2, 3],
+            apart: false,
         };
-        // A worker panics when an answer is not the one that is to be measured.
-        let measured = sqlite::Measured::start(&plan).await;
-        let names = report_of([&measured.first_writes, &measured.replays], &plan).await?;
-        assert_eq!(names.len(), 3 * (4 + 5), "{names:?}");
-        let modes = sqlite::Modes::start(&plan).await;
-        let names = report_of(&modes.sides, &plan).await?;
-        assert_eq!(names.len(), 3 * 2 * 2, "{names:?}");
-        let consumers = sqlite::Consumers::start(&plan).await;
-        let sides = plan.together.map(|together| consumers.sides(together));
-        let names = report_of(&sides, &plan).await?;
-        assert_eq!(names.len(), 3 * 3 * 2, "{names:?}");
+        let report = &mut Report::new(Box::new(io::sink()));
+        sqlite::run(Part::All, plan, report).await?;
+        sqlite::run(Part::Modes, plan, report).await?;
+        let rows = |what: &str| report.rows(what);
+        let at_once = plan.at_once.len();
+        assert_eq!(rows("first writes"), [4].repeat(at_once));
+        assert_eq!(rows("replays"), [5].repeat(at_once));
+        assert_eq!(rows("messages one by one"), [2, 2]);
+        assert_eq!(rows("messages, 3 in one transaction"), [2, 2]);
+        assert_eq!(rows("first writes, observe"), [2].repeat(at_once));
+        assert_eq!(rows("first writes, off"), [2].repeat(at_once));
+        assert_eq!(rows("counted"), [4, 5]);
         Ok(())
-    }
-
-    /// The lines of the sides.
-    async fn report_of<'s>(
-        comparisons: impl IntoIterator<Item = &'s Sides>,
-        plan: &Plan,
-    ) -> io::Result<Vec<String>> {
-        let mut out = Vec::new();
-        measure("SQLite", comparisons, &plan.at_once, plan, &mut out).await?;
-        let text = String::from_utf8(out).unwrap();
-        let rows = text.lines().filter(|line| line.starts_with("  "));
-        Ok(rows.map(str::to_owned).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Consumers that handle messages: with the inbox, one by one and in batches, and without it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use idem_axum::{Idempotency, Inbox, Message, MessageOutcome, Processed};
 use sqlx::{Database, Pool};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Db, INSERT_PAYMENT, TestDb};
 use crate::options::Plan;
 use crate::sides::{Side, Sides};
-use crate::turn::Turn;
+use crate::turn::{Length, Turn};
 
 /// The consumers of both sides, each with its own database.
 pub(crate) struct Consumers {
@@ -105,7 +105,7 @@ async fn pay(conn: &mut <Db as Database>::Connection) -> sqlx::Result<()> {
 async fn turn<F>(
     at_once: usize,
     together: usize,
-    length: Duration,
+    length: Length,
     step: impl Fn() -> F + Send + Sync + 'static,
 ) -> Turn
 where
@@ -118,7 +118,7 @@ where
         let step = Arc::clone(&step);
         workers.spawn(async move {
             let mut latencies = Vec::new();
-            while latencies.is_empty() || start.elapsed() < length {
+            while length.goes_on(start, latencies.len()) {
                 let begun = Instant::now();
                 step().await;
                 latencies.push(begun.elapsed());

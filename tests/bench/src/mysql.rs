@@ -1,20 +1,30 @@
 //! MariaDB and MySQL: the statements of the sides that are not Idem, and of the measurements.
 
-use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb};
+use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, pool_at, server_cpu};
 
+use crate::options::Database;
+
+#[path = "counted.rs"]
+mod counted;
 #[path = "endpoints/mod.rs"]
 mod endpoints;
 #[path = "filled.rs"]
 mod filled;
+#[path = "link.rs"]
+mod link;
 #[path = "measured.rs"]
 mod measured;
 #[path = "messages.rs"]
 mod messages;
+#[path = "run.rs"]
+mod run;
 
-pub(crate) use self::measured::{Measured, Modes, Nodes};
-pub(crate) use self::messages::Consumers;
+use self::link::link;
+pub(crate) use self::run::{keep, run, serve};
 
-pub(crate) const NAME: &str = "MariaDB";
+const NAME: &str = "MariaDB";
+
+const DATABASE: Database = Database::Mysql;
 
 const READ_ANSWER: &str = "select status, body from idem_record \
     where scope = 'global' and operation = 'POST /payments' and `key` = ?";
@@ -49,3 +59,18 @@ const NUMBERED_KEY: &str = "concat(lpad(lower(hex((n * 2654435761) & 4294967295)
     lpad(n, 27, '0'))";
 
 const SETTLE: &[&str] = &["analyze table payment, idem_record, idempotency_key"];
+
+/// Its transactions are not numbered one after the other.
+const TRANSACTION_IDS: &str = "";
+
+const LOG_BYTES: &str = "select cast(variable_value as signed) from \
+    /*M!100000 information_schema.global_status where variable_name = 'INNODB_LSN_CURRENT' *//*!80000 \
+    performance_schema.global_status where variable_name = 'Innodb_redo_log_current_lsn' */";
+
+/// The bytes of a table and its indexes.
+fn size_of(table: &str) -> String {
+    format!(
+        "select cast(data_length + index_length as signed) from information_schema.tables \
+         where table_schema = database() and table_name = '{table}'"
+    )
+}

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::num::ParseFloatError;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
+use serde::Serialize;
+
+use crate::nodes::Node;
 
 /// Measures what Idem costs, as ratios to endpoints that do the same work without it.
 #[derive(Debug, Parser)]
@@ -24,18 +27,39 @@ pub(crate) struct Options {
     /// How many connections the pool of each side holds at most.
     #[arg(long, default_value_t = 10)]
     pool_size: u32,
-    /// Measures messages and nothing else.
-    #[arg(long)]
-    pub(crate) messages: bool,
-    /// Measures the modes of a rollout and nothing else.
-    #[arg(long, conflicts_with = "messages")]
-    pub(crate) modes: bool,
+    #[command(flatten)]
+    part: Parts,
     /// Serves the handler with the attribute until it is killed, and prints its address.
     #[arg(long)]
     pub(crate) serve: bool,
-    /// Measures first-time writes on two such servers.
+    /// Measures first writes on two such servers.
     #[arg(long, num_args = 2, value_names = ["ONE", "OTHER"])]
     pub(crate) compare: Option<Vec<SocketAddr>>,
+    /// Is a server for the process that has started it.
+    #[arg(long, hide = true, requires = "url")]
+    pub(crate) node: Option<Node>,
+    /// The database of that server.
+    #[arg(long, hide = true)]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+struct Parts {
+    /// Measures messages and nothing else.
+    #[arg(long)]
+    messages: bool,
+    /// Measures the modes of a rollout and nothing else.
+    #[arg(long)]
+    modes: bool,
+}
+
+/// What to measure on each database.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    All,
+    Messages,
+    Modes,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -50,7 +74,7 @@ pub(crate) enum Database {
 }
 
 /// How much to measure; the same for every database.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Plan {
     pub(crate) at_once: [usize; 3],
     pub(crate) rounds: usize,
@@ -63,15 +87,36 @@ pub(crate) struct Plan {
     pub(crate) known: u64,
     /// How many messages share a transaction.
     pub(crate) together: [usize; 3],
+    /// Whether each server is a process of its own.
+    pub(crate) apart: bool,
 }
 
 impl Options {
+    /// The databases to measure, each alone.
+    pub(crate) fn databases(&self) -> Vec<Database> {
+        match self.database {
+            Database::All => {
+                let all = Database::value_variants().iter().copied();
+                all.filter(|one| *one != Database::All).collect()
+            }
+            one => vec![one],
+        }
+    }
+
+    pub(crate) fn part(&self) -> Part {
+        match self.part {
+            Parts { messages: true, .. } => Part::Messages,
+            Parts { modes: true, .. } => Part::Modes,
+            _ => Part::All,
+        }
+    }
+
     pub(crate) fn plan(&self) -> Plan {
         let rounds = self.rounds.max(1);
         let at_once = [1, 8, 32];
         // More than a node replays in all its turns.
         let turns = self.seconds * u32::try_from((rounds + 1) * at_once.len()).unwrap_or(u32::MAX);
-        let stored = turns.as_secs().max(1) * REPLAYS_PER_SECOND;
+        let stored = (turns.as_secs() + 1) * REPLAYS_PER_SECOND;
         Plan {
             at_once,
             rounds,
@@ -80,6 +125,7 @@ impl Options {
             stored: self.stored.unwrap_or(stored),
             known: 1024,
             together: [1, 10, 100],
+            apart: true,
         }
     }
 }

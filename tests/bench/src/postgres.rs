@@ -1,20 +1,30 @@
 //! Postgres: the statements of the sides that are not Idem, and of the measurements.
 
-use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb};
+use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, pool_at, server_cpu};
 
+use crate::options::Database;
+
+#[path = "counted.rs"]
+mod counted;
 #[path = "endpoints/mod.rs"]
 mod endpoints;
 #[path = "filled.rs"]
 mod filled;
+#[path = "link.rs"]
+mod link;
 #[path = "measured.rs"]
 mod measured;
 #[path = "messages.rs"]
 mod messages;
+#[path = "run.rs"]
+mod run;
 
-pub(crate) use self::measured::{Measured, Modes, Nodes};
-pub(crate) use self::messages::Consumers;
+use self::link::link;
+pub(crate) use self::run::{keep, run, serve};
 
-pub(crate) const NAME: &str = "Postgres";
+const NAME: &str = "Postgres";
+
+const DATABASE: Database = Database::Postgres;
 
 const READ_ANSWER: &str = "select status, body from idem.record \
     where scope = 'global' and operation = 'POST /payments' and key = $1";
@@ -49,3 +59,12 @@ const NUMBERED_KEY: &str = "lpad(to_hex((n * 2654435761) & 4294967295), 8, '0') 
     || lpad(n::text, 27, '0')";
 
 const SETTLE: &[&str] = &["vacuum analyze", "checkpoint"];
+
+const TRANSACTION_IDS: &str = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+
+const LOG_BYTES: &str = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint";
+
+/// The bytes of a table and its indexes.
+fn size_of(table: &str) -> String {
+    format!("select pg_total_relation_size('{table}')")
+}

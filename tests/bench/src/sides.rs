@@ -1,27 +1,12 @@
 //! What is compared: sides that do the same work, and take their turns in the same rounds.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::nodes::Running;
 use crate::options::Plan;
-use crate::turn::Turn;
-
-/// A server of the measured handler.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Node {
-    /// No protection.
-    Bare,
-    /// What one writes without a library.
-    ByHand,
-    Idem,
-    /// Idem with a memory of its completions.
-    Remembering,
-    /// Idem that only observes.
-    Observing,
-    /// Idem that is turned off.
-    Off,
-}
+use crate::turn::{Length, Turn};
 
 /// Several sides of one comparison. The first ones are those that the others are compared with.
 pub(crate) struct Sides {
@@ -30,13 +15,16 @@ pub(crate) struct Sides {
     pub(crate) sides: Vec<Side>,
 }
 
-/// One of them: what to call it, and its work for a while with so many workers at once.
+/// One of them.
 pub(crate) struct Side {
     pub(crate) name: &'static str,
+    /// The server that it asks, if any.
+    pub(crate) node: Option<Arc<Running>>,
     turn: Box<Work>,
 }
 
-type Work = dyn Fn(usize, Duration) -> BoxFuture<'static, Turn> + Send + Sync;
+/// The work of so many workers at once.
+type Work = dyn Fn(usize, Length) -> BoxFuture<'static, Turn> + Send + Sync;
 
 /// One turn of each side, in the order of the sides.
 pub(crate) type Round = Vec<Turn>;
@@ -44,7 +32,7 @@ pub(crate) type Round = Vec<Turn>;
 impl Side {
     pub(crate) fn new<F>(
         name: &'static str,
-        turn: impl Fn(usize, Duration) -> F + Send + Sync + 'static,
+        turn: impl Fn(usize, Length) -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = Turn> + Send + 'static,
@@ -52,21 +40,35 @@ impl Side {
         let turn = Box::new(move |at_once, length| -> BoxFuture<'static, Turn> {
             Box::pin(turn(at_once, length))
         });
-        Self { name, turn }
+        Self {
+            name,
+            node: None,
+            turn,
+        }
+    }
+
+    pub(crate) fn on(self, node: Arc<Running>) -> Self {
+        let node = Some(node);
+        Self { node, ..self }
+    }
+
+    pub(crate) async fn turn(&self, at_once: usize, length: Length) -> Turn {
+        (self.turn)(at_once, length).await
     }
 }
 
 impl Sides {
     /// Measures each side in each round, after a turn of warm-up.
     pub(crate) async fn rounds(&self, at_once: usize, plan: &Plan) -> Vec<Round> {
+        let length = Length::For(plan.turn);
         for side in &self.sides {
-            (side.turn)(at_once, plan.turn).await;
+            side.turn(at_once, length).await;
         }
         let mut rounds = Vec::new();
         for round in 0..plan.rounds {
             let mut turns = Vec::new();
             for side in order(self.sides.len(), round) {
-                let turn = (self.sides[side].turn)(at_once, plan.turn).await;
+                let turn = self.sides[side].turn(at_once, length).await;
                 turns.push((side, turn));
             }
             turns.sort_by_key(|(side, _)| *side);

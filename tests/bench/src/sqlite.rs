@@ -1,7 +1,12 @@
 //! SQLite: the statements of the sides that are not Idem, and of the measurements.
 
-use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb};
+use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, pool_at, server_cpu};
 
+use crate::links::{Link, Route};
+use crate::options::Database;
+
+#[path = "counted.rs"]
+mod counted;
 #[path = "endpoints/mod.rs"]
 mod endpoints;
 #[path = "filled.rs"]
@@ -10,11 +15,14 @@ mod filled;
 mod measured;
 #[path = "messages.rs"]
 mod messages;
+#[path = "run.rs"]
+mod run;
 
-pub(crate) use self::measured::{Measured, Modes, Nodes};
-pub(crate) use self::messages::Consumers;
+pub(crate) use self::run::{keep, run, serve};
 
-pub(crate) const NAME: &str = "SQLite";
+const NAME: &str = "SQLite";
+
+const DATABASE: Database = Database::Sqlite;
 
 const READ_ANSWER: &str = "select status, body from idem_record \
     where scope = 'global' and operation = 'POST /payments' and key = $1";
@@ -49,3 +57,17 @@ const KEY_COLUMN: &str = "key";
 const NUMBERED_KEY: &str = "printf('%08x-%027d', (n * 2654435761) & 4294967295, n)";
 
 const SETTLE: &[&str] = &["analyze", "pragma wal_checkpoint(truncate)"];
+
+const TRANSACTION_IDS: &str = "";
+
+const LOG_BYTES: &str = "";
+
+/// The bytes of the file; only one of its tables grows.
+fn size_of(_table: &str) -> String {
+    "select page_count * page_size from pragma_page_count(), pragma_page_size()".to_owned()
+}
+
+/// Nothing can stand between a process and its file.
+async fn link(_route: Route, url: String) -> (String, Link) {
+    (url, Link::Nothing)
+}

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Database, Pool};
 
 use super::{BEGIN, Db, FIND_KEY, INSERT_KEY, INSERT_PAYMENT, READ_ANSWER, STORE_ANSWER};
-use crate::sides::Node;
+use crate::nodes::Node;
 
 /// The routes of a node of this kind.
 pub(crate) fn routes(node: Node, pool: Pool<Db>) -> Router {

@@ -1,0 +1,97 @@
+//! The servers: each a process of its own, as in production, whose share of the processor can be told.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::process::parent_id;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use idem_tests::process::Process;
+use tokio::process::Command;
+use tokio::time;
+
+use crate::links::Link;
+use crate::options::Database;
+
+/// A kind of server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Node {
+    /// No protection.
+    Bare,
+    /// What one writes without a library.
+    ByHand,
+    Idem,
+    /// Idem with a memory of its completions.
+    Remembering,
+    /// Idem that only observes.
+    Observing,
+    /// Idem that is turned off.
+    Off,
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    /// The way to its database.
+    pub(crate) link: Link,
+    /// `None`: it runs elsewhere, or in this process.
+    process: Option<Process>,
+}
+
+impl Running {
+    pub(crate) fn at(address: SocketAddr, link: Link) -> Self {
+        Self {
+            address,
+            link,
+            process: None,
+        }
+    }
+
+    /// Starts this program once more, as the server alone.
+    pub(crate) async fn apart(
+        database: Database,
+        node: Node,
+        pool_size: u32,
+        (url, link): (String, Link),
+    ) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let name =
+            |value: Option<clap::builder::PossibleValue>| value.unwrap().get_name().to_owned();
+        let mut command = Command::new(program);
+        command.args(["--database", &name(database.to_possible_value())]);
+        command.args(["--node", &name(node.to_possible_value()), "--url", &url]);
+        command.args(["--pool-size", &pool_size.to_string()]);
+        let process = Process::start_at(command, LISTENING).await;
+        Self {
+            address: process.address(),
+            link,
+            process: Some(process),
+        }
+    }
+
+    /// How long its process has kept a processor busy so far.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let id = self.process.as_ref()?.id()?;
+        let mut total = Duration::ZERO;
+        for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
+            let times = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            let busy = times.split(' ').next()?.parse().ok()?;
+            total += Duration::from_nanos(busy);
+        }
+        Some(total)
+    }
+}
+
+/// Keeps the server of this process until the process that started it has ended.
+pub(crate) async fn serve_parent(address: SocketAddr) -> io::Result<()> {
+    writeln!(io::stdout(), "{LISTENING}{address}")?;
+    let parent = parent_id();
+    while parent_id() == parent {
+        time::sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
+}
+
+const LISTENING: &str = "listening on ";
