@@ -54,13 +54,13 @@ const NOBODY: i64 = 0;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{IdempotencyKey, Operation, Scope};
+    use crate::{Operation, Scope};
 
     fn name(key: &str) -> RecordName {
         RecordName {
             scope: Scope::new("acme").unwrap(),
             operation: Operation::new("POST /payments").unwrap(),
-            key: IdempotencyKey::new(key).unwrap(),
+            key: key.parse().unwrap(),
         }
     }
 

@@ -131,7 +131,7 @@ fn read_record(format: i16, values: &mut PgRecordDecoder<'_>) -> Result<StoredRe
             // Zero is no status: a damaged record is not replayed.
             status: u16::try_from(values.try_decode::<i16>()?).unwrap_or(0),
             headers: values.try_decode()?,
-            body: values.try_decode()?,
+            body: values.try_decode::<Vec<u8>>()?.into(),
             reference: values.try_decode()?,
         }),
         expired: values.try_decode()?,
