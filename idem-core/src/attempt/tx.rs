@@ -71,8 +71,8 @@ use crate::store::Backend;
 /// which are always named. `statement_cache_capacity(0)` alone does not help: sqlx 0.9 names
 /// statements all the same. Outside of a `Tx` such a statement needs a transaction of its own.
 ///
-/// `DEALLOCATE ALL` in a handler removes the application's own named statements. They fail until an
-/// attempt on that connection has failed too. Idem's statements do not.
+/// `DEALLOCATE ALL` in a handler removes the named statements of the application and of Idem. The
+/// attempt is rolled back with [`Error::TryAgain`](crate::Error::TryAgain), and a retry succeeds.
 pub struct Tx<'t, DB: Backend> {
     conn: &'t mut DB::Connection,
     reference: Option<&'t mut Option<String>>,

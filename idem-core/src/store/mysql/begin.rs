@@ -19,7 +19,7 @@ use super::limits::{SESSION_LIMITS, STATEMENT_LIMIT, limits, seconds};
 use super::name::{TRY_LOCK, is, lock};
 use super::open_attempt::OpenAttempt;
 use super::records::{find_committed, select};
-use super::statement::{READ_COMMITTED, ROLLBACK};
+use super::statement::{READ_COMMITTED, ROLLBACK, WRITABLE};
 use crate::model::policy::Isolation;
 use crate::store::records::{Opening, Probe, StoredRecord};
 
@@ -143,11 +143,3 @@ pub(super) fn begin_text(isolation: Isolation, guard: &str) -> String {
 /// Whether the session's isolation shows what may never commit.
 const READS_UNCOMMITTED: &str =
     "/*M!100000 @@tx_isolation *//*!80000 @@transaction_isolation */ = 'READ-UNCOMMITTED'";
-
-/// Whether neither the server nor the session is read-only. The servers write flags differently.
-///
-/// A replica is refused before its record counts, because it may lack what the primary has
-/// committed. A replica that does not report itself by one of these variables is not noticed here.
-pub(super) const WRITABLE: &str = "cast(@@global.read_only as char) in ('0', 'OFF') \
-    and @@innodb_read_only = 0 \
-    and /*M!100000 @@tx_read_only *//*!80000 @@transaction_read_only */ = 0";

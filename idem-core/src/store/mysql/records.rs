@@ -19,10 +19,9 @@ use sqlx::{AssertSqlSafe, FromRow, Row};
 use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
-use super::begin::WRITABLE;
 use super::error::{DUPLICATE_KEY, number};
 use super::name::{TRY_LOCK, UNLOCK, hex, is, lock};
-use super::statement::{READ_COMMITTED, ROLLBACK, bind_name, run};
+use super::statement::{READ_COMMITTED, ROLLBACK, WRITABLE, bind_name, run};
 use crate::model::record::RecordName;
 use crate::store::records::{CommitOutcome, FORMAT, NewRecord, Probe, StoredRecord, micros};
 use crate::store::row::joined_record;

@@ -73,3 +73,11 @@ pub(super) const ROLLBACK: &str = "rollback and no chain no release";
 
 /// For the next transaction alone: the session's own isolation may read what never commits.
 pub(super) const READ_COMMITTED: &str = "set transaction isolation level read committed; ";
+
+/// Whether neither the server nor the session is read-only. The servers write flags differently.
+///
+/// A replica is refused before its record counts, because it may lack what the primary has
+/// committed. A replica that does not report itself by one of these variables is not noticed here.
+pub(super) const WRITABLE: &str = "cast(@@global.read_only as char) in ('0', 'OFF') \
+    and @@innodb_read_only = 0 \
+    and /*M!100000 @@tx_read_only *//*!80000 @@transaction_read_only */ = 0";

@@ -64,6 +64,19 @@ async fn a_session_left_read_only_is_not_reused() {
     assert_eq!(db.payments().await, 2);
 }
 
+/// The node knows the record, and reads it without a claim.
+#[tokio::test]
+async fn a_known_record_is_not_read_from_a_read_only_session() {
+    let (db, pool, app) = start(&[]).await;
+    let pay = payment("/act").key("k");
+    assert!(has_paid(&pay.send(&app).await));
+    sqlx::raw_sql(READ_ONLY).execute(&pool).await.unwrap();
+    let refused = pay.send(&app).await;
+    assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
+    assert!(pay.send(&app).await.is_replay());
+    assert_eq!(db.payments().await, 1);
+}
+
 #[tokio::test]
 async fn every_statement_and_idle_period_of_an_attempt_is_limited() {
     let [(_, bounds), _, _] = limited();
