@@ -11,11 +11,13 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 use hyper::body::Frame;
-use idem_axum::{Tx, idempotent};
+use idem_axum::{RolloutMode, Tx, idempotent};
 use idem_tests::http::Attempt;
 
-use super::Db;
-use super::support::app::{AppState, FIVE, Paid, Tenant, has_paid, pay, payment, problem, start};
+use super::support::app::{
+    AppState, FIVE, Paid, Tenant, engine, has_paid, pay, payment, problem, start,
+};
+use super::{Db, TestDb};
 
 #[idempotent(scope = "tenant")]
 async fn of_default_size(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
@@ -30,6 +32,16 @@ async fn of_three_megabytes(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) ->
 #[idempotent(scope = "tenant", max_body = "10B")]
 async fn of_ten_bytes(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
     pay(&mut tx, &tenant, FIVE).await
+}
+
+/// Responds with the address of its body.
+#[idempotent(scope = "tenant", fingerprint = "json")]
+async fn address(_: Tenant, _: Tx<'_, Db>, body: Bytes) -> String {
+    address_of(&body)
+}
+
+fn address_of(bytes: &Bytes) -> String {
+    format!("{:p} {}", bytes.as_ptr(), bytes.len())
 }
 
 /// A body without a `Content-Length`.
@@ -100,6 +112,23 @@ async fn an_operation_without_a_body_limit_uses_that_of_its_router() {
     is_too_long(&app, "/default", 21).await;
     let (_db, app) = start(routes().layer(DefaultBodyLimit::disable())).await;
     fits(&app, "/default", (2 << 20) + 1).await;
+}
+
+#[tokio::test]
+async fn a_handler_gets_the_body_without_a_copy() {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    let app = Router::new().route("/address", post(address));
+    let app = app.with_state(AppState::new(idem.clone()));
+    for mode in [RolloutMode::Enforce, RolloutMode::Observe] {
+        idem.rollout().set("*", mode);
+        for length in [200, 1 << 20] {
+            let body = Bytes::from(vec![b' '; length]);
+            let sent = payment("/address").key(&format!("{mode}-{length}"));
+            let answer = sent.body(body.clone()).send(&app).await;
+            assert_eq!(answer.body, address_of(&body), "{mode}");
+        }
+    }
 }
 
 #[tokio::test]
