@@ -17,10 +17,10 @@
 //! wrong form would replay the response to another request.
 //!
 //! **Why a reader of its own,** and not a parser: a parser gives a number as a double, without its
-//! digits. So the text had to be read again for them, and a tree to be built and written; a body of
-//! 2 MiB took 100 ms. This reader writes the form while it reads. `number` and `string` leave what is
-//! difficult, digits and escapes, to libraries. Tests compare every form with that of a parser and
-//! a canonicalizer (`by_library`).
+//! digits, so the text has to be read again for them, a tree be built, and the tree be written. That
+//! takes 100 ms for 2 MiB of small objects. This reader writes the form while it reads, in a fifth
+//! of the time. It leaves doubles and escapes to libraries, and tests compare every form with that
+//! of a parser and a canonicalizer (`by_library`).
 
 #[cfg(test)]
 mod by_library;

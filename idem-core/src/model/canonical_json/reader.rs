@@ -1,8 +1,8 @@
 //! Reads JSON and writes its canonical form in one pass.
 //!
-//! Members are written in the order of the body. At the end of an object whose names are not sorted
-//! its members are written again in theirs; most of a body is in inner objects, so this costs less
-//! than a tree. A member's name is kept until then as a slice of the body.
+//! Members are written in the order of the body, and sorted through a buffer at the end of their
+//! object if their names ask for it. This copies an inner object once for each level around it that
+//! is not sorted either, which costs less than a tree of values.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
