@@ -144,7 +144,8 @@ impl<DB: Backend> Node<DB> {
                 Ok(None) | Err(_) => return Ok(None),
             },
         };
-        let live = probe.found.filter(|record| !record.expired);
+        let found = probe.found;
+        let live = found.filter(|record| !record.expired);
         if live.is_none() {
             self.known_names.remove(&attempt.name);
         }

@@ -126,7 +126,8 @@ impl OpenAttempt {
     /// Whether the transaction is the one that was begun.
     ///
     /// A failed transaction is rolled back for the question, and an empty one follows it, so that the
-    /// caller's own ROLLBACK is no warning in the server's log.
+    /// caller's own ROLLBACK is no warning in the server's log. That one is marked, for the case that the
+    /// answer is lost and the question asked again.
     pub(super) async fn is_still_own(&self, conn: &mut PgConnection) -> sqlx::Result<bool> {
         if self.guard.is_some() {
             return match self.roll_back_to_guard(conn).await {
@@ -138,18 +139,19 @@ impl OpenAttempt {
             true => "(select count(*) from pg_prepared_statements)",
             false => "0::bigint",
         };
-        let began = self.session.began;
+        let (began, id) = (self.session.began, self.id);
         let by_time = format!(
-            "select date_part('epoch', transaction_timestamp()) = {began} as own, {names} as names"
+            "select date_part('epoch', transaction_timestamp()) = {began} \
+             or current_setting('idem.undone', true) is not distinct from '{id}' as own, {names} as names"
         );
         let asked = ask(conn, by_time).await;
         let row = match asked {
             Err(error) if fault(&error) == Fault::Aborted => {
-                let id = self.id;
                 let by_setting = format!(
                     "rollback and chain; \
-                     select current_setting('idem.attempt', true) is distinct from '{id}' as own, \
-                     {names} as names"
+                     select own, {names} as names, \
+                     set_config('idem.undone', case when own then '{id}' else '' end, true) from \
+                     (select current_setting('idem.attempt', true) is distinct from '{id}' as own) as a"
                 );
                 ask(conn, by_setting).await?
             }

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use super::TestDb;
+use idem_axum::Idempotency;
+use idem_tests::proxy::{Action, Proxy};
+
 use super::support::app::{engine, has_paid, payment, problem};
+use super::support::scripted_app::send;
 use super::support::statements::app;
+use super::{CANCEL, TestDb, pool_at};
 
 /// A transaction that has failed answers no question, so what came before it must be found otherwise.
 #[tokio::test]
@@ -53,6 +57,30 @@ async fn a_handler_that_makes_its_transaction_read_only_commits_nothing() {
     let read_only = "set transaction read only";
     let refused = pay.clone().header("x-sql", read_only).send(&app).await;
     assert_eq!(problem(&refused), (500, "not-committed".to_owned()));
+    assert_eq!(db.payments().await, 0);
+    assert!(has_paid(&pay.send(&app).await));
+}
+
+/// To ask a failed transaction, Idem rolls it back and begins another one, which it must not mistake for
+/// the handler's when it asks again.
+#[tokio::test]
+async fn a_slow_answer_about_a_failed_transaction_does_not_make_it_another_one() {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let app = app(
+        Idempotency::new(pool_at(proxy.url(), 2).await),
+        Arc::default(),
+    );
+    let pay = payment("/act").key("k");
+    let slow = proxy.on("rollback and chain", Action::HoldAnswer);
+    let stop = proxy.on(CANCEL, Action::Hold);
+    let failed = send(&app, pay.clone().header("x-sql", "select 1 / 0"));
+    slow.reached().await;
+    stop.reached().await;
+    slow.resume();
+    stop.resume();
+    assert_eq!(failed.await.unwrap().status, 409);
     assert_eq!(db.payments().await, 0);
     assert!(has_paid(&pay.send(&app).await));
 }
