@@ -6,11 +6,11 @@ use sqlx::{AssertSqlSafe, Pool};
 
 use super::filled::{copy_response, filled, settle, table_of};
 use super::measured::Measured;
-use super::{Db, LOG_BYTES, NAME, TRANSACTION_IDS, TestDb, server_cpu, size_of};
-use crate::links::Route;
+use super::{DATABASE, Db, LOG_BYTES, NAME, TRANSACTION_IDS, TestDb, server_cpu, size_of};
+use crate::links::{Route, Sent};
 use crate::nodes::Node;
 use crate::options::Plan;
-use crate::report::{CountedTable, Counts};
+use crate::report::{CountedTable, Counts, median};
 use crate::sides::Side;
 use crate::turn::{Length, milliseconds};
 
@@ -21,25 +21,28 @@ use crate::turn::{Length, milliseconds};
 /// has touched them all.
 pub(crate) async fn counted(plan: &Plan) -> Vec<CountedTable> {
     let plan = &Plan {
-        stored: 1_000.max(2 * (WARM_UP + REQUESTS) as u64),
+        stored: (2 * (WARM_UP + WINDOWS * REQUESTS)) as u64,
         known: plan.known.min(100),
         pool_size: 1,
         ..plan.clone()
     };
-    let proxied = Measured::start(plan, Route::Counted).await;
-    let direct = Measured::start(plan, Route::Direct).await;
+    let mut sent = match DATABASE.is_server() {
+        true => sent(&Measured::start(plan, Route::Counted).await).await,
+        false => Vec::new(),
+    }
+    .into_iter();
+    let measured = Measured::start(plan, Route::Direct).await;
     let counter = Counter::start().await;
     let mut tables = Vec::new();
-    let both = [
-        (&proxied.first_writes, &direct.first_writes),
-        (&proxied.replays, &direct.replays),
-    ];
-    for (proxied, direct) in both {
+    for comparison in [&measured.first_writes, &measured.replays] {
         let mut rows = Vec::new();
-        for (proxied, direct) in proxied.sides.iter().zip(&direct.sides) {
-            let mut counts = count_sent(proxied).await;
-            counter.count_costs(direct, &mut counts).await;
-            counts.bytes_per_key = match (direct.name, tables.is_empty()) {
+        for side in &comparison.sides {
+            let mut counts = counter.costs(side).await;
+            if let Some(sent) = sent.next() {
+                counts.messages = Some(sent.messages);
+                counts.statements = Some(sent.statements);
+            }
+            counts.bytes_per_key = match (&*side.name, tables.is_empty()) {
                 ("hand-written", true) => Some(bytes_per_key(Node::ByHand).await),
                 ("Idem", true) => Some(bytes_per_key(Node::Idem).await),
                 _ => None,
@@ -48,35 +51,38 @@ pub(crate) async fn counted(plan: &Plan) -> Vec<CountedTable> {
         }
         tables.push(CountedTable {
             database: NAME,
-            what: direct.what.clone(),
+            what: comparison.what.clone(),
             rows,
         });
     }
     tables
 }
 
-async fn count_sent(side: &Side) -> Counts {
-    side.turn(1, Length::Times(WARM_UP)).await;
-    let node = side.node.as_ref().unwrap();
-    node.link.sent();
-    side.turn(1, Length::Times(REQUESTS)).await;
-    let sent = node.link.sent();
-    let each = |count: usize| count as f64 / REQUESTS as f64;
-    Counts {
-        side: side.name,
-        messages: sent.map(|sent| each(sent.messages)),
-        round_trips: sent.map(|sent| each(sent.round_trips)),
-        statements: sent.map(|sent| each(sent.statements)),
-        ..Counts::default()
+/// What each side has sent to its database for a request, side after side.
+async fn sent(measured: &Measured) -> Vec<Sent> {
+    let Measured {
+        first_writes,
+        replays,
+        ..
+    } = measured;
+    let mut all = Vec::new();
+    for side in first_writes.sides.iter().chain(&replays.sides) {
+        side.turn(1, Length::Times(WARM_UP)).await;
+        let link = side.node.as_ref().map(|node| &node.link);
+        let _warm_up = link.and_then(|link| link.sent(1));
+        side.turn(1, Length::Times(REQUESTS)).await;
+        all.extend(link.and_then(|link| link.sent(REQUESTS)));
     }
+    all
 }
 
-/// Reads the counters of the whole server, which serves nobody else.
+/// Reads the counters of the whole server, which serves nobody else meanwhile.
 struct Counter {
     pool: Pool<Db>,
     _db: TestDb,
 }
 
+/// Counters at one time.
 #[derive(Clone, Copy)]
 struct Reading {
     transaction_ids: Option<i64>,
@@ -92,18 +98,29 @@ impl Counter {
         Self { pool, _db: db }
     }
 
-    async fn count_costs(&self, side: &Side, counts: &mut Counts) {
+    /// The medians over some windows: in one of them the server may have looked after itself.
+    async fn costs(&self, side: &Side) -> Counts {
         settle(&self.pool).await;
         side.turn(1, Length::Times(WARM_UP)).await;
-        let before = self.read(side).await;
-        side.turn(1, Length::Times(REQUESTS)).await;
-        let after = self.read(side).await;
-        let each =
-            |of: fn(Reading) -> Option<f64>| Some((of(after)? - of(before)?) / REQUESTS as f64);
-        counts.transaction_ids = each(|one| one.transaction_ids.map(|ids| ids as f64));
-        counts.log_bytes = each(|one| one.log_bytes.map(|bytes| bytes as f64));
-        counts.server_cpu_ms = each(|one| one.server_cpu.map(milliseconds));
-        counts.app_cpu_ms = each(|one| one.app_cpu.map(milliseconds));
+        let mut readings = vec![self.read(side).await];
+        for _ in 0..WINDOWS {
+            side.turn(1, Length::Times(REQUESTS)).await;
+            readings.push(self.read(side).await);
+        }
+        let each = |of: fn(Reading) -> Option<f64>| {
+            let windows = readings.windows(2);
+            let differences = windows.map(|pair| Some(of(pair[1])? - of(pair[0])?));
+            let differences: Option<Vec<_>> = differences.collect();
+            differences.map(|all| median(all) / REQUESTS as f64)
+        };
+        Counts {
+            side: side.name.clone(),
+            transaction_ids: each(|one| one.transaction_ids.map(|ids| ids as f64)),
+            log_bytes: each(|one| one.log_bytes.map(|bytes| bytes as f64)),
+            server_cpu_ms: each(|one| one.server_cpu.map(milliseconds)),
+            app_cpu_ms: each(|one| one.app_cpu.map(milliseconds)),
+            ..Counts::default()
+        }
     }
 
     async fn read(&self, side: &Side) -> Reading {
@@ -126,7 +143,7 @@ impl Counter {
 /// What a stored response adds to the table and its indexes.
 async fn bytes_per_key(node: Node) -> f64 {
     let (some, more) = (1_000, 41_000);
-    let db = filled(node, some).await;
+    let db = filled(node, some, false).await;
     let pool = db.pool_of(1).await;
     let before = number(&pool, size_of(table_of(node))).await;
     copy_response(node, &pool, some..more).await;
@@ -143,4 +160,8 @@ async fn number(pool: &Pool<Db>, select: String) -> i64 {
 
 const WARM_UP: usize = 200;
 
-const REQUESTS: usize = 200;
+/// How often the counters are read.
+const WINDOWS: usize = 10;
+
+/// How many requests come between two readings.
+const REQUESTS: usize = 20;

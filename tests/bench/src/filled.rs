@@ -7,15 +7,15 @@ use idem_axum::Idempotency;
 use sqlx::{AssertSqlSafe, Pool};
 
 use super::endpoints::routes;
-use super::{CREATE_KEYS, Db, KEY_COLUMN, NUMBERED_KEY, RECORDS, SETTLE, TestDb};
+use super::{CREATE_KEYS, Db, KEY_COLUMN, NUMBERED_KEY, RECORDS, SETTLE, TestDb, age_records};
 use crate::load::payment;
 use crate::nodes::Node;
 
-/// A database with this many stored responses and payments, and fresh planner statistics.
+/// A database with this many stored responses, expired or not, and payments, and fresh planner statistics.
 ///
 /// One response is stored by a request; the others are its copies, with the keys of [`numbered`](crate::keys::numbered).
 /// A plan made for an empty table would keep scanning the full one, hence the statistics.
-pub(crate) async fn filled(node: Node, stored: u64) -> TestDb {
+pub(crate) async fn filled(node: Node, stored: u64, have_expired: bool) -> TestDb {
     let db = TestDb::new().await;
     let pool = db.pool_of(1).await;
     Idempotency::new(pool.clone()).migrate().await.unwrap();
@@ -29,8 +29,11 @@ pub(crate) async fn filled(node: Node, stored: u64) -> TestDb {
     let answer = payment("/payments", TEMPLATE);
     let answer = answer.send(&routes(storing, pool.clone())).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    if have_expired {
+        age_records(&pool).await;
+    }
     copy_response(storing, &pool, 0..stored).await;
-    insert_payments(&pool, stored).await;
+    insert_payments(&pool, stored.min(MOST_PAYMENTS)).await;
     settle(&pool).await;
     pool.close().await;
     db
@@ -90,6 +93,9 @@ pub(crate) async fn settle(pool: &Pool<Db>) {
         sqlx::query(*statement).execute(pool).await.unwrap();
     }
 }
+
+/// Their table is the same on all sides, however many keys are stored.
+const MOST_PAYMENTS: u64 = 1_000_000;
 
 const TEMPLATE: &str = "template";
 

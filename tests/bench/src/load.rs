@@ -57,12 +57,19 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn side(self, name: &'static str) -> Side {
+    pub(crate) fn side(self, name: impl Into<String>) -> Side {
         let node = Arc::clone(&self.node);
-        let side = Side::new(name, move |at_once, length| {
-            turn(self.clone(), at_once, length)
-        });
+        let side = Side::new(name, move |at_once, length| self.turn(at_once, length));
         side.on(node)
+    }
+
+    /// Keeps `at_once` requests running.
+    pub(crate) fn turn(
+        &self,
+        at_once: usize,
+        length: Length,
+    ) -> impl Future<Output = Turn> + Send + use<> {
+        turn(self.clone(), at_once, length)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Measures what Idem costs, as ratios to endpoints that do the same work without it.
 //!
 //! ```sh
-//! cargo run --release -p idem-bench
-//! cargo run --release -p idem-bench -- --database sqlite --seconds 0.2
+//! cargo run --release -p idem-bench                                # all databases
+//! cargo run --release -p idem-bench -- --quick --json figures.json # in less than four minutes
+//! cargo run --release -p idem-bench -- --database postgres --growth
 //! ```
 //!
-//! It measures this on each database, with 1, 8 and 32 requests at once. The sides of a table take
-//! their turns in the same rounds, and each has its own server, pool and database:
+//! It starts all servers itself. On each database it measures, with 1, 8 and 32 requests at once:
 //!
 //! * **first writes**, each with a key of its own:
 //!   *bare*, a handler that begins a transaction, inserts a payment and commits;
@@ -17,34 +17,32 @@
 //!   *bare read*, a handler that reads one by its primary key; *hand-written*;
 //!   *Idem, from memory*, by a node with a `replay_memory`, which has completed these keys itself; *Idem, completed
 //!   here*, by such a node without the memory; *Idem, another node*, by one that has not met any of them;
+//! * both again with **each message to the database 0.5 ms later** (`--delay`), as on a network: through a
+//!   proxy that sleeps for so long, and says how long it really was (`delay.rs`);
+//! * **counts** of one request of each side, in a pass of its own;
 //! * **messages**: a consumer that handles messages with the inbox, one by one and several in one
 //!   transaction, against one that does the same insert in a plain transaction for each. No broker
-//!   and no HTTP is involved; a latency is that of a batch;
-//! * **modes of a rollout**, with `--modes`: `observe` against `enforce`, and `off` against
-//!   a handler without the attribute, with first writes.
+//!   and no HTTP is involved; a latency is that of a batch.
 //!
-//! The hand-written side does less than Idem: it does not notice a handler that ends the transaction, a duplicate
-//! holds a connection for as long as the first request runs, and nothing removes its keys.
+//! And alone, by an option: the **modes of a rollout** (`--modes`), `observe` against `enforce` and `off` against a
+//! handler without the attribute; **many stored keys** (`--growth`); a **sweep** of expired ones beside first writes
+//! (`--sweep`); a **storm** of duplicates of one key, whose handler takes 200 ms, beside four other writers (`--storm`).
 //!
 //! # How to read it
-//!
-//! To see what metrics and spans cost, compare with a server that was built without them:
-//!
-//! ```sh
-//! cargo build --release -p idem-bench --features observed --target-dir target/observed
-//! target/observed/release/idem-bench --serve --database postgres    # prints an address
-//! target/release/idem-bench --serve --database postgres             # prints another
-//! target/release/idem-bench --compare <the one> <the other>
-//! ```
 //!
 //! Read the ratios of throughput, above one is good: absolute figures depend on the machine and its load. A ratio is
 //! taken within one round, in which the sides follow each other in changing order. The report shows the median over
 //! the rounds, and the quartiles, between which half of the rounds lie: the wider they are, the less the median says.
 //!
 //! The sides are equal: each has its own database with as many rows, the database's default
-//! durability, and a pool of the same size. Requests come over loopback TCP on one kept connection per
-//! worker, which is what clients see. The workers share the cores with the server; the lines *no database* measure
-//! an endpoint that only responds, and a figure close to theirs measures the client.
+//! durability, and a server process with a pool of the same size. Requests come over loopback TCP on one kept
+//! connection per worker, which is what clients see. The workers share the cores with the servers; the lines
+//! *no database* measure an endpoint that only responds, and a figure close to theirs measures the client.
+//! Where this machine can reach a database's container by its own address, as on Linux, messages do not pass
+//! through Docker's proxy, which would cost processor time for each of them.
+//!
+//! The hand-written side does less than Idem: it does not notice a handler that ends the transaction, a duplicate
+//! holds a connection for as long as the first request runs, and nothing removes its keys.
 //!
 //! A memory keeps responses for five minutes, so a run with more rounds or longer turns than the default measures the
 //! database in its place.
@@ -53,6 +51,26 @@
 //! many at once a few plain requests wait long while others are fast, and the sides' medians
 //! say little without their tails. SQLite's files are in the temporary folder (`TMPDIR`), which
 //! should be on a disk.
+//!
+//! # What is counted
+//!
+//! Medians over requests that follow each other, with few stored responses and after a checkpoint and a warm-up, so
+//! that Postgres logs no whole pages any more. *Messages* to the database, each of which waits for an answer, the pool's
+//! tests of a connection before and after its use included, and *statements*, each one of a text that has several: both
+//! through the tests' own proxy. The rest without it: the *processor time* of the server process and of the database's container, the
+//! *transaction ids* that were assigned, and the *bytes of the log* (write-ahead log, the redo log of `InnoDB`). *Bytes per
+//! key*: what a stored response adds to the table and its indexes. *n/a*: it does not exist there, or cannot be read.
+//!
+//! # Metrics and spans
+//!
+//! To see what they cost, compare with a server that was built without them:
+//!
+//! ```sh
+//! cargo build --release -p idem-bench --features observed --target-dir target/observed
+//! target/observed/release/idem-bench --serve --database postgres    # prints an address
+//! target/release/idem-bench --serve --database postgres             # prints another
+//! target/release/idem-bench --compare <the one> <the other>
+//! ```
 
 #![allow(
     clippy::unwrap_used,
@@ -76,6 +94,8 @@ use crate::options::{Database, Options, Part, Plan};
 use crate::report::Report;
 use crate::sides::Sides;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod delay;
 mod keys;
 mod links;
 mod load;
@@ -89,6 +109,7 @@ mod report;
 mod sides;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod storm;
 mod turn;
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
@@ -110,20 +131,23 @@ async fn main() -> io::Result<()> {
             keep(database, plan).await?;
         }
     }
-    let mut report = Report::new(Box::new(io::stdout()));
-    report.header(plan)?;
+    let mut report = Report::begin(Box::new(io::stdout()), plan)?;
     if let Some(servers) = options.compare.as_deref() {
         let sides = compared(servers);
         let name = "One server beside another";
-        return report.measure(name, [&sides], &plan.at_once, plan).await;
+        report.measure(name, [&sides], &plan.at_once, plan).await?;
+    } else {
+        for database in options.databases() {
+            run(database, &options.part(), plan, &mut report).await?;
+        }
     }
-    for database in options.databases() {
-        run(database, options.part(), plan, &mut report).await?;
+    match &options.json {
+        Some(file) => report.save(file),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-async fn run(database: Database, part: Part, plan: &Plan, report: &mut Report) -> io::Result<()> {
+async fn run(database: Database, part: &Part, plan: &Plan, report: &mut Report) -> io::Result<()> {
     match database {
         #[cfg(feature = "sqlite")]
         Database::Sqlite => sqlite::run(part, plan, report).await,
@@ -191,6 +215,7 @@ fn observe() {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use super::*;
@@ -206,20 +231,42 @@ mod tests {
             stored: 5_000,
             known: 20,
             together: [1, 2, 3],
+            delay: Duration::ZERO,
             apart: false,
         };
-        let report = &mut Report::new(Box::new(io::sink()));
-        sqlite::run(Part::All, plan, report).await?;
-        sqlite::run(Part::Modes, plan, report).await?;
-        let rows = |what: &str| report.rows(what);
-        let at_once = plan.at_once.len();
-        assert_eq!(rows("first writes"), [4].repeat(at_once));
-        assert_eq!(rows("replays"), [5].repeat(at_once));
-        assert_eq!(rows("messages one by one"), [2, 2]);
-        assert_eq!(rows("messages, 3 in one transaction"), [2, 2]);
-        assert_eq!(rows("first writes, observe"), [2].repeat(at_once));
-        assert_eq!(rows("first writes, off"), [2].repeat(at_once));
-        assert_eq!(rows("counted"), [4, 5]);
+        let report = &mut Report::begin(Box::new(io::sink()), plan)?;
+        let (growth, sweep) = (Part::Growth(vec![10, 100]), Part::Sweep(1_000));
+        for part in [Part::All, Part::Modes, growth, sweep, Part::Storm] {
+            sqlite::run(&part, plan, report).await?;
+        }
+        let json = report.json();
+        // How many tables of each title there are, and how many rows they have.
+        let mut timed = BTreeMap::<_, Vec<_>>::new();
+        for table in json["timed"].as_array().unwrap() {
+            let rows = table["rows"].as_array().unwrap().len();
+            let title = table["what"].as_str().unwrap();
+            timed.entry(title).or_default().push(rows);
+        }
+        let expected = [
+            ("first writes", vec![4, 4, 4]),
+            ("first writes, beside a sweep", vec![2]),
+            ("first writes, by stored keys", vec![2, 2, 2]),
+            ("first writes, observe", vec![2, 2, 2]),
+            ("first writes, off", vec![2, 2, 2]),
+            ("messages one by one", vec![2, 2]),
+            ("messages, 2 in one transaction", vec![2, 2]),
+            ("messages, 3 in one transaction", vec![2, 2]),
+            ("replays", vec![5, 5, 5]),
+        ];
+        assert_eq!(timed, BTreeMap::from(expected));
+        assert_eq!(json["counted"].as_array().unwrap().len(), 2);
+        for row in json["storms"][0]["rows"].as_array().unwrap() {
+            assert_eq!(row["runs"], 1, "{row}");
+        }
+        assert!(
+            json["notes"][0].as_str().unwrap().contains("1000 expired"),
+            "{json}"
+        );
         Ok(())
     }
 }

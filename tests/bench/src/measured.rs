@@ -40,7 +40,7 @@ impl Measured {
         let first = keys::again(0, plan.known.min(plan.stored));
         Self {
             first_writes: Sides {
-                what: "first writes".to_owned(),
+                what: format!("first writes{}", route.title()),
                 references: 2,
                 sides: vec![
                     Endpoint::writing(&bare).side("bare"),
@@ -51,7 +51,7 @@ impl Measured {
                 ],
             },
             replays: Sides {
-                what: "replays".to_owned(),
+                what: format!("replays{}", route.title()),
                 references: 2,
                 sides: vec![
                     read.side("bare read"),
@@ -100,7 +100,7 @@ impl Modes {
 pub(crate) struct Nodes<'p> {
     plan: &'p Plan,
     route: Route,
-    databases: Vec<TestDb>,
+    pub(crate) databases: Vec<TestDb>,
 }
 
 impl<'p> Nodes<'p> {
@@ -114,7 +114,22 @@ impl<'p> Nodes<'p> {
 
     /// A node that runs until it is dropped, or in this process until the program ends.
     pub(crate) async fn start(&mut self, node: Node) -> Arc<Running> {
-        let db = filled(node, self.plan.stored).await;
+        self.start_with(node, self.plan.stored).await
+    }
+
+    /// The same with so many stored responses.
+    pub(crate) async fn start_with(&mut self, node: Node, stored: u64) -> Arc<Running> {
+        let db = filled(node, stored, false).await;
+        self.start_on(node, db).await
+    }
+
+    /// A node with the attribute and so many expired responses.
+    pub(crate) async fn start_expired(&mut self, expired: u64) -> Arc<Running> {
+        let db = filled(Node::Idem, expired, true).await;
+        self.start_on(Node::Idem, db).await
+    }
+
+    async fn start_on(&mut self, node: Node, db: TestDb) -> Arc<Running> {
         let link = link(self.route, db.url()).await;
         self.databases.push(db);
         let running = match self.plan.apart {

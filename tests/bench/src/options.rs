@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::ParseFloatError;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
@@ -15,12 +16,22 @@ pub(crate) struct Options {
     /// The databases to measure.
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) database: Database,
-    /// How long a side's turn takes.
-    #[arg(long, default_value = "0.5", value_parser = seconds)]
-    seconds: Duration,
-    /// The number of rounds.
-    #[arg(long, default_value_t = 15)]
-    rounds: usize,
+    /// How long a side's turn takes: 0.5, or with `--quick` 0.15.
+    #[arg(long, value_parser = seconds)]
+    seconds: Option<Duration>,
+    /// The number of rounds: 15, or with `--quick` 4.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Measures all databases in less than four minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Writes the figures of each round to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// How much later the servers' messages reach the databases in the second pair of tables, in
+    /// milliseconds. 0 leaves these out.
+    #[arg(long, default_value = "0.5", value_parser = milliseconds)]
+    delay: Duration,
     /// How many stored responses each side has. Idem on another node replays each of them once.
     #[arg(long)]
     stored: Option<u64>,
@@ -52,14 +63,28 @@ struct Parts {
     /// Measures the modes of a rollout and nothing else.
     #[arg(long)]
     modes: bool,
+    /// Measures first writes with so many stored keys, and nothing else.
+    #[arg(long, num_args = 0.., value_name = "KEYS", default_missing_values = ["10000", "1000000", "10000000"])]
+    growth: Option<Vec<u64>>,
+    /// Measures first writes while so many expired keys are swept, and nothing else.
+    #[arg(long, num_args = 0..=1, value_name = "KEYS", default_missing_value = "1000000")]
+    sweep: Option<u64>,
+    /// Measures what a storm of duplicates does to others, and nothing else.
+    #[arg(long)]
+    storm: bool,
 }
 
 /// What to measure on each database.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Part {
     All,
     Messages,
     Modes,
+    /// With so many stored keys.
+    Growth(Vec<u64>),
+    /// Of so many expired keys.
+    Sweep(u64),
+    Storm,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -71,6 +96,17 @@ pub(crate) enum Database {
     #[cfg(feature = "mysql")]
     Mysql,
     All,
+}
+
+impl Database {
+    /// Whether it is a server, and not a library.
+    pub(crate) fn is_server(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => false,
+            _ => true,
+        }
+    }
 }
 
 /// How much to measure; the same for every database.
@@ -87,6 +123,8 @@ pub(crate) struct Plan {
     pub(crate) known: u64,
     /// How many messages share a transaction.
     pub(crate) together: [usize; 3],
+    /// How much later messages reach the database in the tables that tell of it.
+    pub(crate) delay: Duration,
     /// Whether each server is a process of its own.
     pub(crate) apart: bool,
 }
@@ -104,27 +142,40 @@ impl Options {
     }
 
     pub(crate) fn part(&self) -> Part {
-        match self.part {
+        match &self.part {
             Parts { messages: true, .. } => Part::Messages,
             Parts { modes: true, .. } => Part::Modes,
+            Parts {
+                growth: Some(keys), ..
+            } => Part::Growth(keys.clone()),
+            Parts {
+                sweep: Some(keys), ..
+            } => Part::Sweep(*keys),
+            Parts { storm: true, .. } => Part::Storm,
             _ => Part::All,
         }
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        let rounds = self.rounds.max(1);
+        let (rounds, seconds) = match self.quick {
+            true => (4, Duration::from_millis(150)),
+            false => (15, Duration::from_millis(500)),
+        };
+        let rounds = self.rounds.unwrap_or(rounds).max(1);
+        let turn = self.seconds.unwrap_or(seconds);
         let at_once = [1, 8, 32];
         // More than a node replays in all its turns.
-        let turns = self.seconds * u32::try_from((rounds + 1) * at_once.len()).unwrap_or(u32::MAX);
+        let turns = turn * u32::try_from((rounds + 1) * at_once.len()).unwrap_or(u32::MAX);
         let stored = (turns.as_secs() + 1) * REPLAYS_PER_SECOND;
         Plan {
             at_once,
             rounds,
-            turn: self.seconds,
+            turn,
             pool_size: self.pool_size,
             stored: self.stored.unwrap_or(stored),
             known: 1024,
             together: [1, 10, 100],
+            delay: self.delay,
             apart: true,
         }
     }
@@ -137,4 +188,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|error: ParseFloatError| error.to_string())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    Ok(seconds(text)? / 1000)
 }

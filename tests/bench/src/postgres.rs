@@ -1,6 +1,7 @@
 //! Postgres: the statements of the sides that are not Idem, and of the measurements.
 
-use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, pool_at, server_cpu};
+use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at, server_cpu};
+use sqlx::postgres::PgConnectOptions as Options;
 
 use crate::options::Database;
 
@@ -10,6 +11,8 @@ mod counted;
 mod endpoints;
 #[path = "filled.rs"]
 mod filled;
+#[path = "grown.rs"]
+mod grown;
 #[path = "link.rs"]
 mod link;
 #[path = "measured.rs"]

@@ -3,23 +3,32 @@
 use std::future::pending;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use idem_tests::http;
 
 use super::counted::counted;
 use super::endpoints::routes;
+use super::grown::{grown, swept, unswept};
 use super::measured::{Measured, Modes, Nodes};
 use super::messages::Consumers;
-use super::{NAME, pool_at};
+use super::{DATABASE, NAME, pool_at};
 use crate::links::Route;
 use crate::nodes::Node;
 use crate::options::{Part, Plan};
 use crate::report::Report;
+use crate::storm;
 
-pub(crate) async fn run(part: Part, plan: &Plan, report: &mut Report) -> io::Result<()> {
+pub(crate) async fn run(part: &Part, plan: &Plan, report: &mut Report) -> io::Result<()> {
     match part {
         Part::All => {
-            requests(plan, report).await?;
+            requests(plan, Route::Direct, report).await?;
+            for table in counted(plan).await {
+                report.counted(table)?;
+            }
+            if DATABASE.is_server() && !plan.delay.is_zero() {
+                requests(plan, Route::Delayed(plan.delay), report).await?;
+            }
             messages(plan, report).await
         }
         Part::Messages => messages(plan, report).await,
@@ -29,18 +38,48 @@ pub(crate) async fn run(part: Part, plan: &Plan, report: &mut Report) -> io::Res
                 .measure(NAME, &modes.sides, &plan.at_once, plan)
                 .await
         }
+        Part::Growth(keys) => {
+            let (sides, _nodes) = grown(keys, plan).await;
+            report.measure(NAME, [&sides], &plan.at_once, plan).await
+        }
+        Part::Sweep(expired) => sweep(*expired, plan, report).await,
+        Part::Storm => storms(plan, report).await,
     }
 }
 
-async fn requests(plan: &Plan, report: &mut Report) -> io::Result<()> {
-    let measured = Measured::start(plan, Route::Direct).await;
+async fn requests(plan: &Plan, route: Route, report: &mut Report) -> io::Result<()> {
+    let measured = Measured::start(plan, route).await;
     let sides = [&measured.first_writes, &measured.replays];
     report.measure(NAME, sides, &plan.at_once, plan).await?;
-    drop(measured);
-    for table in counted(plan).await {
-        report.counted(table)?;
+    let links = measured.first_writes.sides.iter();
+    let delays = links.filter_map(|side| side.node.as_ref()?.link.mean_delay());
+    if let (Some(least), Some(most)) = (delays.clone().min(), delays.max()) {
+        let note = format!("Messages were passed on {least:?} to {most:?} later, by side.");
+        report.note(note)?;
     }
     Ok(())
+}
+
+async fn sweep(expired: u64, plan: &Plan, report: &mut Report) -> io::Result<()> {
+    let (sides, nodes) = swept(expired, plan).await;
+    let start = Instant::now();
+    report
+        .measure(NAME, [&sides], &plan.at_once[1..2], plan)
+        .await?;
+    let left = unswept(&nodes).await;
+    let took = start.elapsed();
+    report.note(format!(
+        "Of {expired} expired keys {left} are left after {took:.1?}."
+    ))
+}
+
+async fn storms(plan: &Plan, report: &mut Report) -> io::Result<()> {
+    let mut nodes = Nodes::new(plan, Route::Direct);
+    let mut sides = Vec::new();
+    for (name, node) in [("hand-written", Node::ByHand), ("Idem", Node::Idem)] {
+        sides.push((name, nodes.start_with(node, 1_000).await));
+    }
+    report.storm(storm::measure(NAME, &sides, plan.rounds).await)
 }
 
 async fn messages(plan: &Plan, report: &mut Report) -> io::Result<()> {

@@ -17,7 +17,7 @@ pub(crate) struct Sides {
 
 /// One of them.
 pub(crate) struct Side {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// The server that it asks, if any.
     pub(crate) node: Option<Arc<Running>>,
     turn: Box<Work>,
@@ -31,7 +31,7 @@ pub(crate) type Round = Vec<Turn>;
 
 impl Side {
     pub(crate) fn new<F>(
-        name: &'static str,
+        name: impl Into<String>,
         turn: impl Fn(usize, Length) -> F + Send + Sync + 'static,
     ) -> Self
     where
@@ -41,7 +41,7 @@ impl Side {
             Box::pin(turn(at_once, length))
         });
         Self {
-            name,
+            name: name.into(),
             node: None,
             turn,
         }

@@ -10,24 +10,45 @@ use idem_axum::REPLAYED;
 use sha2::{Digest, Sha256};
 use sqlx::{Pool, Transaction};
 
+use super::slow::insert_slowly;
 use super::{BEGIN, Db, FIND_KEY, Failed, INSERT_KEY, STORE_ANSWER, insert};
 
 pub(super) fn routes(pool: Pool<Db>) -> Router {
-    Router::new().route("/payments", post(pay)).with_state(pool)
+    Router::new()
+        .route("/payments", post(pay))
+        .route("/slow", post(pay_slowly))
+        .with_state(pool)
 }
 
-/// The insert of the key comes first: it waits for another request with the same key, and inserts no row if that
-/// one has committed.
 async fn pay(
     State(pool): State<Pool<Db>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failed> {
+    protected(&pool, &headers, &body, false).await
+}
+
+async fn pay_slowly(
+    State(pool): State<Pool<Db>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failed> {
+    protected(&pool, &headers, &body, true).await
+}
+
+/// The insert of the key comes first: it waits for another request with the same key, and inserts no row if that
+/// one has committed.
+async fn protected(
+    pool: &Pool<Db>,
+    headers: &HeaderMap,
+    body: &[u8],
+    is_slow: bool,
+) -> Result<Response, Failed> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(StatusCode::BAD_REQUEST.into_response());
     };
     let key = key.to_str()?;
-    let fingerprint = Sha256::digest(&body).to_vec();
+    let fingerprint = Sha256::digest(body).to_vec();
     let mut tx = pool.begin_with(BEGIN).await?;
     let inserted = sqlx::query(INSERT_KEY)
         .bind(SCOPE)
@@ -38,7 +59,11 @@ async fn pay(
     if inserted.rows_affected() == 0 {
         return replay(tx, key, &fingerprint).await;
     }
-    let payment = insert(&mut tx, serde_json::from_slice(&body)?).await?;
+    let new = serde_json::from_slice(body)?;
+    let payment = match is_slow {
+        true => insert_slowly(&mut tx, new).await?,
+        false => insert(&mut tx, new).await?,
+    };
     let answer = serde_json::to_vec(&payment)?;
     let headers = [(header::CONTENT_TYPE.as_str(), "application/json")];
     sqlx::query(STORE_ANSWER)

@@ -1,5 +1,6 @@
 //! The handler with the attribute.
 
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -8,6 +9,7 @@ use idem_axum::{
 };
 use sqlx::Pool;
 
+use super::slow::insert_slowly;
 use super::{Db, Failed, NewPayment, Payment, insert};
 
 pub(super) fn routes(pool: Pool<Db>, mode: RolloutMode) -> Router {
@@ -23,6 +25,8 @@ fn routes_of(idem: IdempotencyBuilder<Db>) -> Router {
     let idem = idem.build();
     Router::new()
         .route("/payments", post(pay))
+        .route("/slow", post(pay_slowly))
+        .route("/sweep", post(sweep))
         .with_state(AppState { idem })
 }
 
@@ -37,4 +41,20 @@ async fn pay(
     Json(new): Json<NewPayment>,
 ) -> Result<(StatusCode, Json<Payment>), Failed> {
     Ok((StatusCode::CREATED, Json(insert(&mut tx, new).await?)))
+}
+
+/// Its duplicates wait for the response, as those of the hand-written one do.
+#[idempotent(scope = "global", in_flight = "wait 30s")]
+async fn pay_slowly(
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Result<(StatusCode, Json<Payment>), Failed> {
+    Ok((
+        StatusCode::CREATED,
+        Json(insert_slowly(&mut tx, new).await?),
+    ))
+}
+
+async fn sweep(State(app): State<AppState>) -> Result<String, Failed> {
+    Ok(app.idem.sweep().await?.to_string())
 }

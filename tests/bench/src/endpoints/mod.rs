@@ -3,6 +3,7 @@
 mod bare;
 mod by_hand;
 mod idem;
+mod slow;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -16,14 +17,16 @@ use crate::nodes::Node;
 
 /// The routes of a node of this kind.
 pub(crate) fn routes(node: Node, pool: Pool<Db>) -> Router {
-    match node {
+    let watching = slow::watching_routes(pool.clone());
+    let routes = match node {
         Node::Bare => bare::routes(pool),
         Node::ByHand => by_hand::routes(pool),
         Node::Idem => idem::routes(pool, RolloutMode::Enforce),
         Node::Remembering => idem::remembering_routes(pool),
         Node::Observing => idem::routes(pool, RolloutMode::Observe),
         Node::Off => idem::routes(pool, RolloutMode::Off),
-    }
+    };
+    routes.merge(watching)
 }
 
 #[derive(Deserialize, Serialize)]

@@ -7,9 +7,8 @@ use serde::Serialize;
 /// The mean of each count over requests of one side. `None`: it cannot be read.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Counts {
-    pub(crate) side: &'static str,
+    pub(crate) side: String,
     pub(crate) messages: Option<f64>,
-    pub(crate) round_trips: Option<f64>,
     pub(crate) statements: Option<f64>,
     pub(crate) app_cpu_ms: Option<f64>,
     pub(crate) server_cpu_ms: Option<f64>,
@@ -57,7 +56,6 @@ impl Counts {
     fn columns(&self) -> [(Option<f64>, usize); COLUMNS.len()] {
         [
             (self.messages, 1),
-            (self.round_trips, 1),
             (self.statements, 1),
             (self.app_cpu_ms, 3),
             (self.server_cpu_ms, 3),
@@ -68,9 +66,8 @@ impl Counts {
     }
 }
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 7] = [
     "messages",
-    "round trips",
     "statements",
     "app CPU ms",
     "DB CPU ms",

@@ -11,15 +11,15 @@ use crate::turn::Turn;
 #[derive(Debug, Serialize)]
 pub(crate) struct Table {
     database: &'static str,
-    pub(super) what: String,
+    what: String,
     at_once: usize,
-    pub(super) rows: Vec<Row>,
+    rows: Vec<Row>,
 }
 
 /// The medians of a side over the rounds.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
-    side: &'static str,
+struct Row {
+    side: String,
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -30,7 +30,7 @@ pub(super) struct Row {
 
 #[derive(Debug, Serialize)]
 struct Ratio {
-    to: &'static str,
+    to: String,
     median: f64,
     /// Between these two lie half of the rounds.
     quartiles: [f64; 2],
@@ -45,13 +45,16 @@ impl Table {
     ) -> Self {
         let row = |n: usize| {
             let turns: Vec<_> = rounds.iter().map(|round| round[n]).collect();
-            let median_of = |of: fn(&Turn) -> f64| median(&sorted(turns.iter().map(of)));
+            let median_of = |of: fn(&Turn) -> f64| median(turns.iter().map(of));
             let ratio = |reference: usize| {
                 let ratio = |round: &Round| round[n].per_second / round[reference].per_second;
-                Ratio::of(sides.sides[reference].name, rounds.iter().map(ratio))
+                Ratio::of(
+                    sides.sides[reference].name.clone(),
+                    rounds.iter().map(ratio),
+                )
             };
             Row {
-                side: sides.sides[n].name,
+                side: sides.sides[n].name.clone(),
                 per_second: median_of(|turn| turn.per_second),
                 p50_ms: median_of(|turn| turn.p50_ms),
                 p99_ms: median_of(|turn| turn.p99_ms),
@@ -69,12 +72,12 @@ impl Table {
 }
 
 impl Ratio {
-    fn of(to: &'static str, ratios: impl Iterator<Item = f64>) -> Self {
+    fn of(to: String, ratios: impl Iterator<Item = f64>) -> Self {
         let ratios = sorted(ratios);
         let quarter = ratios.len() / 4;
         Self {
             to,
-            median: median(&ratios),
+            median: median(ratios.iter().copied()),
             quartiles: [ratios[quarter], ratios[ratios.len() - 1 - quarter]],
         }
     }
@@ -113,12 +116,13 @@ impl fmt::Display for Table {
     }
 }
 
-fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut figures: Vec<_> = figures.collect();
+fn sorted(figures: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let mut figures: Vec<_> = figures.into_iter().collect();
     figures.sort_unstable_by(f64::total_cmp);
     figures
 }
 
-fn median(sorted: &[f64]) -> f64 {
+pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let sorted = sorted(figures);
     f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2])
 }

@@ -1,0 +1,75 @@
+//! A table of what a storm of duplicates does to others, with a row for each side.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::storm::Watched;
+
+/// What storms have done at each node.
+#[derive(Debug, Serialize)]
+pub(crate) struct StormTable {
+    pub(crate) database: &'static str,
+    pub(crate) duplicates: usize,
+    pub(crate) rows: Vec<StormRow>,
+}
+
+/// Ratios are those of a storm to a calm.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct StormRow {
+    side: &'static str,
+    /// How many connections a storm alone used at most.
+    connections: u32,
+    /// The same while others write.
+    connections_with_others: u32,
+    /// How often the handler has run in the storm with the most runs.
+    runs: usize,
+    /// How long the slowest duplicate has waited.
+    slowest_ms: f64,
+    pub(crate) others_throughput: f64,
+    pub(crate) others_p99: f64,
+}
+
+impl StormRow {
+    /// The row after a storm alone.
+    pub(crate) fn new(side: &'static str, alone: Watched) -> Self {
+        Self {
+            side,
+            connections: alone.connections,
+            runs: alone.runs,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a storm while others write.
+    pub(crate) fn add(&mut self, watched: Watched, slowest_ms: f64) {
+        self.connections_with_others = self.connections_with_others.max(watched.connections);
+        self.runs = self.runs.max(watched.runs);
+        self.slowest_ms = self.slowest_ms.max(slowest_ms);
+    }
+}
+
+impl fmt::Display for StormTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            database,
+            duplicates,
+            rows,
+        } = self;
+        writeln!(f, "{database}, a storm of {duplicates} duplicates")?;
+        write!(f, "{:22}{:>13}{:>11}", "", "handler runs", "slowest ms")?;
+        write!(f, "{:>13}{:>15}", "connections", "… with others")?;
+        write!(f, "{:>20}{:>14}", "others' requests/s", "others' p99")?;
+        for row in rows {
+            write!(
+                f,
+                "\n  {:20}{:>13}{:>11.0}",
+                row.side, row.runs, row.slowest_ms
+            )?;
+            let (alone, with_others) = (row.connections, row.connections_with_others);
+            write!(f, "{alone:>13}{with_others:>15}")?;
+            write!(f, "{:>20.2}{:>14.2}", row.others_throughput, row.others_p99)?;
+        }
+        Ok(())
+    }
+}
