@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Pool};
 
 use super::filled::{copy_response, filled, settle, table_of};
-use super::measured::Measured;
+use super::measured::{Databases, Measured};
 use super::{DATABASE, Db, LOG_BYTES, NAME, TRANSACTION_IDS, TestDb, server_cpu, size_of};
 use crate::links::{Route, Sent};
 use crate::nodes::Node;
@@ -26,13 +26,15 @@ pub(crate) async fn counted(plan: &Plan) -> Vec<CountedTable> {
         pool_size: 1,
         ..plan.clone()
     };
+    let databases = Databases::fill(plan.stored).await;
     let mut sent = match DATABASE.is_server() {
-        true => sent(&Measured::start(plan, Route::Counted).await).await,
+        true => sent(&Measured::start(plan, Route::Counted, &databases).await).await,
         false => Vec::new(),
     }
     .into_iter();
-    let measured = Measured::start(plan, Route::Direct).await;
+    let measured = Measured::start(plan, Route::Direct, &databases).await;
     let counter = Counter::start().await;
+    settle(&counter.pool).await;
     let mut tables = Vec::new();
     for comparison in [&measured.first_writes, &measured.replays] {
         let mut rows = Vec::new();
@@ -100,7 +102,6 @@ impl Counter {
 
     /// The medians over some windows: in one of them the server may have looked after itself.
     async fn costs(&self, side: &Side) -> Counts {
-        settle(&self.pool).await;
         side.turn(1, Length::Times(WARM_UP)).await;
         let mut readings = vec![self.read(side).await];
         for _ in 0..WINDOWS {

@@ -8,7 +8,6 @@ use sqlx::AssertSqlSafe;
 
 use super::measured::Nodes;
 use super::{KEY_COLUMN, RECORDS};
-use crate::links::Route;
 use crate::load::Endpoint;
 use crate::nodes::{Node, Running};
 use crate::options::Plan;
@@ -16,10 +15,10 @@ use crate::sides::{Side, Sides};
 
 /// Nodes with so many stored keys, each beside the first one.
 pub(crate) async fn grown<'p>(keys: &[u64], plan: &'p Plan) -> (Sides, Nodes<'p>) {
-    let mut nodes = Nodes::new(plan, Route::Direct);
+    let mut nodes = Nodes::new(plan);
     let mut sides = Vec::new();
     for keys in keys {
-        let node = nodes.start_with(Node::Idem, *keys).await;
+        let node = nodes.start(Node::Idem, *keys).await;
         sides.push(Endpoint::writing(&node).side(format!("{keys} keys")));
     }
     let sides = Sides {
@@ -32,7 +31,7 @@ pub(crate) async fn grown<'p>(keys: &[u64], plan: &'p Plan) -> (Sides, Nodes<'p>
 
 /// A node that sweeps its expired keys while it is measured, beside itself at rest.
 pub(crate) async fn swept(expired: u64, plan: &Plan) -> (Sides, Nodes<'_>) {
-    let mut nodes = Nodes::new(plan, Route::Direct);
+    let mut nodes = Nodes::new(plan);
     let node = nodes.start_expired(expired).await;
     let endpoint = Endpoint::writing(&node);
     let at_rest = endpoint.clone().side("at rest");

@@ -10,8 +10,8 @@ pub(crate) fn numbered(n: u64) -> String {
 }
 
 /// Goes round the first `count` keys.
-pub(crate) fn again(first: u64, count: u64) -> impl Fn(usize) -> String + Send + Sync + 'static {
-    move |n| numbered(first + n as u64 % count)
+pub(crate) fn again(count: u64) -> impl Fn(usize) -> String + Send + Sync + 'static {
+    move |n| numbered(n as u64 % count)
 }
 
 /// Gives each key once, since a node knows a key that it has replayed.

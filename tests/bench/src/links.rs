@@ -7,6 +7,7 @@ use idem_tests::proxy::Proxy;
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::delay::Delaying;
+use crate::turn::milliseconds;
 
 /// How the servers reach their database.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +78,7 @@ impl Route {
     /// What it adds to the title of a table.
     pub(crate) fn title(self) -> String {
         match self {
-            Self::Delayed(delay) => format!(", each message {delay:?} later"),
+            Self::Delayed(delay) => format!(", each message {} ms later", milliseconds(delay)),
             _ => String::new(),
         }
     }

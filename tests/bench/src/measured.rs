@@ -9,59 +9,85 @@ use super::filled::filled;
 use super::{DATABASE, TestDb, link, serve};
 use crate::keys;
 use crate::links::Route;
-use crate::load::{Endpoint, payment};
+use crate::load::{Endpoint, new_key, payment};
 use crate::nodes::{Node, Running};
 use crate::options::Plan;
 use crate::sides::Sides;
 
-/// What is compared on this database. Dropping the value drops the databases.
+/// The databases of the sides, for one comparison after the other.
+pub(crate) struct Databases {
+    bare: TestDb,
+    by_hand: TestDb,
+    idem: TestDb,
+    remembering: TestDb,
+    other: TestDb,
+}
+
+impl Databases {
+    pub(crate) async fn fill(stored: u64) -> Self {
+        let filled = |node| filled(node, stored, false);
+        let (bare, by_hand, idem, remembering, other) = tokio::join!(
+            filled(Node::Bare),
+            filled(Node::ByHand),
+            filled(Node::Idem),
+            filled(Node::Remembering),
+            filled(Node::Idem),
+        );
+        Self {
+            bare,
+            by_hand,
+            idem,
+            remembering,
+            other,
+        }
+    }
+}
+
+/// What is compared on this database.
 pub(crate) struct Measured {
     pub(crate) first_writes: Sides,
     pub(crate) replays: Sides,
-    _databases: Vec<TestDb>,
 }
 
 impl Measured {
-    pub(crate) async fn start(plan: &Plan, route: Route) -> Self {
-        let mut nodes = Nodes::new(plan, route);
-        let bare = nodes.start(Node::Bare).await;
-        let by_hand = nodes.start(Node::ByHand).await;
-        let idem = nodes.start(Node::Idem).await;
-        let remembering = nodes.start(Node::Remembering).await;
-        let other = nodes.start(Node::Idem).await;
+    pub(crate) async fn start(plan: &Plan, route: Route, on: &Databases) -> Self {
+        let bare = start(Node::Bare, &on.bare, route, plan).await;
+        let by_hand = start(Node::ByHand, &on.by_hand, route, plan).await;
+        let idem = start(Node::Idem, &on.idem, route, plan).await;
+        let remembering = start(Node::Remembering, &on.remembering, route, plan).await;
+        let other = start(Node::Idem, &on.other, route, plan).await;
         // What these two know they have completed themselves.
-        let own = (plan.stored, plan.known);
-        for node in [&idem, &remembering] {
-            complete(node, own).await;
-        }
-        let known = |node: &Arc<Running>| Endpoint::replaying(node, keys::again(own.0, own.1));
-        let first = keys::again(0, plan.known.min(plan.stored));
+        let own: Arc<[String]> = (0..plan.known).map(|_| new_key()).collect();
+        tokio::join!(complete(&idem, &own), complete(&remembering, &own));
+        let known = |node: &Arc<Running>| {
+            let own = Arc::clone(&own);
+            Endpoint::replaying(node, move |n| own[n % own.len()].clone())
+        };
+        let first = keys::again(plan.known.min(plan.stored));
         let read = Endpoint::new(&bare, move |n| http::get(format!("/answers/{}", first(n))));
-        let first = keys::again(0, plan.known.min(plan.stored));
+        let first = keys::again(plan.known.min(plan.stored));
+        let first_writes = vec![
+            Endpoint::writing(&bare).side("bare"),
+            Endpoint::writing(&by_hand).side("hand-written"),
+            Endpoint::writing(&idem).side("Idem"),
+            Endpoint::new(&bare, |n| payment("/nothing", &keys::numbered(n as u64)))
+                .side("no database"),
+        ];
+        let replays = vec![
+            read.side("bare read"),
+            Endpoint::replaying(&by_hand, first).side("hand-written"),
+            known(&remembering).side("Idem, from memory"),
+            known(&idem).side("Idem, completed here"),
+            Endpoint::replaying(&other, keys::once(plan.stored)).side("Idem, another node"),
+        ];
+        let sides = |what: &str, sides| Sides {
+            what: format!("{what}{}", route.title()),
+            references: 2,
+            sides,
+        };
         Self {
-            first_writes: Sides {
-                what: format!("first writes{}", route.title()),
-                references: 2,
-                sides: vec![
-                    Endpoint::writing(&bare).side("bare"),
-                    Endpoint::writing(&by_hand).side("hand-written"),
-                    Endpoint::writing(&idem).side("Idem"),
-                    Endpoint::new(&bare, |n| payment("/nothing", &keys::numbered(n as u64)))
-                        .side("no database"),
-                ],
-            },
-            replays: Sides {
-                what: format!("replays{}", route.title()),
-                references: 2,
-                sides: vec![
-                    read.side("bare read"),
-                    Endpoint::replaying(&by_hand, first).side("hand-written"),
-                    known(&remembering).side("Idem, from memory"),
-                    known(&idem).side("Idem, completed here"),
-                    Endpoint::replaying(&other, keys::once(plan.stored)).side("Idem, another node"),
-                ],
-            },
-            _databases: nodes.databases,
+            first_writes: sides("first writes", first_writes),
+            replays: sides("replays", replays),
         }
     }
 }
@@ -74,11 +100,11 @@ pub(crate) struct Modes {
 
 impl Modes {
     pub(crate) async fn start(plan: &Plan) -> Self {
-        let mut nodes = Nodes::new(plan, Route::Direct);
+        let mut nodes = Nodes::new(plan);
         let mut sides = async |what: &str, names: [(&'static str, Node); 2]| {
             let mut sides = Vec::new();
             for (name, node) in names {
-                let node = nodes.start(node).await;
+                let node = nodes.start(node, plan.stored).await;
                 sides.push(Endpoint::writing(&node).side(name));
             }
             Sides {
@@ -99,26 +125,17 @@ impl Modes {
 /// Starts nodes, each on its own database.
 pub(crate) struct Nodes<'p> {
     plan: &'p Plan,
-    route: Route,
     pub(crate) databases: Vec<TestDb>,
 }
 
 impl<'p> Nodes<'p> {
-    pub(crate) fn new(plan: &'p Plan, route: Route) -> Self {
-        Self {
-            plan,
-            route,
-            databases: Vec::new(),
-        }
+    pub(crate) fn new(plan: &'p Plan) -> Self {
+        let databases = Vec::new();
+        Self { plan, databases }
     }
 
-    /// A node that runs until it is dropped, or in this process until the program ends.
-    pub(crate) async fn start(&mut self, node: Node) -> Arc<Running> {
-        self.start_with(node, self.plan.stored).await
-    }
-
-    /// The same with so many stored responses.
-    pub(crate) async fn start_with(&mut self, node: Node, stored: u64) -> Arc<Running> {
+    /// A node with so many stored responses.
+    pub(crate) async fn start(&mut self, node: Node, stored: u64) -> Arc<Running> {
         let db = filled(node, stored, false).await;
         self.start_on(node, db).await
     }
@@ -130,23 +147,29 @@ impl<'p> Nodes<'p> {
     }
 
     async fn start_on(&mut self, node: Node, db: TestDb) -> Arc<Running> {
-        let link = link(self.route, db.url()).await;
+        let running = start(node, &db, Route::Direct, self.plan).await;
         self.databases.push(db);
-        let running = match self.plan.apart {
-            true => Running::apart(DATABASE, node, self.plan.pool_size, link).await,
-            false => {
-                let address = serve(node, &link.0, self.plan.pool_size).await;
-                Running::at(address, link.1)
-            }
-        };
-        Arc::new(running)
+        running
     }
 }
 
-/// Has the node complete this many requests, with the keys from a number on.
-async fn complete(node: &Running, (first, count): (u64, u64)) {
-    for n in first..first + count {
-        let request = payment("/payments", &keys::numbered(n));
+/// A node that runs until it is dropped, or in this process until the program ends.
+async fn start(node: Node, db: &TestDb, route: Route, plan: &Plan) -> Arc<Running> {
+    let link = link(route, db.url()).await;
+    let running = match plan.apart {
+        true => Running::apart(DATABASE, node, plan.pool_size, link).await,
+        false => {
+            let address = serve(node, &link.0, plan.pool_size).await;
+            Running::at(address, link.1)
+        }
+    };
+    Arc::new(running)
+}
+
+/// Has the node complete a request with each key.
+async fn complete(node: &Running, keys: &[String]) {
+    for key in keys {
+        let request = payment("/payments", key);
         let answer = request.send_to(node.address).await.unwrap();
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }

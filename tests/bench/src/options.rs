@@ -16,7 +16,7 @@ pub(crate) struct Options {
     /// The databases to measure.
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) database: Database,
-    /// How long a side's turn takes: 0.5, or with `--quick` 0.15.
+    /// How long a side's turn takes: 0.5, or with `--quick` 0.12.
     #[arg(long, value_parser = seconds)]
     seconds: Option<Duration>,
     /// The number of rounds: 15, or with `--quick` 4.
@@ -158,7 +158,7 @@ impl Options {
 
     pub(crate) fn plan(&self) -> Plan {
         let (rounds, seconds) = match self.quick {
-            true => (4, Duration::from_millis(150)),
+            true => (4, Duration::from_millis(120)),
             false => (15, Duration::from_millis(500)),
         };
         let rounds = self.rounds.unwrap_or(rounds).max(1);
@@ -166,14 +166,14 @@ impl Options {
         let at_once = [1, 8, 32];
         // More than a node replays in all its turns.
         let turns = turn * u32::try_from((rounds + 1) * at_once.len()).unwrap_or(u32::MAX);
-        let stored = (turns.as_secs() + 1) * REPLAYS_PER_SECOND;
+        let stored = u64::try_from(turns.as_millis()).unwrap_or(u64::MAX) * REPLAYS_PER_MILLISECOND;
         Plan {
             at_once,
             rounds,
             turn,
             pool_size: self.pool_size,
-            stored: self.stored.unwrap_or(stored),
-            known: 1024,
+            stored: self.stored.unwrap_or(stored.max(1_000)),
+            known: 256,
             together: [1, 10, 100],
             delay: self.delay,
             apart: true,
@@ -181,7 +181,7 @@ impl Options {
     }
 }
 
-const REPLAYS_PER_SECOND: u64 = 20_000;
+const REPLAYS_PER_MILLISECOND: u64 = 20;
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text

@@ -10,7 +10,7 @@ use idem_tests::http;
 use super::counted::counted;
 use super::endpoints::routes;
 use super::grown::{grown, swept, unswept};
-use super::measured::{Measured, Modes, Nodes};
+use super::measured::{Databases, Measured, Modes, Nodes};
 use super::messages::Consumers;
 use super::{DATABASE, NAME, pool_at};
 use crate::links::Route;
@@ -18,16 +18,19 @@ use crate::nodes::Node;
 use crate::options::{Part, Plan};
 use crate::report::Report;
 use crate::storm;
+use crate::turn::milliseconds;
 
 pub(crate) async fn run(part: &Part, plan: &Plan, report: &mut Report) -> io::Result<()> {
     match part {
         Part::All => {
-            requests(plan, Route::Direct, report).await?;
+            let databases = Databases::fill(plan.stored).await;
+            requests(plan, Route::Direct, &databases, report).await?;
+            if DATABASE.is_server() && !plan.delay.is_zero() {
+                requests(plan, Route::Delayed(plan.delay), &databases, report).await?;
+            }
+            drop(databases);
             for table in counted(plan).await {
                 report.counted(table)?;
-            }
-            if DATABASE.is_server() && !plan.delay.is_zero() {
-                requests(plan, Route::Delayed(plan.delay), report).await?;
             }
             messages(plan, report).await
         }
@@ -47,14 +50,20 @@ pub(crate) async fn run(part: &Part, plan: &Plan, report: &mut Report) -> io::Re
     }
 }
 
-async fn requests(plan: &Plan, route: Route, report: &mut Report) -> io::Result<()> {
-    let measured = Measured::start(plan, route).await;
+async fn requests(
+    plan: &Plan,
+    route: Route,
+    databases: &Databases,
+    report: &mut Report,
+) -> io::Result<()> {
+    let measured = Measured::start(plan, route, databases).await;
     let sides = [&measured.first_writes, &measured.replays];
     report.measure(NAME, sides, &plan.at_once, plan).await?;
     let links = measured.first_writes.sides.iter();
     let delays = links.filter_map(|side| side.node.as_ref()?.link.mean_delay());
     if let (Some(least), Some(most)) = (delays.clone().min(), delays.max()) {
-        let note = format!("Messages were passed on {least:?} to {most:?} later, by side.");
+        let (least, most) = (milliseconds(least), milliseconds(most));
+        let note = format!("Messages were passed on {least:.2} to {most:.2} ms later, by side.");
         report.note(note)?;
     }
     Ok(())
@@ -74,10 +83,10 @@ async fn sweep(expired: u64, plan: &Plan, report: &mut Report) -> io::Result<()>
 }
 
 async fn storms(plan: &Plan, report: &mut Report) -> io::Result<()> {
-    let mut nodes = Nodes::new(plan, Route::Direct);
+    let mut nodes = Nodes::new(plan);
     let mut sides = Vec::new();
     for (name, node) in [("hand-written", Node::ByHand), ("Idem", Node::Idem)] {
-        sides.push((name, nodes.start_with(node, 1_000).await));
+        sides.push((name, nodes.start(node, 1_000).await));
     }
     report.storm(storm::measure(NAME, &sides, plan.rounds).await)
 }
@@ -90,8 +99,8 @@ async fn messages(plan: &Plan, report: &mut Report) -> io::Result<()> {
 
 /// Starts a server with the attribute in this process, prints its address, and keeps it until the program is ended.
 pub(crate) async fn keep(plan: &Plan) -> io::Result<()> {
-    let mut nodes = Nodes::new(plan, Route::Direct);
-    let node = nodes.start(Node::Idem).await;
+    let mut nodes = Nodes::new(plan);
+    let node = nodes.start(Node::Idem, plan.stored).await;
     writeln!(io::stdout(), "{}", node.address)?;
     pending().await
 }
