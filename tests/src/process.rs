@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, fs,
     net::SocketAddr,
     path::PathBuf,
     process::{Command as Build, ExitStatus, Stdio},
@@ -104,6 +104,17 @@ impl Process {
             Err(_) => panic!("the process does not end; it printed:\n{}", self.log()),
         }
     }
+}
+
+/// How long the threads of a process have kept a processor busy so far, where the system tells.
+pub fn cpu_of(id: u32) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
+        let times = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        let busy = times.split(' ').next()?.parse().ok()?;
+        total += Duration::from_nanos(busy);
+    }
+    Some(total)
 }
 
 /// Starts the payments example on a free port, with a pool of at most `connections`.

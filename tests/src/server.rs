@@ -6,7 +6,6 @@ use std::{
     fs::File,
     io,
     panic::resume_unwind,
-    pin::pin,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -15,13 +14,12 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt;
 use sqlx::{ConnectOptions, Connection};
 use testcontainers::{
     ContainerAsync, ContainerRequest, GenericImage, ImageExt, ReuseDirective, TestcontainersError,
     bollard::{
         models::{HostConfig, PortBinding},
-        query_parameters::StatsOptionsBuilder,
+        query_parameters::TopOptionsBuilder,
     },
     core::{IntoContainerPort, Mount, client::docker_client_instance},
     runners::AsyncRunner,
@@ -31,6 +29,8 @@ use tokio::{
     net::TcpStream,
     runtime, time,
 };
+
+use crate::process::cpu_of;
 
 /// A server that an environment variable names, or one in a container.
 ///
@@ -99,15 +99,21 @@ impl Server {
         }
     }
 
-    /// How long the server has kept a processor busy so far, as far as the engine of its container tells.
+    /// How long the server's processes have kept a processor busy so far, if they run in our container
+    /// and on this machine.
     pub(crate) async fn cpu(&self) -> Option<Duration> {
         let container = self.container.as_ref()?;
         let engine = docker_client_instance().await.ok()?;
-        let once = StatsOptionsBuilder::new().stream(false).one_shot(true);
-        let mut stats = pin!(engine.stats(container.id(), Some(once.build())));
-        let stats = stats.next().await?.ok()?;
-        let used = stats.cpu_stats?.cpu_usage?.total_usage?;
-        Some(Duration::from_nanos(used))
+        let numbers = TopOptionsBuilder::new().ps_args("-eo pid").build();
+        let top = engine.top_processes(container.id(), Some(numbers)).await;
+        let mut total = None;
+        for process in top.ok()?.processes? {
+            // One may have ended meanwhile.
+            if let Some(busy) = cpu_of(process.first()?.trim().parse().ok()?) {
+                total = Some(total.unwrap_or_default() + busy);
+            }
+        }
+        total
     }
 
     /// Reads the log up to the first line with `mark`.

@@ -57,8 +57,8 @@
 //! Medians over requests that follow each other, with few stored responses and after a checkpoint and a warm-up, so
 //! that Postgres logs no whole pages any more. *Messages* to the database, each of which waits for an answer, the pool's
 //! tests of a connection before and after its use included, and *statements*, each one of a text that has several: both
-//! through the tests' own proxy. The rest without it: the *processor time* of the server process and of the database's container, the
-//! *transaction ids* that were assigned, and the *bytes of the log* (write-ahead log, the redo log of `InnoDB`). *Bytes per
+//! through the tests' own proxy. The rest without it: the *processor time* of the server and of the database's
+//! processes, the *transaction ids* that were assigned, and the *bytes of the log* (write-ahead log, the redo log of `InnoDB`). *Bytes per
 //! key*: what a stored response adds to the table and its indexes. *n/a*: it does not exist there, or cannot be read.
 //!
 //! # Metrics and spans

@@ -1,13 +1,12 @@
 //! The servers: each a process of its own, as in production, whose share of the processor can be told.
 
-use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::parent_id;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use idem_tests::process::Process;
+use idem_tests::process::{Process, cpu_of};
 use tokio::process::Command;
 use tokio::time;
 
@@ -73,14 +72,7 @@ impl Running {
 
     /// How long its process has kept a processor busy so far.
     pub(crate) fn cpu(&self) -> Option<Duration> {
-        let id = self.process.as_ref()?.id()?;
-        let mut total = Duration::ZERO;
-        for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
-            let times = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            let busy = times.split(' ').next()?.parse().ok()?;
-            total += Duration::from_nanos(busy);
-        }
-        Some(total)
+        cpu_of(self.process.as_ref()?.id()?)
     }
 }
 
