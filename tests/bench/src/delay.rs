@@ -125,3 +125,33 @@ fn wait(due: &mpsc::Receiver<(Instant, Vec<u8>)>, mut server: TcpStream, shared:
     }
     let _closed = server.shutdown(Shutdown::Both);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_pass_unchanged_and_no_earlier_than_the_delay() -> io::Result<()> {
+        let delay = Duration::from_millis(20);
+        let server = TcpListener::bind("127.0.0.1:0")?;
+        let proxy = Delaying::to("127.0.0.1", server.local_addr()?.port(), delay);
+        assert_eq!(proxy.mean(), None);
+        let echo = thread::spawn(move || -> io::Result<()> {
+            let (mut client, _) = server.accept()?;
+            pass(client.try_clone()?, |bytes| client.write_all(bytes))
+        });
+        let mut client = TcpStream::connect(proxy.address)?;
+        for message in [b"one", b"two"] {
+            let start = Instant::now();
+            client.write_all(message)?;
+            let mut answer = [0; 3];
+            client.read_exact(&mut answer)?;
+            assert_eq!(&answer, message);
+            assert!(start.elapsed() >= delay);
+        }
+        assert!(proxy.mean() >= Some(delay));
+        // Each side sees that the other one has closed its connection.
+        drop(client);
+        echo.join().unwrap()
+    }
+}

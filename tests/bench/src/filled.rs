@@ -13,7 +13,8 @@ use crate::nodes::Node;
 
 /// A database with this many stored responses, expired or not, and payments, and fresh planner statistics.
 ///
-/// One response is stored by a request; the others are its copies, with the keys of [`numbered`](crate::keys::numbered).
+/// One response is stored by a request; the others are its copies, with the keys of
+/// [`numbered`](crate::keys::numbered).
 /// A plan made for an empty table would keep scanning the full one, hence the statistics.
 pub(crate) async fn filled(node: Node, stored: u64, have_expired: bool) -> TestDb {
     let db = TestDb::new().await;

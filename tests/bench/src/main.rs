@@ -26,7 +26,8 @@
 //!
 //! And alone, by an option: the **modes of a rollout** (`--modes`), `observe` against `enforce` and `off` against a
 //! handler without the attribute; **many stored keys** (`--growth`); a **sweep** of expired ones beside first writes
-//! (`--sweep`); a **storm** of duplicates of one key, whose handler takes 200 ms, beside four other writers (`--storm`).
+//! (`--sweep`); a **storm** of duplicates of one key, whose handler takes 200 ms, beside four other writers
+//! (`--storm`).
 //!
 //! # How to read it
 //!
@@ -55,11 +56,12 @@
 //! # What is counted
 //!
 //! Medians over requests that follow each other, with few stored responses and after a checkpoint and a warm-up, so
-//! that Postgres logs no whole pages any more. *Messages* to the database, each of which waits for an answer, the pool's
-//! tests of a connection before and after its use included, and *statements*, each one of a text that has several: both
-//! through the tests' own proxy. The rest without it: the *processor time* of the server and of the database's
-//! processes, the *transaction ids* that were assigned, and the *bytes of the log* (write-ahead log, the redo log of `InnoDB`). *Bytes per
-//! key*: what a stored response adds to the table and its indexes. *n/a*: it does not exist there, or cannot be read.
+//! that Postgres logs no whole pages any more. *Messages* to the database, each of which waits for an answer, the
+//! pool's tests of a connection before and after its use included, and *statements*, each one of a text that has
+//! several: both through the tests' own proxy. The rest without it: the *processor time* of the server and of the
+//! database's processes, the *transaction ids* that were assigned, and the *bytes of the log* (write-ahead log, the redo
+//! log of `InnoDB`). *Bytes per key*: what a stored response adds to the table and its indexes. *n/a*: it does not
+//! exist there, or cannot be read.
 //!
 //! # Metrics and spans
 //!
