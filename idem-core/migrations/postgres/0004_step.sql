@@ -15,7 +15,8 @@ alter table idem.record
 
 create or replace function idem.step(
     p_scope text, p_operation text, p_key text, p_attempt uuid,
-    -- To claim, or to look at a record with none of these: the lock, limits in milliseconds, and whether earlier failures are counted.
+    -- To claim: the lock, limits in milliseconds, and whether earlier failures are counted. Without an attempt and
+    -- a limit the record is only read.
     p_lock bigint, p_statement_limit integer, p_idle_limit integer, p_counts boolean,
     -- To store: what the claim has returned, then the record.
     p_began double precision, p_login text, p_role text, p_statement_timeout text, p_path text,

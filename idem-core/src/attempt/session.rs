@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::error::{claim_error, guard_error, record_error};
 use crate::node::connection::ConnectionGuard;
 use crate::node::connections::Connections;
-use crate::store::{Backend, Fault, MessageProbe, NewRecord, Opening, Probe, StoreError, Stored};
+use crate::store::{Backend, Fault, MessageProbe, NewRecord, Opening, Probe, Stored};
 use crate::{Error, RecordName};
 
 /// A pooled connection inside an attempt's transaction.
@@ -122,14 +122,11 @@ impl<DB: Backend> Session<DB> {
             self.undo_to_guard().await.map_err(guard_error::<DB>)?;
         }
         let stored = DB::store(&mut self.connection.conn, &self.opened, record).await;
-        if !matches!(
-            stored,
-            Ok(Stored::GuardLost)
-                | Err(StoreError {
-                    is_proved: false,
-                    ..
-                })
-        ) {
+        let is_proved = match &stored {
+            Ok(stored) => *stored != Stored::GuardLost,
+            Err(failed) => failed.is_proved,
+        };
+        if is_proved {
             self.connection.state.release_guard();
         }
         match stored.map_err(|failed| self.refused(failed.error))? {

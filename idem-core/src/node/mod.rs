@@ -4,8 +4,8 @@
 //! `in_flight` finds duplicates of attempts on this node, so that they need no connection.
 //! `connections` acquires connections from the pool, one writer at a time where the database
 //! demands it, and `connection` returns them to the pool only when they are idle. `replay_memory`
-//! keeps completions, if it is on, and `known_names` the names that have one. What a node knows of other attempts is an optimisation: the
-//! database decides whether an attempt may run.
+//! keeps completions, if it is on, and `known_names` the names that have one. What a node knows of
+//! other attempts is an optimisation: the database decides whether an attempt may run.
 //!
 //! # Invariants
 //!

@@ -173,12 +173,7 @@ pub trait Backend:
         conn: &'a mut Self::Connection,
         attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        Box::pin(async move {
-            match Self::roll_back_to_guard(conn, attempt).await {
-                Err(error) if Self::fault(&error) == Fault::GuardLost => Ok(false),
-                undone => undone.map(|()| true),
-            }
-        })
+        Box::pin(has_guard::<Self>(conn, attempt))
     }
 
     /// Proves that the transaction is the one that Idem began, restores the settings that storing a
@@ -194,23 +189,7 @@ pub trait Backend:
         attempt: &'a Self::OpenAttempt,
         record: Option<&'a NewRecord<'a>>,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(async move {
-            let failed = |is_proved| move |error| StoreError { error, is_proved };
-            match Self::release_guard(conn, attempt, "").await {
-                Err(error) if Self::fault(&error) == Fault::GuardLost => {
-                    return Ok(Stored::GuardLost);
-                }
-                released => released.map_err(failed(false))?,
-            }
-            let Some(record) = record else {
-                return Ok(Stored::Yes);
-            };
-            let inserted = Self::insert(conn, attempt, record).await;
-            match inserted.map_err(failed(true))? {
-                true => Ok(Stored::Yes),
-                false => Ok(Stored::Exists),
-            }
-        })
+        Box::pin(store_behind_guard::<Self>(conn, attempt, record))
     }
 
     /// Inserts a record, or replaces an expired one, after the guard is released. `false`: a live
@@ -337,4 +316,50 @@ pub trait Backend:
     /// Classifies an error by its SQLSTATE or number, never by its text.
     #[doc(hidden)]
     fn fault(error: &sqlx::Error) -> Fault;
+}
+
+/// Whether the guard savepoint exists, for a transaction that has one. Writes since then are undone.
+pub(super) async fn has_guard<DB: Backend>(
+    conn: &mut DB::Connection,
+    attempt: &DB::OpenAttempt,
+) -> sqlx::Result<bool> {
+    match DB::roll_back_to_guard(conn, attempt).await {
+        Err(error) if DB::fault(&error) == Fault::GuardLost => Ok(false),
+        undone => undone.map(|()| true),
+    }
+}
+
+/// Releases the guard savepoint, which proves the transaction, and inserts the record.
+pub(super) async fn store_behind_guard<DB: Backend>(
+    conn: &mut DB::Connection,
+    attempt: &DB::OpenAttempt,
+    record: Option<&NewRecord<'_>>,
+) -> Result<Stored, StoreError> {
+    match DB::release_guard(conn, attempt, "").await {
+        Ok(()) => insert_proved::<DB>(conn, attempt, record).await,
+        Err(error) if DB::fault(&error) == Fault::GuardLost => Ok(Stored::GuardLost),
+        Err(error) => Err(StoreError {
+            error,
+            is_proved: false,
+        }),
+    }
+}
+
+/// Inserts the record, if there is one, in a transaction that is proved to be Idem's own.
+pub(super) async fn insert_proved<DB: Backend>(
+    conn: &mut DB::Connection,
+    attempt: &DB::OpenAttempt,
+    record: Option<&NewRecord<'_>>,
+) -> Result<Stored, StoreError> {
+    let Some(record) = record else {
+        return Ok(Stored::Yes);
+    };
+    match DB::insert(conn, attempt, record).await {
+        Ok(true) => Ok(Stored::Yes),
+        Ok(false) => Ok(Stored::Exists),
+        Err(error) => Err(StoreError {
+            error,
+            is_proved: true,
+        }),
+    }
 }

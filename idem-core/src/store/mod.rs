@@ -20,13 +20,14 @@
 //! 4. `commit`, then `restore_session` where the database keeps state beside the transaction.
 //!
 //! `is_still_own` and `roll_back` replace steps 3 and 4. An observed attempt and a batch store in two
-//! steps, `release_guard` and `insert` or `insert_all`, with a savepoint between them. After an error of any step but `commit` the caller rolls back or
-//! closes the connection; after an unacknowledged `commit` it asks `commit_outcome` on another one.
+//! steps, `release_guard` and `insert` or `insert_all`, with a savepoint between them. After an error of
+//! any step but `commit` the caller rolls back or closes the connection; after an unacknowledged `commit`
+//! it asks `commit_outcome` on another one.
 //!
 //! # Invariants
 //!
-//! * No function waits for another attempt of the same name, except `store` and `insert`: an uncommitted row with
-//!   the same primary key makes the database wait for its transaction.
+//! * No function waits for another attempt of the same name, except `store` and `insert`: an uncommitted
+//!   row with the same primary key makes the database wait for its transaction.
 //! * No statement takes a time from the process. Expiry is a comparison with the database's clock, so
 //!   nodes whose clocks differ agree on it.
 //! * Errors are classified by [`Fault`] from codes. Texts depend on the server's language and version.
@@ -60,6 +61,4 @@ pub use backend::Backend;
 pub(crate) use batch::{MessageProbe, RELEASE_SAVEPOINT, SET_SAVEPOINT};
 pub(crate) use dead_letters::{NewAttempt, StoredDeadLetter};
 pub(crate) use fault::Fault;
-pub(crate) use records::{
-    CommitOutcome, FORMAT, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord,
-};
+pub(crate) use records::{CommitOutcome, FORMAT, NewRecord, Opening, Probe, Stored, StoredRecord};

@@ -20,11 +20,12 @@
 //! itself cannot pass for it.
 
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, PgPool, Row};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row};
 use uuid::Uuid;
 
 use super::error::fault;
 use super::statement::{BEFORE_STORING, check_names, has_names, rows, run, run_and_check_names};
+use crate::store::backend::has_guard;
 use crate::store::fault::Fault;
 
 /// What proves the transaction, what of the session is restored, and the process whose statement is
@@ -93,17 +94,20 @@ impl OpenAttempt {
         conn: &mut PgConnection,
         around: &str,
     ) -> sqlx::Result<()> {
-        let release = match &self.guard {
-            Some(guard) => format!("release savepoint {guard};"),
-            None => String::new(),
-        };
+        let guard = self.guard()?;
         let before = match has_names(conn) {
             true => BEFORE_STORING,
             false => "",
         };
         let restore = self.restore_text();
-        let text = format!("{around} {release} {restore}; {around} {before}");
+        let text = format!("{around} release savepoint {guard}; {restore}; {around} {before}");
         run(conn, text).await.map(|_| ())
+    }
+
+    /// The savepoint, for a caller that cannot go on without.
+    fn guard(&self) -> sqlx::Result<&str> {
+        let guard = self.guard.as_deref();
+        guard.ok_or_else(|| sqlx::Error::Protocol("the attempt has no savepoint".to_owned()))
     }
 
     /// Undoes every write since the guard.
@@ -111,12 +115,7 @@ impl OpenAttempt {
     /// This is also the first statement after a handler's failure, so it checks the names: a handler's
     /// `deallocate all`, or another server connection, has made those in SQLx's cache useless.
     pub(super) async fn roll_back_to_guard(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
-        let Some(guard) = &self.guard else {
-            // Nothing is undone, so the caller must not go on.
-            let no_guard = "the attempt has no savepoint".to_owned();
-            return Err(sqlx::Error::Protocol(no_guard));
-        };
-        let text = format!("rollback to savepoint {guard}");
+        let text = format!("rollback to savepoint {}", self.guard()?);
         match has_names(conn) {
             true => run_and_check_names(conn, text).await,
             false => run(conn, text).await.map(|_| ()),
@@ -130,10 +129,7 @@ impl OpenAttempt {
     /// answer is lost and the question asked again.
     pub(super) async fn is_still_own(&self, conn: &mut PgConnection) -> sqlx::Result<bool> {
         if self.guard.is_some() {
-            return match self.roll_back_to_guard(conn).await {
-                Err(error) if fault(&error) == Fault::GuardLost => Ok(false),
-                undone => undone.map(|()| true),
-            };
+            return has_guard::<Postgres>(conn, self).await;
         }
         let names = match has_names(conn) {
             true => "(select count(*) from pg_prepared_statements)",

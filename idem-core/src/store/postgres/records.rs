@@ -1,19 +1,5 @@
-//! The records of PostgreSQL: finding one, storing one, and what became of a lost COMMIT.
-//!
-//! One statement inserts a record, replaces an expired one, and refuses to touch a live one:
-//!
-//! | the row before | `rows_affected` | the row after |
-//! | --- | --- | --- |
-//! | none | 1 | the new record |
-//! | expired | 1 | the new record |
-//! | live | 0 | as before |
-//! | inserted by an open transaction | waits for its end, then as above | |
-//!
-//! At repeatable read and above the last case ends in 40001 if the other transaction has committed
-//! (manual, "Repeatable Read Isolation Level"), which is a collision: the retry finds the record.
-//!
-//! `expires_at` counts from `clock_timestamp()`, the time of the statement. `now()` is the time of the
-//! BEGIN, so a handler that takes long would shorten its own ttl.
+//! The records of PostgreSQL: finding one, and what became of a lost COMMIT. [`step`](super::step)
+//! stores them.
 
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;

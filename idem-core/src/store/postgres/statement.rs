@@ -14,7 +14,7 @@
 //!
 //! | function | name on the server | use it |
 //! | --- | --- | --- |
-//! | [`frequent`] | if the application's statements have names | in each enforced attempt |
+//! | [`frequent`] | if the application's statements have names | in each batch of messages |
 //! | [`unnamed`] | never | with parameters, inside of a transaction |
 //! | [`run`], [`rows`], [`value`] | never | without parameters, anywhere: one message |
 

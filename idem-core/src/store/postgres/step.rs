@@ -11,6 +11,22 @@
 //! record is stored by the same message. `transaction_timestamp()` is that of the message with BEGIN
 //! (manual, "Date/Time Functions"), so that a later transaction of the connection has another one.
 //!
+//! The insert stores a new record, replaces an expired one, and refuses to touch a live one:
+//!
+//! | the row before | the answer | the row after |
+//! | --- | --- | --- |
+//! | none | 1 | the new record |
+//! | expired | 1 | the new record |
+//! | live | 0 | as before |
+//! | inserted by an open transaction | waits for its end, then as above | |
+//!
+//! At repeatable read and above the last case ends in 40001 if the other transaction has committed
+//! (manual, "Repeatable Read Isolation Level"), which is a collision: the retry finds the record.
+//!
+//! `expires_at` counts from `clock_timestamp()`, the time of the statement. `now()` is the time of the
+//! BEGIN, so a handler that takes long would shorten its own ttl. An expired row is replaced and not
+//! deleted first, because a deletion would let two attempts insert.
+//!
 //! The function returns one record as a value, and not a row of columns: a function in a FROM clause
 //! stores its result aside first, which takes longer than the claim itself.
 
@@ -18,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::error::BoxDynError;
-use sqlx::postgres::types::{PgInterval, PgRecordDecoder};
+use sqlx::postgres::types::PgRecordDecoder;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, PgValueRef};
 use sqlx::{Connection, Postgres, Row};
 use uuid::Uuid;
@@ -30,6 +46,59 @@ use crate::model::record::{Completion, RecordName};
 use crate::store::records::{FORMAT, NewRecord, Opening, Probe, Stored, StoredRecord, millis};
 
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+
+/// What the function takes. Which step it does depends on what is there.
+#[derive(Default)]
+struct Step<'a> {
+    name: Option<&'a RecordName>,
+    /// To claim or to store; without it the record is only read.
+    attempt: Option<Uuid>,
+    /// To claim: the limits of a statement and of an idle moment, in milliseconds.
+    limits: Option<[i32; 2]>,
+    /// To store.
+    session: Option<&'a OwnSession>,
+    record: Option<&'a NewRecord<'a>>,
+}
+
+impl<'a> Step<'a> {
+    /// The one statement of all steps.
+    fn query(&self) -> Query<'a> {
+        let Self {
+            name,
+            limits,
+            session,
+            record,
+            ..
+        } = *self;
+        let fingerprint = record.map(|record| record.fingerprint.stored());
+        let completion = record.map(|record| record.completion);
+        sqlx::query(
+            "select idem.step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+             $17, $18, $19, $20, $21)",
+        )
+        .bind(name.map(|name| name.scope.as_str()))
+        .bind(name.map(|name| name.operation.as_str()))
+        .bind(name.map(|name| name.key.as_str()))
+        .bind(self.attempt)
+        .bind(limits.and(name).map(RecordName::lock_id))
+        .bind(limits.map(|[statement, _]| statement))
+        .bind(limits.map(|[_, idle]| idle))
+        .bind(name.is_some_and(|name| name.operation.is_of_consumer()))
+        .bind(session.map(|session| session.began))
+        .bind(session.map(|session| session.login.as_str()))
+        .bind(session.map(|session| session.role.as_str()))
+        .bind(session.map(|session| session.statement_timeout.as_str()))
+        .bind(session.map(|session| session.path.as_str()))
+        .bind(record.map(|_| FORMAT))
+        .bind(fingerprint.map(|(version, _)| version))
+        .bind(fingerprint.map(|(_, digest)| digest))
+        .bind(record.map(NewRecord::status))
+        .bind(completion.map(|completion| &completion.headers[..]))
+        .bind(completion.map(|completion| &completion.body[..]))
+        .bind(record.and_then(NewRecord::reference))
+        .bind(record.map(|record| interval(record.ttl)))
+    }
+}
 
 /// Limits the time, tries the lock and reads the record.
 ///
@@ -43,9 +112,13 @@ pub(super) async fn claim(
 ) -> sqlx::Result<(OwnSession, Probe)> {
     let limit =
         |more| i32::try_from(millis(opening.timeout).saturating_add(more)).unwrap_or(i32::MAX);
-    let limits = [limit(1_000), limit(5_000)];
-    let claim = ask(opening.name, Some((opening.attempt, limits)));
-    let row = claim.persistent(is_named).fetch_one(conn).await?;
+    let claim = Step {
+        name: opening.name,
+        attempt: Some(opening.attempt),
+        limits: Some([limit(1_000), limit(5_000)]),
+        ..Step::default()
+    };
+    let row = claim.query().persistent(is_named).fetch_one(conn).await?;
     read_claim(row.try_get_raw(0)?).map_err(sqlx::Error::Decode)
 }
 
@@ -58,7 +131,11 @@ pub(super) async fn look(
     if !has_names(conn) {
         return Ok(None);
     }
-    match ask(Some(name), None).fetch_one(&mut *conn).await {
+    let look = Step {
+        name: Some(name),
+        ..Step::default()
+    };
+    match look.query().fetch_one(&mut *conn).await {
         Err(error) if is_about_names(&error) => {
             conn.clear_cached_statements().await?;
             Ok(None)
@@ -68,33 +145,6 @@ pub(super) async fn look(
             Ok(Some(read.map_err(sqlx::Error::Decode)?.1))
         }
     }
-}
-
-/// The statement of a claim, and of looking at a record: without the attempt's id and limits.
-fn ask(name: Option<&RecordName>, attempt: Option<(Uuid, [i32; 2])>) -> Query<'_> {
-    let lock = attempt.and(name).map(RecordName::lock_id);
-    sqlx::query(STEP)
-        .bind(name.map(|name| name.scope.as_str()))
-        .bind(name.map(|name| name.operation.as_str()))
-        .bind(name.map(|name| name.key.as_str()))
-        .bind(attempt.map(|(id, _)| id))
-        .bind(lock)
-        .bind(attempt.map(|(_, [statement, _])| statement))
-        .bind(attempt.map(|(_, [_, idle])| idle))
-        .bind(name.is_some_and(|name| name.operation.is_of_consumer()))
-        .bind(None::<f64>)
-        .bind(None::<&str>)
-        .bind(None::<&str>)
-        .bind(None::<&str>)
-        .bind(None::<&str>)
-        .bind(None::<i16>)
-        .bind(None::<i16>)
-        .bind(None::<&[u8]>)
-        .bind(None::<i16>)
-        .bind(None::<&[u8]>)
-        .bind(None::<&[u8]>)
-        .bind(None::<&str>)
-        .bind(None::<PgInterval>)
 }
 
 fn read_claim(value: PgValueRef<'_>) -> Result<(OwnSession, Probe), BoxDynError> {
@@ -168,42 +218,19 @@ async fn store_once(
     attempt: &OpenAttempt,
     record: Option<&NewRecord<'_>>,
 ) -> sqlx::Result<i32> {
-    let name = record.map(|record| record.name);
-    let fingerprint = record.map(|record| record.fingerprint.stored());
-    let completion = record.map(|record| record.completion);
-    let session = &attempt.session;
-    let row: PgRow = sqlx::query(STEP)
-        .persistent(attempt.is_named)
-        .bind(name.map(|name| name.scope.as_str()))
-        .bind(name.map(|name| name.operation.as_str()))
-        .bind(name.map(|name| name.key.as_str()))
-        .bind(record.map_or(attempt.id, |record| record.attempt))
-        .bind(None::<i64>)
-        .bind(None::<i32>)
-        .bind(None::<i32>)
-        .bind(None::<bool>)
-        .bind(session.began)
-        .bind(&session.login)
-        .bind(&session.role)
-        .bind(&session.statement_timeout)
-        .bind(&session.path)
-        .bind(record.map(|_| FORMAT))
-        .bind(fingerprint.map(|(version, _)| version))
-        .bind(fingerprint.map(|(_, digest)| digest))
-        .bind(record.map(NewRecord::status))
-        .bind(completion.map(|completion| &completion.headers[..]))
-        .bind(completion.map(|completion| &completion.body[..]))
-        .bind(record.and_then(NewRecord::reference))
-        .bind(record.map(|record| interval(record.ttl)))
-        .fetch_one(conn)
-        .await?;
+    let store = Step {
+        name: record.map(|record| record.name),
+        attempt: record.map(|record| record.attempt),
+        session: Some(&attempt.session),
+        record,
+        ..Step::default()
+    };
+    let store = store.query().persistent(attempt.is_named);
+    let row: PgRow = store.fetch_one(conn).await?;
     let answer = PgRecordDecoder::new(row.try_get_raw(0)?);
     let answer = answer.and_then(|mut values| values.try_decode());
     answer.map_err(sqlx::Error::Decode)
 }
-
-const STEP: &str = "select idem.step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-    $16, $17, $18, $19, $20, $21)";
 
 /// The handler has changed the role or a limit.
 const CHANGED: i32 = -1;

@@ -10,13 +10,14 @@
 
 use std::sync::Arc;
 
+use sqlx::Sqlite;
 use sqlx::sqlite::{SqliteConnection, SqliteTransactionManager};
 use sqlx_core::transaction::TransactionManager;
 
 use super::error::fault;
 use super::hooks::Hooks;
-use super::records::insert;
 use super::statement::run;
+use crate::store::backend::{has_guard, insert_proved, store_behind_guard};
 use crate::store::fault::Fault;
 use crate::store::records::{NewRecord, StoreError, Stored};
 
@@ -35,44 +36,36 @@ impl OpenAttempt {
         conn: &mut SqliteConnection,
         around: &str,
     ) -> sqlx::Result<()> {
-        let text = match &self.guard {
-            Some(guard) => format!("{around} release savepoint {guard}; {around}"),
-            None => around.to_owned(),
-        };
+        let guard = self.guard()?;
+        let text = format!("{around} release savepoint {guard}; {around}");
         run(conn, text).await
     }
 
-    /// Proves the transaction by its hooks, without a statement, and stores the record.
+    /// The savepoint, for a caller that cannot go on without.
+    fn guard(&self) -> sqlx::Result<&str> {
+        let guard = self.guard.as_deref();
+        guard.ok_or_else(|| sqlx::Error::Protocol("the attempt has no savepoint".to_owned()))
+    }
+
+    /// Stores the record. Without a savepoint the hooks prove the transaction, and no statement does.
     pub(super) async fn store(
         &self,
         conn: &mut SqliteConnection,
         record: Option<&NewRecord<'_>>,
     ) -> Result<Stored, StoreError> {
-        let failed = |is_proved| move |error| StoreError { error, is_proved };
-        match &self.guard {
-            Some(_) => match self.release_guard(conn, "").await {
-                Err(error) if fault(&error) == Fault::GuardLost => return Ok(Stored::GuardLost),
-                released => released.map_err(failed(false))?,
-            },
-            None if self.hooks.is_rolled_back() => return Ok(Stored::GuardLost),
-            None => {}
+        if self.guard.is_none() {
+            return match self.hooks.is_rolled_back() {
+                true => Ok(Stored::GuardLost),
+                false => insert_proved::<Sqlite>(conn, self, record).await,
+            };
         }
-        let Some(record) = record else {
-            return Ok(Stored::Yes);
-        };
-        match insert(conn, record).await.map_err(failed(true))? {
-            true => Ok(Stored::Yes),
-            false => Ok(Stored::Exists),
-        }
+        store_behind_guard::<Sqlite>(conn, self, record).await
     }
 
     /// Whether the transaction is the one that was begun, after the handler's statement has stopped.
     pub(super) async fn is_still_own(&self, conn: &mut SqliteConnection) -> sqlx::Result<bool> {
         if self.guard.is_some() {
-            return match self.roll_back_to_guard(conn).await {
-                Err(error) if fault(&error) == Fault::GuardLost => Ok(false),
-                undone => undone.map(|()| true),
-            };
+            return has_guard::<Sqlite>(conn, self).await;
         }
         if self.hooks.stops_statements() {
             // The handle is available only when the statement has stopped. The rollback must not be stopped.
@@ -90,12 +83,7 @@ impl OpenAttempt {
     /// roll back. If they were allowed earlier, the handler's statement would go on; if later, the
     /// rollback itself would be stopped.
     pub(super) async fn roll_back_to_guard(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
-        let Some(guard) = &self.guard else {
-            // Nothing is undone, so the caller must not go on.
-            let no_guard = "the attempt has no savepoint".to_owned();
-            return Err(sqlx::Error::Protocol(no_guard));
-        };
-        let text = format!("rollback to savepoint {guard}");
+        let text = format!("rollback to savepoint {}", self.guard()?);
         if !self.hooks.stops_statements() {
             return run(conn, text).await;
         }

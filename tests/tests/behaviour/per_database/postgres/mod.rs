@@ -30,6 +30,7 @@ mod reset_all;
 mod servers;
 mod session;
 mod stale_snapshot;
+mod step_function;
 mod transaction_ids;
 mod unclear_commit;
 
