@@ -4,8 +4,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::canonical;
 use super::exact::Exact;
-use super::{by_library, canonical};
 
 /// A JSON value before it is written in one way or another.
 #[derive(Clone, Debug)]
@@ -182,13 +182,6 @@ fn form(body: &str) -> Vec<u8> {
     canonical(body.as_bytes()).unwrap_or_else(|| body.into())
 }
 
-/// Fingerprints of earlier builds are digests of the library's forms.
-fn assert_as_by_library(body: &[u8]) -> Result<(), TestCaseError> {
-    let shown = String::from_utf8_lossy(body);
-    prop_assert_eq!(canonical(body), by_library::canonical(body), "{}", shown);
-    Ok(())
-}
-
 /// Two bodies that compare as equal have the same bytes or the same exact value.
 fn assert_equal_only_if_they_say_the_same(a: &str, b: &str) -> Result<(), TestCaseError> {
     if a != b && form(a) == form(b) {
@@ -200,23 +193,6 @@ fn assert_equal_only_if_they_say_the_same(a: &str, b: &str) -> Result<(), TestCa
 }
 
 proptest! {
-    #[test]
-    fn every_form_is_the_one_that_libraries_make(
-        plain in plain_json(),
-        odd in odd_json(),
-        way: u8,
-        edits in vec(edit(), 1..3),
-        bytes: Vec<u8>,
-    ) {
-        assert_as_by_library(&bytes)?;
-        for value in [plain, odd] {
-            let body = value.write(way);
-            assert_as_by_library(body.as_bytes())?;
-            let changed = edits.iter().fold(body, |text, edit| edited(&text, edit));
-            assert_as_by_library(changed.as_bytes())?;
-        }
-    }
-
     #[test]
     fn a_canonical_form_preserves_the_value_of_the_body(value in odd_json(), way: u8) {
         let body = value.write(way);
