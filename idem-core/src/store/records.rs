@@ -23,8 +23,8 @@ pub struct Opening<'a> {
     /// The transaction is needed only if the attempt may run. A database that can probe before it
     /// begins one then saves it for replays and duplicates.
     #[cfg_attr(
-        not(feature = "mysql"),
-        expect(dead_code, reason = "the others begin before they probe")
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(dead_code, reason = "SQLite begins before it probes")
     )]
     pub(crate) if_it_may_run: bool,
     /// The isolation of the transaction.
