@@ -42,6 +42,14 @@ pub use self::server::be_durable;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+/// Waits a moment before a test looks again at what it waits for.
+///
+/// A test that looked without a pause would take the processor from the server that it waits for: on a
+/// busy machine a server got none for seconds, and other tests met their time limits.
+pub async fn a_moment() {
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+}
+
 /// The README's program compiles.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]

@@ -6,9 +6,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task, time};
+use tokio::time;
 use tracing::Level;
 use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::a_moment;
 
 /// The lines of all tests of the process, since the first of them asked for the log.
 ///
@@ -46,7 +48,7 @@ impl Log {
     pub async fn until(&self, says: impl Fn(&str) -> bool) {
         let said = async {
             while !says(&self.text()) {
-                task::yield_now().await;
+                a_moment().await;
             }
         };
         let said = time::timeout(Duration::from_secs(30), said).await;

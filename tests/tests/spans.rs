@@ -11,11 +11,11 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use idem_axum::{Idempotency, Tx, idempotent};
+use idem_tests::a_moment;
 use idem_tests::http;
 use idem_tests::sqlite::{Db, TestDb};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use tokio::task::yield_now;
 use tokio::time::timeout;
 use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;
@@ -69,7 +69,7 @@ async fn an_attempt_is_a_span_of_its_request_with_its_outcome_and_age() {
             {
                 return spans;
             }
-            yield_now().await;
+            a_moment().await;
         }
     });
     let spans = finished.await.unwrap();

@@ -1,7 +1,7 @@
 //! The brokers that tests start, and the proxy in front of them.
 
+use idem_tests::a_moment;
 use idem_tests::proxy::{Action, Proxy};
-use tokio::task::yield_now;
 
 use super::consumer::Consumer;
 use super::{ACK, Broker};
@@ -74,6 +74,6 @@ async fn an_acknowledgement_can_be_held() {
 /// Waits until this many messages are left; nothing confirms that an acknowledgement has arrived.
 async fn all_but(left: u64, broker: &Broker) {
     while broker.left("ledger").await != left {
-        yield_now().await;
+        a_moment().await;
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use idem_axum::Idempotency;
 use idem_axum::engine::{Inbox, Message, MessageOutcome, ProcessError, Processed};
+use idem_tests::a_moment;
 use idem_tests::galera::{Cluster, NODES};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{MySql, MySqlPool};
 use tokio::sync::Barrier;
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::JoinSet;
 
 const MESSAGES: usize = 60;
 /// The messages of one batch.
@@ -63,7 +64,7 @@ async fn one_by_one(inbox: Inbox<MySql>, start: Arc<Barrier>) -> usize {
                 Ok(Processed::Duplicate) => {}
                 // Another node's transaction was certified first.
                 Ok(Processed::InFlight) | Err(ProcessError::Store(_)) => {
-                    yield_now().await;
+                    a_moment().await;
                     continue;
                 }
                 done => panic!("{done:?}"),

@@ -7,8 +7,8 @@ use super::super::{
     payments_of, retry, send_all, start_payments,
 };
 use super::{COMMIT, FEATURE, SWEEP, TestDb};
+use idem_tests::a_moment;
 use idem_tests::proxy::{Action, Proxy};
-use tokio::task::yield_now;
 
 #[tokio::test]
 #[cfg_attr(idem_no_python, ignore = "needs python3")]
@@ -61,7 +61,7 @@ async fn proxied(db: &TestDb) -> (Process, Proxy) {
         sweep.into_iter().any(|one| one.contains(ends))
     };
     while !has_swept(&proxy.traffic().statements) {
-        yield_now().await;
+        a_moment().await;
     }
     (node, proxy)
 }

@@ -1,5 +1,6 @@
 //! Connections are paused, refused and cut.
 
+use idem_tests::a_moment;
 use sqlx::Connection as _;
 
 use super::paying::{Connection, connect, pay, pay_on, proxied};
@@ -12,7 +13,7 @@ async fn a_paused_proxy_forwards_nothing_until_resumed() {
     proxy.pause();
     let paying = tokio::spawn(pay_on(connection));
     while proxy.traffic().messages == 0 {
-        tokio::task::yield_now().await;
+        a_moment().await;
     }
     assert_eq!(db.payments().await, 0);
     proxy.resume();

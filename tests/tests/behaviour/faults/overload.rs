@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Idempotency;
-use tokio::task::yield_now;
+use idem_tests::a_moment;
 
 use super::TestDb;
 use super::support::app::{has_paid, payment, problem};
@@ -38,7 +38,7 @@ async fn no_connection(timeout: Duration, acquire_timeout: Duration, told: &str)
     drop(only);
     // sqlx returns a connection to its pool on a task.
     while node.idem.pool().num_idle() == 0 {
-        yield_now().await;
+        a_moment().await;
     }
     assert!(has_paid(
         &payment("/reject").key("k").send(&node.app()).await

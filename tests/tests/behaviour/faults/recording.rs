@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use idem_axum::Idempotency;
+use idem_tests::a_moment;
 use idem_tests::http::Answer;
 use serde_json::Value;
 use sqlx::pool::PoolConnection;
@@ -56,6 +57,7 @@ async fn work_that_cannot_be_recorded_in_time_is_reported_as_done_and_recorded_l
             if retry.status != 409 {
                 return retry;
             }
+            a_moment().await;
         }
     };
     let retry = timeout(Duration::from_secs(30), recorded).await.unwrap();

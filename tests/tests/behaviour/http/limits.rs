@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use idem_axum::engine::Engine;
 use idem_axum::{Idempotency, IdempotencyBuilder, Policy, WhileRunning, idempotent};
-use tokio::task::yield_now;
+use idem_tests::a_moment;
 use tokio::time::timeout;
 
 use super::support::app::{
@@ -72,7 +72,7 @@ async fn start(
 async fn busy_with(state: &AppState, attempts: usize) {
     let busy = async {
         while state.idem.running() != attempts {
-            yield_now().await;
+            a_moment().await;
         }
     };
     let busy = timeout(Duration::from_secs(30), busy).await;

@@ -12,8 +12,8 @@ use futures_util::{StreamExt, stream};
 use idem_axum::{
     HttpOptions, HttpSettings, Idempotency, IdempotencyBuilder, RolloutMode, Tx, idempotent,
 };
+use idem_tests::a_moment;
 use idem_tests::http::{self, Attempt, serve};
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::bodies::Broken;
@@ -91,7 +91,7 @@ pub fn buffered(idem: &Idempotency<Db>) -> usize {
 pub async fn buffers(idem: &Idempotency<Db>, bytes: usize) {
     let reached = async {
         while buffered(idem) != bytes {
-            yield_now().await;
+            a_moment().await;
         }
     };
     let reached = timeout(Duration::from_secs(30), reached).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Idempotency;
-use tokio::task::yield_now;
+use idem_tests::a_moment;
 
 use super::TestDb;
 use super::support::app::{has_paid, payment, problem};
@@ -140,7 +140,7 @@ async fn a_retry_is_replayed_while_a_different_request_with_its_key_is_claiming(
             !retry.is_finished() && !hasty.is_finished(),
             "told too early"
         );
-        yield_now().await;
+        a_moment().await;
     }
     drop(connection);
     let other = other.await.unwrap();

@@ -1,7 +1,7 @@
 //! A message that fails does not fail the others of its batch.
 
 use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed};
-use tokio::task::yield_now;
+use idem_tests::a_moment;
 
 use super::batches::{handle, messages, process};
 use super::delivery::{abandon, deliver, pay, start};
@@ -174,7 +174,7 @@ async fn redelivered_messages_of_a_batch_run_alone_and_are_counted_first() {
     for _ in 0..2 {
         abandon(&inbox, Message::new("crashes").delivery(2)).await;
         while inbox.idempotency().running() > 0 {
-            yield_now().await;
+            a_moment().await;
         }
     }
     let polled = || {

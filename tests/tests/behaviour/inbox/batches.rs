@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use idem_axum::Idempotency;
 use idem_axum::engine::{Batch, Inbox, Message, MessageOutcome, Processed, Settlement};
-use tokio::task::{JoinSet, yield_now};
+use idem_tests::a_moment;
+use tokio::task::JoinSet;
 
 use super::delivery::{deliver, pay, start};
 use super::{COMMITS, Db, FAILS, age_records};
@@ -94,7 +95,7 @@ async fn a_dropped_batch_commits_nothing() {
         }
         drop(batch);
         while inbox.idempotency().running() > 0 {
-            yield_now().await;
+            a_moment().await;
         }
     }
     assert_eq!(db.payments().await, 0);

@@ -6,6 +6,7 @@ use idem_axum::Scope;
 use idem_axum::engine::{
     ConsumerPolicy, Failure, Inbox, Message, ProcessError, Processed, Settlement,
 };
+use idem_tests::a_moment;
 use sqlx::{AssertSqlSafe, Pool};
 use tokio::time::timeout;
 
@@ -182,7 +183,7 @@ async fn the_inbox_keeps_the_last_error_of_a_message_that_then_crashes_its_worke
 /// Waits until the abandoned attempt is rolled back.
 async fn free(inbox: &Inbox<Db>) {
     while inbox.idempotency().running() > 0 {
-        tokio::task::yield_now().await;
+        a_moment().await;
     }
 }
 

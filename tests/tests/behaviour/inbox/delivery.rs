@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use idem_axum::engine::{Failure, Inbox, Message, ProcessError, Processed, Settlement};
 use idem_axum::{Scope, Tx};
+use idem_tests::a_moment;
 use tokio::sync::Notify;
-use tokio::task::yield_now;
 
 use super::support::app::engine;
 use super::{Db, INSERT_PAYMENT, IS_NAMED, ONE_WRITER, TestDb, age_records};
@@ -184,7 +184,7 @@ async fn the_inbox_handles_one_of_64_concurrent_deliveries() {
                 let done = deliver(&node, Message::new("m1").delivery(number + 1)).await;
                 match (Settlement::of(&done), done) {
                     (Settlement::Ack, Ok(done)) => return done,
-                    (_, Ok(Processed::InFlight) | Err(ProcessError::Store(_))) => yield_now().await,
+                    (_, Ok(Processed::InFlight) | Err(ProcessError::Store(_))) => a_moment().await,
                     (_, done) => panic!("{done:?}"),
                 }
             }
@@ -272,7 +272,9 @@ pub async fn abandon<'m>(inbox: &Inbox<Db>, message: impl Into<Message<'m>>) {
         };
         tokio::select! {
             // The one before is being rolled back.
-            Ok(Processed::InFlight) = inbox.process("billing", message.clone(), handle) => {}
+            Ok(Processed::InFlight) = inbox.process("billing", message.clone(), handle) => {
+                a_moment().await;
+            }
             () = entered.notified() => return,
         }
     }
@@ -288,7 +290,7 @@ async fn dropping_process_while_a_message_is_handled_commits_nothing() {
     loop {
         match deliver(&inbox, "m1").await {
             Ok(Processed::First(_)) => break,
-            Ok(Processed::InFlight) => yield_now().await,
+            Ok(Processed::InFlight) => a_moment().await,
             done => panic!("{done:?}"),
         }
     }

@@ -8,8 +8,8 @@ use std::task::Poll;
 
 use idem_axum::Tx;
 use idem_axum::engine::{Inbox, Message, MessageOutcome, Processed};
+use idem_tests::a_moment;
 use sqlx::{AssertSqlSafe, Pool};
-use tokio::task::yield_now;
 
 use super::support::app::engine;
 use super::{Db, INSERT_PAYMENT, TestDb};
@@ -47,7 +47,7 @@ async fn settle(inbox: &Inbox<Db>, id: &str) -> bool {
         match inbox.process("billing", id, handle).await {
             Ok(Processed::First(_)) => return true,
             Ok(Processed::Duplicate) => return false,
-            Ok(Processed::InFlight) => yield_now().await,
+            Ok(Processed::InFlight) => a_moment().await,
             done => panic!("{id}: {done:?}"),
         }
     }

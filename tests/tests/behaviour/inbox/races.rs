@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use idem_axum::Tx;
 use idem_axum::engine::{ConsumerPolicy, DeadLetter, Inbox, Message, Processed, Settlement};
+use idem_tests::a_moment;
 use sqlx::AssertSqlSafe;
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::JoinSet;
 
 use super::delivery::{Done, deliver, pay};
 use super::support::app::engine;
@@ -123,7 +124,7 @@ async fn the_inbox_handles_once_each_message_redriven_while_it_is_tried() {
                     let parked = letter(&inbox, &id).await;
                     assert!(inbox.redrive(&parked.expect("its letter")).await.unwrap());
                 }
-                Ok(Processed::InFlight) | Err(_) => yield_now().await,
+                Ok(Processed::InFlight) | Err(_) => a_moment().await,
             }
         }
     }

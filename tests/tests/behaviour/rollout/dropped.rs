@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::routing::post;
 use idem_axum::RolloutMode::Enforce;
 use idem_axum::{Idempotency, Scope, Tx, idempotent};
+use idem_tests::a_moment;
 use tokio::time::timeout;
 
 use super::modes::records;
@@ -21,7 +22,7 @@ use super::{Db, ONE_WRITER, TestDb};
 async fn is_idle(idem: &Idempotency<Db>) {
     let idle = async {
         while idem.running() > 0 {
-            tokio::task::yield_now().await;
+            a_moment().await;
         }
     };
     timeout(Duration::from_secs(30), idle).await.unwrap();
@@ -58,7 +59,7 @@ async fn a_concurrent_observed_attempt_is_recorded_when_the_first_one_is_dropped
     if ONE_WRITER {
         // It has arrived when the node counts two, and waits for its turn.
         while idem.running() < 2 {
-            tokio::task::yield_now().await;
+            a_moment().await;
         }
     } else {
         answer = Some((&mut second).await.unwrap());

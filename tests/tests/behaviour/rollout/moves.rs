@@ -6,6 +6,7 @@ use axum::Router;
 use idem_axum::RolloutMode::{Enforce, Observe, Off};
 use idem_axum::RolloutRule;
 use idem_axum::engine::Idempotency;
+use idem_tests::a_moment;
 use idem_tests::http::Answer;
 use sqlx::AssertSqlSafe;
 use tokio::task::JoinHandle;
@@ -60,7 +61,7 @@ async fn a_waiter_for_an_observed_attempt_replays_its_response() {
     let waiting = tokio::spawn(async move { payment("/gate").key("k").send(&app).await });
     // It has queued when the node counts two attempts.
     while idem.running() < 2 {
-        tokio::task::yield_now().await;
+        a_moment().await;
     }
     gate.open.notify_one();
     let first = running.await.unwrap();
@@ -171,7 +172,7 @@ async fn follow_rollout_applies_published_rules_until_the_shutdown() {
         .await
         .unwrap();
     while other.rollout().rule("any") != Enforce.into() {
-        tokio::task::yield_now().await;
+        a_moment().await;
     }
     other
         .shutdown(std::time::Duration::from_secs(10))

@@ -10,11 +10,11 @@ use axum::routing::{any, post};
 use axum::{Json, Router};
 use idem_axum::engine::{Invalidated, RecordName};
 use idem_axum::{Backend, HasIdempotency, Idempotency, ScopeKey, Tx, idempotent};
+use idem_tests::a_moment;
 use idem_tests::http::{self, Answer, Attempt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::{Db, FAILS, INSERT_PAYMENT, IS_NAMED, TestDb};
@@ -311,7 +311,7 @@ pub async fn invalidate(idem: &Idempotency<Db>, name: &RecordName, by: &str) -> 
     let released = async {
         loop {
             match idem.invalidate(name, by).await.unwrap() {
-                Invalidated::InFlight if Db::CHANGES_SESSION => yield_now().await,
+                Invalidated::InFlight if Db::CHANGES_SESSION => a_moment().await,
                 invalidated => return invalidated,
             }
         }

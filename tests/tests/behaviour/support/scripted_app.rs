@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use idem_axum::{HasIdempotency, Idempotency, Tx, WhileRunning, idempotent};
+use idem_tests::a_moment;
 use idem_tests::http::{Answer, Attempt};
 use sqlx::Pool;
-use tokio::task::{JoinHandle, yield_now};
+use tokio::task::JoinHandle;
 
 use super::app::{Gate, NewPayment, Paid, Tenant, end, pay_for};
 use super::{Db, FAILS, TestDb};
@@ -81,7 +82,7 @@ impl Node {
     /// Returns when this many attempts run or wait on this node.
     pub async fn busy_with(&self, attempts: usize) {
         while self.idem.running() != attempts {
-            yield_now().await;
+            a_moment().await;
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use idem_tests::a_moment;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Executor, Pool};
-use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::{Db, SESSIONS};
@@ -51,7 +51,7 @@ async fn until_somebody(pool: &Pool<Db>, is: &str) {
             .unwrap()
             == 0
         {
-            yield_now().await;
+            a_moment().await;
         }
     };
     timeout(Duration::from_secs(30), there).await.unwrap();

@@ -5,8 +5,8 @@ use axum::routing::post;
 use axum::{Extension, Json, Router};
 use idem_axum::engine::{Attempt, Claim, Engine, Inbox, Message, RecordFilter, WhileRunning};
 use idem_axum::{Idempotency, Scope, Tx, idempotent};
+use idem_tests::a_moment;
 use sqlx::{Executor, Pool};
-use tokio::task::yield_now;
 
 use super::faults::cancellation::attempt;
 use super::inbox::delivery::{deliver, pay};
@@ -91,7 +91,7 @@ impl Nodes {
             /*!80000 performance_schema.threads where processlist_id */ = ?";
         let is_there = || sqlx::query_scalar::<_, i64>(count).bind(session);
         while is_there().fetch_one(&pool).await.unwrap() > 0 {
-            yield_now().await;
+            a_moment().await;
         }
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use idem_axum::Idempotency;
+use idem_tests::a_moment;
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Proxy, Traffic};
 use sqlx::Pool;
-use tokio::task::yield_now;
 
 use super::support::app::{engine, has_paid, payment};
 use super::support::statements::app;
@@ -76,7 +76,7 @@ impl Costs {
 
     async fn is_idle(&self) {
         while self.pool.num_idle() < 1 {
-            yield_now().await;
+            a_moment().await;
         }
     }
 }

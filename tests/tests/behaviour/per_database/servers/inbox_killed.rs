@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed, Settlement};
 use idem_axum::{Idempotency, Tx};
+use idem_tests::a_moment;
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::{AssertSqlSafe, Pool};
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::JoinSet;
 
 use super::support::app::engine;
 use super::{Db, INSERT_PAYMENT, KILL_OTHERS, RECORD, TestDb, pool_at};
@@ -40,7 +41,7 @@ async fn settle(inbox: &Inbox<Db>, id: &str) -> bool {
             Ok(Processed::First(_)) => return true,
             Ok(Processed::Duplicate) => return false,
             Ok(Processed::Parked) => panic!("{id} is parked"),
-            Ok(Processed::InFlight) | Err(_) => yield_now().await,
+            Ok(Processed::InFlight) | Err(_) => a_moment().await,
         }
     }
 }

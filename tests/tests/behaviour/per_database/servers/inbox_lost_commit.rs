@@ -4,6 +4,7 @@ use idem_axum::Idempotency;
 use idem_axum::engine::{
     ConsumerPolicy, Error, Inbox, Message, MessageOutcome, ProcessError, Processed, Settlement,
 };
+use idem_tests::a_moment;
 use idem_tests::proxy::{Action, Proxy};
 
 use super::inbox::delivery::{Done, deliver, pay};
@@ -43,7 +44,7 @@ async fn settle(inbox: &Inbox<Db>, id: &str) -> Processed<()> {
             (Settlement::Ack, Ok(Processed::Duplicate)) => return Processed::Duplicate,
             (Settlement::Ack, Ok(Processed::Parked)) => return Processed::Parked,
             (Settlement::Ack, done) => panic!("{done:?}"),
-            _ => tokio::task::yield_now().await,
+            _ => a_moment().await,
         }
     }
 }

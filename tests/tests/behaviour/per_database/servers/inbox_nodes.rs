@@ -2,6 +2,7 @@
 
 use idem_axum::Tx;
 use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, ProcessError, Processed};
+use idem_tests::a_moment;
 
 use sqlx::AssertSqlSafe;
 
@@ -32,7 +33,7 @@ async fn a_batch_and_a_single_message_on_two_nodes_exclude_each_other() {
     };
     drop(batch);
     while inbox.idempotency().running() > 0 {
-        tokio::task::yield_now().await;
+        a_moment().await;
     }
     let told = other.process("billing", "m2", inner).await;
     let Ok(Processed::First(told)) = told else {

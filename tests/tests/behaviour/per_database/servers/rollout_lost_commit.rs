@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use idem_axum::Idempotency;
+use idem_tests::a_moment;
 use idem_tests::log::Log;
 use idem_tests::proxy::{Action, Proxy};
 use tokio::time::timeout;
@@ -35,7 +36,7 @@ async fn an_observed_attempt_completes_when_its_client_disconnects_during_record
     assert!(sent.await.unwrap_err().is_cancelled());
     insert.resume();
     while idem.running() > 0 {
-        tokio::task::yield_now().await;
+        a_moment().await;
     }
     assert_eq!((db.payments().await, records(&idem).await), (1, 1));
 }
