@@ -193,12 +193,11 @@ pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {
     match DB::fault(&error) {
         Fault::Unknown => Error::OutcomeUnknown,
         Fault::Collision => Error::TryAgain(Some(error)),
-        fault @ (Fault::Aborted | Fault::GuardLost | Fault::Failed | Fault::Refused) => {
-            Error::NotCommitted {
-                reason: "the database refused the COMMIT",
-                is_refused: fault == Fault::Refused,
-                source: Some(error),
-            }
-        }
+        Fault::GuardLost => Error::TransactionBroken,
+        fault @ (Fault::Aborted | Fault::Failed | Fault::Refused) => Error::NotCommitted {
+            reason: "the database refused the COMMIT",
+            is_refused: fault == Fault::Refused,
+            source: Some(error),
+        },
     }
 }

@@ -44,10 +44,10 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         let inserted = timeout_at(limit, self.insert(&mut session, &completion, effects)).await;
         match inserted.unwrap_or(Err(Error::TimedOut)) {
             Ok(true) => self.commit(session, completion, limit).await,
-            Ok(false) => {
-                session.roll_back(END_LIMIT).await;
-                Ok(StoreOutcome::LostRace)
-            }
+            Ok(false) => match session.roll_back(END_LIMIT).await {
+                RolledBack::All => Ok(StoreOutcome::LostRace),
+                RolledBack::GuardLost => Err(Error::TransactionBroken),
+            },
             Err(error) => match session.roll_back(END_LIMIT).await {
                 RolledBack::All => Err(error),
                 RolledBack::GuardLost => Err(Error::TransactionBroken),

@@ -22,6 +22,8 @@ pub(crate) struct Session<DB: Backend> {
     pub(super) opened: DB::OpenAttempt,
     /// The attempt is at a message whose earlier failures are counted.
     has_failed: bool,
+    /// The COMMIT proves that the transaction is the one begun here.
+    commits_if_own: bool,
 }
 
 /// Whether the handler's writes commit with the record.
@@ -90,6 +92,7 @@ impl<DB: Backend> Session<DB> {
             connection,
             opened,
             has_failed,
+            commits_if_own: false,
         };
         Ok((session, probe))
     }
@@ -110,8 +113,8 @@ impl<DB: Backend> Session<DB> {
         &mut self.connection.conn
     }
 
-    /// Stores the record in a transaction that is proved to be the one begun here. `false`: one exists
-    /// that has not expired.
+    /// Stores the record in a transaction that is proved to be the one begun here, or by its COMMIT.
+    /// `false`: one exists that has not expired.
     pub(crate) async fn store(
         &mut self,
         record: Option<&NewRecord<'_>>,
@@ -122,17 +125,15 @@ impl<DB: Backend> Session<DB> {
             self.undo_to_guard().await.map_err(guard_error::<DB>)?;
         }
         let stored = DB::store(&mut self.connection.conn, &self.opened, record).await;
-        let is_proved = match &stored {
-            Ok(stored) => *stored != Stored::GuardLost,
-            Err(failed) => failed.is_proved,
-        };
-        if is_proved {
-            self.connection.state.release_guard();
+        match &stored {
+            Ok(Stored::Yes) => self.connection.state.release_guard(),
+            Err(failed) if failed.is_proved => self.connection.state.release_guard(),
+            stored => self.commits_if_own = matches!(stored, Ok(Stored::Unproved)),
         }
         match stored.map_err(|failed| self.refused(failed.error))? {
             Stored::GuardLost => Err(Error::TransactionBroken),
             Stored::Exists => Ok(false),
-            Stored::Yes => match record {
+            Stored::Yes | Stored::Unproved => match record {
                 Some(record) => self.settle(record).await.map(|()| true),
                 None => Ok(true),
             },
@@ -237,9 +238,22 @@ impl<DB: Backend> Session<DB> {
         let Self {
             mut connection,
             opened,
+            commits_if_own,
             ..
         } = self;
-        DB::commit(&mut connection.conn, &opened).await?;
+        let conn = &mut connection.conn;
+        let committed = match commits_if_own {
+            true => DB::commit_if_own(conn, &opened).await,
+            false => DB::commit(conn, &opened).await,
+        };
+        if matches!(&committed, Err(error) if DB::fault(error) == Fault::GuardLost) {
+            // The record that says so is stored next, and needs the locks of this session.
+            let undo = DB::roll_back(conn, &opened);
+            if matches!(timeout(END_LIMIT, undo).await, Ok(Ok(()))) {
+                connection.state.end();
+            }
+        }
+        committed?;
         if !DB::CHANGES_SESSION {
             connection.state.end();
             return Ok(());

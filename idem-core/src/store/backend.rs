@@ -179,10 +179,12 @@ pub trait Backend:
     /// Proves that the transaction is the one that Idem began, restores the settings that storing a
     /// record depends on, and stores it. Without a record it proves and restores.
     ///
+    /// [`Stored::Unproved`] leaves the proof to [`commit_if_own`](Self::commit_if_own).
+    ///
     /// # Errors
     ///
     /// Any error of the database. The caller must roll back then, and after any other answer than
-    /// [`Stored::Yes`].
+    /// [`Stored::Yes`] and [`Stored::Unproved`].
     #[doc(hidden)]
     fn store<'a>(
         conn: &'a mut Self::Connection,
@@ -234,6 +236,23 @@ pub trait Backend:
         conn: &'a mut Self::Connection,
         attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// As [`commit`](Self::commit), if the transaction is the one that Idem began.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::GuardLost`] if it is another one: nothing is committed, and the caller must roll back.
+    /// Else as for [`commit`](Self::commit).
+    #[doc(hidden)]
+    fn commit_if_own<'a>(
+        conn: &'a mut Self::Connection,
+        attempt: &'a Self::OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            Self::release_guard(conn, attempt, "").await?;
+            Self::commit(conn, attempt).await
+        })
+    }
 
     /// Restores the session after a COMMIT and releases the session's locks.
     ///

@@ -131,6 +131,8 @@ impl NewRecord<'_> {
 pub enum Stored {
     /// It is stored, or there was none to store.
     Yes,
+    /// As `Yes`, and the message of the COMMIT proves that the transaction is Idem's own.
+    Unproved,
     /// A live record exists, and nothing is written.
     Exists,
     /// The handler has ended the transaction that Idem began.

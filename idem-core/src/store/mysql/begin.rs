@@ -65,6 +65,8 @@ pub(super) async fn open(
         connection: session.try_get("connection")?,
         timeout: opening.timeout,
         isolation: opening.isolation,
+        has_failed: probe.has_failed,
+        commits_alone: session.try_get("commits_alone")?,
         locked: opening.name.is_some(),
         locks: Vec::new(),
     };
@@ -116,11 +118,12 @@ fn probe_text(opening: &Opening<'_>) -> String {
         "{ROLLBACK}; set @idem_lock = {lock}, @idem_autocommit = @@autocommit, \
          @idem_idle = @@wait_timeout, @idem_metadata_wait = @@lock_wait_timeout, \
          @idem_row_wait = @@innodb_lock_wait_timeout, @idem_statement = {STATEMENT_LIMIT}, \
-         @idem_errors = @@max_error_count, autocommit = 1, \
+         @idem_errors = @@max_error_count, {ASK_FOR_CLUSTER}autocommit = 1, \
          max_error_count = cast(greatest(@@max_error_count, 64) as unsigned), \
          {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
          select {free} as free, {WRITABLE} as writable, {READS_UNCOMMITTED} as dirty, database() as db, \
-         connection_id() as connection, {has_failed} as has_failed limit 1{record}"
+         connection_id() as connection, {has_failed} as has_failed, \
+         {COMMITS_ALONE} as commits_alone limit 1{record}"
     )
 }
 
@@ -143,3 +146,13 @@ pub(super) fn begin_text(isolation: Isolation, guard: &str) -> String {
 /// Whether the session's isolation shows what may never commit.
 const READS_UNCOMMITTED: &str =
     "/*M!100000 @@tx_isolation *//*!80000 @@transaction_isolation */ = 'READ-UNCOMMITTED'";
+
+/// Asks once per session whether the server is a node of Galera. A server that was built without it has
+/// no such variable, and an unknown one would be an error.
+const ASK_FOR_CLUSTER: &str = "/*M!100000 @idem_cluster = ifnull(@idem_cluster, \
+    ifnull((select variable_value <> 'OFF' from information_schema.global_variables \
+        where variable_name = 'WSREP_ON'), 0)), */";
+
+/// Whether COMMIT must be the only statement of its message: else Galera acknowledges one that it refuses.
+const COMMITS_ALONE: &str = "/*M!100000 @idem_cluster <> 0 *//*!80000 \
+    @@version_comment regexp 'wsrep|cluster' */";

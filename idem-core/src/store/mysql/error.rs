@@ -24,6 +24,9 @@ pub(super) const DUPLICATE_KEY: u16 = 1062;
 /// There is no session of this number.
 pub(super) const NO_SUCH_THREAD: u16 = 1094;
 
+/// A statement took longer than `max_statement_time`, and is undone.
+pub(super) const STATEMENT_TIMED_OUT: u16 = 1969;
+
 /// The number of an error of the server.
 pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?;

@@ -35,7 +35,7 @@ use uuid::Uuid;
 
 use super::backend::Backend;
 use super::fault::Fault;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoredRecord};
+use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord};
 use super::sealed::Sealed;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -124,6 +124,14 @@ impl Backend for MySql {
         Box::pin(attempt.roll_back_to_guard(conn))
     }
 
+    fn store<'a>(
+        conn: &'a mut MySqlConnection,
+        attempt: &'a OpenAttempt,
+        record: Option<&'a NewRecord<'a>>,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(attempt.store(conn, record))
+    }
+
     fn insert<'a>(
         conn: &'a mut MySqlConnection,
         _: &'a OpenAttempt,
@@ -143,8 +151,14 @@ impl Backend for MySql {
         conn: &'a mut MySqlConnection,
         _: &'a OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        // Alone: in a message of several statements Galera acknowledges a COMMIT that it refuses.
         Box::pin(MySqlTransactionManager::commit(conn))
+    }
+
+    fn commit_if_own<'a>(
+        conn: &'a mut MySqlConnection,
+        attempt: &'a OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(attempt.commit_if_own(conn))
     }
 
     fn restore_session<'a>(

@@ -11,15 +11,18 @@
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
-use sqlx::{AssertSqlSafe, MySqlPool};
+use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 use sqlx_core::transaction::TransactionManager;
 
-use super::error::{NO_SUCH_THREAD, number};
+use super::error::{NO_SUCH_THREAD, STATEMENT_TIMED_OUT, number};
 use super::limits::{SAVED_LIMITS, limits};
 use super::name::lock_of;
+use super::records;
 use super::savepoint::{SavepointOutcome, run_unless_rolled_back};
-use super::statement::{ROLLBACK, run};
+use super::statement::{COMMIT, ROLLBACK, run};
 use crate::model::policy::Isolation;
+use crate::store::backend::store_behind_guard;
+use crate::store::records::{NewRecord, StoreError, Stored};
 
 /// The guard's name, what of the session is restored, and the connection whose statement is stopped.
 #[derive(Debug)]
@@ -31,6 +34,10 @@ pub struct OpenAttempt {
     pub(super) connection: u64,
     pub(super) timeout: Duration,
     pub(super) isolation: Isolation,
+    /// The attempt is at a message whose earlier failures are counted.
+    pub(super) has_failed: bool,
+    /// COMMIT must be the only statement of its message.
+    pub(super) commits_alone: bool,
     /// Whether `@idem_lock` names a lock of the session.
     pub(super) locked: bool,
     /// The ids of the locks of a batch of messages.
@@ -61,6 +68,46 @@ impl OpenAttempt {
             self.guard
         );
         text.trim().trim_end_matches(';').to_owned()
+    }
+
+    /// Stores the record, and leaves it to the COMMIT to prove the transaction.
+    ///
+    /// That saves a message, and needs a session that is as the claim has left it. If the handler has
+    /// changed it, or another statement follows, the guard is released first. A record that is written
+    /// outside of the transaction that Idem began is not committed, since `autocommit` is off.
+    pub(super) async fn store(
+        &self,
+        conn: &mut MySqlConnection,
+        record: Option<&NewRecord<'_>>,
+    ) -> Result<Stored, StoreError> {
+        if let (Some(record), Some(database), false) = (record, &self.database, self.has_failed) {
+            match records::insert_if_unchanged(conn, database, record).await {
+                Ok(Some(true)) => return Ok(Stored::Unproved),
+                Ok(Some(false)) => return Ok(Stored::Exists),
+                Ok(None) => {}
+                Err(error) if number(&error) == Some(STATEMENT_TIMED_OUT) => {}
+                Err(error) => {
+                    let is_proved = false;
+                    return Err(StoreError { error, is_proved });
+                }
+            }
+        }
+        store_behind_guard::<MySql>(conn, self, record).await
+    }
+
+    /// Releases the guard and commits, in one message if the server allows it.
+    ///
+    /// A text ends at its first failing statement, so a lost guard commits nothing.
+    pub(super) async fn commit_if_own(&self, conn: &mut MySqlConnection) -> sqlx::Result<()> {
+        let release = format!("release savepoint {}", self.guard);
+        if self.commits_alone {
+            run(conn, release).await?;
+            return MySqlTransactionManager::commit(conn).await;
+        }
+        run(conn, format!("{release}; {COMMIT}")).await?;
+        // SQLx lowers its depth by a statement of its own alone. This ROLLBACK is sent with the next one.
+        MySqlTransactionManager::start_rollback(conn);
+        Ok(())
     }
 
     /// Undoes every write since the guard. A transaction that the server has rolled back is begun again.

@@ -85,31 +85,57 @@ const RECORD: &str = "r.format, r.fingerprint_version, r.fingerprint, r.status, 
     r.reference, r.expires_at <= utc_timestamp(6) as expired, \
     timestampdiff(microsecond, r.created_at, utc_timestamp(6)) div 1000 as age";
 
+/// Inserts a record, or replaces one that has expired. `None`: the session is not in that database, or
+/// commits each statement.
+pub(super) async fn insert_if_unchanged(
+    conn: &mut MySqlConnection,
+    database: &str,
+    record: &NewRecord<'_>,
+) -> sqlx::Result<Option<bool>> {
+    let table = format!("`{}`.idem_record", database.replace('`', "``"));
+    let database = hex(database.as_bytes());
+    let is_unchanged =
+        format!("@@autocommit = 0 and database() = convert({database} using utf8mb4)");
+    write(conn, &table, &is_unchanged, record).await
+}
+
 /// Inserts a record, or replaces one that has expired.
 pub(super) async fn insert(
     conn: &mut MySqlConnection,
     record: &NewRecord<'_>,
 ) -> sqlx::Result<bool> {
+    let inserted = write(conn, "idem_record", "true", record).await?;
+    Ok(inserted.unwrap_or(false))
+}
+
+/// Inserts a record under a condition, or replaces one that has expired. `None`: it does not hold.
+async fn write(
+    conn: &mut MySqlConnection,
+    table: &str,
+    condition: &str,
+    record: &NewRecord<'_>,
+) -> sqlx::Result<Option<bool>> {
     let (version, digest) = record.fingerprint.stored();
     // `insert ignore` would truncate values, and with `on duplicate key update` the number of rows
     // does not tell whether the row had expired (because of CLIENT_FOUND_ROWS).
-    let inserted = sqlx::query(
-        "insert into idem_record (attempt, format, fingerprint_version, fingerprint, \
+    let insert = format!(
+        "insert into {table} (attempt, format, fingerprint_version, fingerprint, \
            status, headers, `body`, reference, created_at, expires_at, \
            scope, operation, `key`) \
-         values (?, ?, ?, ?, ?, ?, ?, ?, \
-           utc_timestamp(6), utc_timestamp(6) + interval ? microsecond, ?, ?, ?)",
+         select ?, ?, ?, ?, ?, ?, ?, ?, \
+           utc_timestamp(6), utc_timestamp(6) + interval ? microsecond, ?, ?, ? \
+         from dual where {condition}"
     );
-    let replaced = sqlx::query(
-        "update idem_record set attempt = ?, format = ?, fingerprint_version = ?, \
+    let if_expired = "and expires_at <= utc_timestamp(6)";
+    let replace = format!(
+        "update {table} set attempt = ?, format = ?, fingerprint_version = ?, \
            fingerprint = ?, status = ?, headers = ?, `body` = ?, reference = ?, \
            created_at = utc_timestamp(6), \
            expires_at = utc_timestamp(6) + interval ? microsecond \
-         where scope = ? and operation = ? and `key` = ? \
-           and expires_at <= utc_timestamp(6)",
+         where scope = ? and operation = ? and `key` = ? {if_expired}"
     );
-    for statement in [inserted, replaced] {
-        let stored = statement
+    for (statement, is_conditional) in [(insert, true), (replace, false)] {
+        let stored = sqlx::query(AssertSqlSafe(statement))
             .bind(record.attempt)
             .bind(FORMAT)
             .bind(version)
@@ -122,10 +148,13 @@ pub(super) async fn insert(
         let done = bind_name(stored, record.name).execute(&mut *conn).await;
         match done {
             Err(error) if number(&error) == Some(DUPLICATE_KEY) => {}
-            done => return Ok(done?.rows_affected() == 1),
+            done => {
+                let is_stored = done?.rows_affected() == 1;
+                return Ok((is_stored || !is_conditional).then_some(is_stored));
+            }
         }
     }
-    Ok(false)
+    Ok(Some(false))
 }
 
 /// Finds out what became of an attempt: by its record, and by the lock that its session holds.

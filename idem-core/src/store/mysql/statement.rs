@@ -58,7 +58,7 @@ pub(super) async fn after_reading(conn: &mut MySqlConnection) -> sqlx::Result<()
 /// The same message commits it: if the caller is dropped meanwhile, no lock stays on the pooled
 /// connection.
 pub(super) async fn write(conn: &mut MySqlConnection, statement: &str) -> sqlx::Result<u64> {
-    let text = format!("{ROLLBACK}; {statement}; commit and no chain no release");
+    let text = format!("{ROLLBACK}; {statement}; {COMMIT}");
     let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *conn).await;
     if done.is_err() {
         // The server does not run what follows a failed statement, so the transaction may be open.
@@ -70,6 +70,9 @@ pub(super) async fn write(conn: &mut MySqlConnection, statement: &str) -> sqlx::
 /// Rolls back what is open, and nothing else: with `completion_type` a plain ROLLBACK may begin a new
 /// transaction or close the session.
 pub(super) const ROLLBACK: &str = "rollback and no chain no release";
+
+/// Commits, and nothing else, as [`ROLLBACK`] says.
+pub(super) const COMMIT: &str = "commit and no chain no release";
 
 /// For the next transaction alone: the session's own isolation may read what never commits.
 pub(super) const READ_COMMITTED: &str = "set transaction isolation level read committed; ";

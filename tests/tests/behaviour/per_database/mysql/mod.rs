@@ -96,8 +96,10 @@ const COMMIT: &str = "commit";
 const MORE_MESSAGES: usize = 4;
 const MORE_TEXTS: usize = 4;
 /// The statement that stores an attempt's record, and the terminal one after a broken transaction.
-const STORES: (usize, &str) = (1, "insert into idem_record");
-const STORES_TERMINAL: (usize, &str) = STORES;
+const STORES: (usize, &str) = (1, "idem_record (attempt");
+const STORES_TERMINAL: (usize, &str) = (2, STORES.1);
+/// The COMMIT of the terminal record: the message of the attempt's own COMMIT finds that its transaction is broken.
+const COMMITS_TERMINAL: (usize, &str) = (2, COMMIT);
 const ASKS: &str = "get_lock";
 const CANCEL: &str = "kill query";
 /// The server's sessions. MySQL's list of MariaDB's name fails on statements with bytes in them.

@@ -103,6 +103,7 @@ const MORE_TEXTS: usize = 2;
 /// claim is the same statement.
 const STORES: (usize, &str) = (2, "idem.step");
 const STORES_TERMINAL: (usize, &str) = (4, "idem.step");
+const COMMITS_TERMINAL: (usize, &str) = (1, COMMIT);
 const ASKS: &str = "idem.step";
 const CANCEL: &str = "pg_cancel_backend";
 /// Lists the connections to this database, and kills one.

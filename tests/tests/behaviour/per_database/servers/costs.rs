@@ -25,6 +25,7 @@ async fn a_first_write_and_its_replays_cost_few_messages() {
         "{first:#?}"
     );
     assert_eq!(first.statements.len() - 3, MORE_TEXTS, "{first:#?}");
+    assert_eq!(until_commit(&first) - until_commit(&bare), 2, "{first:#?}");
     let known = costs.of(costs.pay("k")).await;
     assert_eq!(known.round_trips - 2, 1, "{known:#?}");
     let other_node = app(Idempotency::new(costs.pool.clone()), Arc::default());
@@ -79,6 +80,12 @@ impl Costs {
             a_moment().await;
         }
     }
+}
+
+/// How many statements are sent until the COMMIT, whose answer is the last that the client waits for.
+fn until_commit(traffic: &Traffic) -> usize {
+    let commits = |text: &String| text == "COMMIT" || text.contains("; commit");
+    traffic.statements.iter().position(commits).unwrap() + 1
 }
 
 /// What the handler does, without Idem.

@@ -11,14 +11,14 @@ use tokio::time::{Duration, sleep, timeout};
 
 use super::inbox::delivery::{Done, deliver, pay};
 use super::inbox_lost_commit::start;
-use super::{COMMIT, COMMITS, Db, LETTER};
+use super::{COMMITS, COMMITS_TERMINAL, Db, LETTER};
 
 #[tokio::test]
 async fn a_message_that_must_not_run_again_is_parked_even_if_the_connection_is_lost() {
     let (db, proxy, inbox) = start().await;
     let park = format!("update {LETTER} set parked_at");
     let mut paid = 0;
-    for statement in [park.as_str(), COMMIT] {
+    for (number, statement) in [(1, park.as_str()), COMMITS_TERMINAL] {
         for action in [Action::Cut, Action::CutAnswer] {
             let id = format!("{statement} {action:?}");
             let mut trap = None;
@@ -26,7 +26,7 @@ async fn a_message_that_must_not_run_again_is_parked_even_if_the_connection_is_l
             let handle = async |tx: &mut Tx<'_, Db>| {
                 let paid = pay(tx).await?;
                 sqlx::raw_sql(COMMITS).execute(&mut **tx).await?;
-                trap = Some(proxy.on(statement, action));
+                trap = Some(proxy.on_nth(number, statement, action));
                 Ok(paid)
             };
             let parking = inbox.process("billing", id.as_str(), handle);
@@ -61,7 +61,9 @@ async fn a_park_whose_commit_is_looked_up_late_counts_its_attempt_once() {
         let paid = pay(tx).await?;
         sqlx::raw_sql(COMMITS).execute(&mut **tx).await?;
         let armed = armed.lock().unwrap().take().unwrap();
-        armed.send(proxy.on(COMMIT, Action::CutAnswer)).unwrap();
+        let (number, commit) = COMMITS_TERMINAL;
+        let trap = proxy.on_nth(number, commit, Action::CutAnswer);
+        armed.send(trap).unwrap();
         Ok(paid)
     };
     let outage = async {
