@@ -160,6 +160,34 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
+    /// Sends the claim with BEGIN and the record with COMMIT, on Postgres. Default `false`.
+    ///
+    /// A first write then takes as many messages as a plain transaction, instead of two more. That is
+    /// faster where the database is a network away. Beside it, the messages are texts without names on
+    /// the server, and take it longer.
+    ///
+    /// **The server's log says more.** Such a message can answer by an error alone. So the server logs an
+    /// error (`IDM01` to `IDM04`) for a retry and for a request that comes while the first one runs, and
+    /// with it the statement: the scope and the key, and where a record is refused also the response.
+    /// `log_min_error_statement = fatal` keeps statements out of the log.
+    ///
+    /// It applies to requests with a key whose operation stores no error status, sets no isolation, and
+    /// writes in the attempt's transaction. All others are sent as before, and so are messages of an
+    /// inbox. A record that takes longer than its time limit to be stored is looked up, as a COMMIT is.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn build(pool: sqlx::Pool<impl idem_core::Backend>) {
+    /// let idem = idem_core::Idempotency::builder(pool).merge_messages(true).build();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn merge_messages(mut self, merge: bool) -> Self {
+        self.settings.merges_messages = merge;
+        self
+    }
+
     /// Sets the mode of each operation at the start of the process; [`Idempotency::rollout`] changes
     /// it later. Default: every operation is enforced.
     ///

@@ -167,7 +167,9 @@ pub(crate) fn claim_error<DB: Backend>(error: sqlx::Error) -> Error {
 pub(crate) fn record_error<DB: Backend>(error: sqlx::Error) -> Error {
     let fault = DB::fault(&error);
     let reason = match fault {
-        Fault::Collision | Fault::Unknown => return Error::TryAgain(Some(error)),
+        Fault::Collision | Fault::Exists | Fault::Unknown => {
+            return Error::TryAgain(Some(error));
+        }
         Fault::Aborted => "a statement had failed and the handler went on",
         Fault::GuardLost | Fault::Failed | Fault::Refused => {
             "the database refused to store the record"
@@ -192,7 +194,7 @@ pub(crate) fn guard_error<DB: Backend>(error: sqlx::Error) -> Error {
 pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {
     match DB::fault(&error) {
         Fault::Unknown => Error::OutcomeUnknown,
-        Fault::Collision => Error::TryAgain(Some(error)),
+        Fault::Collision | Fault::Exists => Error::TryAgain(Some(error)),
         Fault::GuardLost => Error::TransactionBroken,
         fault @ (Fault::Aborted | Fault::Failed | Fault::Refused) => Error::NotCommitted {
             reason: "the database refused the COMMIT",

@@ -29,6 +29,8 @@ pub struct Settings {
     pub claim_retries: u32,
     /// The most bytes of completions that this node keeps for replays. Default 0: none.
     pub replay_memory: usize,
+    /// Whether Postgres gets an attempt's statements in the messages of BEGIN and COMMIT. Default: no.
+    pub merges_messages: bool,
     /// The rollout plan when the process starts. Default: every operation is enforced.
     pub rollout: RolloutPlan,
     pub(crate) wrap: Option<Arc<Wrap>>,
@@ -43,6 +45,7 @@ impl Default for Settings {
             acquire_timeout: Duration::from_secs(5),
             claim_retries: 3,
             replay_memory: 0,
+            merges_messages: false,
             rollout: RolloutPlan::default(),
             wrap: None,
         }
@@ -58,6 +61,7 @@ impl fmt::Debug for Settings {
             .field("acquire_timeout", &self.acquire_timeout)
             .field("claim_retries", &self.claim_retries)
             .field("replay_memory", &self.replay_memory)
+            .field("merges_messages", &self.merges_messages)
             .field("rollout", &self.rollout)
             .finish_non_exhaustive()
     }

@@ -122,6 +122,62 @@ begin
 end
 $step$;
 
+-- The same two steps for messages of several statements, which cannot return anything: they raise an error where an
+-- attempt must not go on. Their codes are IDM01 to IDM04.
+
+-- Claims, in the message that begins the transaction. What the other step needs is kept until its end.
+create or replace function idem.enter(
+    p_scope text, p_operation text, p_key text, p_attempt uuid,
+    p_lock bigint, p_statement_limit integer, p_idle_limit integer
+) returns void language plpgsql volatile as $enter$
+declare
+    claim record;
+begin
+    claim := idem.step(p_scope, p_operation, p_key, p_attempt, p_lock, p_statement_limit, p_idle_limit, false,
+        null, null, null, null, null, null, null, null, null, null, null, null, null);
+    if claim.answer & 2 = 0 then
+        raise exception using errcode = 'IDM03', message = 'idem: the database takes no writes';
+    elsif not claim.expired then
+        raise exception using errcode = 'IDM02', message = 'idem: the key has a record';
+    elsif claim.answer & 1 = 0 then
+        raise exception using errcode = 'IDM01', message = 'idem: an attempt with the key is running';
+    end if;
+    perform set_config('idem.claim', array[p_attempt::text, claim.login, claim.role, claim.path]::text, true);
+end
+$enter$;
+
+-- Stores, in the message that commits. Settings of a transaction end with it: so what the claim has kept proves that
+-- this one is the claim's.
+create or replace function idem.leave(
+    p_scope text, p_operation text, p_key text, p_attempt uuid,
+    p_format smallint, p_fingerprint_version smallint, p_fingerprint bytea, p_status smallint,
+    p_headers bytea, p_body bytea, p_reference text, p_ttl interval
+) returns void language plpgsql volatile as $leave$
+declare
+    kept text[] := nullif(current_setting('idem.claim', true), '')::text[];
+    setting text;
+    stored record;
+begin
+    if kept[1] is distinct from p_attempt::text then
+        raise exception using errcode = 'IDM04', message = 'idem: the transaction is not the attempt''s own';
+    end if;
+    -- In this order: the user resets the role.
+    if session_user <> kept[2] then
+        setting := set_config('session_authorization', kept[2], false);
+    end if;
+    if current_setting('role') <> kept[3] then
+        setting := set_config('role', kept[3], false);
+    end if;
+    stored := idem.step(p_scope, p_operation, p_key, p_attempt, null, null, null, null,
+        date_part('epoch', transaction_timestamp()), session_user::text, kept[3],
+        current_setting('statement_timeout'), kept[4],
+        p_format, p_fingerprint_version, p_fingerprint, p_status, p_headers, p_body, p_reference, p_ttl);
+    if stored.answer <> 1 then
+        raise exception using errcode = 'IDM02', message = 'idem: the key has a record';
+    end if;
+end
+$leave$;
+
 -- A handler may go on as a role of its own, and must be able to name the function then. Tables keep their
 -- own grants.
 grant usage on schema idem to public;

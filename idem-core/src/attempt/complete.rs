@@ -18,7 +18,7 @@ use super::commit::commit;
 use super::session::{END_LIMIT, Effects, RolledBack, Session};
 use super::{Claim, Completed};
 use crate::error::claim_error;
-use crate::store::{Backend, NewRecord};
+use crate::store::{Backend, Fault, NewRecord};
 use crate::{Completion, Error, metrics};
 
 /// The outcome of storing a completion.
@@ -85,7 +85,12 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         limit: Instant,
     ) -> Result<StoreOutcome, Error> {
         let record = self.committed_record();
-        commit(&self.node.connections, session, record, limit).await?;
+        match commit(&self.node.connections, session, record, limit).await {
+            Err(Error::TryAgain(Some(error))) if DB::fault(&error) == Fault::Exists => {
+                return Ok(StoreOutcome::LostRace);
+            }
+            committed => committed?,
+        }
         if let Some(name) = self.name() {
             metrics::stored(name, &completion);
         }

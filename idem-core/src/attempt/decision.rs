@@ -105,6 +105,7 @@ impl<DB: Backend> Node<DB> {
         let opening = Opening {
             if_it_may_run: true,
             may_undo: attempt.policy.may_undo && work == Work::InTransaction,
+            may_merge: self.settings.merges_messages && work == Work::InTransaction,
             ..Opening::new(Some(&attempt.name), id, &attempt.policy)
         };
         let opened = Session::open(&self.connections, &opening, attempt.deadline);

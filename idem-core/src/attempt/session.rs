@@ -246,8 +246,9 @@ impl<DB: Backend> Session<DB> {
             true => DB::commit_if_own(conn, &opened).await,
             false => DB::commit(conn, &opened).await,
         };
-        if matches!(&committed, Err(error) if DB::fault(error) == Fault::GuardLost) {
-            // The record that says so is stored next, and needs the locks of this session.
+        let is_refused = |error: &sqlx::Error| DB::fault(error) != Fault::Unknown;
+        if commits_if_own && committed.as_ref().is_err_and(is_refused) {
+            // Nothing is committed, and what follows needs the locks of this session.
             let undo = DB::roll_back(conn, &opened);
             if matches!(timeout(END_LIMIT, undo).await, Ok(Ok(()))) {
                 connection.state.end();

@@ -27,12 +27,15 @@ impl<DB: Backend> Session<DB> {
         if let Some(rolled_back) = self.undo(limit).await {
             return rolled_back;
         }
-        self.cancel(connections).await;
-        match self.undo(limit).await {
-            Some(rolled_back) => rolled_back,
-            None => {
+        let has_ended = self.cancel(connections).await == Cancelled::TransactionEnded;
+        match (self.undo(limit).await, has_ended) {
+            (Some(rolled_back), _) => rolled_back,
+            (None, has_ended) => {
                 self.end_on_server(connections);
-                RolledBack::All
+                match has_ended {
+                    true => RolledBack::GuardLost,
+                    false => RolledBack::All,
+                }
             }
         }
     }
@@ -63,18 +66,32 @@ impl<DB: Backend> Session<DB> {
     }
 
     /// Cancels the statement that a timed-out handler left running.
-    pub(crate) async fn cancel(&mut self, connections: &Connections<DB>) {
+    pub(crate) async fn cancel(&mut self, connections: &Connections<DB>) -> Cancelled {
         self.distrust();
         let cancel = DB::cancel(&connections.pool, &self.opened);
         let cancelled = timeout(Duration::from_secs(1), cancel).await;
-        if !matches!(cancelled, Ok(Ok(()))) {
-            self.connection.state.distrust();
-            tracing::warn!(
-                ?cancelled,
-                "cannot cancel the timed-out statement; it may run until its own timeout"
-            );
+        if matches!(cancelled, Ok(Ok(true))) {
+            return Cancelled::Asked;
+        }
+        self.connection.state.distrust();
+        tracing::warn!(
+            ?cancelled,
+            "cannot cancel the timed-out statement; it may run until its own timeout"
+        );
+        match cancelled {
+            Ok(Ok(false)) => Cancelled::TransactionEnded,
+            _ => Cancelled::Asked,
         }
     }
+}
+
+/// What became of a request to cancel a statement.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Cancelled {
+    /// It is sent, or could not be.
+    Asked,
+    /// The transaction of the attempt had ended: not by Idem, so by the handler.
+    TransactionEnded,
 }
 
 /// How long the server may take to end a session, the wait for a connection included.

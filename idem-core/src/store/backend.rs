@@ -286,7 +286,8 @@ pub trait Backend:
     /// reach the server by another way.
     ///
     /// It takes another connection of the pool. The request may arrive late: after `Ok` it may still
-    /// stop the next statement on the attempt's connection.
+    /// stop the next statement on the attempt's connection. `false`: the attempt's transaction has ended,
+    /// and nothing is stopped.
     ///
     /// # Errors
     ///
@@ -295,7 +296,7 @@ pub trait Backend:
     fn cancel<'a>(
         pool: &'a Pool<Self>,
         attempt: &'a Self::OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<()>>;
+    ) -> BoxFuture<'a, sqlx::Result<bool>>;
 
     /// Has the server end the session of an attempt whose connection is closed already.
     ///

@@ -25,6 +25,8 @@ pub enum Fault {
     Aborted,
     /// The guard savepoint does not exist: the transaction is not the one that Idem began.
     GuardLost,
+    /// A live record exists. Only a COMMIT that stores the record says so; nothing is committed.
+    Exists,
     /// The database is unable to do it now. A retry may succeed later.
     Failed,
     /// The database rejects the statement, as a constraint does. A retry fails again.

@@ -41,6 +41,8 @@ mod backend;
 mod batch;
 mod dead_letters;
 mod fault;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+mod hex;
 mod maintenance;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod migrations;

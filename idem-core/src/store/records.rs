@@ -51,6 +51,12 @@ pub struct Opening<'a> {
         expect(dead_code, reason = "MySQL sets one always")
     )]
     pub(crate) may_undo: bool,
+    /// The statements may be sent in the messages of BEGIN and COMMIT, and the server's log may say more.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "the others have no such form")
+    )]
+    pub(crate) may_merge: bool,
 }
 
 impl<'a> Opening<'a> {
@@ -63,6 +69,7 @@ impl<'a> Opening<'a> {
             isolation: policy.isolation,
             timeout: policy.timeout,
             may_undo: policy.may_undo,
+            may_merge: false,
         }
     }
 }
@@ -97,6 +104,15 @@ impl Probe {
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 impl Probe {
+    /// What a database said that runs another attempt of the name.
+    #[cfg(feature = "postgres")]
+    pub(super) fn running() -> Self {
+        Self {
+            is_free: false,
+            ..Self::of(None)
+        }
+    }
+
     /// Whether the attempt may run: nobody else does, and no live record exists.
     ///
     /// An expired record does not count: its key is new, and the insert replaces the row.

@@ -181,9 +181,11 @@ async fn run_until<DB: Backend>(
         Ok(Ok(Err(error))) => Err(match DB::fault(&error) {
             Fault::Aborted => Trouble::Aborted,
             Fault::Unknown => Trouble::ChunkLoss(ChunkLoss::Store(claim_error::<DB>(error))),
-            Fault::Collision | Fault::GuardLost | Fault::Failed | Fault::Refused => {
-                Trouble::ChunkLoss(ChunkLoss::Spoilt)
-            }
+            Fault::Collision
+            | Fault::GuardLost
+            | Fault::Exists
+            | Fault::Failed
+            | Fault::Refused => Trouble::ChunkLoss(ChunkLoss::Spoilt),
         }),
         Ok(Err(_)) => Err(Trouble::ChunkLoss(ChunkLoss::Spoilt)),
         Err(_) => Err(Trouble::ChunkLoss(ChunkLoss::TimeOver)),

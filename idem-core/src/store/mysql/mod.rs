@@ -178,7 +178,7 @@ impl Backend for MySql {
     fn cancel<'a>(
         pool: &'a MySqlPool,
         attempt: &'a OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(attempt.cancel(pool))
     }
 

@@ -9,6 +9,7 @@
 //! `use` changes that, so the computed name is kept in `@idem_lock` and used again for the release.
 
 use crate::model::record::RecordName;
+use crate::store::hex::push_hex;
 
 /// The condition that a row `r` has this name.
 pub(super) fn is(name: &RecordName) -> String {
@@ -51,11 +52,8 @@ pub(super) fn lock_of(id: &str) -> String {
 
 /// A hexadecimal literal.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2 + 3);
-    text.push_str("x'");
-    for byte in bytes {
-        text.push_str(&format!("{byte:02x}"));
-    }
+    let mut text = "x'".to_owned();
+    push_hex(&mut text, bytes);
     text.push('\'');
     text
 }

@@ -174,9 +174,9 @@ impl OpenAttempt {
     ///
     /// `kill query` needs no privilege for a connection of the same account. It stops the statement
     /// and keeps the transaction. It may arrive late, and stop the next statement instead.
-    pub(super) async fn cancel(&self, pool: &MySqlPool) -> sqlx::Result<()> {
+    pub(super) async fn cancel(&self, pool: &MySqlPool) -> sqlx::Result<bool> {
         let kill = AssertSqlSafe(format!("kill query {}", self.connection));
-        sqlx::raw_sql(kill).execute(pool).await.map(|_| ())
+        sqlx::raw_sql(kill).execute(pool).await.map(|_| true)
     }
 
     /// Asks the server to end the attempt's session, of which nothing is used again.

@@ -58,7 +58,7 @@ impl BatchStore for Postgres {
             let rows = rows.fetch_all(conn).await?;
             if let Some(row) = rows.first() {
                 let settings: &str = row.try_get("between")?;
-                attempt.between = format!("{}; select {settings}", attempt.users());
+                attempt.between = format!("{}; select {settings}", attempt.users()?);
             }
             free.into_iter()
                 .zip(&rows)

@@ -17,6 +17,7 @@ use sqlx::{AssertSqlSafe, Connection, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::error::is_about_names;
+use super::merged::{self, mergeable};
 use super::open_attempt::OpenAttempt;
 use super::statement::{has_names, run};
 use super::step::claim;
@@ -41,6 +42,9 @@ pub(super) async fn open(
     conn: &mut PgConnection,
     opening: &Opening<'_>,
 ) -> sqlx::Result<(OpenAttempt, Probe)> {
+    if let Some(name) = mergeable(opening) {
+        return merged::open(conn, opening, name).await;
+    }
     match begin_and_claim(conn, opening).await {
         Err(error) if is_about_names(&error) => {
             PgTransactionManager::rollback(conn).await?;
@@ -72,7 +76,8 @@ async fn begin_and_claim(
         id: opening.attempt,
         guard,
         is_named,
-        session,
+        session: Some(session),
+        merged: None,
         between: String::new(),
     };
     if let (Some(guard), Some(_)) = (&attempt.guard, opening.name) {

@@ -11,13 +11,22 @@
 //! * 40003 is "statement completion unknown": the standard's own name for [`Fault::Unknown`].
 //! * 25006, a read-only transaction, falls under `Failed`: a retry may reach the primary.
 
+use std::borrow::Cow;
+
 use crate::store::fault::Fault;
+
+/// The SQLSTATE of an error of the server.
+pub(super) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    match error {
+        sqlx::Error::Database(error) => Some(error.code().unwrap_or_default()),
+        _ => None,
+    }
+}
 
 /// Classifies an error by its SQLSTATE.
 pub(super) fn fault(error: &sqlx::Error) -> Fault {
-    let code = match error {
-        sqlx::Error::Database(error) => error.code().unwrap_or_default(),
-        _ => return Fault::Unknown,
+    let Some(code) = code(error) else {
+        return Fault::Unknown;
     };
     match code.as_ref() {
         // A serialization failure, a deadlock, a wait for a lock or a statement that was stopped.
@@ -25,8 +34,10 @@ pub(super) fn fault(error: &sqlx::Error) -> Fault {
         // A statement's name does not hold, and is not used again.
         "26000" | "42P05" => Fault::Collision,
         "25P02" => Fault::Aborted,
-        // No such savepoint; no transaction at all.
-        "3B001" | "25P01" => Fault::GuardLost,
+        // No such savepoint; no transaction at all; another one than the claim's.
+        "3B001" | "25P01" | "IDM04" => Fault::GuardLost,
+        // Storing, in the message of COMMIT.
+        "IDM02" => Fault::Exists,
         // Completion unknown, connection exceptions, shutdowns: a COMMIT may have succeeded.
         "40003" => Fault::Unknown,
         code if code.starts_with("08") || code.starts_with("57P") => Fault::Unknown,
@@ -48,10 +59,6 @@ pub(super) fn fault(error: &sqlx::Error) -> Fault {
 /// 26000 is an unknown name, 42P05 a name that exists. Both reach the application too if its own
 /// statements are named behind a pooler; the documentation of [`Tx`](crate::Tx) tells the cure.
 pub(super) fn is_about_names(error: &sqlx::Error) -> bool {
-    let code = match error {
-        sqlx::Error::Database(error) => error.code().unwrap_or_default(),
-        _ => return false,
-    };
     // The last one: another statement of that name has other parameters.
-    matches!(code.as_ref(), "26000" | "42P05" | "08P01")
+    matches!(code(error).as_deref(), Some("26000" | "42P05" | "08P01"))
 }

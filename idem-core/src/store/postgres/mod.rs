@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `begin` | the messages before the handler: BEGIN, the claim, perhaps a savepoint |
 //! | [`step`] | the claim and the insert, which are one function on the server |
+//! | `merged` | the same in the messages of BEGIN and COMMIT, where the application asks for it |
 //! | `open_attempt` | the proof that the transaction is the attempt's own, the cancel |
 //! | `records` | finding a record, and the outcome of a lost COMMIT |
 //! | `batch`, `dead_letters` | the inbox |
@@ -44,6 +45,7 @@ mod begin;
 mod dead_letters;
 mod error;
 mod maintenance;
+mod merged;
 mod migrate;
 mod open_attempt;
 mod records;
@@ -125,6 +127,10 @@ impl Backend for Postgres {
         record: Option<&'a NewRecord<'a>>,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
+            if let (Some(merged), Some(record)) = (&attempt.merged, record) {
+                merged.store(record);
+                return Ok(Stored::Unproved);
+            }
             let stored = step::store(conn, attempt, record).await;
             // A statement that fails leaves no answer.
             stored.map_err(|error| StoreError {
@@ -159,6 +165,18 @@ impl Backend for Postgres {
         Box::pin(PgTransactionManager::commit(conn))
     }
 
+    fn commit_if_own<'a>(
+        conn: &'a mut PgConnection,
+        attempt: &'a OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(async move {
+            match &attempt.merged {
+                Some(merged) => merged.commit(conn).await,
+                None => PgTransactionManager::commit(conn).await,
+            }
+        })
+    }
+
     fn roll_back<'a>(
         conn: &'a mut PgConnection,
         _: &'a OpenAttempt,
@@ -166,7 +184,7 @@ impl Backend for Postgres {
         Box::pin(PgTransactionManager::rollback(conn))
     }
 
-    fn cancel<'a>(pool: &'a PgPool, attempt: &'a OpenAttempt) -> BoxFuture<'a, sqlx::Result<()>> {
+    fn cancel<'a>(pool: &'a PgPool, attempt: &'a OpenAttempt) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(attempt.cancel(pool))
     }
 

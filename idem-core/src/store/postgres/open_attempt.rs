@@ -3,6 +3,9 @@
 //! A handler may leave the transaction in several states. Storing the record tells them apart, and so
 //! does a question before the rollback:
 //!
+//! An attempt that is [`merged`](super::merged) is proved by a setting of its transaction instead of the
+//! time, and `store` is a part of its COMMIT.
+//!
 //! | the handler has | `store` | `is_still_own` |
 //! | --- | --- | --- |
 //! | done nothing unusual | stores | yes, by the time at which the transaction began |
@@ -24,6 +27,7 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Row};
 use uuid::Uuid;
 
 use super::error::fault;
+use super::merged::Merged;
 use super::statement::{BEFORE_STORING, check_names, has_names, rows, run, run_and_check_names};
 use crate::store::backend::has_guard;
 use crate::store::fault::Fault;
@@ -37,7 +41,10 @@ pub struct OpenAttempt {
     pub(super) guard: Option<String>,
     /// Whether the attempt's own statement has a name on the server.
     pub(super) is_named: bool,
-    pub(super) session: OwnSession,
+    /// The transaction and the session as the claim has found them; an attempt that is [`merged`] is not
+    /// told.
+    pub(super) session: Option<OwnSession>,
+    pub(super) merged: Option<Merged>,
     /// Statements that restore the settings which a message has changed, for the next one.
     pub(super) between: String,
 }
@@ -59,25 +66,44 @@ pub(super) struct OwnSession {
 }
 
 impl OpenAttempt {
+    pub(super) fn merged(id: Uuid, merged: Merged) -> Self {
+        Self {
+            id,
+            guard: None,
+            is_named: false,
+            session: None,
+            merged: Some(merged),
+            between: String::new(),
+        }
+    }
+
+    /// The session, for a caller that cannot go on without.
+    pub(super) fn session(&self) -> sqlx::Result<&OwnSession> {
+        let session = self.session.as_ref();
+        session.ok_or_else(|| sqlx::Error::Protocol("the attempt knows no session".to_owned()))
+    }
+
     /// The statements that set the session's user and role to those it came with.
     ///
     /// They set both for the session, because a handler's `SET ROLE` outlives the COMMIT. Any role may
     /// go back to the user that has logged in.
-    pub(super) fn users(&self) -> String {
+    pub(super) fn users(&self) -> sqlx::Result<String> {
+        let session = self.session()?;
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let role = match self.session.role.as_str() {
+        let role = match session.role.as_str() {
             "none" => "none".to_owned(),
             name => quoted(name),
         };
         // In this order: the first statement resets the role.
-        let login = quoted(&self.session.login);
-        format!("set session authorization {login}; set role {role}")
+        let login = quoted(&session.login);
+        let text = format!("set session authorization {login}; set role {role}");
+        Ok(text)
     }
 
     /// The statements that restore what storing a record depends on.
-    pub(super) fn restore_text(&self) -> String {
-        let (users, limit) = (self.users(), &self.session.statement_timeout);
-        format!("{users}; set local statement_timeout = '{limit}'")
+    pub(super) fn restore_text(&self) -> sqlx::Result<String> {
+        let (users, limit) = (self.users()?, &self.session()?.statement_timeout);
+        Ok(format!("{users}; set local statement_timeout = '{limit}'"))
     }
 
     /// Releases the guard and restores the role and the time limit.
@@ -99,7 +125,7 @@ impl OpenAttempt {
             true => BEFORE_STORING,
             false => "",
         };
-        let restore = self.restore_text();
+        let restore = self.restore_text()?;
         let text = format!("{around} release savepoint {guard}; {restore}; {around} {before}");
         run(conn, text).await.map(|_| ())
     }
@@ -135,12 +161,19 @@ impl OpenAttempt {
             true => "(select count(*) from pg_prepared_statements)",
             false => "0::bigint",
         };
-        let (began, id) = (self.session.began, self.id);
-        let by_time = format!(
-            "select date_part('epoch', transaction_timestamp()) = {began} \
+        let id = self.id;
+        let is_own = match &self.session {
+            Some(session) => format!(
+                "date_part('epoch', transaction_timestamp()) = {}",
+                session.began
+            ),
+            None => format!("starts_with(current_setting('idem.claim', true), '{{{id}')"),
+        };
+        let by_claim = format!(
+            "select coalesce({is_own}, false) \
              or current_setting('idem.undone', true) is not distinct from '{id}' as own, {names} as names"
         );
-        let asked = ask(conn, by_time).await;
+        let asked = ask(conn, by_claim).await;
         let row = match asked {
             Err(error) if fault(&error) == Fault::Aborted => {
                 let by_setting = format!(
@@ -163,13 +196,15 @@ impl OpenAttempt {
     /// Signaling Functions"). It is sent on a connection of the pool and not as a `CancelRequest`, which
     /// SQLx does not offer. The signal is delivered asynchronously, so it may hit the attempt's next
     /// statement: the caller treats one error of its rollback as that.
-    pub(super) async fn cancel(&self, pool: &PgPool) -> sqlx::Result<()> {
+    pub(super) async fn cancel(&self, pool: &PgPool) -> sqlx::Result<bool> {
         // The transaction keeps its server connection, so the number holds behind a pooler too.
-        let cancel = AssertSqlSafe(format!(
-            "select pg_cancel_backend({})",
-            self.session.backend
-        ));
-        sqlx::raw_sql(cancel).execute(pool).await.map(|_| ())
+        let cancel = match (&self.session, &self.merged) {
+            (Some(session), _) => format!("select pg_cancel_backend({})", session.backend),
+            (None, Some(merged)) => merged.cancel_text(),
+            (None, None) => return Ok(true),
+        };
+        let asked = sqlx::raw_sql(AssertSqlSafe(cancel)).fetch_optional(pool);
+        Ok(asked.await?.is_some())
     }
 }
 

@@ -100,22 +100,26 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Limits the time, tries the lock and reads the record.
+/// The limits of a statement and of an idle moment, in milliseconds.
 ///
 /// Idem itself stops a handler's statement. The limit of a statement is for when its request does not
 /// arrive. The handler may leave the session idle for its whole time; that limit is for clients that
 /// are gone.
+pub(super) fn limits(timeout: Duration) -> [i32; 2] {
+    let limit = |more| i32::try_from(millis(timeout).saturating_add(more)).unwrap_or(i32::MAX);
+    [limit(1_000), limit(5_000)]
+}
+
+/// Limits the time, tries the lock and reads the record.
 pub(super) async fn claim(
     conn: &mut PgConnection,
     opening: &Opening<'_>,
     is_named: bool,
 ) -> sqlx::Result<(OwnSession, Probe)> {
-    let limit =
-        |more| i32::try_from(millis(opening.timeout).saturating_add(more)).unwrap_or(i32::MAX);
     let claim = Step {
         name: opening.name,
         attempt: Some(opening.attempt),
-        limits: Some([limit(1_000), limit(5_000)]),
+        limits: Some(limits(opening.timeout)),
         ..Step::default()
     };
     let row = claim.query().persistent(is_named).fetch_one(conn).await?;
@@ -199,7 +203,7 @@ pub(super) async fn store(
 ) -> sqlx::Result<Stored> {
     let mut stored = store_once(conn, attempt, record).await?;
     if stored == CHANGED {
-        run(conn, attempt.restore_text()).await?;
+        run(conn, attempt.restore_text()?).await?;
         stored = store_once(conn, attempt, record).await?;
     }
     match stored {
@@ -221,7 +225,7 @@ async fn store_once(
     let store = Step {
         name: record.map(|record| record.name),
         attempt: record.map(|record| record.attempt),
-        session: Some(&attempt.session),
+        session: Some(attempt.session()?),
         record,
         ..Step::default()
     };

@@ -17,6 +17,7 @@ use super::open_attempt::OpenAttempt;
 use crate::model::record::RecordName;
 use crate::store::batch::{BatchStore, MessageProbe};
 use crate::store::fault::Fault;
+use crate::store::hex::push_hex;
 use crate::store::records::{FORMAT, NewRecord, millis};
 use crate::store::row::joined_record;
 
@@ -128,5 +129,7 @@ fn parts(name: &RecordName) -> [&str; 3] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    push_hex(&mut text, bytes);
+    text
 }

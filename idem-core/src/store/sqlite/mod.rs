@@ -138,9 +138,12 @@ impl Backend for Sqlite {
         Box::pin(attempt.roll_back(conn))
     }
 
-    fn cancel<'a>(_: &'a SqlitePool, attempt: &'a OpenAttempt) -> BoxFuture<'a, sqlx::Result<()>> {
+    fn cancel<'a>(
+        _: &'a SqlitePool,
+        attempt: &'a OpenAttempt,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
         attempt.hooks.stop_statement();
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Ok(true) })
     }
 
     fn commit_outcome<'a>(

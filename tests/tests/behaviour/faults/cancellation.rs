@@ -12,7 +12,7 @@ use idem_axum::{Idempotency, engine::FreshWithoutTx};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Db, INSERT_PAYMENT, TestDb};
+use super::{Db, INSERT_PAYMENT, TestDb, idem_on};
 
 #[tokio::test]
 async fn a_dropped_claim_leaves_nothing_behind() {
@@ -178,9 +178,9 @@ struct Nodes {
 impl Nodes {
     async fn start(connections: u32) -> Self {
         let db = TestDb::new().await;
-        let mine = Idempotency::new(db.pool_of(connections).await);
+        let mine = idem_on(db.pool_of(connections).await).build();
         mine.migrate().await.unwrap();
-        let other = Idempotency::new(db.pool_of(1).await);
+        let other = idem_on(db.pool_of(1).await).build();
         Self {
             db,
             mine,

@@ -8,7 +8,7 @@ use idem_axum::engine::{Claim, Completed, Completion, Effects, Engine, Error};
 use super::cancellation::{attempt, fresh, pay};
 use super::support::app::engine;
 use super::support::paused_time::passes_until;
-use super::{Db, TestDb};
+use super::{Db, TestDb, idem_on};
 
 #[tokio::test]
 async fn an_attempt_that_ends_at_its_deadline_is_stored_with_its_writes() {
@@ -56,7 +56,7 @@ async fn an_attempt_that_ends_its_transaction_at_its_deadline_is_not_run_again()
 
 /// On another node, which has to find the record in the database.
 async fn a_retry_is_replayed(db: &TestDb) {
-    let other: Idempotency<Db> = Idempotency::new(db.pool_of(1).await);
+    let other: Idempotency<Db> = idem_on(db.pool_of(1).await).build();
     let retry = other.claim(attempt("k")).await.unwrap();
     assert!(matches!(retry, Claim::Replay(_)), "{retry:?}");
 }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use idem_axum::Idempotency;
 use idem_tests::a_moment;
 
-use super::TestDb;
 use super::support::app::{has_paid, payment, problem};
 use super::support::scripted_app::Node;
+use super::{TestDb, idem_on};
 
 #[tokio::test]
 async fn an_attempt_that_gets_no_connection_in_time_does_not_run() {
@@ -24,7 +23,7 @@ async fn waiting_for_a_connection_counts_towards_the_attempts_timeout() {
 async fn no_connection(timeout: Duration, acquire_timeout: Duration, told: &str) {
     let db = TestDb::new().await;
     Node::start(&db).await;
-    let engine = Idempotency::builder(db.pool_of(1).await)
+    let engine = idem_on(db.pool_of(1).await)
         .timeout(timeout)
         .acquire_timeout(acquire_timeout);
     let node = Node::with(engine.build());

@@ -7,9 +7,9 @@ use idem_axum::Idempotency;
 use idem_tests::http::Answer;
 use tokio::time::timeout;
 
-use super::TestDb;
 use super::support::app::{Gate, app, engine, payment, problem};
 use super::support::statements;
+use super::{TestDb, idem_on};
 
 #[tokio::test]
 async fn an_attempt_on_a_read_only_database_does_not_run() {
@@ -34,7 +34,7 @@ async fn an_attempt_without_a_tx_on_a_read_only_database_does_not_run() {
 async fn start() -> (TestDb, Idempotency<super::Db>) {
     let db = TestDb::new().await;
     engine(&db).await;
-    let idem = Idempotency::new(db.read_only_pool().await);
+    let idem = idem_on(db.read_only_pool().await).build();
     (db, idem)
 }
 

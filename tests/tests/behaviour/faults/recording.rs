@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use idem_axum::Idempotency;
 use idem_tests::a_moment;
 use idem_tests::http::Answer;
 use serde_json::Value;
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 
 use super::http::without_tx::{app, then};
 use super::support::app::{Gate, engine, has_paid, problem};
-use super::{Db, KILL_OTHERS, TestDb};
+use super::{Db, KILL_OTHERS, TestDb, idem_on};
 
 #[tokio::test]
 async fn work_without_a_tx_is_recorded_once_a_connection_is_free() {
@@ -81,7 +80,7 @@ impl Work {
         let pool = db.pool_of(2).await;
         // They are there before an attempt waits for one.
         drop((pool.acquire().await.unwrap(), pool.acquire().await.unwrap()));
-        let idem = Idempotency::builder(pool.clone()).timeout(Duration::from_secs(6));
+        let idem = idem_on(pool.clone()).timeout(Duration::from_secs(6));
         let (app, gate) = app(idem.acquire_timeout(PATIENCE).build());
         let mut running = tokio::spawn({
             let app = app.clone();

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use idem_axum::{Backend, Idempotency};
+use idem_axum::Backend;
 
 use super::support::app::{engine, once_it_is_over, payment, problem};
 use super::support::statements::app;
-use super::{Db, ENDLESS, TestDb};
+use super::{Db, ENDLESS, TestDb, idem_on};
 
 #[tokio::test]
 async fn a_statement_that_outlives_its_attempt_is_cancelled() {
@@ -32,7 +32,7 @@ async fn a_statement_stops_when_no_other_connection_is_free_to_cancel_it() {
     for endless in ENDLESS.iter().filter(stops) {
         let db = TestDb::new().await;
         engine(&db).await.pool().close().await;
-        let app = app(Idempotency::new(db.pool_of(1).await), Arc::default());
+        let app = app(idem_on(db.pool_of(1).await).build(), Arc::default());
         let pay = payment("/act-in-time").key("k");
         let stopped = pay.clone().header("x-sql", endless).send(&app).await;
         assert_eq!(problem(&stopped), (503, "timeout".to_owned()));

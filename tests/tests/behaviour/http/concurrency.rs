@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use idem_axum::Idempotency;
 use idem_tests::http::{Answer, Attempt, serve};
 
-use super::TestDb;
 use super::support::app::{Gate, app, app_with, engine, payment};
+use super::{TestDb, idem_on};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_many_duplicates_pays() {
@@ -45,7 +44,7 @@ async fn two_nodes_pay_once_per_key() {
     let db = TestDb::new().await;
     let nodes = [
         app(engine(&db).await),
-        app(Idempotency::new(db.pool().await)),
+        app(idem_on(db.pool().await).build()),
     ];
     let attempts = (0..20 * 8).map(|attempt: usize| {
         let pay = payment("/payments").key(&(attempt / 8).to_string());

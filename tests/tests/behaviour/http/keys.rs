@@ -1,12 +1,12 @@
 //! Idempotency keys, and the tenants and operations they belong to.
 
 use axum::Router;
-use idem_axum::{HttpOptions, Idempotency};
+use idem_axum::HttpOptions;
 use idem_tests::http::{Attempt, request};
 use serde_json::{Value, json};
 
-use super::TestDb;
 use super::support::app::{app, engine, has_paid, payment, problem};
+use super::{TestDb, idem_on};
 
 #[tokio::test]
 async fn a_missing_key_is_refused() {
@@ -49,7 +49,7 @@ async fn a_quoted_key_equals_the_bare_one() {
 async fn strict_keys_must_be_quoted() {
     let db = TestDb::new().await;
     engine(&db).await;
-    let strict = Idempotency::builder(db.pool().await).strict_keys();
+    let strict = idem_on(db.pool().await).strict_keys();
     let app = app(strict.build());
     for path in ["/payments", "/optional"] {
         let refused = payment(path).key("k").send(&app).await;
@@ -65,7 +65,7 @@ async fn strict_keys_must_be_quoted() {
 async fn the_key_header_can_be_renamed() {
     let db = TestDb::new().await;
     engine(&db).await;
-    let named = Idempotency::builder(db.pool().await).key_header("X-Request-Key");
+    let named = idem_on(db.pool().await).key_header("X-Request-Key");
     let app = app(named.build());
     let refused = payment("/payments").key("k").send(&app).await;
     assert_eq!(problem(&refused), (400, "key-missing".to_owned()));
@@ -82,7 +82,7 @@ async fn the_key_header_can_be_renamed() {
 async fn an_invalid_key_header_name_refuses_every_request() {
     let db = TestDb::new().await;
     let idem = engine(&db).await;
-    let named = Idempotency::builder(idem.pool().clone()).key_header("request key");
+    let named = idem_on(idem.pool().clone()).key_header("request key");
     let app = app(named.build());
     for path in ["/payments", "/optional"] {
         let refused = payment(path).key("k").send(&app).await;

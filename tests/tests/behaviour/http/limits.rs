@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use idem_axum::engine::Engine;
-use idem_axum::{Idempotency, IdempotencyBuilder, Policy, WhileRunning, idempotent};
+use idem_axum::{IdempotencyBuilder, Policy, WhileRunning, idempotent};
 use idem_tests::a_moment;
 use tokio::time::timeout;
 
@@ -22,7 +22,7 @@ use super::support::app::{
     AppState, Gate, Tenant, app, app_with, create_payment, engine, has_paid, payment, problem,
 };
 use super::support::scripted_app::{all, send};
-use super::{Db, RECORD, TestDb};
+use super::{Db, RECORD, TestDb, idem_on};
 
 /// Enters the gate without a transaction, so that others can write meanwhile on SQLite too.
 async fn enter(state: &AppState, headers: &HeaderMap) -> Result<StatusCode, StatusCode> {
@@ -59,7 +59,7 @@ async fn start(
 ) -> (TestDb, AppState, Router) {
     let db = TestDb::new().await;
     engine(&db).await;
-    let state = AppState::new(settings(Idempotency::builder(db.pool().await)).build());
+    let state = AppState::new(settings(idem_on(db.pool().await)).build());
     let routes = Router::new()
         .route("/wait", post(enter_or_wait))
         .route("/reject", post(enter_or_not))
@@ -152,9 +152,7 @@ async fn a_waiter_takes_the_place_of_a_failed_attempt_on_a_full_node() {
 async fn an_attempt_beyond_max_attempts_gets_503() {
     let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
     engine(&db).await;
-    let idem = Idempotency::builder(db.pool().await)
-        .max_attempts(1)
-        .build();
+    let idem = idem_on(db.pool().await).max_attempts(1).build();
     let app = app_with(idem, Arc::clone(&gate));
     let first = tokio::spawn({
         let app = app.clone();
@@ -234,7 +232,7 @@ async fn extreme_settings_are_clamped() {
     let pool = engine(&db).await.pool().clone();
     let pay = payment("/payments").key("k");
     for extreme in [Duration::ZERO, Duration::MAX] {
-        let idem = Idempotency::builder(pool.clone())
+        let idem = idem_on(pool.clone())
             .ttl(extreme)
             .timeout(extreme.max(Duration::from_secs(30)))
             .acquire_timeout(extreme.max(Duration::from_secs(5)))
@@ -242,7 +240,7 @@ async fn extreme_settings_are_clamped() {
             .build();
         assert_eq!(pay.send(&app(idem)).await.status, 201);
     }
-    let hurried = Idempotency::builder(pool).timeout(Duration::ZERO).build();
+    let hurried = idem_on(pool).timeout(Duration::ZERO).build();
     assert_eq!(hurried.settings().policy.timeout, Policy::MIN_TIMEOUT);
 }
 
@@ -269,7 +267,7 @@ async fn no_attempt_is_admitted_once_a_shutdown_has_ended() {
     let db = TestDb::new().await;
     let pool = db.pool().await;
     for round in 0..2_500 {
-        let idem = Idempotency::new(pool.clone());
+        let idem = idem_on(pool.clone()).build();
         let (steps, shut) = (AtomicUsize::new(0), pin!(idem.shutdown(Duration::ZERO)));
         let together = |later: usize| {
             steps.fetch_add(1, Ordering::AcqRel);

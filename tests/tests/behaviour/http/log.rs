@@ -5,14 +5,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
-use idem_axum::{Idempotency, IdempotencyKey, Tx, idempotent};
+use idem_axum::{IdempotencyKey, Tx, idempotent};
 use idem_tests::{http, log::Log};
 use tracing::{Instrument, info_span};
 
 use super::support::app::{
     FIVE, Paid, Tenant, app, engine, has_paid, pay, payment, problem, start,
 };
-use super::{Db, TestDb};
+use super::{Db, TestDb, idem_on};
 
 #[idempotent(scope = "tenant")]
 async fn say_hello(Tenant(tenant): Tenant, mut tx: Tx<Db>, _: Bytes) -> Paid {
@@ -89,7 +89,7 @@ async fn the_log_says_why_the_store_is_unavailable() {
     let log = Log::shared();
     engine(&db).await;
     let pool = db.pool_of(1).await;
-    let hurried = Idempotency::builder(pool.clone()).acquire_timeout(Duration::from_millis(1));
+    let hurried = idem_on(pool.clone()).acquire_timeout(Duration::from_millis(1));
     let only = pool.acquire().await.unwrap();
     let pay = payment("/payments").key("k");
     let refused = pay.send(&app(hurried.build())).await;

@@ -8,14 +8,14 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::post;
 use axum::{Json, Router};
-use idem_axum::{HttpOptions, Idempotency, ScopeKey, Tx, idempotent};
+use idem_axum::{HttpOptions, ScopeKey, Tx, idempotent};
 use idem_tests::http::{self, Answer, Attempt};
 
 use super::bodies::Broken;
 use super::support::app::{
     AppState, FIVE, NewPayment, Paid, Tenant, engine, has_paid, pay, payment, problem, start,
 };
-use super::{Db, RECORD, SCOPE_AND_KEY, TestDb};
+use super::{Db, RECORD, SCOPE_AND_KEY, TestDb, idem_on};
 
 #[idempotent(scope = "tenant")]
 async fn with_a_body(Tenant(tenant): Tenant, mut tx: Tx<Db>, Json(new): Json<NewPayment>) -> Paid {
@@ -130,7 +130,7 @@ async fn a_request_without_a_scope_gets_the_configured_challenge() {
     let db = TestDb::new().await;
     engine(&db).await;
     let challenge = "Bearer realm=\"shop\"";
-    let idem = Idempotency::builder(db.pool().await).challenge(challenge.parse().unwrap());
+    let idem = idem_on(db.pool().await).challenge(challenge.parse().unwrap());
     let app = routes().with_state(AppState::new(idem.build()));
     let refused = payment("/shop").key("k").send(&app).await;
     assert_eq!(problem(&refused), (401, "scope-missing".to_owned()));

@@ -7,12 +7,12 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
-use idem_axum::{HttpOptions, Idempotency, Tx, idempotent};
+use idem_axum::{HttpOptions, Tx, idempotent};
 use idem_tests::http::Answer;
 use serde_json::Value;
 
 use super::support::app::{AppState, FIVE, Paid, Tenant, app_with, engine, has_paid, pay, payment};
-use super::{Db, TestDb};
+use super::{Db, TestDb, idem_on};
 
 const BASE: &str = "https://errors.example.com/idempotency/";
 
@@ -116,7 +116,7 @@ async fn retry_after_varies_between_duplicates_refused_together() {
 async fn start() -> (TestDb, AppState, Router) {
     let db = TestDb::new().await;
     engine(&db).await;
-    let idem = Idempotency::builder(db.pool().await).problem_base(BASE);
+    let idem = idem_on(db.pool().await).problem_base(BASE);
     let state = AppState::new(idem.build());
     let routes = Router::new()
         .route("/reject", post(reject_at_gate))

@@ -1,16 +1,15 @@
 //! A retry of a committed attempt is replayed from its record.
 
-use idem_axum::Idempotency;
 use idem_tests::http::post;
 use serde_json::json;
 
-use super::TestDb;
 use super::support::app::app;
+use super::{TestDb, idem_on};
 
 #[tokio::test]
 async fn a_retry_replays_the_first_response() {
     let db = TestDb::new().await;
-    let idem = Idempotency::new(db.pool().await);
+    let idem = idem_on(db.pool().await).build();
     idem.migrate().await.unwrap();
     idem.check().await.unwrap();
     let app = app(idem);

@@ -12,11 +12,11 @@ use serde_json::json;
 use super::support::app::{Gate, app, app_with, engine, has_paid, invalidate, payment, problem};
 use super::support::scripted_app::send;
 use super::support::statements;
-use super::{Db, ONE_WRITER, TestDb};
+use super::{Db, ONE_WRITER, TestDb, idem_on};
 
 async fn remembering(db: &TestDb) -> Idempotency<Db> {
     engine(db).await.pool().close().await;
-    let idem = Idempotency::builder(db.pool().await);
+    let idem = idem_on(db.pool().await);
     idem.replay_memory(1 << 20).build()
 }
 

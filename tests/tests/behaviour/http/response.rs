@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use idem_axum::{HttpOptions, Idempotency, Tx, idempotent};
+use idem_axum::{HttpOptions, Tx, idempotent};
 use idem_tests::http::serve;
 use tower::ServiceExt;
 
@@ -18,7 +18,7 @@ use super::rollout::modes::records;
 use super::support::app::{
     AppState, FIVE, Tenant, app, engine, engine_in, has_paid, pay, payment, problem, start,
 };
-use super::{Db, TestDb};
+use super::{Db, TestDb, idem_on};
 
 /// Pays and answers with headers and trailers as long as the request says.
 #[idempotent(scope = "tenant", max_response = "1KiB")]
@@ -72,7 +72,7 @@ async fn headers_are_replayed_except_those_of_the_first_caller() {
 async fn a_response_too_large_to_store_undoes_the_writes() {
     let db = TestDb::new().await;
     let (small, idem) = (db.pool().await, engine(&db).await);
-    let small = Idempotency::builder(small).max_response(4).build();
+    let small = idem_on(small).max_response(4).build();
     let pay = payment("/payments").key("k");
     let refused = pay.send(&app(small)).await;
     assert_eq!(problem(&refused), (500, "response-not-storable".to_owned()));

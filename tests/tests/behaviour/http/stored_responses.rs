@@ -13,12 +13,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::stream::pending;
 use hyper::body::Frame;
-use idem_axum::{HttpOptions, Idempotency, Tx, idempotent};
+use idem_axum::{HttpOptions, Tx, idempotent};
 use idem_tests::http::Attempt;
 use tokio::time::timeout;
 
 use super::support::app::{AppState, FIVE, Tenant, engine, has_paid, pay, payment, problem, start};
-use super::{Db, TestDb};
+use super::{Db, TestDb, idem_on};
 
 /// Pays, then responds as `x-then` says.
 #[idempotent(scope = "tenant")]
@@ -168,7 +168,7 @@ async fn a_status_that_is_not_stored_undoes_the_writes_and_frees_the_key() {
 async fn headers_that_are_never_stored_are_not_replayed() {
     let db = TestDb::new().await;
     engine(&db).await;
-    let idem = Idempotency::builder(db.pool().await).unstored_header("X-Mine");
+    let idem = idem_on(db.pool().await).unstored_header("X-Mine");
     let app = routes().with_state(AppState::new(idem.build()));
     let first = then("headers").key("k").send(&app).await;
     let retry = then("headers").key("k").send(&app).await;
@@ -196,7 +196,7 @@ async fn a_streamed_response_is_stored_whole() {
 async fn an_endless_streamed_response_ends_in_a_timeout() {
     let db = TestDb::new().await;
     engine(&db).await;
-    let brief = Idempotency::builder(db.pool().await).timeout(Duration::from_millis(500));
+    let brief = idem_on(db.pool().await).timeout(Duration::from_millis(500));
     let app = routes().with_state(AppState::new(brief.build()));
     let sent = then("no-end").key("k");
     let answer = timeout(Duration::from_secs(30), sent.send(&app)).await;
@@ -210,7 +210,7 @@ async fn a_streamed_response_that_breaks_off_or_is_too_large_undoes_the_writes()
     let db = TestDb::new().await;
     engine(&db).await;
     let app = async |max| {
-        let idem = Idempotency::builder(db.pool().await).max_response(max);
+        let idem = idem_on(db.pool().await).max_response(max);
         routes().with_state(AppState::new(idem.build()))
     };
     for streamed in ["break-off", "stream"] {

@@ -6,10 +6,10 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::post;
-use idem_axum::{Idempotency, idempotent};
+use idem_axum::idempotent;
 
-use super::TestDb;
 use super::support::app::{AppState, engine, payment};
+use super::{TestDb, idem_on};
 
 tokio::task_local! {
     static CALLER: String;
@@ -33,7 +33,7 @@ async fn with_caller(request: Request, next: Next) -> Response {
 async fn wrap_attempts_can_carry_a_task_local_into_the_handler() {
     let db = TestDb::new().await;
     let plain = engine(&db).await;
-    let hooked = Idempotency::builder(db.pool().await).wrap_attempts(|attempt| {
+    let hooked = idem_on(db.pool().await).wrap_attempts(|attempt| {
         let caller = caller();
         Box::pin(CALLER.scope(caller, attempt))
     });

@@ -20,7 +20,7 @@ use super::bodies::Broken;
 use super::rollout::modes::records;
 use super::support::app::{AppState, FIVE, Tenant, engine, has_paid, pay, payment, problem};
 use super::support::scripted_app::send;
-use super::{Db, TestDb};
+use super::{Db, TestDb, idem_on};
 
 /// Responds with the length of the body.
 #[idempotent(scope = "tenant", max_body = "3MiB")]
@@ -70,7 +70,7 @@ async fn start(
 ) -> (TestDb, Idempotency<Db>, Router) {
     let db = TestDb::new().await;
     engine(&db).await;
-    let idem = settings(Idempotency::builder(db.pool().await)).build();
+    let idem = settings(idem_on(db.pool().await)).build();
     let routes = Router::new()
         .route("/upload", post(upload))
         .route("/take-time", post(take_time));

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use idem_axum::Idempotency;
 use idem_tests::a_moment;
 
-use super::TestDb;
 use super::support::app::{has_paid, payment, problem};
 use super::support::scripted_app::{Node, all, send};
+use super::{TestDb, idem_on};
 
 #[tokio::test]
 async fn one_waiter_runs_when_the_first_attempt_fails_and_the_others_replay_it() {
@@ -156,7 +155,7 @@ async fn a_retry_is_replayed_while_a_different_request_with_its_key_is_claiming(
 async fn a_duplicate_that_does_not_wait_gets_409_while_another_is_claiming() {
     let db = TestDb::new().await;
     let pool = db.pool_of(1).await;
-    let engine = Idempotency::builder(pool).acquire_timeout(Duration::from_secs(60));
+    let engine = idem_on(pool).acquire_timeout(Duration::from_secs(60));
     let node = Node::with(engine.build());
     node.idem.migrate().await.unwrap();
     let app = node.app();

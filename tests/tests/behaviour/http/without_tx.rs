@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::support::app::{AppState, Gate, Payment, Tenant, engine, has_paid, payment, problem};
-use super::{Db, INSERT_PAYMENT, TestDb};
+use super::{Db, INSERT_PAYMENT, TestDb, idem_on};
 
 /// Pays through the pool, then does what `x-then` says.
 #[idempotent(
@@ -187,7 +187,7 @@ async fn a_handler_without_a_tx_counts_as_running_with_and_without_a_key() {
 #[tokio::test]
 async fn a_handler_without_a_tx_does_not_run_without_the_database() {
     let db = TestDb::new().await;
-    let state = AppState::new(Idempotency::new(db.pool().await));
+    let state = AppState::new(idem_on(db.pool().await).build());
     state.idem.pool().close().await;
     let gate = Arc::clone(&state.gate);
     let app = Router::new().route("/enter", post(enter)).with_state(state);
@@ -207,7 +207,7 @@ fn says_nothing_was_done(answer: &Answer) -> bool {
 async fn start() -> (TestDb, Router, Arc<Gate>) {
     let db = TestDb::new().await;
     engine(&db).await;
-    let (app, gate) = app(Idempotency::new(db.pool_of(4).await));
+    let (app, gate) = app(idem_on(db.pool_of(4).await).build());
     (db, app, gate)
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::{Db, FAILS, INSERT_PAYMENT, IS_NAMED, TestDb};
+use super::{Db, FAILS, INSERT_PAYMENT, IS_NAMED, TestDb, idem_on};
 
 /// The state of the application.
 #[derive(Clone, HasIdempotency)]
@@ -264,14 +264,14 @@ pub async fn start(routes: Router<AppState>) -> (TestDb, Router) {
 
 /// An engine with its tables, on a pool of five connections.
 pub async fn engine(db: &TestDb) -> Idempotency<Db> {
-    let idem = Idempotency::new(db.pool().await);
+    let idem = idem_on(db.pool().await).build();
     idem.migrate().await.unwrap();
     idem
 }
 
 /// Like [`engine`], with this rollout plan.
 pub async fn engine_in(db: &TestDb, plan: &str) -> Idempotency<Db> {
-    let idem = Idempotency::builder(db.pool().await).rollout(plan.parse().unwrap());
+    let idem = idem_on(db.pool().await).rollout(plan.parse().unwrap());
     let idem = idem.build();
     idem.migrate().await.unwrap();
     idem

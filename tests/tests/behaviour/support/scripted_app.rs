@@ -15,7 +15,7 @@ use sqlx::Pool;
 use tokio::task::JoinHandle;
 
 use super::app::{Gate, NewPayment, Paid, Tenant, end, pay_for};
-use super::{Db, FAILS, TestDb};
+use super::{Db, FAILS, TestDb, idem_on};
 
 /// The application's state: one node, which may share its database with others.
 #[derive(Clone, HasIdempotency)]
@@ -42,7 +42,7 @@ impl Node {
 
     /// A node with a short timeout, which operations may override.
     pub fn on(pool: Pool<Db>) -> Self {
-        let engine = Idempotency::builder(pool)
+        let engine = idem_on(pool)
             .timeout(Duration::from_millis(200))
             .while_running(WhileRunning::Wait(Duration::from_secs(60)));
         Self::with(engine.build())

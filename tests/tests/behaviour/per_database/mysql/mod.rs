@@ -30,7 +30,9 @@ mod servers;
 mod session;
 mod statement_log;
 
+use idem_axum::{Idempotency, IdempotencyBuilder};
 use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
+use sqlx::Pool;
 
 macro_rules! sessions {
     () => {
@@ -40,6 +42,13 @@ macro_rules! sessions {
     };
 }
 
+/// The handle that the tests of this folder begin with.
+fn idem_on(pool: Pool<Db>) -> IdempotencyBuilder<Db> {
+    Idempotency::builder(pool)
+}
+
+/// Whether the server's log has the statements of attempts that are refused.
+const LOGS_REFUSALS: bool = false;
 const RECORD: &str = "idem_record";
 const LETTER: &str = "idem_dead_letter";
 const ROLLOUT: &str = "idem_rollout";
@@ -95,6 +104,7 @@ const COMMIT: &str = "commit";
 /// statements.
 const MORE_MESSAGES: usize = 4;
 const MORE_TEXTS: usize = 4;
+const MORE_UNTIL_COMMIT: usize = 2;
 /// The statement that stores an attempt's record, and the terminal one after a broken transaction.
 const STORES: (usize, &str) = (1, "idem_record (attempt");
 const STORES_TERMINAL: (usize, &str) = (2, STORES.1);

@@ -16,7 +16,14 @@ mod support;
 mod pooler;
 mod pooler_work;
 
+use idem_axum::{Idempotency, IdempotencyBuilder};
 use idem_tests::pgbouncer::{Db, INSERT_PAYMENT, TestDb, age_records};
+use sqlx::Pool;
+
+/// The handle that the tests of this folder begin with.
+fn idem_on(pool: Pool<Db>) -> IdempotencyBuilder<Db> {
+    Idempotency::builder(pool)
+}
 
 const RECORD: &str = "idem.record";
 const COMMITS: &str = "commit";

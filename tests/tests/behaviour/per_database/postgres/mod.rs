@@ -23,6 +23,7 @@ mod gate;
 mod inbox_settings;
 mod isolation;
 mod locks;
+mod merged;
 mod partitions;
 mod probe_plan;
 mod reset_all;
@@ -34,8 +35,17 @@ mod step_function;
 mod transaction_ids;
 mod unclear_commit;
 
+use idem_axum::{Idempotency, IdempotencyBuilder};
 use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
+use sqlx::Pool;
 
+/// The handle that the tests of this folder begin with.
+fn idem_on(pool: Pool<Db>) -> IdempotencyBuilder<Db> {
+    Idempotency::builder(pool)
+}
+
+/// Whether the server's log has the statements of attempts that are refused.
+const LOGS_REFUSALS: bool = false;
 const RECORD: &str = "idem.record";
 const LETTER: &str = "idem.dead_letter";
 const ROLLOUT: &str = "idem.rollout";
@@ -99,6 +109,7 @@ const COMMIT: &str = "commit";
 /// What a first write sends beside a plain transaction: messages, and texts of statements.
 const MORE_MESSAGES: usize = 2;
 const MORE_TEXTS: usize = 2;
+const MORE_UNTIL_COMMIT: usize = 2;
 /// The statement that stores an attempt's record, and the terminal one after a broken transaction: the
 /// claim is the same statement.
 const STORES: (usize, &str) = (2, "idem.step");

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use idem_axum::Idempotency;
 use idem_tests::a_moment;
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Proxy, Traffic};
@@ -10,7 +9,9 @@ use sqlx::Pool;
 
 use super::support::app::{engine, has_paid, payment};
 use super::support::statements::app;
-use super::{Db, INSERT_PAYMENT, MORE_MESSAGES, MORE_TEXTS, TestDb, pool_at};
+use super::{
+    Db, INSERT_PAYMENT, MORE_MESSAGES, MORE_TEXTS, MORE_UNTIL_COMMIT, TestDb, idem_on, pool_at,
+};
 
 /// The acquired connection is pinged, and again when it is back, as with every pool of SQLx.
 #[tokio::test]
@@ -19,16 +20,15 @@ async fn a_first_write_and_its_replays_cost_few_messages() {
     let bare = costs.of(bare(&costs.pool)).await;
     assert_eq!(bare.statements.len(), 3);
     let first = costs.of(costs.pay("k")).await;
-    assert_eq!(
-        first.round_trips - bare.round_trips,
-        MORE_MESSAGES,
-        "{first:#?}"
-    );
+    // A statement that is sent with a ping may count as one message with it.
+    let more = first.round_trips - bare.round_trips;
+    assert!(more <= MORE_MESSAGES, "{first:#?}");
     assert_eq!(first.statements.len() - 3, MORE_TEXTS, "{first:#?}");
-    assert_eq!(until_commit(&first) - until_commit(&bare), 2, "{first:#?}");
+    let more = until_commit(&first) - until_commit(&bare);
+    assert_eq!(more, MORE_UNTIL_COMMIT, "{first:#?}");
     let known = costs.of(costs.pay("k")).await;
     assert_eq!(known.round_trips - 2, 1, "{known:#?}");
-    let other_node = app(Idempotency::new(costs.pool.clone()), Arc::default());
+    let other_node = app(idem_on(costs.pool.clone()).build(), Arc::default());
     let other = costs.of(payment("/act").key("k").send(&other_node)).await;
     assert_eq!(other.round_trips - 2, 2, "{other:#?}");
 }
@@ -47,7 +47,7 @@ impl Costs {
         engine(&db).await.pool().close().await;
         let proxy = Proxy::to(&db.url()).await;
         let pool = pool_at(proxy.url(), 1).await;
-        let app = app(Idempotency::new(pool.clone()), Arc::default());
+        let app = app(idem_on(pool.clone()).build(), Arc::default());
         let costs = Self {
             _db: db,
             proxy,

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use idem_axum::Tx;
 use idem_axum::engine::{ConsumerPolicy, Inbox, Message, MessageOutcome, Processed, Settlement};
-use idem_axum::{Idempotency, Tx};
 use idem_tests::a_moment;
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::{AssertSqlSafe, Pool};
 use tokio::task::JoinSet;
 
 use super::support::app::engine;
-use super::{Db, INSERT_PAYMENT, KILL_OTHERS, RECORD, TestDb, pool_at};
+use super::{Db, INSERT_PAYMENT, KILL_OTHERS, RECORD, TestDb, idem_on, pool_at};
 
 async fn node(url: &str) -> Inbox<Db> {
-    let idem = Idempotency::new(pool_at(url, 3).await);
+    let idem = idem_on(pool_at(url, 3).await).build();
     let policy = ConsumerPolicy::default().max_attempts(10_000);
     let inbox = Inbox::builder(idem).consumer("billing", policy);
     inbox.build().unwrap()

@@ -1,6 +1,5 @@
 //! The connection is lost while a message is handled, counted or parked. SQLite has none to lose.
 
-use idem_axum::Idempotency;
 use idem_axum::engine::{
     ConsumerPolicy, Error, Inbox, Message, MessageOutcome, ProcessError, Processed, Settlement,
 };
@@ -9,14 +8,14 @@ use idem_tests::proxy::{Action, Proxy};
 
 use super::inbox::delivery::{Done, deliver, pay};
 use super::support::app::engine;
-use super::{COMMIT, COMMITS, Db, LETTER, RECORD, TestDb, pool_at};
+use super::{COMMIT, COMMITS, Db, LETTER, RECORD, TestDb, idem_on, pool_at};
 
 /// The inbox reaches its database through the proxy.
 pub async fn start() -> (TestDb, Proxy, Inbox<Db>) {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
-    let idem = Idempotency::new(pool_at(proxy.url(), 3).await);
+    let idem = idem_on(pool_at(proxy.url(), 3).await).build();
     let policy = ConsumerPolicy::default().max_attempts(2);
     let inbox = Inbox::builder(idem).consumer("billing", policy);
     (db, proxy, inbox.build().unwrap())

@@ -1,13 +1,12 @@
 //! The connection is lost while the attempt commits. Not on SQLite, which has none.
 
 use axum::Router;
-use idem_axum::Idempotency;
 use idem_tests::proxy::{Action, Proxy};
 use serde_json::Value;
 
 use super::http::without_tx;
 use super::support::app::{app, engine, has_paid, payment, problem};
-use super::{COMMIT, TestDb, age_records, pool_at};
+use super::{COMMIT, TestDb, age_records, idem_on, pool_at};
 
 #[tokio::test]
 async fn a_commit_with_a_lost_acknowledgement_is_reported_as_a_success() {
@@ -69,7 +68,7 @@ async fn a_lost_commit_without_a_key_is_reported_as_not_retryable() {
 async fn work_without_a_tx_is_recorded_once_when_the_commit_is_lost() {
     for action in [Action::CutAnswer, Action::Cut] {
         let (db, proxy, _) = start().await;
-        let (app, _) = without_tx::app(Idempotency::new(pool_at(proxy.url(), 10).await));
+        let (app, _) = without_tx::app(idem_on(pool_at(proxy.url(), 10).await).build());
         let commit = proxy.on(COMMIT, action);
         let pay = payment("/pool").key("k");
         let paid = pay.send(&app).await;
@@ -115,5 +114,5 @@ pub async fn start() -> (TestDb, Proxy, Router) {
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
     let pool = pool_at(proxy.url(), 10).await;
-    (db, proxy, app(Idempotency::new(pool)))
+    (db, proxy, app(idem_on(pool).build()))
 }

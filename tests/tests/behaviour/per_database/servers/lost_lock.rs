@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use idem_axum::Idempotency;
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Action, Proxy};
 use tokio::task::JoinHandle;
@@ -13,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::faults::recording::end_sessions;
 use super::http::without_tx::{app, then};
 use super::support::app::{Gate, engine, has_paid, payment, problem};
-use super::{ASKS, SHORT_IDLE, TestDb, pool_at};
+use super::{ASKS, SHORT_IDLE, TestDb, idem_on, pool_at};
 
 #[tokio::test]
 async fn work_that_outlives_the_idle_limit_is_recorded_and_excludes_duplicates() {
@@ -37,8 +36,8 @@ async fn a_lost_lock_is_taken_again_while_the_work_continues() {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
-    let (mine, gate) = app(Idempotency::new(pool_at(proxy.url(), 4).await));
-    let (other, _) = app(Idempotency::new(db.pool_of(2).await));
+    let (mine, gate) = app(idem_on(pool_at(proxy.url(), 4).await).build());
+    let (other, _) = app(idem_on(db.pool_of(2).await).build());
     let running = tokio::spawn(async move { then("gate").send(&mine).await });
     gate.entered.notified().await;
     let asked = proxy.on(ASKS, Action::HoldAnswer);
@@ -59,7 +58,7 @@ async fn dead_connections_in_the_pool_fail_no_request() {
     engine(&db).await.pool().close().await;
     let pool = db.untested_pool(3).await;
     for path in ["/payments", "/without/pool"] {
-        let idem = Idempotency::new(pool.clone());
+        let idem = idem_on(pool.clone()).build();
         let all = [
             pool.acquire().await,
             pool.acquire().await,
@@ -87,8 +86,8 @@ impl Nodes {
     async fn start(settings: &[(&str, &str)]) -> Self {
         let db = TestDb::new().await;
         engine(&db).await.pool().close().await;
-        let (mine, gate) = app(Idempotency::new(db.pool_with(4, settings).await));
-        let (other, _) = app(Idempotency::new(db.pool_of(2).await));
+        let (mine, gate) = app(idem_on(db.pool_with(4, settings).await).build());
+        let (other, _) = app(idem_on(db.pool_of(2).await).build());
         let mut running = tokio::spawn({
             let mine = mine.clone();
             async move { then("gate").send(&mine).await }

@@ -12,7 +12,7 @@ use super::http::log::says;
 use super::rollout::modes::records;
 use super::support::app::{app, engine, engine_in, has_paid, payment, problem};
 use super::support::scripted_app::send;
-use super::{ASKS, COMMIT, STORES, TestDb, pool_at};
+use super::{ASKS, COMMIT, STORES, TestDb, idem_on, pool_at};
 
 #[tokio::test]
 async fn an_observed_commit_with_a_lost_acknowledgement_is_found_by_its_record() {
@@ -137,6 +137,6 @@ async fn start(mode: &str) -> (TestDb, Proxy, Idempotency<super::Db>) {
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
     let pool = pool_at(proxy.url(), 10).await;
-    let idem = Idempotency::builder(pool).rollout(mode.parse().unwrap());
+    let idem = idem_on(pool).rollout(mode.parse().unwrap());
     (db, proxy, idem.build())
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use idem_axum::Idempotency;
 use idem_tests::http::Attempt;
 use sqlx::Pool;
 
@@ -13,7 +12,7 @@ use super::session::{
 };
 use super::support::app::{engine, has_paid, payment, problem};
 use super::support::statements::app;
-use super::{Db, TestDb};
+use super::{Db, TestDb, idem_on};
 
 #[tokio::test]
 async fn settings_of_a_handler_do_not_break_its_completion() {
@@ -102,7 +101,7 @@ pub async fn start(session: &[(&str, &str)]) -> (TestDb, Pool<Db>, Router) {
     let db = TestDb::new().await;
     engine(&db).await.pool().close().await;
     let pool = db.pool_with(1, session).await;
-    let app = app(Idempotency::new(pool.clone()), Arc::default());
+    let app = app(idem_on(pool.clone()).build(), Arc::default());
     (db, pool, app)
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Router;
-use idem_axum::Idempotency;
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::Executor;
@@ -12,7 +11,7 @@ use tokio::time::timeout;
 use super::gate::{Gate, WAIT, until_somebody_waits};
 use super::support::app::{engine, payment, problem};
 use super::support::statements::app;
-use super::{CANCEL, FIND, RECORD_OF_ANOTHER, STORES_TERMINAL, TestDb, pool_at};
+use super::{CANCEL, FIND, RECORD_OF_ANOTHER, STORES_TERMINAL, TestDb, idem_on, pool_at};
 
 #[tokio::test]
 async fn the_loser_of_a_race_waits_for_the_winners_record_within_limits() {
@@ -41,7 +40,7 @@ async fn a_late_cancel_stops_no_statement_of_the_next_user() {
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
     let pool = pool_at(proxy.url(), 2).await;
-    let app = super::support::app::app(Idempotency::new(pool.clone()));
+    let app = super::support::app::app(idem_on(pool.clone()).build());
     let cancel = proxy.on(CANCEL, Action::Hold);
     let stopped = payment("/in-time").key("k").send(&app).await;
     assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
@@ -65,7 +64,7 @@ async fn start() -> (TestDb, Proxy, Router) {
     engine(&db).await.pool().close().await;
     let proxy = Proxy::to(&db.url()).await;
     let pool = pool_at(proxy.url(), 10).await;
-    let app = app(Idempotency::new(pool), std::sync::Arc::default());
+    let app = app(idem_on(pool).build(), std::sync::Arc::default());
     (db, proxy, app)
 }
 

@@ -1,16 +1,15 @@
 //! A standby may lag behind its primary. SQLite has only one file.
 
-use idem_axum::Idempotency;
 use idem_tests::log::Log;
 
-use super::TestDb;
 use super::support::app::{app, engine, payment, problem};
+use super::{TestDb, idem_on};
 
 #[tokio::test]
 async fn a_standby_replays_nothing() {
     let db = TestDb::new().await;
     let primary = app(engine(&db).await);
-    let standby = app(Idempotency::new(db.read_only_pool().await));
+    let standby = app(idem_on(db.read_only_pool().await).build());
     let log = Log::shared();
     let pay = payment("/payments").key("k");
     assert_eq!(pay.send(&primary).await.status, 201);

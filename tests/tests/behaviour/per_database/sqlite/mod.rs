@@ -19,7 +19,14 @@ mod file_locks;
 mod processes;
 mod writer_queue;
 
+use idem_axum::{Idempotency, IdempotencyBuilder};
 use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
+use sqlx::Pool;
+
+/// The handle that the tests of this folder begin with.
+fn idem_on(pool: Pool<Db>) -> IdempotencyBuilder<Db> {
+    Idempotency::builder(pool)
+}
 
 const RECORD: &str = "idem_record";
 const LETTER: &str = "idem_dead_letter";

@@ -1,0 +1,176 @@
+//! Attempts whose statements are sent in the messages of BEGIN and COMMIT.
+//!
+//! SQLx sends the text that begins a transaction and gives back no rows, and it takes no bound statement
+//! with COMMIT. So both messages are texts, and answer by an error alone: the functions `idem.enter` and
+//! `idem.leave` (`migrations/postgres/0004_step.sql`) call that of the other form and raise one.
+//!
+//! 1. `select idem.enter(…); begin`. The server runs several statements of one message in a transaction,
+//!    and BEGIN goes on in it (manual, "Multiple Statements in a Simple Query"): the lock and the limits
+//!    stay. If the function raises an error, no transaction is open.
+//! 2. `select idem.leave(…); commit and chain`. A plain COMMIT would end the transaction that SQLx counts,
+//!    and its ROLLBACK be a warning in the server's log. Chained, it ends an empty transaction, in the
+//!    packet with the pool's ping.
+//!
+//! What the client is not told is kept on the server, in a setting of the transaction. Whether it is there
+//! also proves the transaction.
+
+use std::sync::OnceLock;
+
+use sqlx::postgres::{PgConnection, PgTransactionManager};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
+
+use super::error::code;
+use super::open_attempt::OpenAttempt;
+use super::records::find;
+use super::statement::run;
+use super::step::{limits, look};
+use crate::model::policy::Isolation;
+use crate::model::record::RecordName;
+use crate::store::hex::push_hex;
+use crate::store::records::{FORMAT, NewRecord, Opening, Probe, micros};
+
+/// What the client knows of such an attempt.
+#[derive(Debug)]
+pub(super) struct Merged {
+    /// The lock of the record's name.
+    lock: i64,
+    /// The limit for a statement, in milliseconds.
+    limit: i32,
+    /// The text that stores the record, until it is sent with COMMIT.
+    storing: OnceLock<String>,
+}
+
+/// The name of an attempt that may be sent in this form.
+///
+/// A savepoint must come after the lock, and an isolation before the first query.
+pub(super) fn mergeable<'a>(opening: &Opening<'a>) -> Option<&'a RecordName> {
+    let is_plain = opening.may_merge
+        && opening.if_it_may_run
+        && !opening.may_undo
+        && opening.isolation == Isolation::Default;
+    let name = opening.name.filter(|_| is_plain)?;
+    (!name.operation.is_of_consumer()).then_some(name)
+}
+
+/// Claims and begins, in one message. A duplicate has no transaction afterwards.
+pub(super) async fn open(
+    conn: &mut PgConnection,
+    opening: &Opening<'_>,
+    name: &RecordName,
+) -> sqlx::Result<(OpenAttempt, Probe)> {
+    let [statement, idle] = limits(opening.timeout);
+    let lock = name.lock_id();
+    let (texts, id) = (texts_of(name), opening.attempt);
+    let text = format!("select idem.enter({texts}, '{id}', {lock}, {statement}, {idle}); begin");
+    let begin = AssertSqlSafe(text).into_sql_str();
+    let probe = match PgTransactionManager::begin(conn, Some(begin)).await {
+        Ok(()) => Probe::of(None),
+        Err(error) => match code(&error).as_deref() {
+            Some(RUNNING) => Probe::running(),
+            Some(HAS_RECORD) => read(conn, name).await?,
+            Some(READ_ONLY) => Probe {
+                is_writable: false,
+                ..Probe::running()
+            },
+            _ => return Err(error),
+        },
+    };
+    let merged = Merged {
+        lock,
+        limit: statement,
+        storing: OnceLock::new(),
+    };
+    Ok((OpenAttempt::merged(opening.attempt, merged), probe))
+}
+
+/// Reads the record that the claim has found. If it has gone since, the next claim may run.
+async fn read(conn: &mut PgConnection, name: &RecordName) -> sqlx::Result<Probe> {
+    let found = match look(conn, name).await? {
+        Some(probe) => probe.found,
+        None => find(conn, name).await?,
+    };
+    Ok(Probe {
+        found: found.filter(|record| !record.expired),
+        ..Probe::running()
+    })
+}
+
+impl Merged {
+    /// Keeps the text that stores the record for the message of COMMIT.
+    ///
+    /// The limit is set by a statement of its own: a handler may have set one that is too short, and a
+    /// limit counts from the beginning of a statement.
+    pub(super) fn store(&self, record: &NewRecord<'_>) {
+        let (version, digest) = record.fingerprint.stored();
+        let (completion, id) = (record.completion, record.attempt);
+        let reference = record.reference();
+        let text = format!(
+            "set local statement_timeout = {}; \
+             select idem.leave({}, '{id}', '{FORMAT}', '{version}', {}, '{}', {}, {}, {}, \
+             '{} microseconds')",
+            self.limit,
+            texts_of(record.name),
+            bytes(digest),
+            record.status(),
+            bytes(&completion.headers),
+            bytes(&completion.body),
+            reference.map_or_else(|| "null".to_owned(), text),
+            micros(record.ttl),
+        );
+        // A session stores one record.
+        drop(self.storing.set(text));
+    }
+
+    /// The statement that stops the attempt's own. The process is found by the lock that it holds until the
+    /// end of the transaction; a lock of 64 bits is listed in two halves (manual, `pg_locks`).
+    ///
+    /// If the handler has ended the transaction, its statement runs on.
+    pub(super) fn cancel_text(&self) -> String {
+        format!(
+            "select pg_cancel_backend(pid) from pg_locks \
+             where locktype = 'advisory' and objsubid = 1 and granted \
+             and classid = ({0}::bigint >> 32 & 4294967295)::oid \
+             and objid = ({0}::bigint & 4294967295)::oid \
+             and database = (select oid from pg_database where datname = current_database())",
+            self.lock
+        )
+    }
+
+    /// Stores the record and commits, in one message.
+    ///
+    /// The text ends at its first error, so nothing is committed without the record.
+    pub(super) async fn commit(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        let storing = self.storing.get();
+        let storing = storing.ok_or_else(|| sqlx::Error::Protocol("there is no record".into()))?;
+        run(conn, format!("{storing}; commit and chain")).await?;
+        PgTransactionManager::start_rollback(conn);
+        Ok(())
+    }
+}
+
+fn texts_of(name: &RecordName) -> String {
+    let texts = [
+        name.scope.as_str(),
+        name.operation.as_str(),
+        name.key.as_str(),
+    ];
+    texts.map(text).join(", ")
+}
+
+/// A text in hexadecimal, so that logs do not show it.
+fn text(text: &str) -> String {
+    format!("convert_from({}, $$UTF8$$)", bytes(text.as_bytes()))
+}
+
+/// Bytes between dollars, where a backslash is no escape whatever the session's settings are.
+fn bytes(bytes: &[u8]) -> String {
+    let mut literal = "$$\\x".to_owned();
+    push_hex(&mut literal, bytes);
+    literal.push_str("$$");
+    literal
+}
+
+const RUNNING: &str = "IDM01";
+const HAS_RECORD: &str = "IDM02";
+const READ_ONLY: &str = "IDM03";
