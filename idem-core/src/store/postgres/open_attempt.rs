@@ -161,8 +161,8 @@ impl OpenAttempt {
             true => "(select count(*) from pg_prepared_statements)",
             false => "0::bigint",
         };
-        let id = self.id;
-        let is_own = match &self.session {
+        let (id, session) = (self.id, &self.session);
+        let is_own = match session {
             Some(session) => format!(
                 "date_part('epoch', transaction_timestamp()) = {}",
                 session.began
