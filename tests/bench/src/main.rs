@@ -13,6 +13,7 @@
 //!   *hand-written*, the same with what one writes without a library: in that transaction the key is
 //!   inserted, and the response stored (`endpoints/by_hand.rs`);
 //!   *Idem*, the same handler under `#[idempotent]`;
+//!   *Idem, no ping*, on a pool with `test_before_acquire(false)`, where the database is a server;
 //! * **replays** of stored responses:
 //!   *bare read*, a handler that reads one by its primary key; *hand-written*;
 //!   *Idem, from memory*, by a node with a `replay_memory`, which has completed these keys itself; *Idem, completed

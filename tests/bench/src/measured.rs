@@ -19,6 +19,8 @@ pub(crate) struct Databases {
     bare: TestDb,
     by_hand: TestDb,
     idem: TestDb,
+    /// Only on a server: a library is not pinged.
+    unpinged: Option<TestDb>,
     remembering: TestDb,
     other: TestDb,
 }
@@ -26,10 +28,17 @@ pub(crate) struct Databases {
 impl Databases {
     pub(crate) async fn fill(stored: u64) -> Self {
         let filled = |node| filled(node, stored, false);
-        let (bare, by_hand, idem, remembering, other) = tokio::join!(
+        let unpinged = async {
+            match DATABASE.is_server() {
+                true => Some(filled(Node::Unpinged).await),
+                false => None,
+            }
+        };
+        let (bare, by_hand, idem, unpinged, remembering, other) = tokio::join!(
             filled(Node::Bare),
             filled(Node::ByHand),
             filled(Node::Idem),
+            unpinged,
             filled(Node::Remembering),
             filled(Node::Idem),
         );
@@ -37,6 +46,7 @@ impl Databases {
             bare,
             by_hand,
             idem,
+            unpinged,
             remembering,
             other,
         }
@@ -66,13 +76,17 @@ impl Measured {
         let first = keys::again(plan.known.min(plan.stored));
         let read = Endpoint::new(&bare, move |n| http::get(format!("/answers/{}", first(n))));
         let first = keys::again(plan.known.min(plan.stored));
-        let first_writes = vec![
+        let mut first_writes = vec![
             Endpoint::writing(&bare).side("bare"),
             Endpoint::writing(&by_hand).side("hand-written"),
             Endpoint::writing(&idem).side("Idem"),
-            Endpoint::new(&bare, |n| payment("/nothing", &keys::numbered(n as u64)))
-                .side("no database"),
         ];
+        if let Some(unpinged) = &on.unpinged {
+            let unpinged = start(Node::Unpinged, unpinged, route, plan).await;
+            first_writes.push(Endpoint::writing(&unpinged).side("Idem, no ping"));
+        }
+        let nothing = |n| payment("/nothing", &keys::numbered(n as u64));
+        first_writes.push(Endpoint::new(&bare, nothing).side("no database"));
         let replays = vec![
             read.side("bare read"),
             Endpoint::replaying(&by_hand, first).side("hand-written"),

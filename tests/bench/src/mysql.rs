@@ -1,6 +1,6 @@
 //! MariaDB and MySQL: the statements of the sides that are not Idem, and of the measurements.
 
-use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at, server_cpu};
+use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, server_cpu};
 use sqlx::mysql::MySqlConnectOptions as Options;
 
 use crate::options::Database;

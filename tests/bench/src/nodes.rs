@@ -21,6 +21,8 @@ pub(crate) enum Node {
     /// What one writes without a library.
     ByHand,
     Idem,
+    /// Idem on a pool that does not test a connection before it lends it.
+    Unpinged,
     /// Idem with a memory of its completions.
     Remembering,
     /// Idem that only observes.

@@ -1,6 +1,6 @@
 //! Postgres: the statements of the sides that are not Idem, and of the measurements.
 
-use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at, server_cpu};
+use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, server_cpu};
 use sqlx::postgres::PgConnectOptions as Options;
 
 use crate::options::Database;

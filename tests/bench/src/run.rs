@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use idem_tests::http;
+use sqlx::pool::PoolOptions;
 
 use super::counted::counted;
 use super::endpoints::routes;
 use super::grown::{grown, swept, unswept};
 use super::measured::{Databases, Measured, Modes, Nodes};
 use super::messages::Consumers;
-use super::{DATABASE, NAME, pool_at};
+use super::{DATABASE, Db, NAME};
 use crate::links::Route;
 use crate::nodes::Node;
 use crate::options::{Part, Plan};
@@ -107,6 +108,9 @@ pub(crate) async fn keep(plan: &Plan) -> io::Result<()> {
 
 /// Starts a server in this process.
 pub(crate) async fn serve(node: Node, url: &str, pool_size: u32) -> SocketAddr {
-    let pool = pool_at(url, pool_size).await;
+    let pool = PoolOptions::<Db>::new()
+        .max_connections(pool_size)
+        .test_before_acquire(node != Node::Unpinged);
+    let pool = pool.connect(url).await.unwrap();
     http::serve(routes(node, pool)).await
 }

@@ -1,6 +1,6 @@
 //! SQLite: the statements of the sides that are not Idem, and of the measurements.
 
-use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at, server_cpu};
+use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records, server_cpu};
 
 use crate::links::{Link, Route};
 use crate::options::Database;

@@ -21,7 +21,7 @@ pub(crate) fn routes(node: Node, pool: Pool<Db>) -> Router {
     let routes = match node {
         Node::Bare => bare::routes(pool),
         Node::ByHand => by_hand::routes(pool),
-        Node::Idem => idem::routes(pool, RolloutMode::Enforce),
+        Node::Idem | Node::Unpinged => idem::routes(pool, RolloutMode::Enforce),
         Node::Remembering => idem::remembering_routes(pool),
         Node::Observing => idem::routes(pool, RolloutMode::Observe),
         Node::Off => idem::routes(pool, RolloutMode::Off),

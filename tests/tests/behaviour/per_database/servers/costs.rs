@@ -6,17 +6,16 @@ use idem_tests::a_moment;
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Proxy, Traffic};
 use sqlx::Pool;
+use sqlx::pool::PoolOptions;
 
 use super::support::app::{engine, has_paid, payment};
 use super::support::statements::app;
-use super::{
-    Db, INSERT_PAYMENT, MORE_MESSAGES, MORE_TEXTS, MORE_UNTIL_COMMIT, TestDb, idem_on, pool_at,
-};
+use super::{Db, INSERT_PAYMENT, MORE_MESSAGES, MORE_TEXTS, MORE_UNTIL_COMMIT, TestDb, idem_on};
 
 /// The acquired connection is pinged, and again when it is back, as with every pool of SQLx.
 #[tokio::test]
 async fn a_first_write_and_its_replays_cost_few_messages() {
-    let costs = Costs::start().await;
+    let costs = Costs::start(PING).await;
     let bare = costs.of(bare(&costs.pool)).await;
     assert_eq!(bare.statements.len(), 3);
     let first = costs.of(costs.pay("k")).await;
@@ -33,6 +32,22 @@ async fn a_first_write_and_its_replays_cost_few_messages() {
     assert_eq!(other.round_trips - 2, 2, "{other:#?}");
 }
 
+#[tokio::test]
+async fn a_pool_that_does_not_ping_spares_a_message() {
+    let pinging = Costs::start(PING).await;
+    let silent = Costs::start(!PING).await;
+    let pinging = pinging.of(pinging.pay("k")).await;
+    let silent = silent.of(silent.pay("k")).await;
+    assert_eq!(
+        pinging.messages - silent.messages,
+        1,
+        "{pinging:#?} {silent:#?}"
+    );
+}
+
+/// Whether the pool tests a connection before it lends it, as it does by default.
+const PING: bool = true;
+
 /// One connection on which all statements are prepared.
 struct Costs {
     _db: TestDb,
@@ -42,11 +57,14 @@ struct Costs {
 }
 
 impl Costs {
-    async fn start() -> Self {
+    async fn start(pings: bool) -> Self {
         let db = TestDb::new().await;
         engine(&db).await.pool().close().await;
         let proxy = Proxy::to(&db.url()).await;
-        let pool = pool_at(proxy.url(), 1).await;
+        let pool = PoolOptions::<Db>::new()
+            .max_connections(1)
+            .test_before_acquire(pings);
+        let pool = pool.connect(proxy.url()).await.unwrap();
         let app = app(idem_on(pool.clone()).build(), Arc::default());
         let costs = Self {
             _db: db,
