@@ -25,7 +25,7 @@
 //!   transaction, against one that does the same insert in a plain transaction for each. No broker
 //!   and no HTTP is involved; a latency is that of a batch.
 //!
-//! And alone, by an option: the **modes of a rollout** (`--modes`), `observe` against `enforce` and `off` against a
+//! And by an option, alone or together: the **modes of a rollout** (`--modes`), `observe` against `enforce` and `off` against a
 //! handler without the attribute; **many stored keys** (`--growth`); a **sweep** of expired ones beside first writes
 //! (`--sweep`); a **storm** of duplicates of one key, whose handler takes 200 ms, beside four other writers
 //! (`--storm`).
@@ -141,7 +141,9 @@ async fn main() -> io::Result<()> {
         report.measure(name, [&sides], &plan.at_once, plan).await?;
     } else {
         for database in options.databases() {
-            run(database, &options.part(), plan, &mut report).await?;
+            for part in options.parts() {
+                run(database, &part, plan, &mut report).await?;
+            }
         }
     }
     match &options.json {
@@ -239,7 +241,8 @@ mod tests {
         };
         let report = &mut Report::begin(Box::new(io::sink()), plan)?;
         let (growth, sweep) = (Part::Growth(vec![10, 100]), Part::Sweep(1_000));
-        for part in [Part::All, Part::Modes, growth, sweep, Part::Storm] {
+        let parts = [Part::Requests, Part::Messages, Part::Modes, growth, sweep];
+        for part in parts.into_iter().chain([Part::Storm]) {
             sqlite::run(&part, plan, report).await?;
         }
         let json = report.json();

@@ -39,7 +39,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 10)]
     pool_size: u32,
     #[command(flatten)]
-    part: Parts,
+    parts: Parts,
     /// Serves the handler with the attribute until it is killed, and prints its address.
     #[arg(long)]
     pub(crate) serve: bool,
@@ -54,22 +54,25 @@ pub(crate) struct Options {
     pub(crate) url: Option<String>,
 }
 
+/// Those that are named, or requests and messages.
 #[derive(Args, Debug)]
-#[group(multiple = false)]
 struct Parts {
-    /// Measures messages and nothing else.
+    /// Measures first writes and replays.
+    #[arg(long)]
+    requests: bool,
+    /// Measures messages.
     #[arg(long)]
     messages: bool,
-    /// Measures the modes of a rollout and nothing else.
+    /// Measures the modes of a rollout.
     #[arg(long)]
     modes: bool,
-    /// Measures first writes with so many stored keys, and nothing else.
+    /// Measures first writes with so many stored keys.
     #[arg(long, num_args = 0.., value_name = "KEYS", default_missing_values = ["10000", "1000000", "10000000"])]
     growth: Option<Vec<u64>>,
-    /// Measures first writes while so many expired keys are swept, and nothing else.
+    /// Measures first writes while so many expired keys are swept.
     #[arg(long, num_args = 0..=1, value_name = "KEYS", default_missing_value = "1000000")]
     sweep: Option<u64>,
-    /// Measures what a storm of duplicates does to others, and nothing else.
+    /// Measures what a storm of duplicates does to others.
     #[arg(long)]
     storm: bool,
 }
@@ -77,7 +80,7 @@ struct Parts {
 /// What to measure on each database.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Part {
-    All,
+    Requests,
     Messages,
     Modes,
     /// With so many stored keys.
@@ -141,18 +144,19 @@ impl Options {
         }
     }
 
-    pub(crate) fn part(&self) -> Part {
-        match &self.part {
-            Parts { messages: true, .. } => Part::Messages,
-            Parts { modes: true, .. } => Part::Modes,
-            Parts {
-                growth: Some(keys), ..
-            } => Part::Growth(keys.clone()),
-            Parts {
-                sweep: Some(keys), ..
-            } => Part::Sweep(*keys),
-            Parts { storm: true, .. } => Part::Storm,
-            _ => Part::All,
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let parts = &self.parts;
+        let named = [
+            parts.requests.then_some(Part::Requests),
+            parts.messages.then_some(Part::Messages),
+            parts.modes.then_some(Part::Modes),
+            parts.growth.clone().map(Part::Growth),
+            parts.sweep.map(Part::Sweep),
+            parts.storm.then_some(Part::Storm),
+        ];
+        match named.into_iter().flatten().collect() {
+            none if Vec::is_empty(&none) => vec![Part::Requests, Part::Messages],
+            named => named,
         }
     }
 
