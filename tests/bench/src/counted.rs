@@ -52,7 +52,7 @@ pub(crate) async fn counted(plan: &Plan) -> Vec<CountedTable> {
             rows.push(counts);
         }
         tables.push(CountedTable {
-            database: NAME,
+            database: NAME.to_owned(),
             what: comparison.what.clone(),
             rows,
         });

@@ -265,6 +265,9 @@ mod tests {
             ("replays", vec![5, 5, 5]),
         ];
         assert_eq!(timed, BTreeMap::from(expected));
+        let databases = json["databases"].as_array().unwrap();
+        assert_eq!(databases.len(), 1);
+        assert_eq!(databases[0]["name"], "SQLite");
         assert_eq!(json["counted"].as_array().unwrap().len(), 2);
         for row in json["storms"][0]["rows"].as_array().unwrap() {
             assert_eq!(row["runs"], 1, "{row}");

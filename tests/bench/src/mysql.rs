@@ -27,6 +27,8 @@ pub(crate) use self::run::{keep, run, serve};
 
 const NAME: &str = "MariaDB";
 
+const VERSION_AND_DATE: &str = "select version(), date_format(utc_date(), '%Y-%m-%d')";
+
 const DATABASE: Database = Database::Mysql;
 
 const READ_ANSWER: &str = "select status, body from idem_record \

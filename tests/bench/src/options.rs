@@ -1,12 +1,13 @@
 //! The options: what to measure, how often and how long.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::ParseFloatError;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::nodes::Node;
 
@@ -113,7 +114,7 @@ impl Database {
 }
 
 /// How much to measure; the same for every database.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Plan {
     pub(crate) at_once: [usize; 3],
     pub(crate) rounds: usize,
@@ -130,6 +131,16 @@ pub(crate) struct Plan {
     pub(crate) delay: Duration,
     /// Whether each server is a process of its own.
     pub(crate) apart: bool,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} rounds after one of warm-up, {:?} per side; pools of {} connections; {} stored responses",
+            self.rounds, self.turn, self.pool_size, self.stored
+        )
+    }
 }
 
 impl Options {

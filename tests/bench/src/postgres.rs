@@ -27,6 +27,9 @@ pub(crate) use self::run::{keep, run, serve};
 
 const NAME: &str = "Postgres";
 
+const VERSION_AND_DATE: &str =
+    "select current_setting('server_version'), (now() at time zone 'utc')::date::text";
+
 const DATABASE: Database = Database::Postgres;
 
 const READ_ANSWER: &str = "select status, body from idem.record \

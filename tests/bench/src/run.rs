@@ -13,15 +13,16 @@ use super::endpoints::routes;
 use super::grown::{grown, swept, unswept};
 use super::measured::{Databases, Measured, Modes, Nodes};
 use super::messages::Consumers;
-use super::{DATABASE, Db, NAME};
+use super::{DATABASE, Db, NAME, TestDb, VERSION_AND_DATE};
 use crate::links::Route;
 use crate::nodes::Node;
 use crate::options::{Part, Plan};
-use crate::report::Report;
+use crate::report::{Product, Report};
 use crate::storm;
 use crate::turn::milliseconds;
 
 pub(crate) async fn run(part: &Part, plan: &Plan, report: &mut Report) -> io::Result<()> {
+    report.database(product().await)?;
     match part {
         Part::Requests => {
             let databases = Databases::fill(plan.stored).await;
@@ -48,6 +49,22 @@ pub(crate) async fn run(part: &Part, plan: &Plan, report: &mut Report) -> io::Re
         }
         Part::Sweep(expired) => sweep(*expired, plan, report).await,
         Part::Storm => storms(plan, report).await,
+    }
+}
+
+async fn product() -> Product {
+    let db = TestDb::new().await;
+    let pool = db.pool_of(1).await;
+    let (version, date) = sqlx::query_as(VERSION_AND_DATE)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    let name = NAME.to_owned();
+    Product {
+        name,
+        version,
+        date,
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) use self::run::{keep, run, serve};
 
 const NAME: &str = "SQLite";
 
+const VERSION_AND_DATE: &str = "select sqlite_version(), date('now')";
+
 const DATABASE: Database = Database::Sqlite;
 
 const READ_ANSWER: &str = "select status, body from idem_record \

@@ -24,7 +24,7 @@ pub(crate) struct Watched {
 
 /// Alternates between a storm and a calm at each node, after a storm that nobody else disturbs.
 pub(crate) async fn measure(
-    database: &'static str,
+    database: &str,
     nodes: &[(&'static str, Arc<Running>)],
     repetitions: usize,
 ) -> StormTable {
@@ -51,7 +51,7 @@ pub(crate) async fn measure(
         row
     });
     StormTable {
-        database,
+        database: database.to_owned(),
         duplicates: DUPLICATES,
         rows: rows.collect(),
     }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The mean of each count over requests of one side. `None`: it cannot be read.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Counts {
     pub(crate) side: String,
     pub(crate) messages: Option<f64>,
@@ -20,9 +20,9 @@ pub(crate) struct Counts {
 }
 
 /// The counts of one comparison.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct CountedTable {
-    pub(crate) database: &'static str,
+    pub(crate) database: String,
     pub(crate) what: String,
     pub(crate) rows: Vec<Counts>,
 }

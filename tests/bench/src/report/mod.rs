@@ -1,18 +1,16 @@
 //! The report: what the figures depend on, then the tables as they are measured.
 
 mod counts;
+mod document;
 mod storm;
 mod timed;
 
-use std::env::consts::{ARCH, OS};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::thread;
-
-use serde::Serialize;
 
 pub(crate) use self::counts::{CountedTable, Counts};
+pub(crate) use self::document::{Document, Product};
 pub(crate) use self::storm::{StormRow, StormTable};
 pub(crate) use self::timed::{Table, median};
 use crate::options::Plan;
@@ -24,59 +22,32 @@ pub(crate) struct Report {
     document: Document,
 }
 
-/// All figures of a run.
-#[derive(Debug, Serialize)]
-struct Document {
-    machine: Machine,
-    plan: Plan,
-    timed: Vec<Table>,
-    counted: Vec<CountedTable>,
-    storms: Vec<StormTable>,
-    notes: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Machine {
-    cores: usize,
-    os: &'static str,
-    architecture: &'static str,
-    is_debug_build: bool,
-}
-
 impl Report {
     /// Begins with what the figures depend on.
     pub(crate) fn begin(mut out: Box<dyn Write>, plan: &Plan) -> io::Result<Self> {
-        let machine = Machine {
-            cores: thread::available_parallelism()?.get(),
-            os: OS,
-            architecture: ARCH,
-            is_debug_build: cfg!(debug_assertions),
-        };
-        let build = match machine.is_debug_build {
-            true => "a debug build, which measures nothing of use",
-            false => "a release build",
-        };
-        writeln!(
-            out,
-            "{} cores, {OS}, {ARCH}, {build}; {} rounds after one of warm-up, {:?} per side; \
-             pools of {} connections; {} stored responses",
-            machine.cores, plan.rounds, plan.turn, plan.pool_size, plan.stored
-        )?;
-        let document = Document {
-            machine,
-            plan: plan.clone(),
-            timed: Vec::new(),
-            counted: Vec::new(),
-            storms: Vec::new(),
-            notes: Vec::new(),
-        };
+        let document = Document::new(plan.clone())?;
+        writeln!(out, "{}; {plan}", document.machine)?;
         Ok(Self { out, document })
+    }
+
+    /// Adds the database that is measured next.
+    pub(crate) fn database(&mut self, product: Product) -> io::Result<()> {
+        let Product {
+            name,
+            version,
+            date,
+        } = &product;
+        if !self.document.databases.contains(&product) {
+            writeln!(self.out, "\n{name} {version}, {date}")?;
+            self.document.databases.push(product);
+        }
+        Ok(())
     }
 
     /// Measures these comparisons with each of these numbers of workers.
     pub(crate) async fn measure<'s>(
         &mut self,
-        database: &'static str,
+        database: &str,
         comparisons: impl IntoIterator<Item = &'s Sides>,
         at_once: &[usize],
         plan: &Plan,

@@ -2,39 +2,39 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::storm::Watched;
 
 /// What storms have done at each node.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct StormTable {
-    pub(crate) database: &'static str,
+    pub(crate) database: String,
     pub(crate) duplicates: usize,
     pub(crate) rows: Vec<StormRow>,
 }
 
 /// Ratios are those of a storm to a calm.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct StormRow {
-    side: &'static str,
+    pub(crate) side: String,
     /// How many connections a storm alone used at most.
-    connections: u32,
+    pub(crate) connections: u32,
     /// The same while others write.
-    connections_with_others: u32,
+    pub(crate) connections_with_others: u32,
     /// How often the handler has run in the storm with the most runs.
-    runs: usize,
+    pub(crate) runs: usize,
     /// How long the slowest duplicate has waited.
-    slowest_ms: f64,
+    pub(crate) slowest_ms: f64,
     pub(crate) others_throughput: f64,
     pub(crate) others_p99: f64,
 }
 
 impl StormRow {
     /// The row after a storm alone.
-    pub(crate) fn new(side: &'static str, alone: Watched) -> Self {
+    pub(crate) fn new(side: &str, alone: Watched) -> Self {
         Self {
-            side,
+            side: side.to_owned(),
             connections: alone.connections,
             runs: alone.runs,
             ..Self::default()

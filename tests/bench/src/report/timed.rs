@@ -2,47 +2,42 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sides::{Round, Sides};
 use crate::turn::Turn;
 
 /// One comparison with so many workers at once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Table {
-    database: &'static str,
-    what: String,
-    at_once: usize,
-    rows: Vec<Row>,
+    pub(crate) database: String,
+    pub(crate) what: String,
+    pub(crate) at_once: usize,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// The medians of a side over the rounds.
-#[derive(Debug, Serialize)]
-struct Row {
-    side: String,
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Row {
+    pub(crate) side: String,
+    pub(crate) per_second: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
     /// The throughput beside that of each reference.
-    ratios: Vec<Ratio>,
+    pub(crate) ratios: Vec<Ratio>,
     turns: Vec<Turn>,
 }
 
-#[derive(Debug, Serialize)]
-struct Ratio {
-    to: String,
-    median: f64,
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Ratio {
+    pub(crate) to: String,
+    pub(crate) median: f64,
     /// Between these two lie half of the rounds.
-    quartiles: [f64; 2],
+    pub(crate) quartiles: [f64; 2],
 }
 
 impl Table {
-    pub(crate) fn of(
-        database: &'static str,
-        sides: &Sides,
-        at_once: usize,
-        rounds: &[Round],
-    ) -> Self {
+    pub(crate) fn of(database: &str, sides: &Sides, at_once: usize, rounds: &[Round]) -> Self {
         let row = |n: usize| {
             let turns: Vec<_> = rounds.iter().map(|round| round[n]).collect();
             let median_of = |of: fn(&Turn) -> f64| median(turns.iter().map(of));
@@ -63,7 +58,7 @@ impl Table {
             }
         };
         Self {
-            database,
+            database: database.to_owned(),
             what: sides.what.clone(),
             at_once,
             rows: (0..sides.sides.len()).map(row).collect(),
