@@ -106,6 +106,8 @@ mod load;
 mod mysql;
 mod nodes;
 mod options;
+#[cfg(feature = "plots")]
+mod plots;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod report;
@@ -121,6 +123,10 @@ compile_error!("choose a database: `--features sqlite`, `postgres` or `mysql`");
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let options = Options::parse();
+    #[cfg(feature = "plots")]
+    if let Some(folder) = &options.plot {
+        return plots::write(&options.from, folder);
+    }
     let plan = &options.plan();
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     idem_tests::be_durable();

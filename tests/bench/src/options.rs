@@ -39,6 +39,14 @@ pub(crate) struct Options {
     /// How many connections the pool of each side holds at most.
     #[arg(long, default_value_t = 10)]
     pool_size: u32,
+    /// Draws the plots of these files into a folder, and measures nothing.
+    #[cfg(feature = "plots")]
+    #[arg(long, value_name = "FOLDER", requires = "from")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Files that `--json` has written. What several of them have is taken from the last one.
+    #[cfg(feature = "plots")]
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub(crate) from: Vec<PathBuf>,
     #[command(flatten)]
     parts: Parts,
     /// Serves the handler with the attribute until it is killed, and prints its address.

@@ -53,7 +53,7 @@ impl fmt::Display for CountedTable {
 
 impl Counts {
     /// In the order of [`COLUMNS`], with the decimal places of each.
-    fn columns(&self) -> [(Option<f64>, usize); COLUMNS.len()] {
+    pub(crate) fn columns(&self) -> [(Option<f64>, usize); COLUMNS.len()] {
         [
             (self.messages, 1),
             (self.statements, 1),
@@ -66,7 +66,7 @@ impl Counts {
     }
 }
 
-const COLUMNS: [&str; 7] = [
+pub(crate) const COLUMNS: [&str; 7] = [
     "messages",
     "statements",
     "app CPU ms",

@@ -9,8 +9,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+#[cfg(feature = "plots")]
+pub(crate) use self::counts::COLUMNS;
 pub(crate) use self::counts::{CountedTable, Counts};
-pub(crate) use self::document::{Document, Product};
+#[cfg(feature = "plots")]
+pub(crate) use self::document::Document;
+#[cfg(not(feature = "plots"))]
+use self::document::Document;
+pub(crate) use self::document::Product;
 pub(crate) use self::storm::{StormRow, StormTable};
 pub(crate) use self::timed::{Table, median};
 use crate::options::Plan;
