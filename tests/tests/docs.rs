@@ -74,6 +74,23 @@ fn each_alert_has_a_runbook() {
     assert_eq!(operations.matches("\n### Idem").count(), names.len());
 }
 
+/// A plot that is no longer drawn, or that the page leaves out, would go unnoticed.
+#[test]
+fn each_plot_is_shown_with_a_text_for_who_cannot_see_it() {
+    let page = read("docs/PERFORMANCE.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance");
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap());
+    let plots: Vec<_> = names.filter(|name| name.ends_with(".svg")).collect();
+    assert!(plots.len() > 4, "{plots:?}");
+    for plot in &plots {
+        let (before, _) = page.split_once(&format!("](performance/{plot})")).unwrap();
+        let (_, text) = before.rsplit_once("![").unwrap();
+        assert!(text.len() > 20, "{plot}: {text}");
+    }
+}
+
 /// What `docs/TESTING.md` shows are pieces of programs that run as tests.
 #[test]
 fn each_program_of_the_page_on_testing_runs_as_a_test() {

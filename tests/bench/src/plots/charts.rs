@@ -93,6 +93,7 @@ fn messages(figures: &Figures) -> Chart {
     Chart {
         name: "messages",
         title: "Inbox: messages per second ÷ a bare transaction for each",
+        axis: Axis::Logarithmic,
         panels: by_database(&tables).into_iter().map(panel).collect(),
         ..Chart::default()
     }

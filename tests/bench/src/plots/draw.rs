@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::io;
 
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::AsRangedCoord;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
     ChartBuilder, DrawingArea, EmptyElement, IntoDrawingArea, IntoLogRange, PathElement, RGBColor,
     Rectangle, SVGBackend, Text,
@@ -12,9 +14,11 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, TextStyle};
 
-use super::chart::{Axis, Chart, Panel};
+use super::chart::{Axis, Bar, Chart, Panel};
 
 type Area<'s> = DrawingArea<SVGBackend<'s>, Shift>;
+
+type Plot<'s, Y> = DrawingArea<SVGBackend<'s>, Cartesian2d<RangedCoordf64, Y>>;
 
 impl Chart {
     pub(super) fn svg(&self) -> io::Result<String> {
@@ -38,7 +42,12 @@ impl Chart {
 
     /// The title, and the name of each series in its colour.
     fn draw_head(&self, head: &Area<'_>) -> Result<(), String> {
-        let title = Text::new(self.title, (LEFT, 4), style(LARGE));
+        let scale = match self.axis {
+            Axis::Linear => "",
+            Axis::Logarithmic => " (logarithmic)",
+        };
+        let title = format!("{}{scale}", self.title);
+        let title = Text::new(title, (LEFT, 4), style(LARGE));
         head.draw(&title).map_err(text)?;
         let mut x = LEFT;
         for name in self.legend() {
@@ -65,7 +74,6 @@ impl Chart {
         }
     }
 
-    /// Draws the bars from `base` on, above or below the groups' names.
     fn draw_bars<Y>(
         &self,
         area: &Area<'_>,
@@ -77,46 +85,23 @@ impl Chart {
         Y: AsRangedCoord<Value = f64>,
     {
         let groups = panel.groups.len();
-        let chart = ChartBuilder::on(area)
+        let plot = ChartBuilder::on(area)
             .margin_left(LEFT)
             .margin_right(LEFT)
             .margin_top(34)
             .margin_bottom(24)
             .build_cartesian_2d(0.0..groups as f64, y)
             .map_err(text)?;
-        let area = chart.plotting_area();
-        let line = |y| PathElement::new([(0.0, y), (groups as f64, y)], GREY.mix(0.6));
-        area.draw(&line(base)).map_err(text)?;
-        if panel.are_ratios {
-            area.draw(&line(1.0)).map_err(text)?;
-            let one = Text::new("1", (0, -8), style(SMALL).pos(LEFT_OF));
-            area.draw(&(EmptyElement::at((0.0, 1.0)) + one))
-                .map_err(text)?;
-        }
-        for (n, group) in panel.groups.iter().enumerate() {
-            let name = Text::new(group.clone(), (0, 6), style(SMALL).pos(BELOW));
-            let middle = (n as f64 + 0.5, bottom);
-            area.draw(&(EmptyElement::at(middle) + name))
-                .map_err(text)?;
-        }
+        let plot = plot.plotting_area();
+        draw_lines(plot, panel, (bottom, base))?;
         let width = 0.84 / panel.series.len() as f64;
         for (s, series) in panel.series.iter().enumerate() {
+            let color = self.color(&series.name);
             for (n, bar) in series.bars.iter().enumerate() {
-                let Some(bar) = bar else { continue };
                 let left = n as f64 + 0.08 + s as f64 * width;
-                let (right, middle) = (left + width * 0.85, left + width * 0.425);
-                let corners = [(left, base), (right, bar.figure)];
-                let filled = self.color(&series.name).filled();
-                area.draw(&Rectangle::new(corners, filled)).map_err(text)?;
-                let mut top = bar.figure.max(base);
-                if let Some([low, high]) = bar.quartiles {
-                    let whisker = PathElement::new([(middle, low), (middle, high)], GREY);
-                    area.draw(&whisker).map_err(text)?;
-                    top = top.max(high);
+                if let Some(bar) = bar {
+                    draw_bar(plot, *bar, (left, left + width * 0.85, base), color)?;
                 }
-                let label = Text::new(bar.label(), (0, -2), style(SMALL).pos(ABOVE));
-                area.draw(&(EmptyElement::at((middle, top)) + label))
-                    .map_err(text)?;
             }
         }
         Ok(())
@@ -135,6 +120,51 @@ impl Chart {
         let place = others.position(|other| other == name).unwrap_or(0);
         COLORS[place % COLORS.len()]
     }
+}
+
+/// The lines of the figures zero and one, and the groups' names below.
+fn draw_lines<Y: Ranged<ValueType = f64>>(
+    plot: &Plot<'_, Y>,
+    panel: &Panel,
+    (bottom, base): (f64, f64),
+) -> Result<(), String> {
+    let end = panel.groups.len() as f64;
+    let line = |y| PathElement::new([(0.0, y), (end, y)], GREY.mix(0.6));
+    plot.draw(&line(base)).map_err(text)?;
+    if panel.are_ratios {
+        plot.draw(&line(1.0)).map_err(text)?;
+        let one = Text::new("1", (-3, 0), style(SMALL).pos(LEFT_OF));
+        let one = EmptyElement::at((0.0, 1.0)) + one;
+        plot.draw(&one).map_err(text)?;
+    }
+    for (n, group) in panel.groups.iter().enumerate() {
+        let name = Text::new(group.clone(), (0, 6), style(SMALL).pos(BELOW));
+        let name = EmptyElement::at((n as f64 + 0.5, bottom)) + name;
+        plot.draw(&name).map_err(text)?;
+    }
+    Ok(())
+}
+
+/// A bar with its quartiles, and its figure above both.
+fn draw_bar<Y: Ranged<ValueType = f64>>(
+    plot: &Plot<'_, Y>,
+    bar: Bar,
+    (left, right, base): (f64, f64, f64),
+    color: RGBColor,
+) -> Result<(), String> {
+    let corners = [(left, base), (right, bar.figure)];
+    let filled = Rectangle::new(corners, color.filled());
+    plot.draw(&filled).map_err(text)?;
+    let middle = f64::midpoint(left, right);
+    let mut top = bar.figure.max(base);
+    if let Some([low, high]) = bar.quartiles {
+        let quartiles = PathElement::new([(middle, low), (middle, high)], GREY);
+        plot.draw(&quartiles).map_err(text)?;
+        top = top.max(high);
+    }
+    let label = Text::new(bar.label(), (0, -2), style(SMALL).pos(ABOVE));
+    let label = EmptyElement::at((middle, top)) + label;
+    plot.draw(&label).map_err(text)
 }
 
 fn style(size: f64) -> TextStyle<'static> {
@@ -177,7 +207,7 @@ const PANEL: u32 = 150;
 const LEFT: i32 = 14;
 
 /// Sizes of text, which the library divides by 1.24.
-const LARGE: f64 = 18.6;
+const LARGE: f64 = 19.84;
 const SMALL: f64 = 14.88;
 
 /// For text and lines: its contrast is above 4 on white and on black.

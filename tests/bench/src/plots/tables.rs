@@ -1,11 +1,11 @@
 //! The tables of all figures, as Markdown.
 
-use super::figures::Figures;
+use super::figures::{Figures, distinct};
 use crate::report::{COLUMNS, Counts, StormRow, Table};
 
 pub(super) fn tables(figures: &Figures) -> String {
     let mut page = String::from(HEAD);
-    for conditions in &figures.conditions {
+    for conditions in distinct(&figures.conditions) {
         page += &format!("\n{conditions}\n");
     }
     for what in figures.comparisons() {
