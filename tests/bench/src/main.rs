@@ -25,10 +25,19 @@
 //!   transaction, against one that does the same insert in a plain transaction for each. No broker
 //!   and no HTTP is involved; a latency is that of a batch.
 //!
-//! And by an option, alone or together: the **modes of a rollout** (`--modes`), `observe` against `enforce` and `off` against a
+//! And by an option: the **modes of a rollout** (`--modes`), `observe` against `enforce` and `off` against a
 //! handler without the attribute; **many stored keys** (`--growth`); a **sweep** of expired ones beside first writes
 //! (`--sweep`); a **storm** of duplicates of one key, whose handler takes 200 ms, beside four other writers
-//! (`--storm`).
+//! (`--storm`). Several options measure several parts in one run; `--requests` and `--messages` are those that are
+//! measured without an option.
+//!
+//! # Plots
+//!
+//! `docs/PERFORMANCE.md` shows the plots that the feature `plots` draws from the JSON of one or several runs:
+//!
+//! ```sh
+//! cargo run -p idem-bench --features plots -- --plot docs/performance --from figures.json
+//! ```
 //!
 //! # How to read it
 //!
