@@ -14,6 +14,7 @@
 //!   inserted, and the response stored (`endpoints/by_hand.rs`);
 //!   *Idem*, the same handler under `#[idempotent]`;
 //!   *Idem, no ping*, on a pool with `test_before_acquire(false)`, where the database is a server;
+//!   *Idem, merged*, with `merge_messages`, on Postgres;
 //! * **replays** of stored responses:
 //!   *bare read*, a handler that reads one by its primary key; *hand-written*;
 //!   *Idem, from memory*, by a node with a `replay_memory`, which has completed these keys itself; *Idem, completed

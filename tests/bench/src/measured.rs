@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use futures_util::future::join_all;
 use idem_tests::http;
 
 use super::filled::filled;
@@ -19,8 +20,8 @@ pub(crate) struct Databases {
     bare: TestDb,
     by_hand: TestDb,
     idem: TestDb,
-    /// Only on a server: a library is not pinged.
-    unpinged: Option<TestDb>,
+    /// Idem with other settings, and how each is called.
+    variants: Vec<(Node, &'static str, TestDb)>,
     remembering: TestDb,
     other: TestDb,
 }
@@ -28,17 +29,14 @@ pub(crate) struct Databases {
 impl Databases {
     pub(crate) async fn fill(stored: u64) -> Self {
         let filled = |node| filled(node, stored, false);
-        let unpinged = async {
-            match DATABASE.is_server() {
-                true => Some(filled(Node::Unpinged).await),
-                false => None,
-            }
-        };
-        let (bare, by_hand, idem, unpinged, remembering, other) = tokio::join!(
+        let variants = DATABASE.variants().iter();
+        let variants =
+            join_all(variants.map(async |(node, name)| (*node, *name, filled(*node).await)));
+        let (bare, by_hand, idem, variants, remembering, other) = tokio::join!(
             filled(Node::Bare),
             filled(Node::ByHand),
             filled(Node::Idem),
-            unpinged,
+            variants,
             filled(Node::Remembering),
             filled(Node::Idem),
         );
@@ -46,7 +44,7 @@ impl Databases {
             bare,
             by_hand,
             idem,
-            unpinged,
+            variants,
             remembering,
             other,
         }
@@ -81,9 +79,9 @@ impl Measured {
             Endpoint::writing(&by_hand).side("hand-written"),
             Endpoint::writing(&idem).side("Idem"),
         ];
-        if let Some(unpinged) = &on.unpinged {
-            let unpinged = start(Node::Unpinged, unpinged, route, plan).await;
-            first_writes.push(Endpoint::writing(&unpinged).side("Idem, no ping"));
+        for (node, name, db) in &on.variants {
+            let node = start(*node, db, route, plan).await;
+            first_writes.push(Endpoint::writing(&node).side(*name));
         }
         let nothing = |n| payment("/nothing", &keys::numbered(n as u64));
         first_writes.push(Endpoint::new(&bare, nothing).side("no database"));

@@ -23,6 +23,8 @@ pub(crate) enum Node {
     Idem,
     /// Idem on a pool that does not test a connection before it lends it.
     Unpinged,
+    /// Idem that merges the messages of an attempt.
+    Merging,
     /// Idem with a memory of its completions.
     Remembering,
     /// Idem that only observes.

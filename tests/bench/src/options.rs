@@ -119,7 +119,20 @@ impl Database {
             _ => true,
         }
     }
+
+    /// Other settings of Idem that change its messages here. A library gets none.
+    pub(crate) fn variants(self) -> &'static [(Node, &'static str)] {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => &[UNPINGED, (Node::Merging, "Idem, merged")],
+            #[cfg(feature = "mysql")]
+            Self::Mysql => &[UNPINGED],
+            _ => &[],
+        }
+    }
 }
+
+const UNPINGED: (Node, &str) = (Node::Unpinged, "Idem, no ping");
 
 /// How much to measure; the same for every database.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -21,6 +21,11 @@ pub(super) fn remembering_routes(pool: Pool<Db>) -> Router {
     routes_of(Idempotency::builder(pool).replay_memory(64 * 1024 * 1024))
 }
 
+/// As [`routes`], on a node that merges the messages of an attempt.
+pub(super) fn merging_routes(pool: Pool<Db>) -> Router {
+    routes_of(Idempotency::builder(pool).merge_messages(true))
+}
+
 fn routes_of(idem: IdempotencyBuilder<Db>) -> Router {
     let idem = idem.build();
     Router::new()

@@ -22,6 +22,7 @@ pub(crate) fn routes(node: Node, pool: Pool<Db>) -> Router {
         Node::Bare => bare::routes(pool),
         Node::ByHand => by_hand::routes(pool),
         Node::Idem | Node::Unpinged => idem::routes(pool, RolloutMode::Enforce),
+        Node::Merging => idem::merging_routes(pool),
         Node::Remembering => idem::remembering_routes(pool),
         Node::Observing => idem::routes(pool, RolloutMode::Observe),
         Node::Off => idem::routes(pool, RolloutMode::Off),
