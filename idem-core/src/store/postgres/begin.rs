@@ -17,11 +17,13 @@ use sqlx::{AssertSqlSafe, Connection, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::error::is_about_names;
-use super::merged::{self, mergeable};
+use super::merged::{self, Claimed, mergeable};
 use super::open_attempt::OpenAttempt;
+use super::records::find;
 use super::statement::{has_names, run};
-use super::step::claim;
+use super::step::{claim, look};
 use crate::model::policy::Isolation;
+use crate::model::record::RecordName;
 use crate::store::records::{Opening, Probe};
 
 /// Begins a transaction as an application does.
@@ -43,7 +45,7 @@ pub(super) async fn open(
     opening: &Opening<'_>,
 ) -> sqlx::Result<(OpenAttempt, Probe)> {
     if let Some(name) = mergeable(opening) {
-        return merged::open(conn, opening, name).await;
+        return claim_and_begin(conn, opening, name).await;
     }
     match begin_and_claim(conn, opening).await {
         Err(error) if is_about_names(&error) => {
@@ -88,4 +90,33 @@ async fn begin_and_claim(
         }
     }
     Ok((attempt, probe))
+}
+
+/// Sends both in one message. A duplicate has no transaction then, and its record is read by another one.
+async fn claim_and_begin(
+    conn: &mut PgConnection,
+    opening: &Opening<'_>,
+    name: &RecordName,
+) -> sqlx::Result<(OpenAttempt, Probe)> {
+    let (merged, claimed) = merged::claim(conn, opening, name).await?;
+    let probe = match claimed {
+        Claimed::Fresh => Probe::of(None),
+        Claimed::Running => Probe::running(),
+        Claimed::ReadOnly => Probe {
+            is_writable: false,
+            ..Probe::running()
+        },
+        Claimed::HasRecord => {
+            let found = match look(conn, name).await? {
+                Some(probe) => probe.found,
+                None => find(conn, name).await?,
+            };
+            // If it has gone since, the next claim may run.
+            Probe {
+                found: found.filter(|record| !record.expired),
+                ..Probe::running()
+            }
+        }
+    };
+    Ok((OpenAttempt::merged(opening.attempt, merged), probe))
 }

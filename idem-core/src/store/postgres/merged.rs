@@ -21,14 +21,11 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::error::code;
-use super::open_attempt::OpenAttempt;
-use super::records::find;
-use super::statement::run;
-use super::step::{limits, look};
+use super::statement::{limits, run};
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
 use crate::store::hex::push_hex;
-use crate::store::records::{FORMAT, NewRecord, Opening, Probe, micros};
+use crate::store::records::{FORMAT, NewRecord, Opening, micros};
 
 /// What the client knows of such an attempt.
 #[derive(Debug)]
@@ -53,26 +50,33 @@ pub(super) fn mergeable<'a>(opening: &Opening<'a>) -> Option<&'a RecordName> {
     (!name.operation.is_of_consumer()).then_some(name)
 }
 
+/// What the message that claims has answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Claimed {
+    /// The transaction is open.
+    Fresh,
+    Running,
+    HasRecord,
+    ReadOnly,
+}
+
 /// Claims and begins, in one message. A duplicate has no transaction afterwards.
-pub(super) async fn open(
+pub(super) async fn claim(
     conn: &mut PgConnection,
     opening: &Opening<'_>,
     name: &RecordName,
-) -> sqlx::Result<(OpenAttempt, Probe)> {
+) -> sqlx::Result<(Merged, Claimed)> {
     let [statement, idle] = limits(opening.timeout);
     let lock = name.lock_id();
     let (texts, id) = (texts_of(name), opening.attempt);
     let text = format!("select idem.enter({texts}, '{id}', {lock}, {statement}, {idle}); begin");
     let begin = AssertSqlSafe(text).into_sql_str();
-    let probe = match PgTransactionManager::begin(conn, Some(begin)).await {
-        Ok(()) => Probe::of(None),
+    let claimed = match PgTransactionManager::begin(conn, Some(begin)).await {
+        Ok(()) => Claimed::Fresh,
         Err(error) => match code(&error).as_deref() {
-            Some(RUNNING) => Probe::running(),
-            Some(HAS_RECORD) => read(conn, name).await?,
-            Some(READ_ONLY) => Probe {
-                is_writable: false,
-                ..Probe::running()
-            },
+            Some("IDM01") => Claimed::Running,
+            Some("IDM02") => Claimed::HasRecord,
+            Some("IDM03") => Claimed::ReadOnly,
             _ => return Err(error),
         },
     };
@@ -81,19 +85,7 @@ pub(super) async fn open(
         limit: statement,
         storing: OnceLock::new(),
     };
-    Ok((OpenAttempt::merged(opening.attempt, merged), probe))
-}
-
-/// Reads the record that the claim has found. If it has gone since, the next claim may run.
-async fn read(conn: &mut PgConnection, name: &RecordName) -> sqlx::Result<Probe> {
-    let found = match look(conn, name).await? {
-        Some(probe) => probe.found,
-        None => find(conn, name).await?,
-    };
-    Ok(Probe {
-        found: found.filter(|record| !record.expired),
-        ..Probe::running()
-    })
+    Ok((merged, claimed))
 }
 
 impl Merged {
@@ -170,7 +162,3 @@ fn bytes(bytes: &[u8]) -> String {
     literal.push_str("$$");
     literal
 }
-
-const RUNNING: &str = "IDM01";
-const HAS_RECORD: &str = "IDM02";
-const READ_ONLY: &str = "IDM03";

@@ -26,7 +26,7 @@ use sqlx::{AssertSqlSafe, Connection, Decode, Postgres, Row, SqlSafeStr, Type};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::model::record::RecordName;
-use crate::store::records::micros;
+use crate::store::records::{micros, millis};
 
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
@@ -55,6 +55,16 @@ pub(super) fn interval(duration: Duration) -> PgInterval {
         days: 0,
         microseconds: micros(duration),
     }
+}
+
+/// The limits of a statement and of an idle moment, in milliseconds.
+///
+/// Idem itself stops a handler's statement. The limit of a statement is for when its request does not
+/// arrive. The handler may leave the session idle for its whole time; that limit is for clients that
+/// are gone.
+pub(super) fn limits(timeout: Duration) -> [i32; 2] {
+    let limit = |more| i32::try_from(millis(timeout).saturating_add(more)).unwrap_or(i32::MAX);
+    [limit(1_000), limit(5_000)]
 }
 
 /// Whether the application's statements have names on this connection: whether SQLx has cached any.

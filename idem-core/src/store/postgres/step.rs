@@ -41,9 +41,9 @@ use uuid::Uuid;
 
 use super::error::is_about_names;
 use super::open_attempt::{OpenAttempt, OwnSession};
-use super::statement::{has_names, interval, run};
+use super::statement::{has_names, interval, limits, run};
 use crate::model::record::{Completion, RecordName};
-use crate::store::records::{FORMAT, NewRecord, Opening, Probe, Stored, StoredRecord, millis};
+use crate::store::records::{FORMAT, NewRecord, Opening, Probe, Stored, StoredRecord};
 
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
@@ -98,16 +98,6 @@ impl<'a> Step<'a> {
         .bind(record.and_then(NewRecord::reference))
         .bind(record.map(|record| interval(record.ttl)))
     }
-}
-
-/// The limits of a statement and of an idle moment, in milliseconds.
-///
-/// Idem itself stops a handler's statement. The limit of a statement is for when its request does not
-/// arrive. The handler may leave the session idle for its whole time; that limit is for clients that
-/// are gone.
-pub(super) fn limits(timeout: Duration) -> [i32; 2] {
-    let limit = |more| i32::try_from(millis(timeout).saturating_add(more)).unwrap_or(i32::MAX);
-    [limit(1_000), limit(5_000)]
 }
 
 /// Limits the time, tries the lock and reads the record.

@@ -58,6 +58,7 @@ impl Node {
         Router::new()
             .route("/reject", post(reject))
             .route("/wait", post(wait))
+            .route("/wait-plainly", post(wait_plainly))
             .route("/impatient", post(impatient))
             .route("/brief", post(brief))
             .route("/read", get(read))
@@ -163,6 +164,24 @@ async fn reject(
     timeout = "30s"
 )]
 async fn wait(
+    State(node): State<Node>,
+    Tenant(tenant): Tenant,
+    headers: HeaderMap,
+    mut tx: Tx<Db>,
+    Json(new): Json<NewPayment>,
+) -> Paid {
+    act(&node, &tenant, &headers, &mut tx, new).await
+}
+
+/// As [`wait`], and stores success alone.
+#[idempotent(
+    scope = "tenant",
+    operation = "pay",
+    ttl = "24h",
+    in_flight = "wait 20s",
+    timeout = "30s"
+)]
+async fn wait_plainly(
     State(node): State<Node>,
     Tenant(tenant): Tenant,
     headers: HeaderMap,

@@ -32,6 +32,25 @@ async fn a_handler_that_commits_and_fails_in_another_transaction_is_not_run_agai
 }
 
 #[tokio::test]
+async fn a_handler_that_goes_on_in_another_transaction_is_not_run_again() {
+    let db = TestDb::new().await;
+    let app = app(engine(&db).await, Arc::default());
+    for (key, payments, sql) in [
+        ("1", 1, "commit; begin"),
+        ("2", 2, "commit and chain"),
+        ("3", 2, "rollback; begin"),
+    ] {
+        let pay = payment("/act").key(key);
+        let broken = pay.clone().header("x-sql", sql).send(&app).await;
+        let expected = (500, "transaction-broken".to_owned());
+        assert_eq!(problem(&broken), expected, "{sql}");
+        assert_eq!(db.payments().await, payments, "{sql}");
+        assert!(pay.send(&app).await.is_replay(), "{sql}");
+        assert_eq!(db.payments().await, payments, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn a_handler_that_fails_in_its_own_transaction_or_a_savepoint_may_run_again() {
     let db = TestDb::new().await;
     let app = app(engine(&db).await, Arc::default());

@@ -12,7 +12,7 @@ use super::{ASKS, TestDb, pool_at};
 #[tokio::test]
 async fn a_waiter_for_another_node_holds_no_connection_and_replays_its_response() {
     let nodes = Nodes::start("gate").await;
-    let waiting = send(&nodes.mine.app(), payment("/wait").key("k"));
+    let waiting = send(&nodes.mine.app(), payment("/wait-plainly").key("k"));
     nodes.has_asked_twice().await;
     // The only connection of this node is free for others.
     let mut only = nodes.mine.idem.pool().acquire().await.unwrap();
@@ -31,7 +31,7 @@ async fn a_waiter_for_another_node_holds_no_connection_and_replays_its_response(
 async fn one_waiter_runs_when_the_attempt_of_another_node_fails() {
     let nodes = Nodes::start("gate 409").await;
     let app = nodes.mine.app();
-    let waiting = (0..5).map(|_| send(&app, payment("/wait").key("k")));
+    let waiting = (0..5).map(|_| send(&app, payment("/wait-plainly").key("k")));
     let waiting = waiting.collect();
     nodes.has_asked_twice().await;
     nodes.mine.busy_with(5).await;
@@ -73,7 +73,7 @@ async fn gives_up(path: &str, told: (u16, &str)) {
 #[tokio::test]
 async fn a_different_request_gets_422_once_the_attempt_of_another_node_is_done() {
     let nodes = Nodes::start("gate").await;
-    let other = payment("/wait").key("k").body(r#"{"amount":6}"#);
+    let other = payment("/wait-plainly").key("k").body(r#"{"amount":6}"#);
     let other = send(&nodes.mine.app(), other);
     nodes.has_asked_twice().await;
     nodes.other.open_gate();
@@ -107,7 +107,7 @@ impl Nodes {
     async fn start(then: &str) -> Self {
         let db = TestDb::new().await;
         let other = Node::start(&db).await;
-        let first = payment("/wait").key("k").header("x-then", then);
+        let first = payment("/wait-plainly").key("k").header("x-then", then);
         let first = send(&other.app(), first);
         other.at_gate().await;
         let proxy = Proxy::to(&db.url()).await;
