@@ -187,9 +187,11 @@ fn request(kind: &Kind, image: &str) -> ContainerRequest<GenericImage> {
         ])
         .with_host_config_modifier(move |config| for_this_machine(config, port))
         .with_reuse(ReuseDirective::Always);
-    if !is_durable {
-        request = request.with_mount(Mount::tmpfs_mount(kind.data));
-    }
+    request = match is_durable {
+        // By its name: an engine may call it `default`, by which the address is not found.
+        true => request.with_network("bridge"),
+        false => request.with_mount(Mount::tmpfs_mount(kind.data)),
+    };
     for (name, value) in kind.environment {
         request = request.with_env_var(*name, *value);
     }
