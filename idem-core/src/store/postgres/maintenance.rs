@@ -73,12 +73,12 @@ impl MaintenanceStore for Postgres {
             }
             let mut lacking = lines(
                 conn,
-                "select case when count(*) = 0 then \
-                   'the function idem.step is missing: run idem.migrate() or the SQL of the migrations' \
-                   else format('the role %I has no execute on the function idem.step: \
-                     grant execute on function idem.step to %I', current_user, current_user) end \
-                 from pg_proc where oid = to_regproc('idem.step') \
-                 having count(*) filter (where has_function_privilege(oid, 'execute')) = 0",
+                "select case when to_regproc(f) is null then format( \
+                   'the function %s is missing: run idem.migrate() or the SQL of the migrations', f) \
+                   else format('the role %I has no execute on the function %s: \
+                     grant execute on function %s to %I', current_user, f, f, current_user) end \
+                 from unnest(array['idem.step', 'idem.enter', 'idem.leave']) as f \
+                 where has_function_privilege(to_regproc(f)::oid, 'execute') is not true",
             )
             .await?;
             let of_tables = lines(
