@@ -168,8 +168,8 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     ///
     /// **The server's log says more.** Such a message can answer by an error alone. So the server logs an
     /// error (`IDM01` to `IDM04`) for a retry and for a request that comes while the first one runs, and
-    /// with it the statement: the scope and the key, and where a record is refused also the response.
-    /// `log_min_error_statement = fatal` keeps statements out of the log.
+    /// with it the statement: the scope and the key in hexadecimal, and where a record is refused also the
+    /// response. `log_min_error_statement = fatal` keeps statements out of the log.
     ///
     /// It applies to requests with a key whose operation stores no error status, sets no isolation, and
     /// writes in the attempt's transaction. All others are sent as before, and so are messages of an

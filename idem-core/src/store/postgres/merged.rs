@@ -122,8 +122,8 @@ impl Merged {
         format!(
             "select pg_cancel_backend(pid) from pg_locks \
              where locktype = 'advisory' and objsubid = 1 and granted \
-             and classid = ({0}::bigint >> 32 & 4294967295)::oid \
-             and objid = ({0}::bigint & 4294967295)::oid \
+             and classid = ('{0}'::bigint >> 32 & 4294967295)::oid \
+             and objid = ('{0}'::bigint & 4294967295)::oid \
              and database = (select oid from pg_database where datname = current_database())",
             self.lock
         )
