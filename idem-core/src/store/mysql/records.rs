@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::error::{DUPLICATE_KEY, number};
 use super::name::{TRY_LOCK, UNLOCK, hex, is, lock};
-use super::statement::{READ_COMMITTED, ROLLBACK, WRITABLE, bind_name, run};
+use super::statement::{Query, READ_COMMITTED, ROLLBACK, WRITABLE, bind_name, run};
 use crate::model::record::RecordName;
 use crate::store::records::{CommitOutcome, FORMAT, NewRecord, Probe, StoredRecord, micros};
 use crate::store::row::joined_record;
@@ -96,7 +96,7 @@ pub(super) async fn insert_if_unchanged(
     let database = hex(database.as_bytes());
     let is_unchanged =
         format!("@@autocommit = 0 and database() = convert({database} using utf8mb4)");
-    write(conn, &table, &is_unchanged, record).await
+    insert_where(conn, &is_unchanged, &table, record).await
 }
 
 /// Inserts a record, or replaces one that has expired.
@@ -104,20 +104,20 @@ pub(super) async fn insert(
     conn: &mut MySqlConnection,
     record: &NewRecord<'_>,
 ) -> sqlx::Result<bool> {
-    let inserted = write(conn, "idem_record", "true", record).await?;
+    let inserted = insert_where(conn, "true", "idem_record", record).await?;
     Ok(inserted.unwrap_or(false))
 }
 
 /// Inserts a record under a condition, or replaces one that has expired. `None`: it does not hold.
-async fn write(
+///
+/// `insert ignore` would truncate values, and with `on duplicate key update` the number of rows does not
+/// tell whether the row had expired (because of `CLIENT_FOUND_ROWS`).
+async fn insert_where(
     conn: &mut MySqlConnection,
-    table: &str,
     condition: &str,
+    table: &str,
     record: &NewRecord<'_>,
 ) -> sqlx::Result<Option<bool>> {
-    let (version, digest) = record.fingerprint.stored();
-    // `insert ignore` would truncate values, and with `on duplicate key update` the number of rows
-    // does not tell whether the row had expired (because of CLIENT_FOUND_ROWS).
     let insert = format!(
         "insert into {table} (attempt, format, fingerprint_version, fingerprint, \
            status, headers, `body`, reference, created_at, expires_at, \
@@ -126,6 +126,10 @@ async fn write(
            utc_timestamp(6), utc_timestamp(6) + interval ? microsecond, ?, ?, ? \
          from dual where {condition}"
     );
+    match bind_record(insert, record).execute(&mut *conn).await {
+        Err(error) if number(&error) == Some(DUPLICATE_KEY) => {}
+        inserted => return Ok((inserted?.rows_affected() == 1).then_some(true)),
+    }
     let if_expired = "and expires_at <= utc_timestamp(6)";
     let replace = format!(
         "update {table} set attempt = ?, format = ?, fingerprint_version = ?, \
@@ -134,27 +138,24 @@ async fn write(
            expires_at = utc_timestamp(6) + interval ? microsecond \
          where scope = ? and operation = ? and `key` = ? {if_expired}"
     );
-    for (statement, is_conditional) in [(insert, true), (replace, false)] {
-        let stored = sqlx::query(AssertSqlSafe(statement))
-            .bind(record.attempt)
-            .bind(FORMAT)
-            .bind(version)
-            .bind(digest)
-            .bind(record.status())
-            .bind(&record.completion.headers)
-            .bind(&record.completion.body[..])
-            .bind(record.reference())
-            .bind(micros(record.ttl));
-        let done = bind_name(stored, record.name).execute(&mut *conn).await;
-        match done {
-            Err(error) if number(&error) == Some(DUPLICATE_KEY) => {}
-            done => {
-                let is_stored = done?.rows_affected() == 1;
-                return Ok((is_stored || !is_conditional).then_some(is_stored));
-            }
-        }
-    }
-    Ok(Some(false))
+    let replaced = bind_record(replace, record).execute(conn).await?;
+    Ok(Some(replaced.rows_affected() == 1))
+}
+
+/// Binds a record to the parameters of either statement.
+fn bind_record<'r>(statement: String, record: &'r NewRecord<'_>) -> Query<'r> {
+    let (version, digest) = record.fingerprint.stored();
+    let stored = sqlx::query(AssertSqlSafe(statement))
+        .bind(record.attempt)
+        .bind(FORMAT)
+        .bind(version)
+        .bind(digest)
+        .bind(record.status())
+        .bind(&record.completion.headers)
+        .bind(&record.completion.body[..])
+        .bind(record.reference())
+        .bind(micros(record.ttl));
+    bind_name(stored, record.name)
 }
 
 /// Finds out what became of an attempt: by its record, and by the lock that its session holds.

@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, MySql};
 
 use crate::model::record::RecordName;
 
-type Query<'q> = sqlx::query::Query<'q, MySql, MySqlArguments>;
+pub(super) type Query<'q> = sqlx::query::Query<'q, MySql, MySqlArguments>;
 
 /// Binds a name to the next three parameters: scope, operation and key.
 pub(super) fn bind_name<'q>(query: Query<'q>, name: &'q RecordName) -> Query<'q> {
