@@ -124,11 +124,12 @@ impl<DB: Backend> Session<DB> {
         if effects == Effects::Undo {
             self.undo_to_guard().await.map_err(guard_error::<DB>)?;
         }
-        let stored = DB::store(&mut self.connection.conn, &self.opened, record).await;
+        let stored = DB::store(&mut self.connection.conn, &mut self.opened, record).await;
         match &stored {
             Ok(Stored::Yes) => self.connection.state.release_guard(),
+            Ok(Stored::Unproved) => self.commits_if_own = true,
             Err(failed) if failed.is_proved => self.connection.state.release_guard(),
-            stored => self.commits_if_own = matches!(stored, Ok(Stored::Unproved)),
+            Ok(Stored::Exists | Stored::GuardLost) | Err(_) => {}
         }
         match stored.map_err(|failed| self.refused(failed.error))? {
             Stored::GuardLost => Err(Error::TransactionBroken),

@@ -27,16 +27,14 @@ impl<DB: Backend> Session<DB> {
         if let Some(rolled_back) = self.undo(limit).await {
             return rolled_back;
         }
-        let has_ended = self.cancel(connections).await == Cancelled::TransactionEnded;
-        match (self.undo(limit).await, has_ended) {
-            (Some(rolled_back), _) => rolled_back,
-            (None, has_ended) => {
-                self.end_on_server(connections);
-                match has_ended {
-                    true => RolledBack::GuardLost,
-                    false => RolledBack::All,
-                }
-            }
+        let cancelled = self.cancel(connections).await;
+        if let Some(rolled_back) = self.undo(limit).await {
+            return rolled_back;
+        }
+        self.end_on_server(connections);
+        match cancelled {
+            Cancelled::TransactionEnded => RolledBack::GuardLost,
+            Cancelled::Asked => RolledBack::All,
         }
     }
 

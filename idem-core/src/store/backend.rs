@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::admin::AdminStore;
 use super::batch::BatchStore;
 use super::dead_letters::DeadLetterStore;
-use super::fault::Fault;
+use super::guard::GuardStore;
 use super::maintenance::MaintenanceStore;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord};
+use super::records::{CommitOutcome, Opening, Probe, StoredRecord};
 use super::rollout::RolloutStore;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -27,7 +27,7 @@ use crate::model::record::RecordName;
     note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
 )]
 pub trait Backend:
-    AdminStore + BatchStore + DeadLetterStore + RolloutStore + MaintenanceStore
+    GuardStore + AdminStore + BatchStore + DeadLetterStore + RolloutStore + MaintenanceStore
 {
     /// Whether the database has one writer at a time. Idem then queues writers in the process.
     #[doc(hidden)]
@@ -128,85 +128,6 @@ pub trait Backend:
         Box::pin(async move { Ok(Some(Probe::of(Self::find(conn, name).await?))) })
     }
 
-    /// Releases the guard savepoint and restores the settings that storing a record depends on: the
-    /// role, the database, the time limits.
-    ///
-    /// `around` is sent before and after that, in the same message: statements that end in `;`.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault::GuardLost`] if the savepoint does not exist: the handler has ended the transaction that
-    /// Idem began.
-    #[doc(hidden)]
-    fn release_guard<'a>(
-        conn: &'a mut Self::Connection,
-        attempt: &'a Self::OpenAttempt,
-        around: &'static str,
-    ) -> BoxFuture<'a, sqlx::Result<()>>;
-
-    /// Undoes every write since the guard savepoint. The savepoint and the lock stay.
-    ///
-    /// It serves two callers. A response that is stored although its handler failed must leave none of the
-    /// handler's writes, and a rollback learns by it whether the handler ended the transaction.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault::GuardLost`] as for [`release_guard`](Self::release_guard). Where the server itself has
-    /// rolled the transaction back, as MySQL does after a deadlock, another one is begun and the result
-    /// is `Ok`.
-    #[doc(hidden)]
-    fn roll_back_to_guard<'a>(
-        conn: &'a mut Self::Connection,
-        attempt: &'a Self::OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<()>>;
-
-    /// Whether the transaction is still the one that Idem began, asked before it is rolled back.
-    ///
-    /// It may undo writes since the guard. The transaction may have failed.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the database. The answer is unknown then, or that of an earlier statement, which
-    /// was dropped.
-    #[doc(hidden)]
-    fn is_still_own<'a>(
-        conn: &'a mut Self::Connection,
-        attempt: &'a Self::OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        Box::pin(has_guard::<Self>(conn, attempt))
-    }
-
-    /// Proves that the transaction is the one that Idem began, restores the settings that storing a
-    /// record depends on, and stores it. Without a record it proves and restores.
-    ///
-    /// [`Stored::Unproved`] leaves the proof to [`commit_if_own`](Self::commit_if_own).
-    ///
-    /// # Errors
-    ///
-    /// Any error of the database. The caller must roll back then, and after any other answer than
-    /// [`Stored::Yes`] and [`Stored::Unproved`].
-    #[doc(hidden)]
-    fn store<'a>(
-        conn: &'a mut Self::Connection,
-        attempt: &'a Self::OpenAttempt,
-        record: Option<&'a NewRecord<'a>>,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(store_behind_guard::<Self>(conn, attempt, record))
-    }
-
-    /// Inserts a record, or replaces an expired one, after the guard is released. `false`: a live
-    /// record exists, and nothing is written.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the database. The caller must roll back then.
-    #[doc(hidden)]
-    fn insert<'a>(
-        conn: &'a mut Self::Connection,
-        attempt: &'a Self::OpenAttempt,
-        record: &'a NewRecord<'a>,
-    ) -> BoxFuture<'a, sqlx::Result<bool>>;
-
     /// Limits the waits for locks in this transaction to a few seconds, or removes that limit.
     ///
     /// A database with a single writer has no such waits, and does nothing.
@@ -229,7 +150,7 @@ pub trait Backend:
     ///
     /// # Errors
     ///
-    /// [`Fault::Unknown`] leaves open whether it has committed: ask
+    /// `Fault::Unknown` leaves open whether it has committed: ask
     /// [`commit_outcome`](Self::commit_outcome) on another connection. With any other fault it has not.
     #[doc(hidden)]
     fn commit<'a>(
@@ -237,21 +158,19 @@ pub trait Backend:
         attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
-    /// As [`commit`](Self::commit), if the transaction is the one that Idem began.
+    /// As [`commit`](Self::commit), if the transaction is the one that Idem began, after
+    /// [`Stored::Unproved`](super::Stored::Unproved). A database that never says so has proved it before.
     ///
     /// # Errors
     ///
-    /// [`Fault::GuardLost`] if it is another one: nothing is committed, and the caller must roll back.
+    /// `Fault::GuardLost` if it is another one: nothing is committed, and the caller must roll back.
     /// Else as for [`commit`](Self::commit).
     #[doc(hidden)]
     fn commit_if_own<'a>(
         conn: &'a mut Self::Connection,
         attempt: &'a Self::OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(async move {
-            Self::release_guard(conn, attempt, "").await?;
-            Self::commit(conn, attempt).await
-        })
+        Self::commit(conn, attempt)
     }
 
     /// Restores the session after a COMMIT and releases the session's locks.
@@ -332,54 +251,4 @@ pub trait Backend:
         name: &'a RecordName,
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>>;
-
-    /// Classifies an error by its SQLSTATE or number, never by its text.
-    #[doc(hidden)]
-    fn fault(error: &sqlx::Error) -> Fault;
-}
-
-/// Whether the guard savepoint exists, for a transaction that has one. Writes since then are undone.
-pub(super) async fn has_guard<DB: Backend>(
-    conn: &mut DB::Connection,
-    attempt: &DB::OpenAttempt,
-) -> sqlx::Result<bool> {
-    match DB::roll_back_to_guard(conn, attempt).await {
-        Err(error) if DB::fault(&error) == Fault::GuardLost => Ok(false),
-        undone => undone.map(|()| true),
-    }
-}
-
-/// Releases the guard savepoint, which proves the transaction, and inserts the record.
-pub(super) async fn store_behind_guard<DB: Backend>(
-    conn: &mut DB::Connection,
-    attempt: &DB::OpenAttempt,
-    record: Option<&NewRecord<'_>>,
-) -> Result<Stored, StoreError> {
-    match DB::release_guard(conn, attempt, "").await {
-        Ok(()) => insert_proved::<DB>(conn, attempt, record).await,
-        Err(error) if DB::fault(&error) == Fault::GuardLost => Ok(Stored::GuardLost),
-        Err(error) => Err(StoreError {
-            error,
-            is_proved: false,
-        }),
-    }
-}
-
-/// Inserts the record, if there is one, in a transaction that is proved to be Idem's own.
-pub(super) async fn insert_proved<DB: Backend>(
-    conn: &mut DB::Connection,
-    attempt: &DB::OpenAttempt,
-    record: Option<&NewRecord<'_>>,
-) -> Result<Stored, StoreError> {
-    let Some(record) = record else {
-        return Ok(Stored::Yes);
-    };
-    match DB::insert(conn, attempt, record).await {
-        Ok(true) => Ok(Stored::Yes),
-        Ok(false) => Ok(Stored::Exists),
-        Err(error) => Err(StoreError {
-            error,
-            is_proved: true,
-        }),
-    }
 }

@@ -8,13 +8,16 @@
 //! | --- | --- | --- | --- |
 //! | `Collision` | asked again, then 503 | rolled back, 503 | rolled back, 503 |
 //! | `Aborted` | not available, 503 | rolled back, 500 | rolled back, 500 |
-//! | `GuardLost` | not available, 503 | transaction broken, 500 | rolled back, 500 |
+//! | `GuardLost` | not available, 503 | transaction broken, 500 | the same |
+//! | `Exists` | – | – | the other attempt's answer |
 //! | `Failed` | not available, 503 | rolled back, 500 | rolled back, 500 |
 //! | `Refused` | not available, 503 | rolled back, 500, not retryable | the same |
 //! | `Unknown` | not available, 503 | rolled back, 503 | looked up |
 //!
 //! An unknown code must become `Failed` or `Refused` and never `Collision`: a repeated claim is only
 //! safe if the database says that it has undone the first.
+
+use super::sealed::Sealed;
 
 /// What an error of the database means for an attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,4 +36,11 @@ pub enum Fault {
     Refused,
     /// The connection is lost or its protocol is broken. The effect of the statement is unknown.
     Unknown,
+}
+
+/// Tells what an error of the database means.
+#[doc(hidden)]
+pub trait Faults: Sealed {
+    /// Classifies an error by its SQLSTATE or number, never by its text.
+    fn fault(error: &sqlx::Error) -> Fault;
 }

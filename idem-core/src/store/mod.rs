@@ -41,6 +41,7 @@ mod backend;
 mod batch;
 mod dead_letters;
 mod fault;
+mod guard;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod hex;
 mod maintenance;

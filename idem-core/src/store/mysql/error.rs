@@ -14,9 +14,10 @@
 //! * 1180 is an error during COMMIT, after which the outcome must be looked up.
 //! * What is no error of the server, such as a closed socket, is [`Fault::Unknown`].
 
+use sqlx::MySql;
 use sqlx::mysql::MySqlDatabaseError;
 
-use crate::store::fault::Fault;
+use crate::store::fault::{Fault, Faults};
 
 /// A row with the same unique key exists.
 pub(super) const DUPLICATE_KEY: u16 = 1062;
@@ -32,6 +33,12 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?;
     let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
     Some(error.number())
+}
+
+impl Faults for MySql {
+    fn fault(error: &sqlx::Error) -> Fault {
+        fault(error)
+    }
 }
 
 /// Classifies an error by its number.

@@ -34,8 +34,7 @@ use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
 use super::backend::Backend;
-use super::fault::Fault;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord};
+use super::records::{CommitOutcome, Opening, Probe, StoredRecord};
 use super::sealed::Sealed;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -45,6 +44,7 @@ mod batch;
 mod begin;
 mod dead_letters;
 mod error;
+mod guard;
 mod limits;
 mod maintenance;
 mod migrate;
@@ -109,37 +109,6 @@ impl Backend for MySql {
         Box::pin(records::look(conn, name))
     }
 
-    fn release_guard<'a>(
-        conn: &'a mut MySqlConnection,
-        attempt: &'a OpenAttempt,
-        around: &'static str,
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(attempt.release_guard(conn, around))
-    }
-
-    fn roll_back_to_guard<'a>(
-        conn: &'a mut MySqlConnection,
-        attempt: &'a OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(attempt.roll_back_to_guard(conn))
-    }
-
-    fn store<'a>(
-        conn: &'a mut MySqlConnection,
-        attempt: &'a OpenAttempt,
-        record: Option<&'a NewRecord<'a>>,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(attempt.store(conn, record))
-    }
-
-    fn insert<'a>(
-        conn: &'a mut MySqlConnection,
-        _: &'a OpenAttempt,
-        record: &'a NewRecord<'a>,
-    ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        Box::pin(records::insert(conn, record))
-    }
-
     fn limit_lock_waits(
         conn: &mut MySqlConnection,
         is_limited: bool,
@@ -195,9 +164,5 @@ impl Backend for MySql {
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
         Box::pin(records::commit_outcome(conn, name, attempt))
-    }
-
-    fn fault(error: &sqlx::Error) -> Fault {
-        error::fault(error)
     }
 }

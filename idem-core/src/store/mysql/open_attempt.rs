@@ -1,7 +1,7 @@
 //! An open attempt on MariaDB or MySQL: its guard savepoint, its session and how it ends.
 //!
-//! The end of an attempt has two orders. After success the COMMIT is sent alone and its response
-//! goes to the client; then the lock is released and the session restored, on a task of its own.
+//! The end of an attempt has two orders. After success the guard is released and COMMIT is sent, and the
+//! response goes to the client; then the lock is released and the session restored, on a task of its own.
 //! After a failure the rollback, the release and the restoration are one message before the client
 //! gets its answer, so that a retry at once finds the key free.
 //!
@@ -21,7 +21,7 @@ use super::records;
 use super::savepoint::{SavepointOutcome, run_unless_rolled_back};
 use super::statement::{COMMIT, ROLLBACK, run};
 use crate::model::policy::Isolation;
-use crate::store::backend::store_behind_guard;
+use crate::store::guard::store_behind_guard;
 use crate::store::records::{NewRecord, StoreError, Stored};
 
 /// The guard's name, what of the session is restored, and the connection whose statement is stopped.

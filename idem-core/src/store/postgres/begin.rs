@@ -18,7 +18,7 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::error::is_about_names;
 use super::merged::{self, Claimed, mergeable};
-use super::open_attempt::OpenAttempt;
+use super::open_attempt::{Form, OpenAttempt};
 use super::records::find;
 use super::statement::{has_names, run};
 use super::step::{claim, look};
@@ -77,9 +77,7 @@ async fn begin_and_claim(
     let mut attempt = OpenAttempt {
         id: opening.attempt,
         guard,
-        is_named,
-        session: Some(session),
-        merged: None,
+        form: Form::Single { session, is_named },
         between: String::new(),
     };
     if let (Some(guard), Some(_)) = (&attempt.guard, opening.name) {
@@ -118,5 +116,11 @@ async fn claim_and_begin(
             }
         }
     };
-    Ok((OpenAttempt::merged(opening.attempt, merged), probe))
+    let attempt = OpenAttempt {
+        id: opening.attempt,
+        guard: None,
+        form: Form::Merged(merged),
+        between: String::new(),
+    };
+    Ok((attempt, probe))
 }

@@ -13,13 +13,21 @@
 
 use std::borrow::Cow;
 
-use crate::store::fault::Fault;
+use sqlx::Postgres;
+
+use crate::store::fault::{Fault, Faults};
 
 /// The SQLSTATE of an error of the server.
 pub(super) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     match error {
         sqlx::Error::Database(error) => Some(error.code().unwrap_or_default()),
         _ => None,
+    }
+}
+
+impl Faults for Postgres {
+    fn fault(error: &sqlx::Error) -> Fault {
+        fault(error)
     }
 }
 

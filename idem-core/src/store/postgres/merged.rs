@@ -14,8 +14,6 @@
 //! What the client is not told is kept on the server, in a setting of the transaction. Whether it is there
 //! also proves the transaction.
 
-use std::sync::OnceLock;
-
 use sqlx::postgres::{PgConnection, PgTransactionManager};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
@@ -35,7 +33,7 @@ pub(super) struct Merged {
     /// The limit for a statement, in milliseconds.
     limit: i32,
     /// The text that stores the record, until it is sent with COMMIT.
-    storing: OnceLock<String>,
+    storing: Option<String>,
 }
 
 /// The name of an attempt that may be sent in this form.
@@ -67,8 +65,8 @@ pub(super) async fn claim(
     name: &RecordName,
 ) -> sqlx::Result<(Merged, Claimed)> {
     let [statement, idle] = limits(opening.timeout);
-    let lock = name.lock_id();
     let (texts, id) = (texts_of(name), opening.attempt);
+    let lock = name.lock_id();
     let text = format!("select idem.enter({texts}, '{id}', {lock}, {statement}, {idle}); begin");
     let begin = AssertSqlSafe(text).into_sql_str();
     let claimed = match PgTransactionManager::begin(conn, Some(begin)).await {
@@ -83,7 +81,7 @@ pub(super) async fn claim(
     let merged = Merged {
         lock,
         limit: statement,
-        storing: OnceLock::new(),
+        storing: None,
     };
     Ok((merged, claimed))
 }
@@ -93,7 +91,7 @@ impl Merged {
     ///
     /// The limit is set by a statement of its own: a handler may have set one that is too short, and a
     /// limit counts from the beginning of a statement.
-    pub(super) fn store(&self, record: &NewRecord<'_>) {
+    pub(super) fn store(&mut self, record: &NewRecord<'_>) {
         let (version, digest) = record.fingerprint.stored();
         let (completion, id) = (record.completion, record.attempt);
         let reference = record.reference();
@@ -110,8 +108,7 @@ impl Merged {
             reference.map_or_else(|| "null".to_owned(), text),
             micros(record.ttl),
         );
-        // A session stores one record.
-        drop(self.storing.set(text));
+        self.storing = Some(text);
     }
 
     /// The statement that stops the attempt's own. The process is found by the lock that it holds until the
@@ -133,7 +130,7 @@ impl Merged {
     ///
     /// The text ends at its first error, so nothing is committed without the record.
     pub(super) async fn commit(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
-        let storing = self.storing.get();
+        let storing = self.storing.as_deref();
         let storing = storing.ok_or_else(|| sqlx::Error::Protocol("there is no record".into()))?;
         run(conn, format!("{storing}; commit and chain")).await?;
         PgTransactionManager::start_rollback(conn);

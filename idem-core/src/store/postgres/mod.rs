@@ -33,8 +33,7 @@ use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
 use super::backend::Backend;
-use super::fault::Fault;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord};
+use super::records::{CommitOutcome, Opening, Probe, StoredRecord};
 use super::sealed::Sealed;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -44,6 +43,7 @@ mod batch;
 mod begin;
 mod dead_letters;
 mod error;
+mod guard;
 mod maintenance;
 mod merged;
 mod migrate;
@@ -53,7 +53,7 @@ mod rollout;
 mod statement;
 mod step;
 
-use self::open_attempt::OpenAttempt;
+use self::open_attempt::{Form, OpenAttempt};
 
 impl Sealed for Postgres {
     type OpenAttempt = OpenAttempt;
@@ -99,58 +99,6 @@ impl Backend for Postgres {
         Box::pin(step::look(conn, name))
     }
 
-    fn release_guard<'a>(
-        conn: &'a mut PgConnection,
-        attempt: &'a OpenAttempt,
-        around: &'static str,
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(attempt.release_guard(conn, around))
-    }
-
-    fn roll_back_to_guard<'a>(
-        conn: &'a mut PgConnection,
-        attempt: &'a OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(attempt.roll_back_to_guard(conn))
-    }
-
-    fn is_still_own<'a>(
-        conn: &'a mut PgConnection,
-        attempt: &'a OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        Box::pin(attempt.is_still_own(conn))
-    }
-
-    fn store<'a>(
-        conn: &'a mut PgConnection,
-        attempt: &'a OpenAttempt,
-        record: Option<&'a NewRecord<'a>>,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(async move {
-            if let (Some(merged), Some(record)) = (&attempt.merged, record) {
-                merged.store(record);
-                return Ok(Stored::Unproved);
-            }
-            let stored = step::store(conn, attempt, record).await;
-            // A statement that fails leaves no answer.
-            stored.map_err(|error| StoreError {
-                error,
-                is_proved: false,
-            })
-        })
-    }
-
-    fn insert<'a>(
-        conn: &'a mut PgConnection,
-        attempt: &'a OpenAttempt,
-        record: &'a NewRecord<'a>,
-    ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        Box::pin(async move {
-            let stored = step::store(conn, attempt, Some(record)).await?;
-            Ok(stored == Stored::Yes)
-        })
-    }
-
     fn limit_lock_waits(
         conn: &mut PgConnection,
         is_limited: bool,
@@ -170,9 +118,9 @@ impl Backend for Postgres {
         attempt: &'a OpenAttempt,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
-            match &attempt.merged {
-                Some(merged) => merged.commit(conn).await,
-                None => PgTransactionManager::commit(conn).await,
+            match &attempt.form {
+                Form::Merged(merged) => merged.commit(conn).await,
+                Form::Single { .. } => PgTransactionManager::commit(conn).await,
             }
         })
     }
@@ -194,9 +142,5 @@ impl Backend for Postgres {
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
         Box::pin(records::commit_outcome(conn, name, attempt))
-    }
-
-    fn fault(error: &sqlx::Error) -> Fault {
-        error::fault(error)
     }
 }

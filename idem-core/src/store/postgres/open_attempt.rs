@@ -29,8 +29,8 @@ use uuid::Uuid;
 use super::error::fault;
 use super::merged::Merged;
 use super::statement::{BEFORE_STORING, check_names, has_names, rows, run, run_and_check_names};
-use crate::store::backend::has_guard;
 use crate::store::fault::Fault;
+use crate::store::guard::has_guard;
 
 /// What proves the transaction, what of the session is restored, and the process whose statement is
 /// stopped.
@@ -39,14 +39,23 @@ pub struct OpenAttempt {
     pub(super) id: Uuid,
     /// The savepoint to which the writes can be rolled back.
     pub(super) guard: Option<String>,
-    /// Whether the attempt's own statement has a name on the server.
-    pub(super) is_named: bool,
-    /// The transaction and the session as the claim has found them; an attempt that is [`merged`] is not
-    /// told.
-    pub(super) session: Option<OwnSession>,
-    pub(super) merged: Option<Merged>,
+    /// How its statements are sent, and what is known by that.
+    pub(super) form: Form,
     /// Statements that restore the settings which a message has changed, for the next one.
     pub(super) between: String,
+}
+
+/// In what messages an attempt's statements are sent.
+#[derive(Debug)]
+pub(super) enum Form {
+    /// Each is a message.
+    Single {
+        session: OwnSession,
+        /// Whether the attempt's own statement has a name on the server.
+        is_named: bool,
+    },
+    /// In those of BEGIN and COMMIT, which give nothing back.
+    Merged(Merged),
 }
 
 /// The transaction and the session as the claim has found them.
@@ -66,21 +75,19 @@ pub(super) struct OwnSession {
 }
 
 impl OpenAttempt {
-    pub(super) fn merged(id: Uuid, merged: Merged) -> Self {
-        Self {
-            id,
-            guard: None,
-            is_named: false,
-            session: None,
-            merged: Some(merged),
-            between: String::new(),
+    /// The session, for a caller that cannot go on without.
+    pub(super) fn session(&self) -> sqlx::Result<&OwnSession> {
+        match &self.form {
+            Form::Single { session, .. } => Ok(session),
+            Form::Merged(_) => {
+                let no_session = "the attempt knows no session".to_owned();
+                Err(sqlx::Error::Protocol(no_session))
+            }
         }
     }
 
-    /// The session, for a caller that cannot go on without.
-    pub(super) fn session(&self) -> sqlx::Result<&OwnSession> {
-        let session = self.session.as_ref();
-        session.ok_or_else(|| sqlx::Error::Protocol("the attempt knows no session".to_owned()))
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self.form, Form::Single { is_named: true, .. })
     }
 
     /// The statements that set the session's user and role to those it came with.
@@ -161,13 +168,15 @@ impl OpenAttempt {
             true => "(select count(*) from pg_prepared_statements)",
             false => "0::bigint",
         };
-        let (id, session) = (self.id, &self.session);
-        let is_own = match session {
-            Some(session) => format!(
+        let (id, form) = (self.id, &self.form);
+        let is_own = match form {
+            Form::Single { session, .. } => format!(
                 "date_part('epoch', transaction_timestamp()) = {}",
                 session.began
             ),
-            None => format!("starts_with(current_setting('idem.claim', true), '{{{id}')"),
+            Form::Merged(_) => {
+                format!("starts_with(current_setting('idem.claim', true), '{{{id}')")
+            }
         };
         let by_claim = format!(
             "select coalesce({is_own}, false) \
@@ -198,10 +207,11 @@ impl OpenAttempt {
     /// statement: the caller treats one error of its rollback as that.
     pub(super) async fn cancel(&self, pool: &PgPool) -> sqlx::Result<bool> {
         // The transaction keeps its server connection, so the number holds behind a pooler too.
-        let cancel = match (&self.session, &self.merged) {
-            (Some(session), _) => format!("select pg_cancel_backend({})", session.backend),
-            (None, Some(merged)) => merged.cancel_text(),
-            (None, None) => return Ok(true),
+        let cancel = match &self.form {
+            Form::Single { session, .. } => {
+                format!("select pg_cancel_backend({})", session.backend)
+            }
+            Form::Merged(merged) => merged.cancel_text(),
         };
         let asked = sqlx::raw_sql(AssertSqlSafe(cancel)).fetch_optional(pool);
         Ok(asked.await?.is_some())

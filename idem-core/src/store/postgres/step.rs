@@ -219,7 +219,7 @@ async fn store_once(
         record,
         ..Step::default()
     };
-    let store = store.query().persistent(attempt.is_named);
+    let store = store.query().persistent(attempt.is_named());
     let row: PgRow = store.fetch_one(conn).await?;
     let answer = PgRecordDecoder::new(row.try_get_raw(0)?);
     let answer = answer.and_then(|mut values| values.try_decode());

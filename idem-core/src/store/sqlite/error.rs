@@ -7,7 +7,15 @@
 //! others map it to an error after which everything is rolled back, as `error.rs` of this crate
 //! does.
 
-use crate::store::fault::Fault;
+use sqlx::Sqlite;
+
+use crate::store::fault::{Fault, Faults};
+
+impl Faults for Sqlite {
+    fn fault(error: &sqlx::Error) -> Fault {
+        fault(error)
+    }
+}
 
 /// Classifies an error by its result code.
 pub(super) fn fault(error: &sqlx::Error) -> Fault {

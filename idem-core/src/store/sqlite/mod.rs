@@ -28,8 +28,7 @@ use sqlx_core::transaction::TransactionManager;
 use uuid::Uuid;
 
 use super::backend::Backend;
-use super::fault::Fault;
-use super::records::{CommitOutcome, NewRecord, Opening, Probe, StoreError, Stored, StoredRecord};
+use super::records::{CommitOutcome, Opening, Probe, StoredRecord};
 use super::sealed::Sealed;
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
@@ -39,6 +38,7 @@ mod batch;
 mod begin;
 mod dead_letters;
 mod error;
+mod guard;
 mod hooks;
 mod maintenance;
 mod migrate;
@@ -85,44 +85,6 @@ impl Backend for Sqlite {
         Box::pin(records::find(conn, name))
     }
 
-    fn release_guard<'a>(
-        conn: &'a mut SqliteConnection,
-        attempt: &'a OpenAttempt,
-        around: &'static str,
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(attempt.release_guard(conn, around))
-    }
-
-    fn roll_back_to_guard<'a>(
-        conn: &'a mut SqliteConnection,
-        attempt: &'a OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(attempt.roll_back_to_guard(conn))
-    }
-
-    fn is_still_own<'a>(
-        conn: &'a mut SqliteConnection,
-        attempt: &'a OpenAttempt,
-    ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        Box::pin(attempt.is_still_own(conn))
-    }
-
-    fn store<'a>(
-        conn: &'a mut SqliteConnection,
-        attempt: &'a OpenAttempt,
-        record: Option<&'a NewRecord<'a>>,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(attempt.store(conn, record))
-    }
-
-    fn insert<'a>(
-        conn: &'a mut SqliteConnection,
-        _: &'a OpenAttempt,
-        record: &'a NewRecord<'a>,
-    ) -> BoxFuture<'a, sqlx::Result<bool>> {
-        Box::pin(records::insert(conn, record))
-    }
-
     fn commit<'a>(
         conn: &'a mut SqliteConnection,
         attempt: &'a OpenAttempt,
@@ -152,9 +114,5 @@ impl Backend for Sqlite {
         attempt: Uuid,
     ) -> BoxFuture<'a, sqlx::Result<CommitOutcome>> {
         Box::pin(records::commit_outcome(conn, name, attempt))
-    }
-
-    fn fault(error: &sqlx::Error) -> Fault {
-        error::fault(error)
     }
 }

@@ -17,8 +17,8 @@ use sqlx_core::transaction::TransactionManager;
 use super::error::fault;
 use super::hooks::Hooks;
 use super::statement::run;
-use crate::store::backend::{has_guard, insert_proved, store_behind_guard};
 use crate::store::fault::Fault;
+use crate::store::guard::{has_guard, insert_proved, store_behind_guard};
 use crate::store::records::{NewRecord, StoreError, Stored};
 
 /// The guard's name, and what the connection's hooks look at.
