@@ -128,7 +128,7 @@ $step$;
 -- Claims, in the message that begins the transaction. What the other step needs is kept until its end.
 create or replace function idem.enter(
     p_scope text, p_operation text, p_key text, p_attempt uuid,
-    p_lock bigint, p_statement_limit integer, p_idle_limit integer
+    p_lock bigint, p_mark bigint, p_statement_limit integer, p_idle_limit integer
 ) returns void language plpgsql volatile as $enter$
 declare
     claim record;
@@ -142,6 +142,8 @@ begin
     elsif claim.answer & 1 = 0 then
         raise exception using errcode = 'IDM01', message = 'idem: an attempt with the key is running';
     end if;
+    -- Tells others which process runs this attempt.
+    perform pg_advisory_xact_lock_shared(p_mark);
     perform set_config('idem.claim', array[p_attempt::text, claim.login, claim.role, claim.path]::text, true);
 end
 $enter$;

@@ -17,6 +17,7 @@
 use sqlx::postgres::{PgConnection, PgTransactionManager};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
+use uuid::Uuid;
 
 use super::error::code;
 use super::statement::{limits, run};
@@ -28,8 +29,8 @@ use crate::store::records::{FORMAT, NewRecord, Opening, micros};
 /// What the client knows of such an attempt.
 #[derive(Debug)]
 pub(super) struct Merged {
-    /// The lock of the record's name.
-    lock: i64,
+    /// A lock of this attempt alone, by which the server's process is found.
+    mark: i64,
     /// The limit for a statement, in milliseconds.
     limit: i32,
     /// The text that stores the record, until it is sent with COMMIT.
@@ -66,8 +67,9 @@ pub(super) async fn claim(
 ) -> sqlx::Result<(Merged, Claimed)> {
     let [statement, idle] = limits(opening.timeout);
     let (texts, id) = (texts_of(name), opening.attempt);
-    let lock = name.lock_id();
-    let text = format!("select idem.enter({texts}, '{id}', {lock}, {statement}, {idle}); begin");
+    let (lock, mark) = (name.lock_id(), mark_of(id));
+    let text =
+        format!("select idem.enter({texts}, '{id}', {lock}, {mark}, {statement}, {idle}); begin");
     let begin = AssertSqlSafe(text).into_sql_str();
     let claimed = match PgTransactionManager::begin(conn, Some(begin)).await {
         Ok(()) => Claimed::Fresh,
@@ -79,7 +81,7 @@ pub(super) async fn claim(
         },
     };
     let merged = Merged {
-        lock,
+        mark,
         limit: statement,
         storing: None,
     };
@@ -111,8 +113,9 @@ impl Merged {
         self.storing = Some(text);
     }
 
-    /// The statement that stops the attempt's own. The process is found by the lock that it holds until the
-    /// end of the transaction; a lock of 64 bits is listed in two halves (manual, `pg_locks`).
+    /// The statement that stops the attempt's own. The process is found by the mark, which it holds until
+    /// the end of the transaction: the lock of the name may be another attempt's by now. A lock of 64 bits
+    /// is listed in two halves (manual, `pg_locks`).
     ///
     /// If the handler has ended the transaction, its statement runs on.
     pub(super) fn cancel_text(&self) -> String {
@@ -122,7 +125,7 @@ impl Merged {
              and classid = ('{0}'::bigint >> 32 & 4294967295)::oid \
              and objid = ('{0}'::bigint & 4294967295)::oid \
              and database = (select oid from pg_database where datname = current_database())",
-            self.lock
+            self.mark
         )
     }
 
@@ -136,6 +139,11 @@ impl Merged {
         PgTransactionManager::start_rollback(conn);
         Ok(())
     }
+}
+
+/// Half of the attempt's id, which is random.
+fn mark_of(attempt: Uuid) -> i64 {
+    attempt.as_u64_pair().0.cast_signed()
 }
 
 fn texts_of(name: &RecordName) -> String {

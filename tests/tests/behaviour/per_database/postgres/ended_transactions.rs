@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use idem_axum::Idempotency;
+use idem_tests::a_moment;
 use idem_tests::proxy::{Action, Proxy};
 
+use super::gate::{Gate, WAIT};
 use super::support::app::{engine, has_paid, payment, problem};
 use super::support::scripted_app::send;
 use super::support::statements::app;
@@ -48,6 +50,26 @@ async fn a_handler_that_goes_on_in_another_transaction_is_not_run_again() {
         assert!(pay.send(&app).await.is_replay(), "{sql}");
         assert_eq!(db.payments().await, payments, "{sql}");
     }
+}
+
+/// By then the key is another attempt's, whose statement must run on.
+#[tokio::test]
+async fn a_handler_that_commits_and_takes_too_long_stops_no_other_attempt() {
+    let db = TestDb::new().await;
+    let node = app(engine(&db).await, Arc::default());
+    let other = app(engine(&db).await, Arc::default());
+    let direct = db.direct().await;
+    let _gate = Gate::shut(&direct).await;
+    let act = |sql: &str| payment("/act-in-time").key("k").header("x-sql", sql);
+    let ends = send(&node, act("commit; select pg_sleep(600)"));
+    while db.payments().await == 0 {
+        a_moment().await;
+    }
+    let stopped = act(WAIT).send(&other).await;
+    assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
+    let expected = (500, "transaction-broken".to_owned());
+    assert_eq!(problem(&ends.await.unwrap()), expected);
+    assert_eq!(db.payments().await, 1);
 }
 
 #[tokio::test]
