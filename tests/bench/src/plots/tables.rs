@@ -1,7 +1,7 @@
 //! The tables of all figures, as Markdown.
 
 use super::figures::{Figures, distinct};
-use crate::report::{COLUMNS, Counts, StormRow, Table};
+use crate::report::{COLUMNS, Counts, EFFECTS, StormRow, Table};
 
 pub(super) fn tables(figures: &Figures) -> String {
     let mut page = String::from(HEAD);
@@ -27,7 +27,10 @@ pub(super) fn tables(figures: &Figures) -> String {
             "{}, a storm of {} duplicates",
             table.database, table.duplicates
         ));
-        page += &rows(&EFFECTS, table.rows.iter().map(effects));
+        page += &rows(
+            &[&["side"], &EFFECTS[..]].concat(),
+            table.rows.iter().map(effects),
+        );
     }
     if !figures.notes.is_empty() {
         page += &section("notes");
@@ -76,15 +79,10 @@ fn counts(row: &Counts) -> Vec<String> {
 }
 
 fn effects(row: &StormRow) -> Vec<String> {
-    vec![
-        row.side.clone(),
-        row.runs.to_string(),
-        format!("{:.0}", row.slowest_ms),
-        row.connections.to_string(),
-        row.connections_with_others.to_string(),
-        format!("{:.2}", row.others_throughput),
-        format!("{:.2}", row.others_p99),
-    ]
+    [row.side.clone()]
+        .into_iter()
+        .chain(row.effects())
+        .collect()
 }
 
 fn section(title: &str) -> String {
@@ -100,16 +98,6 @@ fn rows(heading: &[&str], cells: impl Iterator<Item = Vec<String>>) -> String {
     let head = line(&heading) + &line(&rule);
     cells.fold(head, |table, cells| table + &line(&cells))
 }
-
-const EFFECTS: [&str; 7] = [
-    "side",
-    "handler runs",
-    "slowest ms",
-    "connections",
-    "… with others",
-    "others' requests/s",
-    "others' p99",
-];
 
 const HEAD: &str = "# Figures
 

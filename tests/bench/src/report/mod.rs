@@ -17,6 +17,8 @@ pub(crate) use self::document::Document;
 #[cfg(not(feature = "plots"))]
 use self::document::Document;
 pub(crate) use self::document::Product;
+#[cfg(feature = "plots")]
+pub(crate) use self::storm::EFFECTS;
 pub(crate) use self::storm::{StormRow, StormTable};
 pub(crate) use self::timed::{Table, median};
 use crate::options::Plan;

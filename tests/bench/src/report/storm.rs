@@ -41,6 +41,18 @@ impl StormRow {
         }
     }
 
+    /// In the order of [`EFFECTS`].
+    pub(crate) fn effects(&self) -> [String; EFFECTS.len()] {
+        [
+            self.runs.to_string(),
+            format!("{:.0}", self.slowest_ms),
+            self.connections.to_string(),
+            self.connections_with_others.to_string(),
+            format!("{:.2}", self.others_throughput),
+            format!("{:.2}", self.others_p99),
+        ]
+    }
+
     /// Adds a storm while others write.
     pub(crate) fn add(&mut self, watched: Watched, slowest_ms: f64) {
         self.connections_with_others = self.connections_with_others.max(watched.connections);
@@ -57,19 +69,26 @@ impl fmt::Display for StormTable {
             rows,
         } = self;
         writeln!(f, "{database}, a storm of {duplicates} duplicates")?;
-        write!(f, "{:22}{:>13}{:>11}", "", "handler runs", "slowest ms")?;
-        write!(f, "{:>13}{:>15}", "connections", "… with others")?;
-        write!(f, "{:>20}{:>14}", "others' requests/s", "others' p99")?;
+        write!(f, "{:22}", "")?;
+        for effect in EFFECTS {
+            write!(f, "{effect:>20}")?;
+        }
         for row in rows {
-            write!(
-                f,
-                "\n  {:20}{:>13}{:>11.0}",
-                row.side, row.runs, row.slowest_ms
-            )?;
-            let (alone, with_others) = (row.connections, row.connections_with_others);
-            write!(f, "{alone:>13}{with_others:>15}")?;
-            write!(f, "{:>20.2}{:>14.2}", row.others_throughput, row.others_p99)?;
+            write!(f, "\n  {:20}", row.side)?;
+            for effect in row.effects() {
+                write!(f, "{effect:>20}")?;
+            }
         }
         Ok(())
     }
 }
+
+/// What a row says of a storm.
+pub(crate) const EFFECTS: [&str; 6] = [
+    "handler runs",
+    "slowest ms",
+    "connections",
+    "… with others",
+    "others' requests/s",
+    "others' p99",
+];
