@@ -173,7 +173,8 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     ///
     /// It applies to requests with a key whose operation stores no error status, sets no isolation, and
     /// writes in the attempt's transaction. All others are sent as before, and so are messages of an
-    /// inbox. A record that takes longer than its time limit to be stored is looked up, as a COMMIT is.
+    /// inbox. A record that takes longer than its time limit to be stored is looked up, as a COMMIT is. If a
+    /// handler ends the transaction by itself and then takes too long, its statement is not stopped.
     ///
     /// # Examples
     ///

@@ -3,10 +3,11 @@
 //! | file | content |
 //! | --- | --- |
 //! | `backend` | the trait [`Backend`]: the statements of one attempt, from BEGIN to COMMIT |
+//! | `guard` | what proves that its transaction is the one begun, and stores the record on that proof |
 //! | `batch`, `dead_letters` | the statements of the inbox |
 //! | `admin`, `rollout`, `maintenance` | the statements of operators and of the sweeper |
 //! | `records`, `fault` | what these statements take, return and fail with |
-//! | `row`, `migrations` | what the databases share |
+//! | `row`, `hex`, `migrations` | what the databases share |
 //!
 //! `postgres/`, `mysql/` and `sqlite/` have the same file names. Each has one file for each of these
 //! traits; `begin`, `open_attempt` and `records` implement `Backend`. All SQL is written there.
@@ -16,12 +17,13 @@
 //! 1. [`Backend::open`] begins the transaction, tries the lock and reads the record.
 //! 2. The handler's statements run.
 //! 3. `store` proves that the transaction is still the one that `open` began, and writes the record.
-//!    `Exists` means that another attempt was first: roll back.
-//! 4. `commit`, then `restore_session` where the database keeps state beside the transaction.
+//!    `Exists` means that another attempt was first: roll back. `Unproved` leaves the proof to step 4.
+//! 4. `commit`, or `commit_if_own` after `Unproved`; then `restore_session` where the database keeps state
+//!    beside the transaction.
 //!
 //! `is_still_own` and `roll_back` replace steps 3 and 4. An observed attempt and a batch store in two
 //! steps, `release_guard` and `insert` or `insert_all`, with a savepoint between them. After an error of
-//! any step but `commit` the caller rolls back or closes the connection; after an unacknowledged `commit`
+//! any step but the fourth the caller rolls back or closes the connection; after an unacknowledged COMMIT
 //! it asks `commit_outcome` on another one.
 //!
 //! # Invariants

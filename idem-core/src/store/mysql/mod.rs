@@ -3,7 +3,7 @@
 //! | file | its part of an attempt |
 //! | --- | --- |
 //! | `begin`, `limits`, `name` | the probe and its limits before the transaction, then its begin |
-//! | `open_attempt`, `savepoint` | the guard's release, the rollback to it, the end of the session's state |
+//! | `open_attempt`, `guard`, `savepoint` | the guard's release, the rollback to it, the end of the session's state |
 //! | `records` | the insert, and the outcome of a lost COMMIT |
 //! | `batch`, `dead_letters` | the inbox |
 //! | `admin`, `rollout`, `maintenance`, `migrate` | operators |

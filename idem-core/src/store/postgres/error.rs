@@ -9,6 +9,7 @@
 //!   one. `57P…` is a server that shuts down: the connection is gone, and a COMMIT may have been written.
 //! * 55P03 is `lock_timeout`, or `nowait`.
 //! * 40003 is "statement completion unknown": the standard's own name for [`Fault::Unknown`].
+//! * IDM01 to IDM04 are Idem's own: `merged` says what it refuses by them.
 //! * 25006, a read-only transaction, falls under `Failed`: a retry may reach the primary.
 
 use std::borrow::Cow;

@@ -5,7 +5,7 @@
 //! | `begin` | the messages before the handler: BEGIN, the claim, perhaps a savepoint |
 //! | [`step`] | the claim and the insert, which are one function on the server |
 //! | `merged` | the same in the messages of BEGIN and COMMIT, where the application asks for it |
-//! | `open_attempt` | the proof that the transaction is the attempt's own, the cancel |
+//! | `open_attempt`, `guard` | the proof that the transaction is the attempt's own, the cancel |
 //! | `records` | finding a record, and the outcome of a lost COMMIT |
 //! | `batch`, `dead_letters` | the inbox |
 //! | `admin`, `rollout`, `maintenance`, `migrate` | operators |
@@ -21,7 +21,8 @@
 //!
 //! **The log.** The server logs a failing statement with its text, and a violated constraint with the
 //! row. So keys and bodies are parameters, and no statement fails on a duplicate: the insert has an
-//! `on conflict` clause and reports its row count.
+//! `on conflict` clause and reports its row count. `merged` is the exception, which the application asks
+//! for.
 //!
 //! **Poolers.** Every statement works behind a pooler that shares server connections per transaction:
 //! see [`statement`].

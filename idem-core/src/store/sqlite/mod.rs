@@ -3,7 +3,7 @@
 //! | file | its part of an attempt |
 //! | --- | --- |
 //! | `begin`, `hooks` | the transaction of the one writer, and what its connection refuses |
-//! | `open_attempt` | the guard's release, the rollback to it, the end |
+//! | `open_attempt`, `guard` | the guard's release, the rollback to it, the end |
 //! | `records` | the insert, and whether a record is an attempt's own |
 //! | `process_lock` | excludes other processes while work runs outside of the transaction |
 //! | `batch`, `dead_letters` | the inbox |
