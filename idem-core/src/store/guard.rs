@@ -95,6 +95,7 @@ pub(super) async fn has_guard<DB: GuardStore>(
 }
 
 /// Releases the guard savepoint, which proves the transaction, and inserts the record.
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(super) async fn store_behind_guard<DB: GuardStore>(
     conn: &mut DB::Connection,
     attempt: &DB::OpenAttempt,
@@ -111,6 +112,7 @@ pub(super) async fn store_behind_guard<DB: GuardStore>(
 }
 
 /// Inserts the record, if there is one, in a transaction that is proved to be Idem's own.
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(super) async fn insert_proved<DB: GuardStore>(
     conn: &mut DB::Connection,
     attempt: &DB::OpenAttempt,
