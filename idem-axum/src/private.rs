@@ -19,11 +19,7 @@
 //!         Err(answer) => return answer,                                   // an extractor refused
 //!     };
 //!     let (attempt, parts, last) = (prepared.attempt, prepared.parts, prepared.last);
-//!     attempt.run(move |attempt| async move {
-//!         let mut attempt = match attempt.begin().await {
-//!             Ok(attempt) => attempt,
-//!             Err(answer) => return answer,                               // a replay, 409, 422
-//!         };
+//!     attempt.run(move |mut attempt| async move {                         // unless it is a replay, 409, 422
 //!         let result = supervise(attempt.deadline(), async {
 //!             HandlerOutput(create_payment(parts.0, attempt.tx(), last).await).respond()
 //!         })

@@ -207,10 +207,11 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
-    /// Wraps the future of each enforced attempt's task, for task-locals and the like.
+    /// Wraps the future of each enforced handler's task, for task-locals and the like.
     ///
-    /// An enforced attempt runs on its own task. The hook is called on the request's task, where it
-    /// can read task-locals, with the future that runs on the attempt's task. In the other modes the
+    /// In the mode `enforce` a handler runs on its own task. The hook is called on the request's task,
+    /// where it can read task-locals, with the future that runs on the handler's task, and before the
+    /// key is claimed: for a replay the future is dropped and never polled. In the other modes the
     /// handler runs on the request's task, and the hook is not called.
     ///
     /// # Examples

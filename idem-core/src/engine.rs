@@ -123,7 +123,7 @@ pub trait Engine {
     /// What the front end keeps with the handle.
     fn extension<T: Extension + Default>(&self) -> Arc<T>;
 
-    /// Wraps the future of an attempt's task as the application's hook asks for it.
+    /// Wraps the future of a handler's task as the application's hook asks for it.
     fn wrap(&self, attempt: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
 }
 

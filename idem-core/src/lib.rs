@@ -66,6 +66,7 @@
 mod admin;
 mod attempt;
 mod builder;
+mod detach;
 mod drop_guard;
 mod engine;
 mod error;
@@ -92,6 +93,8 @@ pub use attempt::tx::Tx;
 pub use attempt::without_tx::FreshWithoutTx;
 pub use attempt::{Attempt, Claim, Completed};
 pub use builder::IdempotencyBuilder;
+#[doc(hidden)]
+pub use detach::DetachOnDrop;
 pub use engine::Engine;
 pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimedOut};
 #[doc(hidden)]

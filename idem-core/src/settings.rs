@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{Policy, RolloutPlan};
 
-/// Wraps the future of an attempt's task.
+/// Wraps the future of a handler's task.
 pub(crate) type Wrap = dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync;
 
 /// The settings of a handle. An operation's attribute overrides the policy.

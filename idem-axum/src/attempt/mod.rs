@@ -1,19 +1,20 @@
 //! The life of an attempt, from the last extractor to the response.
 //!
-//! `#[idempotent]` turns a handler's body into four calls, in this order:
-//! [`IdempotentRequest::prepare`] takes the request apart; [`PendingAttempt::run`] spawns the
-//! attempt's task; on it [`PendingAttempt::begin`] claims the record, the handler runs under
-//! [`supervise`](supervise::supervise), and [`ActiveAttempt::finish`] completes or releases.
+//! `#[idempotent]` turns a handler's body into three calls, in this order:
+//! [`IdempotentRequest::prepare`] takes the request apart; [`PendingAttempt::run`] claims the record
+//! and spawns the handler's task; on it the handler runs under [`supervise`](supervise::supervise), and
+//! [`ActiveAttempt::finish`] completes or releases.
 //!
 //! ```text
-//! request's task    prepare ── run ──────────────────────────────── response
-//!                                └ spawn ┐                         ↑ oneshot
-//! attempt's task                         begin ── handler ── finish
-//! database                               BEGIN, claim    writes    insert record, COMMIT
+//! request's task    prepare ── claim ──────────────────────────── response
+//!                                  └ spawn ┐                     ↑ oneshot
+//! handler's task                           handler ──────── finish
+//! database                  BEGIN, claim   writes    insert record, COMMIT
 //! ```
 //!
-//! In the mode `enforce` the two tasks are different ones, and the client's hanging up ends only
-//! the first. In the other modes there is one, and only the end of an observed attempt has its own.
+//! In the mode `enforce` the client's hanging up ends neither: a task goes on with the claim, and the
+//! handler has its own. A replay needs none. In the other modes the request's task does everything, and
+//! only the end of an observed attempt goes on without it.
 //!
 //! # What ends an attempt, and how
 //!
@@ -43,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
-use idem_core::{Attempt, Backend, Idempotency, Operation, Policy, RolloutMode, Tx};
+use idem_core::{Attempt, Backend, DetachOnDrop, Idempotency, Operation, Policy, RolloutMode, Tx};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::field::Empty;
@@ -82,54 +83,84 @@ pub struct PendingAttempt<E> {
 }
 
 impl<E: AttemptEngine> PendingAttempt<E> {
-    /// Runs the attempt on a task of its own and waits for its response. An attempt that is not
-    /// enforced runs on the request's task, as without the attribute.
+    /// Claims the record, runs `work` if the attempt may run, and returns the response.
     ///
     /// When the client hangs up, axum drops this future. An enforced attempt runs to its end, and a
     /// retry replays what it stored. Any other attempt is dropped and rolled back, and a retry
     /// runs.
     ///
-    /// The task is not only for the client's sake: a BEGIN that is dropped half-way leaves the
-    /// connection of SQLx 0.9.0 inside a transaction, and the pool hands it to the next user. On a
-    /// task of its own nothing is dropped half-way.
-    ///
-    /// The application's hook and the span are applied on the request's task, where they see its
-    /// task-locals and its span; `work` only makes the future. A panic of the handler ends in
-    /// [`supervise`](supervise::supervise). The oneshot is closed without a response only if the
-    /// task ends in another way: by a panic outside of the handler, such as in the body of its
-    /// response, or with the runtime.
-    ///
     /// # Cancellation
     ///
-    /// Safe to drop, in every mode; what is dropped with it is said above.
+    /// Safe to drop, in every mode; what is dropped with it is said above. A caller that neither polls
+    /// nor drops it stops the claim's clock, but not the handler's.
     pub async fn run<F, Work>(self, work: F) -> Response
     where
-        F: FnOnce(Self) -> Work + Send,
+        F: FnOnce(ActiveAttempt<E>) -> Work + Send + 'static,
         Work: Future<Output = Response> + Send + 'static,
     {
         match self.mode {
-            RolloutMode::Enforce => {}
-            RolloutMode::Off => return work(self).await,
+            RolloutMode::Enforce => self.run_to_its_end(work).await,
+            RolloutMode::Off => self.run_here(work).await,
             RolloutMode::Observe | RolloutMode::Validate => {
                 let span = self.span();
-                return work(self).instrument(span).await;
+                self.run_here(work).instrument(span).await
             }
         }
+    }
+
+    /// Runs the handler on the request's task, as without the attribute.
+    async fn run_here<F, Work>(self, work: F) -> Response
+    where
+        F: FnOnce(ActiveAttempt<E>) -> Work + Send + 'static,
+        Work: Future<Output = Response> + Send + 'static,
+    {
+        match self.begin().await {
+            Ok(attempt) => work(attempt).await,
+            Err(answer) => answer,
+        }
+    }
+
+    /// Claims here, and runs the handler on a task of its own.
+    ///
+    /// Neither may be dropped half-way, and not only for the client's sake: a BEGIN that is dropped leaves
+    /// the connection of SQLx 0.9.0 inside a transaction, and the pool hands it to the next user. The
+    /// handler has its task from the beginning, so that what it sees of its task does not depend on the
+    /// client.
+    ///
+    /// The application's hook and the span are applied on the request's task, where they see its
+    /// task-locals and its span. A panic of the handler ends in [`supervise`](supervise::supervise); the
+    /// oneshot is closed without a response only by a panic outside of it, such as in the body of its
+    /// response, or with the runtime.
+    async fn run_to_its_end<F, Work>(self, work: F) -> Response
+    where
+        F: FnOnce(ActiveAttempt<E>) -> Work + Send + 'static,
+        Work: Future<Output = Response> + Send + 'static,
+    {
         let (engine, http) = (self.engine.clone(), Arc::clone(&self.http));
         let span = self.span();
+        let (begin, begun) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
-        let work = work(self);
-        let task = async move {
-            // After the client has hung up, nobody waits for the response.
-            drop(answer.send(work.await));
+        let handler = async move {
+            if let Ok(attempt) = begun.await {
+                // After the client has hung up, nobody waits for the response.
+                drop(answer.send(work(attempt).await));
+            }
         };
-        tokio::spawn(engine.wrap(Box::pin(task.instrument(span))));
-        match answered.await {
-            Ok(answer) => answer,
-            // The task ended without a response: a panic outside of the handler's own future. How
-            // far the attempt came is not known.
-            Err(_) => Rejection::HandlerPanickedWithoutTx.into_response(&http),
-        }
+        let handler = engine.wrap(Box::pin(handler.instrument(span.clone())));
+        let claim = async move {
+            let attempt = self.begin().await?;
+            drop(begin.send(attempt));
+            tokio::spawn(handler);
+            Ok(())
+        };
+        let answer = match DetachOnDrop::new(claim.instrument(span)).await {
+            Ok(Ok(())) => answered.await.ok(),
+            Ok(Err(answer)) => Some(answer),
+            Err(_) => None,
+        };
+        // Without a response there was a panic outside of the handler's own future. How far the attempt
+        // came is not known.
+        answer.unwrap_or_else(|| Rejection::HandlerPanickedWithoutTx.into_response(&http))
     }
 
     /// The span of the attempt, a child of the request's.
@@ -169,7 +200,7 @@ impl<E: AttemptEngine> PendingAttempt<E> {
     /// # Cancellation
     ///
     /// Dropping the future at any await closes the connection and frees the key.
-    pub async fn begin(self) -> Result<ActiveAttempt<E>, Response> {
+    async fn begin(self) -> Result<ActiveAttempt<E>, Response> {
         let context = self.context();
         let (engine, policy, attempt) = (&self.engine, self.policy, self.attempt);
         drop(self.buffered);
@@ -241,7 +272,7 @@ impl<E: AttemptEngine> ActiveAttempt<E> {
     ///
     /// # Cancellation
     ///
-    /// Not safe to drop: nobody would know whether the COMMIT took effect. It runs on the attempt's
+    /// Not safe to drop: nobody would know whether the COMMIT took effect. It runs on the handler's
     /// task, which is not dropped before the runtime is.
     pub async fn finish(self, result: Result<HandlerResponse, HandlerAbort>) -> Response {
         let Self { work, context } = self;

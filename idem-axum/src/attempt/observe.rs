@@ -20,7 +20,9 @@ use std::panic::resume_unwind;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use idem_core::{Attempt, Completion, Effects, Error, Forecast, Policy, RolloutMode, metrics};
+use idem_core::{
+    Attempt, Completion, DetachOnDrop, Effects, Error, Forecast, Policy, RolloutMode, metrics,
+};
 use scopeguard::ScopeGuard;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -151,7 +153,7 @@ async fn end<F: FinishObserved + ?Sized + 'static>(
         return ending.await;
     }
     let started = Instant::now();
-    let ended = tokio::spawn(ending.in_current_span()).await;
+    let ended = DetachOnDrop::new(ending.in_current_span()).await;
     metrics::completion_took(context.operation(), context.mode, started.elapsed());
     ended.unwrap_or(Err(Error::OutcomeUnknown))
 }

@@ -2,8 +2,8 @@
 //!
 //! Invalidation uses the machinery of an attempt: the place on this node, the lock, the guarded
 //! transaction, the one way to COMMIT. So it meets a running attempt as a duplicate would, and
-//! never deletes a record that a running attempt is about to rely on. It has a task of its own: the
-//! audit line is written with the outcome even if the caller is dropped.
+//! never deletes a record that a running attempt is about to rely on. It ends although its caller is
+//! dropped, so that the audit line is written with the outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::view::{RecordCount, RecordView, merge};
 use crate::attempt::commit::commit;
 use crate::attempt::session::{END_LIMIT, Session};
+use crate::detach::DetachOnDrop;
 use crate::error::claim_error;
 use crate::node::Node;
 use crate::store::{Backend, Opening};
@@ -169,7 +170,7 @@ impl<DB: Backend> Idempotency<DB> {
     /// ```
     pub async fn invalidate(&self, name: &RecordName, by: &str) -> Result<Invalidated, Error> {
         let (node, name, by) = (Arc::clone(self.node()), name.clone(), by.to_owned());
-        let running = tokio::spawn(async move {
+        let running = DetachOnDrop::new(async move {
             let _running = node.running_token();
             let until = Instant::now() + LIMIT;
             let invalidated = invalidate(&node, &name, until).await;

@@ -75,7 +75,7 @@ impl<DB: Backend> Fresh<DB> {
     ///
     /// # Cancellation
     ///
-    /// Not safe to drop: the outcome would be unknown. `idem-axum` calls it on its own task.
+    /// Not safe to drop: the outcome would be unknown. `idem-axum` calls it on the handler's task.
     pub async fn complete(
         self,
         mut completion: Completion,

@@ -30,6 +30,7 @@ use super::claimed::ClaimedAttempt;
 use super::complete::StoreOutcome;
 use super::lock_keeper::LockKeeper;
 use super::session::{END_LIMIT, Effects, Session};
+use crate::detach::DetachOnDrop;
 use crate::store::{Backend, CommitOutcome};
 use crate::{Completion, Error};
 
@@ -100,7 +101,7 @@ impl<DB: Backend> FreshWithoutTx<DB> {
     ///
     /// # Cancellation
     ///
-    /// Safe to drop: the record is stored on a task of its own.
+    /// Safe to drop: a task goes on to store the record.
     pub async fn complete(
         self,
         completion: Completion,
@@ -108,7 +109,7 @@ impl<DB: Backend> FreshWithoutTx<DB> {
     ) -> Result<Completed, Error> {
         let limit = self.claimed.end_of_completion();
         let storing = self.store(completion, if_refused, limit);
-        let stored = tokio::spawn(storing.in_current_span());
+        let stored = DetachOnDrop::new(storing.in_current_span());
         match timeout_at(limit, stored).await {
             Ok(Ok(stored)) => stored,
             Ok(Err(_)) | Err(_) => Err(Error::NotRecorded),

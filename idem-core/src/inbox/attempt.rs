@@ -1,16 +1,15 @@
-//! An attempt at a message: the handler runs inline, everything else on tasks of its own.
+//! An attempt at a message: if its caller is dropped, all but the handler goes on.
 //!
-//! The handler's closure may borrow from its caller, so it cannot move to another task and runs
-//! inline. What follows it must not stop half-way if the caller is dropped, so it runs on tasks
-//! that own what they need.
+//! The handler's closure may borrow from its caller, so it cannot move to another task. What comes
+//! before and after must not stop half-way: it owns what it needs, so that a task can go on with it.
 //!
 //! | dropped while | what happens |
 //! | --- | --- |
-//! | the message is claimed | the claim ends on its task, and its result is dropped, which rolls back |
+//! | the message is claimed | the claim ends on a task, and its result is dropped, which rolls back |
 //! | the handler runs | a task cancels its statement and rolls back; nothing is counted |
 //! | it commits, or rolls back and counts | that goes on, and nobody hears of the result |
 //!
-//! A shutdown waits for these tasks: each holds a token.
+//! A shutdown waits for these tasks, too: each holds a token.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -28,6 +27,7 @@ use crate::attempt::claimed::ClaimedAttempt;
 use crate::attempt::fresh::Fresh;
 use crate::attempt::session::RolledBack;
 use crate::attempt::tx::Tx;
+use crate::detach::DetachOnDrop;
 use crate::drop_guard::{DropGuard, EndOnDrop};
 use crate::store::Backend;
 use crate::{Completion, Error};
@@ -85,12 +85,12 @@ impl<DB: Backend> RunningAttempt<DB> {
 
     /// Commits the record with the handler's writes.
     ///
-    /// If the task itself is lost, its outcome is unknown: the message is delivered again, and the
-    /// record tells.
+    /// If the caller is dropped, a task goes on. If that is lost, its outcome is unknown: the message is
+    /// delivered again, and the record tells.
     pub(super) async fn complete<T, E>(self, value: T) -> Result<Processed<T>, ProcessError<E>> {
         let (open, is_new) = (ScopeGuard::into_inner(self.open), !self.is_counted);
-        let ended = tokio::spawn(open.complete(is_new)).await;
-        // A task ends early only with its runtime, or by a panic.
+        let ended = DetachOnDrop::new(open.complete(is_new)).await;
+        // It ends early only by a panic.
         match ended.unwrap_or(AttemptEnd::Unsettled(Error::OutcomeUnknown)) {
             AttemptEnd::Known(Processed::First(())) => Ok(Processed::First(value)),
             AttemptEnd::Known(Processed::Parked) => Ok(Processed::Parked),
@@ -112,7 +112,7 @@ impl<DB: Backend> RunningAttempt<DB> {
     pub(super) async fn fail<E: fmt::Display>(self, failure: Failure<E>) -> ProcessError<E> {
         let (open, is_new) = (ScopeGuard::into_inner(self.open), !self.is_counted);
         let (text, stops) = (failure.to_string(), matches!(failure, Failure::TimedOut));
-        let counted = tokio::spawn(open.fail(text, stops, is_new)).await;
+        let counted = DetachOnDrop::new(open.fail(text, stops, is_new)).await;
         failed(failure, counted.unwrap_or_default())
     }
 }

@@ -26,6 +26,7 @@ use crate::attempt::decision::{ClaimDecision, Work};
 use crate::attempt::fresh::Fresh;
 use crate::attempt::session::END_LIMIT;
 use crate::attempt::{Attempt, Claim};
+use crate::detach::DetachOnDrop;
 use crate::node::Node;
 use crate::store::Backend;
 use crate::{Error, Fingerprint, Operation, Policy, RecordName, Scope};
@@ -121,13 +122,13 @@ impl<DB: Backend> Delivery<DB> {
 
     /// Returns the attempt if it may run, or the outcome of the delivery.
     ///
-    /// The claim has a task of its own: if the caller is dropped, it still ends in order.
+    /// If the caller is dropped, the claim still ends in order, on a task.
     pub(super) async fn claim<T, E>(
         self,
     ) -> Result<Result<RunningAttempt<DB>, Processed<T>>, ProcessError<E>> {
         let context = self.context.clone();
-        let claimed = tokio::spawn(self.claim_and_count()).await;
-        // A task ends early only with its runtime, or by a panic.
+        let claimed = DetachOnDrop::new(self.claim_and_count()).await;
+        // It ends early only by a panic.
         match claimed.unwrap_or(Err(Error::TryAgain(None)))? {
             Claimed::Counted(fresh) => Ok(Ok(RunningAttempt::new(fresh, context, true))),
             Claimed::Claim(Claim::Fresh(fresh)) => {

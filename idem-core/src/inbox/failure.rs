@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::context::{MessageContext, ascii, shortened};
 use crate::attempt::commit::{CommittedRecord, commit, look_up};
 use crate::attempt::session::{END_LIMIT, Effects, Session};
+use crate::detach::DetachOnDrop;
 use crate::error::claim_error;
 use crate::metrics::LabelValue;
 use crate::store::{Backend, NewRecord, Opening};
@@ -45,7 +46,7 @@ impl<DB: Backend> MessageContext<DB> {
         };
         let mut beside = self.clone();
         beside.name.key = key;
-        let counting = tokio::spawn(async move {
+        let counting = DetachOnDrop::new(async move {
             let _running = beside.running();
             beside.count_or_log(true, REUSED, ParkWhen::Now).await
         });

@@ -1,7 +1,7 @@
 //! The inbox: each message is handled once per consumer.
 //!
 //! A [`Message`] is a delivery with an id. `delivery` claims its record like that of a request;
-//! `attempt` runs the handler inline and everything else on tasks of its own. A failed attempt is
+//! `attempt` runs the handler and commits. A failed attempt is
 //! counted in `failure`, and the last one that the [`ConsumerPolicy`] allows parks the message as
 //! one of the `dead_letters`. [`Settlement`] tells what to say to the broker. `batch` does the same
 //! for all messages of one poll in a few transactions.

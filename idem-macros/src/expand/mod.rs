@@ -124,13 +124,13 @@ fn request_type(handler: &Handler, options: &Options) -> TokenStream {
     }
 }
 
-/// The life of a request: claim, handler, completion.
+/// The life of a request: preparation, and within `run` the claim, the handler, the completion.
 ///
 /// * `attempt` is shadowed by its next state, so that a former state cannot be used again.
 /// * The block around the handler borrows `attempt` for the `Tx` only until the handler has
 ///   returned; `attempt.finish` then consumes it. So nothing of the handler outlives its
 ///   transaction, and the compiler checks that (E0521 for a `Tx` moved into a task).
-/// * `async move` takes parts and last along: the attempt runs on a task of its own, which must own
+/// * `async move` takes parts and last along: the handler runs on a task of its own, which must own
 ///   what it uses. The bound `Send + 'static` is on `run`, and its error stands on the handler's
 ///   name.
 /// * `respond` is an inherent method for a `Result` and a method of the trait for all else, hence
@@ -158,11 +158,7 @@ fn run(handler: &Handler) -> TokenStream {
             ::core::result::Result::Err(answer) => return answer,
         };
         let (attempt, parts, last) = (prepared.attempt, prepared.parts, prepared.last);
-        attempt.run(move |attempt| async move {
-            let #mutable attempt = match attempt.begin().await {
-                ::core::result::Result::Ok(attempt) => attempt,
-                ::core::result::Result::Err(answer) => return answer,
-            };
+        attempt.run(move |#mutable attempt| async move {
             let result = ::idem_axum::__private::supervise(attempt.deadline(), async {
                 use ::idem_axum::__private::AnyHandlerOutput as _;
                 ::idem_axum::__private::HandlerOutput(#name #turbofish (#(#arguments),*).await) #respond

@@ -7,7 +7,7 @@
 //! | `Next` | "`Next` is no extractor", while its author writes a middleware and means no handler |
 //! | `Option<Tx<DB>>`, `(A, Tx<DB>)`, `&mut Tx<DB>` | a `Tx` is no extractor; nothing would fill it |
 //! | `impl Trait` | `post(handler)` cannot tell which type is meant, and no turbofish can say it |
-//! | a reference, a lifetime | the attempt's task owns its arguments, so they must be `'static` |
+//! | a reference, a lifetime | the handler's task owns its arguments, so they must be `'static` |
 //!
 //! The order of the checks is the order of the cures: a `&mut Tx` is told about its `Tx` and not
 //! about its reference.

@@ -107,7 +107,7 @@ pub enum Rejection {
     ///
     /// What it did before stays.
     TimeoutWithoutTx,
-    /// 500 `handler-panicked`: a handler without a `Tx` panicked, or the attempt's task ended by
+    /// 500 `handler-panicked`: a handler without a `Tx` panicked, or the attempt ended by
     /// itself.
     ///
     /// What it did before stays.

@@ -22,6 +22,7 @@ use super::outcome::MessageOutcome;
 use crate::Error;
 use crate::attempt::session::END_LIMIT;
 use crate::attempt::tx::Tx;
+use crate::detach::DetachOnDrop;
 use crate::drop_guard::DropGuard;
 use crate::error::claim_error;
 use crate::store::{Backend, Fault, RELEASE_SAVEPOINT, SET_SAVEPOINT};
@@ -97,16 +98,16 @@ impl<DB: Backend> Chunk<DB> {
 
     /// Stores the records of the handled messages, and commits them with the messages' writes.
     ///
-    /// It runs on a task of its own, with the counting of the failed messages.
+    /// If the caller is dropped, a task goes on with it, and with the counting of the failed messages.
     pub(super) async fn commit(mut self) -> ChunkEnd {
         if let Err(lost) = self.leave_last().await {
             return self.lose(lost).await;
         }
         let open = ScopeGuard::into_inner(self.open);
         let indices: Vec<_> = open.all().map(|entry| entry.index).collect();
-        match tokio::spawn(open.commit()).await {
+        match DetachOnDrop::new(open.commit()).await {
             Ok(ended) => ended,
-            // A task ends early only with its runtime, or by a panic.
+            // It ends early only by a panic.
             Err(_) => ChunkEnd {
                 outcomes: indices
                     .into_iter()
@@ -132,10 +133,10 @@ impl<DB: Backend> Chunk<DB> {
         Ok(())
     }
 
-    /// Rolls everything back, on a task of its own.
+    /// Rolls everything back, also if the caller is dropped.
     pub(super) async fn lose(self, lost: ChunkLoss) -> ChunkEnd {
         let open = ScopeGuard::into_inner(self.open);
-        let lost = tokio::spawn(open.lose(lost)).await;
+        let lost = DetachOnDrop::new(open.lose(lost)).await;
         lost.unwrap_or_else(|_| ChunkEnd {
             error: Some(Error::OutcomeUnknown),
             ..ChunkEnd::default()

@@ -20,6 +20,7 @@ use super::open_chunk::{ChunkEnd, ChunkEntry, OpenChunk};
 use super::outcome::MessageOutcome;
 use crate::attempt::Claim;
 use crate::attempt::session::{END_LIMIT, Session};
+use crate::detach::DetachOnDrop;
 use crate::drop_guard::EndOnDrop;
 use crate::inbox::context::MessageContext;
 use crate::inbox::delivery::Delivery;
@@ -37,7 +38,7 @@ pub(in crate::inbox) struct ClaimedMessages<DB: Backend> {
 }
 
 impl<DB: Backend> Chunk<DB> {
-    /// Claims the messages, on a task of its own.
+    /// Claims the messages. If the caller is dropped, the claim still ends in order, on a task.
     pub(in crate::inbox) async fn claim<'d>(
         deliveries: impl Iterator<Item = (usize, &'d Delivery<DB>)>,
     ) -> Result<ClaimedMessages<DB>, Error> {
@@ -53,7 +54,7 @@ impl<DB: Backend> Chunk<DB> {
             let (chunk, told) = (None, Vec::new());
             return Ok(ClaimedMessages { chunk, told });
         };
-        let claimed = tokio::spawn(claiming.claim()).await;
+        let claimed = DetachOnDrop::new(claiming.claim()).await;
         claimed.unwrap_or(Err(Error::TryAgain(None)))
     }
 }

@@ -14,6 +14,7 @@ pub use self::letter::DeadLetter;
 use super::{Inbox, MessageBytes};
 use crate::attempt::commit::commit;
 use crate::attempt::session::{END_LIMIT, Session};
+use crate::detach::DetachOnDrop;
 use crate::error::claim_error;
 use crate::node::Node;
 use crate::store::{Backend, NewRecord, Opening};
@@ -227,7 +228,7 @@ impl<DB: Backend> Inbox<DB> {
         .await
     }
 
-    /// Runs statements in a transaction and on a task of their own.
+    /// Runs statements in a transaction of their own, to its end also if the caller is dropped.
     async fn in_transaction<F>(&self, statements: F) -> Result<bool, Error>
     where
         F: for<'c> FnOnce(&'c mut Session<DB>) -> BoxFuture<'c, Result<bool, Error>>
@@ -235,7 +236,7 @@ impl<DB: Backend> Inbox<DB> {
             + 'static,
     {
         let node = Arc::clone(self.idempotency().node());
-        let running = tokio::spawn(async move {
+        let running = DetachOnDrop::new(async move {
             let _running = node.running_token();
             let until = Instant::now() + LIMIT;
             let written = timeout_at(until, write(&node, statements, until)).await;

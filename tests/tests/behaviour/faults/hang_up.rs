@@ -1,6 +1,7 @@
 //! A client disconnects, or the runtime ends, at any step of an attempt.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
@@ -13,7 +14,39 @@ use super::support::scripted_app::{Node, send};
 use super::{Db, TestDb};
 
 #[tokio::test]
-async fn an_attempt_completes_when_its_client_disconnects_at_any_step() {
+async fn an_attempt_completes_when_its_client_disconnects_at_any_step_of_the_claim() {
+    let db = TestDb::new().await;
+    let node = Node::start(&db).await;
+    for polls in 1.. {
+        let pay = payment("/wait").key(&polls.to_string());
+        let answer = polled(polls, pay.send(&node.app())).await;
+        let retry = pay.send(&node.app()).await;
+        assert!(retry.is_replay(), "after {polls} polls: {retry:?}");
+        assert_eq!(node.runs() as i64, polls);
+        assert_eq!(db.payments().await, polls);
+        if answer.is_some() {
+            break;
+        }
+    }
+}
+
+/// Drops the future after so many polls, unless it has ended.
+async fn polled<T>(limit: i64, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    let polled = poll_fn(|context| {
+        polls += 1;
+        match future.as_mut().poll(context) {
+            Poll::Pending if polls < limit => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        }
+    });
+    polled.await
+}
+
+#[tokio::test]
+async fn an_attempt_completes_when_its_client_disconnects_at_any_step_of_the_handler() {
     let db = TestDb::new().await;
     Node::start(&db).await;
     let pool = db.pool_of(2).await;
@@ -52,7 +85,7 @@ type Attempt = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Disconnects the client right before the future's poll with this number.
 fn at_step(step: i64, hang_up: impl Fn() + Send + 'static, mut attempt: Attempt) -> Attempt {
     let mut polls = 0;
-    Box::pin(std::future::poll_fn(move |context| {
+    Box::pin(poll_fn(move |context| {
         polls += 1;
         if polls == step {
             hang_up();

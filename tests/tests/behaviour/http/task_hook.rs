@@ -1,4 +1,4 @@
-//! An attempt runs on its own task, into which the application can carry its context.
+//! A handler runs on its own task, into which the application can carry its context.
 
 use axum::Router;
 use axum::body::Bytes;
