@@ -27,6 +27,7 @@ pub struct Spec {
     while_running: Option<WhileRunning>,
     timeout_ms: Option<u64>,
     serializable: bool,
+    expects_retries: bool,
     success: bool,
     redirect: bool,
     statuses: &'static [u16],
@@ -60,6 +61,7 @@ impl Spec {
             while_running: None,
             timeout_ms: None,
             serializable: false,
+            expects_retries: false,
             success: true,
             redirect: true,
             statuses: &[],
@@ -163,6 +165,13 @@ impl Spec {
         self
     }
 
+    /// `expect = "retries"`.
+    #[must_use]
+    pub const fn expects_retries(mut self) -> Self {
+        self.expects_retries = true;
+        self
+    }
+
     /// The handle's policy, changed by this operation's options.
     ///
     /// The attribute keeps a wait below its own `timeout`, but not below the handle's: such a wait
@@ -181,6 +190,7 @@ impl Spec {
         if self.serializable {
             policy.isolation = Isolation::Serializable;
         }
+        policy.expects_retries = self.expects_retries;
         // Writes are undone and a record is kept only for an `Err` whose status is named.
         policy.may_undo = !self.statuses.is_empty();
         policy

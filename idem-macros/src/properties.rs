@@ -22,6 +22,7 @@ const OPTIONS: &[&str] = &[
     "store = \"2xx, 3xx, 409\"",
     "in_flight = \"wait 5s\"",
     "timeout = \"30s\"",
+    "expect = retries",
     "state = App<u8, (A, B)>",
     "plain = f_plain",
 ];

@@ -88,8 +88,8 @@ impl<DB: Backend> Node<DB> {
 
     /// Asks once, and gives the session back unless the attempt may run.
     ///
-    /// A name that is known here is first looked for outside of a transaction, since a replay needs
-    /// neither that nor a lock. Where one writer is allowed, every name is: a replay must not queue
+    /// A name that is known here, or of an operation that expects retries, is first looked for outside of
+    /// a transaction, since a replay needs neither that nor a lock. Where one writer is allowed, every name is: a replay must not queue
     /// behind a running handler. It is read again inside: an attempt may have committed in between.
     async fn ask(
         &self,
@@ -97,9 +97,10 @@ impl<DB: Backend> Node<DB> {
         work: Work,
         id: Uuid,
     ) -> Result<ClaimDecision<DB>, Error> {
-        if (DB::SINGLE_WRITER || self.known_names.contains(&attempt.name))
-            && let Some(record) = self.look(attempt).await?
-        {
+        let reads_first = DB::SINGLE_WRITER
+            || attempt.policy.expects_retries
+            || self.known_names.contains(&attempt.name);
+        if reads_first && let Some(record) = self.look(attempt).await? {
             return Ok(ClaimDecision::Found(Arc::new(record)));
         }
         let opening = Opening {

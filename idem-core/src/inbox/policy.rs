@@ -130,6 +130,7 @@ impl ConsumerPolicy {
             while_running: WhileRunning::Reject,
             isolation: self.isolation,
             may_undo: false,
+            expects_retries: false,
         }
     }
 }

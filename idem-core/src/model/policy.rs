@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// An application sets the terms of all operations on the
 /// [builder](crate::Idempotency::builder), and those of one operation by the options of its
-/// attribute (`ttl`, `timeout`, `in_flight`, `isolation`). Whoever claims attempts directly passes
+/// attribute (`ttl`, `timeout`, `in_flight`, `isolation`, `expect`). Whoever claims attempts directly passes
 /// a policy with each [`Attempt`](crate::Attempt).
 ///
 /// # Examples
@@ -46,6 +46,12 @@ pub struct Policy {
     /// and a transaction id on Postgres. `idem-axum` asks for one only if the attribute's `store`
     /// names a status, since nothing else stores the response of an `Err`.
     pub may_undo: bool,
+    /// Whether a record is read before it is claimed. Default `false`.
+    ///
+    /// A claim begins a transaction. Where most requests are retries of what another node has answered,
+    /// a plain read answers them with fewer messages; a first attempt sends that read in vain. A node
+    /// reads first in any case what it has seen answered itself, and on SQLite everything.
+    pub expects_retries: bool,
 }
 
 impl Policy {
@@ -67,6 +73,7 @@ impl Default for Policy {
             while_running: WhileRunning::Reject,
             isolation: Isolation::Default,
             may_undo: true,
+            expects_retries: false,
         }
     }
 }

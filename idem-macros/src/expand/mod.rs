@@ -278,13 +278,14 @@ mod tests {
     fn options_become_builder_calls_in_a_fixed_order() {
         let code = expanded(
             "scope = global, isolation = serializable, ttl = \"1s\", store = \"2xx, 409\", \
-             fingerprint = my::digest, fingerprint_headers = [\"X-A\"], in_flight = \"wait 5s\"",
+             fingerprint = my::digest, fingerprint_headers = [\"X-A\"], in_flight = \"wait 5s\", \
+             expect = retries",
             "async fn f() {}",
         );
         let spec = "Spec::new(::core::concat!(::core::module_path!(),\"::\",\"f\")).ttl_ms(1000)\
                     .fingerprint_with(\"my::digest\",|input|::idem_axum::__private::custom_digest(my::digest(input)))\
                     .fingerprint_headers(&[\"x-a\"]).store(true,false,&[409]).wait_ms(5000)\
-                    .serializable();";
+                    .serializable().expects_retries();";
         assert!(code.contains(spec), "{code}");
     }
 

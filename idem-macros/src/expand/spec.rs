@@ -58,6 +58,7 @@ pub(crate) fn spec(name: &str, options: &Options) -> TokenStream {
             .as_ref()
             .map(|timeout| number("timeout_ms", timeout)),
         options.serializable.map(|_| quote!(.serializable())),
+        options.expects_retries.then(|| quote!(.expects_retries())),
     ];
     let options = options.iter().flatten();
     quote! {

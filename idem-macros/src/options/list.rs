@@ -84,6 +84,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("in_flight", "\"wait 5s\""),
     ("timeout", "\"30s\""),
     ("isolation", "\"serializable\""),
+    ("expect", "\"retries\""),
     ("state", "AppState"),
     ("plain", "create_payment_plain"),
 ];

@@ -43,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Amount>,
     /// `isolation = "serializable"`: the place of the option, for errors.
     pub(crate) serializable: Option<Span>,
+    /// `expect = "retries"`.
+    pub(crate) expects_retries: bool,
     /// `state = AppState`, for a handler that takes no `State<AppState>`, or only parts of it.
     ///
     /// It changes no behaviour: the compiler finds the state at the route. It is for the checks.

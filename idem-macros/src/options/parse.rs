@@ -113,6 +113,7 @@ impl OptionsParser {
                 let span = input.span();
                 options.serializable = (word(ISOLATION)? == "serializable").then_some(span);
             }
+            "expect" => options.expects_retries = word(EXPECT)? == "retries",
             "state" => options.state = Some(input.parse()?),
             "plain" => options.plain = Some(value::name(input)?),
             _ => return Err(input.error("this option cannot be parsed yet")),
@@ -123,6 +124,7 @@ impl OptionsParser {
 
 const KEY: &[&str] = &["required", "optional"];
 const ISOLATION: &[&str] = &["default", "serializable"];
+const EXPECT: &[&str] = &["first", "retries"];
 
 /// The scope has no default, since each of the three choices is wrong for some operation.
 pub(super) const NO_SCOPE: &str = "`scope` is missing: whose keys are these? Write

@@ -15,7 +15,7 @@ fn every_option_is_read() {
         "scope = \"tenant\", ttl = \"24h\", operation = \"payments.create\", key = optional, \
          fingerprint = path::to_fn, fingerprint_headers = [\"X-Currency\"], max_body = \"64KiB\", \
          max_response = \"1MiB\", store = \"2xx, 402\", in_flight = \"wait 5s\", \
-         timeout = \"30s\", isolation = serializable, state = App<u8, u8>, plain = f_plain,",
+         timeout = \"30s\", isolation = serializable, expect = retries, state = App<u8, u8>, plain = f_plain,",
     );
     assert_eq!(errors, [""; 0]);
     assert!(matches!(options.scope, Scope::Named(name) if name.value() == "tenant"));
@@ -27,7 +27,7 @@ fn every_option_is_read() {
     assert_eq!(value(options.timeout), Some(30_000));
     assert_eq!(options.fingerprint_headers, ["x-currency"]);
     assert!(matches!(options.fingerprint, Fingerprint::With(_)));
-    assert!(options.key_optional && options.serializable.is_some());
+    assert!(options.key_optional && options.serializable.is_some() && options.expects_retries);
     assert!(options.operation.is_some() && options.state.is_some() && options.plain.is_some());
     assert_eq!(options.store.map(|store| store.statuses), Some(vec![402]));
 }

@@ -22,7 +22,7 @@ async fn an_attempt_completes_when_its_client_disconnects_at_any_step_of_the_cla
         let answer = polled(polls, pay.send(&node.app())).await;
         let retry = pay.send(&node.app()).await;
         assert!(retry.is_replay(), "after {polls} polls: {retry:?}");
-        assert_eq!(node.runs() as i64, polls);
+        assert_eq!(i64::try_from(node.runs()), Ok(polls));
         assert_eq!(db.payments().await, polls);
         if answer.is_some() {
             break;

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::routing::post;
+use axum::{Json, Router};
+use idem_axum::{Tx, idempotent};
 use idem_tests::a_moment;
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Proxy, Traffic};
 use sqlx::Pool;
 use sqlx::pool::PoolOptions;
 
-use super::support::app::{engine, has_paid, payment};
+use super::support::app::{
+    AppState, NewPayment, Paid, Tenant, create_payment, engine, has_paid, pay, payment,
+};
 use super::support::statements::app;
 use super::{Db, INSERT_PAYMENT, MORE_MESSAGES, MORE_TEXTS, MORE_UNTIL_COMMIT, TestDb, idem_on};
 
@@ -33,6 +38,33 @@ async fn a_first_write_and_its_replays_cost_few_messages() {
 }
 
 #[tokio::test]
+async fn a_replay_costs_one_message_where_retries_are_expected() {
+    let costs = Costs::start(PING).await;
+    let node = || {
+        let state = AppState::new(idem_on(costs.pool.clone()).build());
+        let routes = Router::new().route("/expects-retries", post(pay_again));
+        routes
+            .route("/payments", post(create_payment))
+            .with_state(state)
+    };
+    let pay = |key| payment("/expects-retries").key(key);
+    assert!(has_paid(&pay("k").send(&node()).await));
+    let other_node = node();
+    let replay = costs.of(pay("k").send(&other_node)).await;
+    assert_eq!(replay.round_trips - 2, 1, "{replay:#?}");
+    let first = costs.of(pay("first").send(&other_node)).await;
+    let claimed = payment("/payments").key("first");
+    let claimed = costs.of(claimed.send(&other_node)).await;
+    let more = first.statements.len() - claimed.statements.len();
+    assert_eq!(more, 1, "{first:#?} {claimed:#?}");
+}
+
+#[idempotent(scope = "tenant", expect = "retries")]
+async fn pay_again(Tenant(tenant): Tenant, mut tx: Tx<Db>, Json(new): Json<NewPayment>) -> Paid {
+    pay(&mut tx, &tenant, new).await
+}
+
+#[tokio::test]
 async fn a_pool_that_does_not_ping_spares_a_message() {
     let pinging = Costs::start(PING).await;
     let silent = Costs::start(!PING).await;
@@ -53,7 +85,7 @@ struct Costs {
     _db: TestDb,
     proxy: Proxy,
     pool: Pool<Db>,
-    app: axum::Router,
+    app: Router,
 }
 
 impl Costs {

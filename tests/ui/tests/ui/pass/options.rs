@@ -20,6 +20,7 @@ use idem_axum::FingerprintInput;
     in_flight = "wait 5s",
     timeout = "1m",
     isolation = "serializable",
+    expect = "retries",
     state = AppState,
     plain = all_plain,
 )]
@@ -31,7 +32,7 @@ async fn all(tx: Tx<Sqlite>, Json(new): Json<Payment>) -> Result<Json<Payment>, 
 #[idempotent(scope = global, key = "required", fingerprint = json, in_flight = reject)]
 async fn words() {}
 
-#[idempotent(scope = "global", fingerprint = "body", in_flight = "reject", isolation = default)]
+#[idempotent(scope = "global", fingerprint = "body", in_flight = "reject", isolation = default, expect = first)]
 async fn defaults() {}
 
 mod fingerprints {
