@@ -8,16 +8,20 @@ use std::fmt;
 use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, CatchUnwind, Fuse, FusedFuture};
 use tokio::runtime::Handle;
+use tokio::task::coop::poll_proceed;
 
 /// Polls a future, and has a task go on with it when it is dropped before its end.
 ///
 /// The output is `Err` if the future panicked; as with a task, the panic goes no further. Between two
 /// polls the work stands still, its time limits too.
+///
+/// It yields from time to time although its work never waits. Else a caller that repeats it in a loop
+/// would keep its thread, and what it waits for may be a task that only that thread runs.
 ///
 /// # Cancellation
 ///
@@ -48,7 +52,12 @@ impl<T: Send + 'static> Future for DetachOnDrop<T> {
     type Output = Result<T, Box<dyn Any + Send>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.work.poll_unpin(cx)
+        let turn = ready!(poll_proceed(cx));
+        let polled = self.work.poll_unpin(cx);
+        if polled.is_ready() {
+            turn.made_progress();
+        }
+        polled
     }
 }
 
@@ -107,6 +116,15 @@ mod tests {
         drop(work);
         say.send(2).unwrap();
         assert_eq!(passed.await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_loop_of_work_that_never_waits_lets_other_tasks_run() {
+        let other = tokio::spawn(async {});
+        for _ in 0..1_000 {
+            DetachOnDrop::new(async {}).await.unwrap();
+        }
+        assert!(other.is_finished());
     }
 
     #[tokio::test]

@@ -31,6 +31,28 @@ pub async fn deliver<'m>(inbox: &Inbox<Db>, message: impl Into<Message<'m>>) -> 
     inbox.process("billing", message, pay).await
 }
 
+/// On one thread, which no answer may keep.
+#[tokio::test]
+async fn a_message_that_is_delivered_again_at_once_lets_its_first_attempt_end() {
+    let (db, inbox) = start().await;
+    let first = tokio::spawn({
+        let inbox = inbox.clone();
+        async move { deliver(&inbox, "m1").await.map(|_| ()) }
+    });
+    let again = loop {
+        match deliver(&inbox, "m1").await {
+            Ok(Processed::InFlight) => {}
+            again => break again,
+        }
+    };
+    assert!(
+        matches!(again, Ok(Processed::First(_) | Processed::Duplicate)),
+        "{again:?}"
+    );
+    first.await.unwrap().unwrap();
+    assert_eq!(db.payments().await, 1);
+}
+
 #[tokio::test]
 async fn the_inbox_handles_a_message_once() {
     let (db, inbox) = start().await;
