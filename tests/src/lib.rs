@@ -11,6 +11,7 @@
     reason = "a test that cannot go on panics and says why"
 )]
 
+pub mod clients;
 mod daemon;
 #[cfg(feature = "mysql")]
 pub mod galera;

@@ -4,12 +4,11 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use idem_axum::{HasIdempotency, Idempotency, RolloutMode, Tx, idempotent};
+use idem_tests::clients::{is_refusal, keys};
 use idem_tests::galera::{Cluster, NODES};
 use idem_tests::http::{self, Attempt};
 use sqlx::{MySql, MySqlPool};
 use tokio::task::JoinSet;
-
-use super::nodes::{is_refusal, keys};
 
 #[derive(Clone, HasIdempotency)]
 struct AppState {
