@@ -25,6 +25,8 @@ pub mod nats;
 pub mod pgbouncer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "postgres")]
+pub mod postgres_pair;
 pub mod process;
 pub mod prometheus;
 #[cfg(any(

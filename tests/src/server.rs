@@ -235,7 +235,7 @@ pub(crate) fn finish<T: Send + 'static>(work: impl Future<Output = T> + Send + '
 static DURABLE: AtomicBool = AtomicBool::new(false);
 
 /// Marks the containers of this checkout.
-const LABEL: &str = "idem-tests";
+pub(crate) const LABEL: &str = "idem-tests";
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -52,6 +52,7 @@ pub struct Proxy {
     url: String,
     shared: Arc<Shared>,
     accepting: AbortHandle,
+    server_of: fn(&str) -> (String, u16),
 }
 
 /// What clients sent since the start or the last [`Proxy::forget`].
@@ -88,11 +89,13 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
-        let accepting = tokio::spawn(accept::<P>(listener, P::server(url), Arc::clone(&shared)));
+        *shared.server.lock().unwrap() = P::server(url);
+        let accepting = tokio::spawn(accept::<P>(listener, Arc::clone(&shared)));
         Self {
             url: P::through(url, address.port()),
             shared,
             accepting: accepting.abort_handle(),
+            server_of: P::server,
         }
     }
 
@@ -138,6 +141,13 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
+    /// Leads new connections to another server, as an address does that follows the primary, and cuts the
+    /// open ones.
+    pub fn lead_to(&self, url: &str) {
+        *self.shared.server.lock().unwrap() = (self.server_of)(url);
+        self.cut();
+    }
+
     /// Cuts every open connection, and every new one at once, until [`Proxy::come_up`].
     pub fn go_down(&self) {
         self.shared.down.send_replace(true);
@@ -169,6 +179,8 @@ impl Drop for Proxy {
 /// State shared by the proxy's owner and its connections.
 #[derive(Debug, Default)]
 struct Shared {
+    /// Host and port, to which new connections lead.
+    server: Mutex<(String, u16)>,
     traps: Mutex<Vec<Trap>>,
     /// Words of the statements to drop.
     lost: Mutex<Vec<String>>,
@@ -206,7 +218,7 @@ impl Shared {
 }
 
 /// The connections end with the task that accepted them.
-async fn accept<P: Protocol>(listener: TcpListener, server: (String, u16), shared: Arc<Shared>) {
+async fn accept<P: Protocol>(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         if *shared.down.borrow() {
@@ -214,7 +226,8 @@ async fn accept<P: Protocol>(listener: TcpListener, server: (String, u16), share
         }
         shared.traffic.lock().unwrap().connections += 1;
         // A client whose server cannot be reached sees its connection closed.
-        if let Ok(server) = TcpStream::connect(&server).await {
+        let server = shared.server.lock().unwrap().clone();
+        if let Ok(server) = TcpStream::connect(server).await {
             // Else every message waits for the acknowledgement of the one before.
             client.set_nodelay(true).unwrap();
             server.set_nodelay(true).unwrap();
