@@ -111,8 +111,8 @@ impl<E: AttemptEngine> PendingAttempt<E> {
     /// Runs the handler on the request's task, as without the attribute.
     async fn run_here<F, Work>(self, work: F) -> Response
     where
-        F: FnOnce(ActiveAttempt<E>) -> Work + Send + 'static,
-        Work: Future<Output = Response> + Send + 'static,
+        F: FnOnce(ActiveAttempt<E>) -> Work,
+        Work: Future<Output = Response>,
     {
         match self.begin().await {
             Ok(attempt) => work(attempt).await,
@@ -122,10 +122,10 @@ impl<E: AttemptEngine> PendingAttempt<E> {
 
     /// Claims here, and runs the handler on a task of its own.
     ///
-    /// Neither may be dropped half-way, and not only for the client's sake: a BEGIN that is dropped leaves
-    /// the connection of SQLx 0.9.0 inside a transaction, and the pool hands it to the next user. The
-    /// handler has its task from the beginning, so that what it sees of its task does not depend on the
-    /// client.
+    /// Neither may be dropped half-way, and not only for the client's sake: a BEGIN that is dropped
+    /// leaves the connection of SQLx 0.9.0 inside a transaction, and the pool hands it to the next user.
+    /// The handler has its task from the beginning, so that its task-locals do not depend on whether
+    /// the client stays.
     ///
     /// The application's hook and the span are applied on the request's task, where they see its
     /// task-locals and its span. A panic of the handler ends in [`supervise`](supervise::supervise); the

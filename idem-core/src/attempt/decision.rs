@@ -88,9 +88,10 @@ impl<DB: Backend> Node<DB> {
 
     /// Asks once, and gives the session back unless the attempt may run.
     ///
-    /// A name that is known here, or of an operation that expects retries, is first looked for outside of
-    /// a transaction, since a replay needs neither that nor a lock. Where one writer is allowed, every name is: a replay must not queue
-    /// behind a running handler. It is read again inside: an attempt may have committed in between.
+    /// A name that is known here, or of an operation that expects retries, is first looked for outside
+    /// of a transaction, since a replay needs neither that nor a lock. Where one writer is allowed, every
+    /// name is: a replay must not queue behind a running handler. It is read again inside: an attempt
+    /// may have committed in between.
     async fn ask(
         &self,
         attempt: &Attempt,

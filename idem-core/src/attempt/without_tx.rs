@@ -8,7 +8,7 @@
 //! 1. The keeper gives back its session. The record is stored there if that session answers within
 //!    two seconds.
 //! 2. Otherwise another session is opened, and again, with pauses from 20 ms to 500 ms.
-//! 3. At the completion's deadline the client gets [`Error::NotRecorded`]. The task goes on for a
+//! 3. At the completion's deadline the client gets [`Error::NotRecorded`]. A task goes on for a
 //!    minute.
 //!
 //! A refusal by the database is not retried for ever: after three the fallback completion is stored

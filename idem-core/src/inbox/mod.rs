@@ -1,9 +1,8 @@
 //! The inbox: each message is handled once per consumer.
 //!
 //! A [`Message`] is a delivery with an id. `delivery` claims its record like that of a request;
-//! `attempt` runs the handler and commits. A failed attempt is
-//! counted in `failure`, and the last one that the [`ConsumerPolicy`] allows parks the message as
-//! one of the `dead_letters`. [`Settlement`] tells what to say to the broker. `batch` does the same
+//! `attempt` runs the handler and commits. A failed attempt is counted in `failure`, and the last
+//! one that the [`ConsumerPolicy`] allows parks the message as one of the `dead_letters`. [`Settlement`] tells what to say to the broker. `batch` does the same
 //! for all messages of one poll in a few transactions.
 //!
 //! A broker's acknowledgement and the database's COMMIT are two systems without a common

@@ -10,8 +10,8 @@ use std::time::Duration;
 ///
 /// An application sets the terms of all operations on the
 /// [builder](crate::Idempotency::builder), and those of one operation by the options of its
-/// attribute (`ttl`, `timeout`, `in_flight`, `isolation`, `expect`). Whoever claims attempts directly passes
-/// a policy with each [`Attempt`](crate::Attempt).
+/// attribute (`ttl`, `timeout`, `in_flight`, `isolation`, `expect`). Whoever claims attempts directly
+/// passes a policy with each [`Attempt`](crate::Attempt).
 ///
 /// # Examples
 ///

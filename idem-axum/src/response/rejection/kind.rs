@@ -107,8 +107,8 @@ pub enum Rejection {
     ///
     /// What it did before stays.
     TimeoutWithoutTx,
-    /// 500 `handler-panicked`: a handler without a `Tx` panicked, or the attempt ended by
-    /// itself.
+    /// 500 `handler-panicked`: a handler without a `Tx` panicked, or something around a handler did,
+    /// such as the body of its response.
     ///
     /// What it did before stays.
     HandlerPanickedWithoutTx,
