@@ -10,6 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -22,8 +23,10 @@ use crate::{
 #[derive(Debug)]
 pub struct Clients {
     apps: Vec<Process>,
-    /// How many attempts of [`Clients::send`] are not yet heard of.
-    sent: usize,
+    /// The attempts of [`Clients::send`].
+    sent: JoinSet<Told>,
+    /// The clients of [`Clients::begin`], and what they hear.
+    paying: JoinSet<()>,
     tell: UnboundedSender<Told>,
     hear: UnboundedReceiver<Told>,
     told: BTreeMap<String, Vec<(usize, Answer)>>,
@@ -51,7 +54,8 @@ impl Clients {
         let (tell, hear) = unbounded_channel();
         Self {
             apps,
-            sent: 0,
+            sent: JoinSet::new(),
+            paying: JoinSet::new(),
             tell,
             hear,
             told: BTreeMap::new(),
@@ -60,38 +64,35 @@ impl Clients {
 
     /// Sends an attempt without waiting for its response.
     pub fn send(&mut self, key: &str, node: usize, source: &str) {
-        self.sent += 1;
-        let (tell, attempt) = (self.tell.clone(), pay(key, source));
-        let (key, address) = (key.to_owned(), self.apps[node].address());
-        tokio::spawn(async move {
-            let answer = attempt.send_to(address).await.unwrap();
-            drop(tell.send((key, node, answer)));
-        });
+        let (key, attempt) = (key.to_owned(), pay(key, source));
+        let address = self.apps[node].address();
+        self.sent
+            .spawn(async move { (key, node, attempt.send_to(address).await.unwrap()) });
     }
 
-    /// Waits for the next response from any node.
+    /// Waits for the next response to a sent attempt.
     pub async fn next_told(&mut self) -> (usize, Answer) {
-        let next = timeout(PATIENCE, self.hear.recv()).await;
-        let (key, node, answer) = next.expect("an attempt is answered in time").unwrap();
-        self.sent -= 1;
+        let next = timeout(PATIENCE, self.sent.join_next()).await;
+        let next = next.expect("an attempt is answered in time");
+        let (key, node, answer) = next.expect("something was sent").unwrap();
         self.hear(&key, node, &answer);
         (node, answer)
     }
 
     /// Waits for the responses to all sent attempts.
     pub async fn all_told(&mut self) {
-        while self.sent > 0 {
+        while !self.sent.is_empty() {
             self.next_told().await;
         }
     }
 
     /// Begins to pay these keys, some at a time: each is sent to one node after the other until it is paid.
-    pub fn begin(&self, keys: &[String]) {
+    pub fn begin(&mut self, keys: &[String]) {
         let addresses: Vec<_> = self.apps.iter().map(Process::address).collect();
         let keys = Arc::new(Mutex::new(keys.to_vec()));
         for first in 0..AT_A_TIME {
             let (tell, keys, addresses) = (self.tell.clone(), Arc::clone(&keys), addresses.clone());
-            tokio::spawn(async move {
+            self.paying.spawn(async move {
                 let next = || keys.lock().unwrap().pop();
                 while let Some(key) = next() {
                     pay_until_told(&key, first, &addresses, &tell).await;
@@ -100,18 +101,24 @@ impl Clients {
         }
     }
 
-    /// Waits until so many keys are paid, and returns them.
-    pub async fn paid(&mut self, count: usize) -> BTreeSet<String> {
-        loop {
-            let is_paid = |told: &[(usize, Answer)]| told.iter().any(|(_, one)| one.status == 201);
-            let paid = self.told.iter().filter(|(_, told)| is_paid(told));
-            let paid: BTreeSet<_> = paid.map(|(key, _)| key.clone()).collect();
-            if paid.len() >= count {
-                return paid;
+    /// Waits until so many keys are paid.
+    pub async fn paid(&mut self, count: usize) {
+        let is_paid = |told: &&Vec<(usize, Answer)>| told.iter().any(|(_, one)| one.status == 201);
+        while self.told.values().filter(is_paid).count() < count {
+            let next = async {
+                tokio::select! {
+                    told = self.hear.recv() => told,
+                    // A client that has failed says why.
+                    Some(ended) = self.paying.join_next() => {
+                        ended.unwrap();
+                        None
+                    }
+                }
+            };
+            let next = timeout(PATIENCE, next).await;
+            if let Some((key, node, answer)) = next.expect("an attempt is answered in time") {
+                self.hear(&key, node, &answer);
             }
-            let next = timeout(PATIENCE, self.hear.recv()).await;
-            let (key, node, answer) = next.expect("an attempt is answered in time").unwrap();
-            self.hear(&key, node, &answer);
         }
     }
 

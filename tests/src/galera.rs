@@ -2,16 +2,14 @@
 
 mod server;
 
-use std::{ops::Range, time::Duration};
+use std::ops::Range;
 
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, mysql::MySqlConnectOptions};
-use tokio::{
-    sync::{Mutex, MutexGuard, OnceCell},
-    time::{Instant, sleep, timeout},
-};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use uuid::Uuid;
 
 use self::server::Server;
+use crate::until::until;
 
 /// The name of this database in Cargo features.
 pub const FEATURE: &str = "mysql";
@@ -179,23 +177,3 @@ async fn start() -> Vec<Server> {
     }
     servers
 }
-
-/// Polls until the condition holds; an error counts as no.
-async fn until(what: impl Fn() -> String, mut is_so: impl AsyncFnMut() -> sqlx::Result<bool>) {
-    let end = Instant::now() + PATIENCE;
-    let mut last = None;
-    while Instant::now() < end {
-        // A frozen server does not answer, and does not refuse either.
-        match timeout(Duration::from_secs(2), is_so()).await {
-            Ok(Ok(true)) => return,
-            asked => last = Some(asked),
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    panic!(
-        "not within {PATIENCE:?}: {} (last answer: {last:?})",
-        what()
-    );
-}
-
-const PATIENCE: Duration = Duration::from_secs(40);

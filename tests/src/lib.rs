@@ -44,6 +44,8 @@ mod server;
 pub use self::server::be_durable;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod until;
 
 /// Waits a moment before a test looks again at what it waits for.
 ///

@@ -1,7 +1,5 @@
 //! Two Postgres servers, of which the second copies the first: processes that a test kills.
 
-use std::time::Duration;
-
 use sqlx::{
     ConnectOptions, PgConnection,
     postgres::{PgConnectOptions, PgSslMode},
@@ -11,9 +9,8 @@ use testcontainers::{
     core::{CmdWaitFor, ExecCommand, IntoContainerPort},
     runners::AsyncRunner,
 };
-use tokio::time::{Instant, sleep};
 
-use crate::server;
+use crate::{server, until::until};
 
 /// A primary and its standby, each in a container of this test.
 #[derive(Debug)]
@@ -43,18 +40,18 @@ impl Pair {
             copying,
         };
         pair.first.run(INITIALISE).await;
-        pair.come_back().await;
+        pair.start_first().await;
         pair.second.run(&copy_of(&pair.first).await).await;
         pair.second.run(&start("")).await;
         let mut conn = pair.first.connect().await;
         let state = "select count(*) from pg_stat_replication \
             where state = 'streaming' and (sync_state = 'sync') = $1";
         let synchronous = copying == Copying::Synchronous;
-        until("the standby copies", async || {
+        let copies = async || {
             let asked = sqlx::query_scalar::<_, i64>(state).bind(synchronous);
-            asked.fetch_one(&mut conn).await.unwrap() == 1
-        })
-        .await;
+            Ok(asked.fetch_one(&mut conn).await? == 1)
+        };
+        until(|| "the standby copies".to_owned(), copies).await;
         pair
     }
 
@@ -82,13 +79,17 @@ impl Pair {
 
     /// Starts the killed server again, as it was: nobody has told it of another primary.
     pub async fn come_back(&self) {
+        // These name the killed process, which the container keeps as a zombie.
+        let locks = "rm -f $data/postmaster.pid /tmp/.s.PGSQL.*";
+        self.first.run(locks).await;
+        self.start_first().await;
+    }
+
+    async fn start_first(&self) {
         let waits_for = match self.copying {
             Copying::Synchronous => "-c synchronous_standby_names=*",
             Copying::Asynchronous => "",
         };
-        // These name the killed process, which the container keeps as a zombie.
-        let locks = "rm -f $data/postmaster.pid /tmp/.s.PGSQL.*";
-        self.first.run(locks).await;
         self.first.run(&start(waits_for)).await;
     }
 
@@ -104,11 +105,11 @@ impl Pair {
         let mut conn = self.first.connect().await;
         let behind = "select count(*) from pg_stat_replication \
             where flush_lsn is distinct from pg_current_wal_flush_lsn()";
-        until("the standby has all", async || {
+        let has_all = async || {
             let asked = sqlx::query_scalar::<_, i64>(behind).fetch_one(&mut conn);
-            asked.await.unwrap() == 0
-        })
-        .await;
+            Ok(asked.await? == 0)
+        };
+        until(|| "the standby has all".to_owned(), has_all).await;
     }
 
     /// Keeps from the standby what the primary writes from now on.
@@ -120,12 +121,12 @@ impl Pair {
         ] {
             sqlx::raw_sql(statement).execute(&mut conn).await.unwrap();
         }
-        until("the standby hears nothing", async || {
+        let hears_nothing = async || {
             let receivers = "select count(*) from pg_stat_wal_receiver";
             let receivers = sqlx::query_scalar::<_, i64>(receivers).fetch_one(&mut conn);
-            receivers.await.unwrap() == 0
-        })
-        .await;
+            Ok(receivers.await? == 0)
+        };
+        until(|| "the standby hears nothing".to_owned(), hears_nothing).await;
     }
 }
 
@@ -144,6 +145,7 @@ impl Node {
             .with_user("postgres")
             .with_env_var("data", "/tmp/data")
             .with_network("bridge")
+            .with_host_config_modifier(|config| server::for_this_machine(config, PORT))
             .with_label(server::LABEL, env!("CARGO_MANIFEST_DIR"));
         let container = request.start().await.unwrap();
         let port = container.get_host_port_ipv4(PORT.tcp()).await.unwrap();
@@ -184,14 +186,6 @@ impl Node {
     }
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// The server ends with its container, so that it need not write to the disk. The log is kept, and hints are in it,
 /// for a former primary that becomes a standby.
 const INITIALISE: &str =
@@ -225,5 +219,3 @@ const KILL: &str = "all=
     kill -9 $all";
 
 const PORT: u16 = 5432;
-
-const PATIENCE: Duration = Duration::from_secs(40);

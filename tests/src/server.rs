@@ -199,7 +199,7 @@ fn request(kind: &Kind, image: &str) -> ContainerRequest<GenericImage> {
 }
 
 /// Publishes the port to this machine only, and removes the container once it stops.
-fn for_this_machine(config: &mut HostConfig, port: u16) {
+pub(crate) fn for_this_machine(config: &mut HostConfig, port: u16) {
     let loopback = PortBinding {
         host_ip: Some("127.0.0.1".to_owned()),
         host_port: None,

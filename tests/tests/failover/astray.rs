@@ -26,7 +26,7 @@ async fn pay(mut tx: Tx<Postgres>) -> Result<StatusCode, StatusCode> {
     Ok(StatusCode::CREATED)
 }
 
-/// No standby has what the former primary writes. So nobody is told that it is done, however long that lasts.
+/// No standby has what the former primary writes, so nobody is told that it is done.
 #[tokio::test]
 #[cfg_attr(idem_no_docker, ignore = "needs Docker")]
 async fn nobody_is_told_of_what_a_former_primary_writes_alone() {

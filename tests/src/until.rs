@@ -1,0 +1,28 @@
+//! Waits for what a server says of itself.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+/// Polls until the condition holds; an error counts as no.
+pub(crate) async fn until(
+    what: impl Fn() -> String,
+    mut is_so: impl AsyncFnMut() -> sqlx::Result<bool>,
+) {
+    let end = Instant::now() + PATIENCE;
+    let mut last = None;
+    while Instant::now() < end {
+        // A frozen server does not answer, and does not refuse either.
+        match timeout(Duration::from_secs(2), is_so()).await {
+            Ok(Ok(true)) => return,
+            asked => last = Some(asked),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!(
+        "not within {PATIENCE:?}: {} (last answer: {last:?})",
+        what()
+    );
+}
+
+const PATIENCE: Duration = Duration::from_secs(40);
