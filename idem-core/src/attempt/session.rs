@@ -126,14 +126,16 @@ impl<DB: Backend> Session<DB> {
         }
         let stored = DB::store(&mut self.connection.conn, &mut self.opened, record).await;
         match &stored {
-            Ok(Stored::Yes) => self.connection.state.release_guard(),
+            Ok(Stored::Yes | Stored::Exists { is_proved: true }) => {
+                self.connection.state.release_guard();
+            }
             Ok(Stored::Unproved) => self.commits_if_own = true,
             Err(failed) if failed.is_proved => self.connection.state.release_guard(),
-            Ok(Stored::Exists | Stored::GuardLost) | Err(_) => {}
+            Ok(Stored::Exists { is_proved: false } | Stored::GuardLost) | Err(_) => {}
         }
         match stored.map_err(|failed| self.refused(failed.error))? {
             Stored::GuardLost => Err(Error::TransactionBroken),
-            Stored::Exists => Ok(false),
+            Stored::Exists { .. } => Ok(false),
             Stored::Yes | Stored::Unproved => match record {
                 Some(record) => self.settle(record).await.map(|()| true),
                 None => Ok(true),

@@ -123,7 +123,7 @@ pub(super) async fn insert_proved<DB: GuardStore>(
     };
     match DB::insert(conn, attempt, record).await {
         Ok(true) => Ok(Stored::Yes),
-        Ok(false) => Ok(Stored::Exists),
+        Ok(false) => Ok(Stored::Exists { is_proved: true }),
         Err(error) => Err(StoreError {
             error,
             is_proved: true,

@@ -150,7 +150,10 @@ pub enum Stored {
     /// As `Yes`, and the message of the COMMIT proves that the transaction is Idem's own.
     Unproved,
     /// A live record exists, and nothing is written.
-    Exists,
+    Exists {
+        /// The transaction was proved to be Idem's own before, and its guard is gone by that.
+        is_proved: bool,
+    },
     /// The handler has ended the transaction that Idem began.
     GuardLost,
 }

@@ -83,7 +83,7 @@ impl OpenAttempt {
         if let (Some(record), Some(database), false) = (record, &self.database, self.has_failed) {
             match records::insert_if_unchanged(conn, database, record).await {
                 Ok(Some(true)) => return Ok(Stored::Unproved),
-                Ok(Some(false)) => return Ok(Stored::Exists),
+                Ok(Some(false)) => return Ok(Stored::Exists { is_proved: false }),
                 Ok(None) => {}
                 Err(error) if number(&error) == Some(STATEMENT_TIMED_OUT) => {}
                 Err(error) => {

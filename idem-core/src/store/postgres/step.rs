@@ -198,7 +198,7 @@ pub(super) async fn store(
     }
     match stored {
         1 => Ok(Stored::Yes),
-        0 => Ok(Stored::Exists),
+        0 => Ok(Stored::Exists { is_proved: false }),
         ANOTHER => Ok(Stored::GuardLost),
         // Nothing is stored, and the caller rolls back.
         _ => Err(sqlx::Error::Protocol(

@@ -93,6 +93,26 @@ async fn the_inbox_does_not_park_a_message_that_another_worker_has_handled() {
     assert!(matches!(again, Ok(Processed::Duplicate)), "{again:?}");
 }
 
+/// The loser of that race has proved its transaction before, since it also deletes the count.
+#[tokio::test]
+async fn a_message_that_failed_before_yields_to_a_worker_that_has_handled_it() {
+    let (db, inbox) = start().await;
+    deliver(&inbox, "other").await.unwrap();
+    let fail = async |_: &mut Tx<'_, Db>| Err::<(), _>("no ledger");
+    let failed = inbox.process("billing", "m1", fail).await;
+    assert!(failed.is_err(), "{failed:?}");
+    let handle = async |tx: &mut Tx<'_, Db>| {
+        pay(tx).await?;
+        is_handled_by_another(&inbox, "m1").await;
+        Ok::<_, sqlx::Error>(())
+    };
+    let told = inbox.process("billing", "m1", handle).await;
+    assert!(matches!(told, Ok(Processed::Duplicate)), "{told:?}");
+    assert_eq!(db.payments().await, 1);
+    let letter = inbox.dead_letter("billing", "m1").await.unwrap();
+    assert!(letter.is_none(), "{letter:?}");
+}
+
 /// Gives the message the record of the message `other`.
 async fn is_handled_by_another(inbox: &Inbox<Db>, id: &str) {
     let rename = format!("update {RECORD} set {KEY} = '{id}' where {KEY} = 'other'");
