@@ -28,7 +28,7 @@ pub enum Invalidated {
     Gone,
     /// There was no record.
     Absent,
-    /// An attempt with its key runs. Nothing has changed; ask again when it has ended.
+    /// An attempt with its key runs, or has just ended. Nothing has changed; ask again when it has ended.
     InFlight,
 }
 

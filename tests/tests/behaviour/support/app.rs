@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{any, post};
 use axum::{Json, Router};
 use idem_axum::engine::{Invalidated, RecordName};
-use idem_axum::{Backend, HasIdempotency, Idempotency, ScopeKey, Tx, idempotent};
+use idem_axum::{HasIdempotency, Idempotency, ScopeKey, Tx, idempotent};
 use idem_tests::a_moment;
 use idem_tests::http::{self, Answer, Attempt};
 use serde::{Deserialize, Serialize};
@@ -305,13 +305,15 @@ pub async fn once_it_is_over(pay: &Attempt, app: &Router) -> Answer {
     timeout(Duration::from_secs(30), over).await.unwrap()
 }
 
-/// Invalidates a record as soon as no attempt holds its name. Only MySQL releases the lock of a name after the COMMIT, when
-/// the client has its response.
+/// Invalidates a record as soon as no attempt holds its name.
+///
+/// Some release the name only after their client has its response: MySQL by a statement after the COMMIT, and a
+/// replay on Postgres by a ROLLBACK that is sent with the pool's ping.
 pub async fn invalidate(idem: &Idempotency<Db>, name: &RecordName, by: &str) -> Invalidated {
     let released = async {
         loop {
             match idem.invalidate(name, by).await.unwrap() {
-                Invalidated::InFlight if Db::CHANGES_SESSION => a_moment().await,
+                Invalidated::InFlight => a_moment().await,
                 invalidated => return invalidated,
             }
         }
