@@ -192,7 +192,7 @@ pub(crate) fn guard_error<DB: Backend>(error: sqlx::Error) -> Error {
 
 /// The error of COMMIT. [`Error::OutcomeUnknown`]: there was no acknowledgement.
 pub(crate) fn commit_error<DB: Backend>(error: sqlx::Error) -> Error {
-    match DB::fault(&error) {
+    match DB::commit_fault(&error) {
         Fault::Unknown => Error::OutcomeUnknown,
         Fault::Collision | Fault::Exists => Error::TryAgain(Some(error)),
         Fault::GuardLost => Error::TransactionBroken,

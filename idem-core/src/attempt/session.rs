@@ -249,7 +249,7 @@ impl<DB: Backend> Session<DB> {
             true => DB::commit_if_own(conn, &opened).await,
             false => DB::commit(conn, &opened).await,
         };
-        let is_refused = |error: &sqlx::Error| DB::fault(error) != Fault::Unknown;
+        let is_refused = |error: &sqlx::Error| DB::commit_fault(error) != Fault::Unknown;
         if commits_if_own && committed.as_ref().is_err_and(is_refused) {
             // Nothing is committed, and what follows needs the locks of this session.
             let undo = DB::roll_back(conn, &opened);

@@ -43,4 +43,10 @@ pub enum Fault {
 pub trait Faults: Sealed {
     /// Classifies an error by its SQLSTATE or number, never by its text.
     fn fault(error: &sqlx::Error) -> Fault;
+
+    /// As [`fault`](Self::fault), of an error of COMMIT: [`Fault::Unknown`] more often, where the error does
+    /// not say that everything is undone.
+    fn commit_fault(error: &sqlx::Error) -> Fault {
+        Self::fault(error)
+    }
 }

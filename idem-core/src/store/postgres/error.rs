@@ -30,6 +30,15 @@ impl Faults for Postgres {
     fn fault(error: &sqlx::Error) -> Fault {
         fault(error)
     }
+
+    /// An internal error says nothing: as one, Citus reports that a worker has not acknowledged the COMMIT of
+    /// its shard, which may have succeeded there.
+    fn commit_fault(error: &sqlx::Error) -> Fault {
+        match code(error).as_deref() {
+            Some("XX000") => Fault::Unknown,
+            _ => fault(error),
+        }
+    }
 }
 
 /// Classifies an error by its SQLSTATE.

@@ -66,6 +66,12 @@ async fn a_completion_that_the_database_refuses_gets_500() {
     }
 }
 
+/// A cluster reports by it that a server has not acknowledged. Here the look-up finds that nothing is committed.
+#[tokio::test]
+async fn a_commit_with_an_internal_error_is_looked_up() {
+    fails_to_complete(COMMIT_FAILS, "XX000", (503, "try-again")).await;
+}
+
 #[tokio::test]
 async fn a_unique_constraint_of_the_application_is_not_mistaken_for_the_records() {
     let (db, direct) = start().await;
