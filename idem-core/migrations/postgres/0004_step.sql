@@ -9,9 +9,12 @@
 
 -- A statement that inserts parses the table's checks again each time, which takes as long as the insert. Names
 -- and references have these lengths already when they reach the database.
-alter table idem.record
-    drop constraint if exists record_scope_check, drop constraint if exists record_operation_check,
-    drop constraint if exists record_key_check, drop constraint if exists record_reference_check;
+-- (In a block, whose statement is sent on alone by an engine that distributes the table.)
+do $$ begin
+    alter table idem.record
+        drop constraint if exists record_scope_check, drop constraint if exists record_operation_check,
+        drop constraint if exists record_key_check, drop constraint if exists record_reference_check;
+end $$;
 
 create or replace function idem.step(
     p_scope text, p_operation text, p_key text, p_attempt uuid,
@@ -35,6 +38,7 @@ create or replace function idem.step(
 declare
     setting text;
     scans text;
+    moment timestamptz;
 begin
     if p_began is null then
         -- Without an attempt the record is looked at, outside of a transaction.
@@ -99,6 +103,8 @@ begin
     if p_key is null then
         return;
     end if;
+    -- An engine that distributes the table takes no function in the condition below that asks a clock.
+    moment := statement_timestamp();
     -- The plan of the insert is kept for one search path.
     path := current_setting('search_path');
     if path <> p_path then
@@ -114,13 +120,62 @@ begin
             status = excluded.status, headers = excluded.headers, body = excluded.body,
             reference = excluded.reference, created_at = excluded.created_at,
             expires_at = excluded.expires_at
-        where r.expires_at <= statement_timestamp();
+        where r.expires_at <= moment;
     get diagnostics answer = row_count;
     if path <> p_path then
         setting := set_config('search_path', path, true);
     end if;
 end
 $step$;
+
+-- Claims many messages of a consumer: an answer for each name, in their order. `restores` sets the settings of
+-- p_settings to what they are now.
+--
+-- The records found are joined to the answers in a query of their own, so that an engine which distributes the
+-- tables answers it. None of its queries reads a setting, which another server of such an engine would not know.
+create or replace function idem.claim_all(
+    p_scopes text[], p_operations text[], p_keys text[], p_locks bigint[], p_settings text[]
+) returns table (
+    number bigint, is_free boolean, has_failed boolean, restores text,
+    format smallint, fingerprint_version smallint, fingerprint bytea, status smallint,
+    headers bytea, body bytea, reference text, expired boolean, age bigint
+) language plpgsql volatile as $claim_all$
+#variable_conflict use_column
+declare
+    free boolean[];
+    settings text;
+    scans text;
+begin
+    select array_agg(pg_try_advisory_xact_lock(lock) order by number) into free
+        from unnest(p_locks) with ordinality as name (lock, number);
+    select string_agg(format('set_config(%L, %L, true)', setting, current_setting(setting)), ', ') into settings
+        from unnest(p_settings) as setting;
+    -- As above.
+    scans := current_setting('enable_seqscan');
+    perform set_config('enable_seqscan', 'off', true);
+    return query
+        with found as materialized (
+            select name.number, r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body,
+                    r.reference, r.expires_at <= statement_timestamp() as expired,
+                    (extract(epoch from statement_timestamp() - r.created_at) * 1000)::bigint as age
+                from unnest(p_scopes, p_operations, p_keys) with ordinality as name (scope, operation, key, number)
+                join idem.record r on r.scope = name.scope and r.operation = name.operation and r.key = name.key
+        ), failed as materialized (
+            select name.number
+                from unnest(p_scopes, p_operations, p_keys) with ordinality as name (scope, operation, key, number)
+                join idem.dead_letter d
+                    on d.scope = name.scope and d.operation = name.operation and d.key = name.key
+        )
+        select name.number, name.is_free, failed.number is not null, settings,
+                found.format, found.fingerprint_version, found.fingerprint, found.status,
+                found.headers, found.body, found.reference, found.expired, found.age
+            from unnest(free) with ordinality as name (is_free, number)
+            left join found on found.number = name.number
+            left join failed on failed.number = name.number
+            order by name.number;
+    perform set_config('enable_seqscan', scans, true);
+end
+$claim_all$;
 
 -- The same two steps for messages of several statements, which cannot return anything: they raise an error where an
 -- attempt must not go on. Their codes are IDM01 to IDM04.

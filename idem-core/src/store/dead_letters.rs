@@ -91,12 +91,16 @@ pub trait DeadLetterStore: Sealed {
         parked: u16,
     ) -> BoxFuture<'a, sqlx::Result<bool>>;
 
-    /// Deletes a dead letter. `false`: no such dead letter exists. Its record stays.
+    /// Deletes the dead letter of a name with this id. `false`: no such dead letter exists. Its record stays.
     ///
     /// # Errors
     ///
     /// Any error of the database.
-    fn discard(conn: &mut Self::Connection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>>;
+    fn discard<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+        id: i64,
+    ) -> BoxFuture<'a, sqlx::Result<bool>>;
 
     /// Counts the dead letters of all consumers.
     ///

@@ -221,7 +221,7 @@ impl<DB: Backend> Inbox<DB> {
                     ttl,
                 };
                 session.insert(&record).await?;
-                let discarded = DB::discard(session.conn(), id).await;
+                let discarded = DB::discard(session.conn(), &name, id).await;
                 discarded.map_err(claim_error::<DB>)
             })
         })

@@ -133,7 +133,11 @@ impl DeadLetterStore for MySql {
         })
     }
 
-    fn discard(conn: &mut MySqlConnection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>> {
+    fn discard<'a>(
+        conn: &'a mut MySqlConnection,
+        _: &'a RecordName,
+        id: i64,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
             let delete =
                 sqlx::query("delete from idem_dead_letter where id = ? and parked_at is not null");

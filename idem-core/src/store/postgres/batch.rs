@@ -1,12 +1,11 @@
 //! Many messages in one transaction of PostgreSQL.
 //!
-//! Two statements claim a batch, as two messages claim one attempt: the locks, then the records, each for
-//! all names as arrays. The second statement has a later snapshot. `with ordinality` keeps the order, so
-//! the rows of both match the names by position.
+//! The function `idem.claim_all` (`migrations/postgres/0004_step.sql`) claims a batch, for all names as
+//! arrays: the locks, then the records by a query with a later snapshot. Its rows match the names by
+//! position.
 //!
-//! The second statement also returns a text that sets the settings of [`SETTINGS`] to their values of
-//! this moment. It is run between two messages, so that what one handler sets by `SET LOCAL` does not
-//! apply to the next.
+//! It also returns a text that sets the settings of [`SETTINGS`] to their values of this moment. That is
+//! run between two messages, so that what one handler sets by `SET LOCAL` does not apply to the next.
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
@@ -28,43 +27,18 @@ impl BatchStore for Postgres {
     ) -> BoxFuture<'a, sqlx::Result<Vec<MessageProbe>>> {
         Box::pin(async move {
             let locks: Vec<i64> = names.iter().map(|name| name.lock_id()).collect();
-            // As for one name: planned with sequential scans off, and a second statement sees what the
-            // last holders of the locks have committed.
-            let free = frequent(
-                conn,
-                "select pg_try_advisory_xact_lock(lock) from \
-                   (select set_config('idem.seqscan', current_setting('enable_seqscan'), true), \
-                     set_config('enable_seqscan', 'off', true)) as planned, \
-                   unnest($1::bigint[]) with ordinality as name (lock, number) order by number",
-            );
-            let free = free.bind(locks).fetch_all(&mut *conn).await?;
-            let rows = frequent(
-                conn,
-                "select set_config('enable_seqscan', current_setting('idem.seqscan'), true), \
-                   (select string_agg(format('set_config(%L, %L, true)', setting, \
-                     current_setting(setting)), ', ') from unnest($4::text[]) as setting) as between, \
-                   exists(select from idem.dead_letter d where d.scope = name.scope \
-                     and d.operation = name.operation and d.key = name.key) as has_failed, \
-                   r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, \
-                   r.body, r.reference, r.expires_at <= statement_timestamp() as expired, \
-                   (extract(epoch from statement_timestamp() - r.created_at) * 1000)::bigint as age \
-                 from unnest($1::text[], $2::text[], $3::text[]) with ordinality \
-                   as name (scope, operation, key, number) \
-                 left join idem.record r on r.scope = name.scope \
-                   and r.operation = name.operation and r.key = name.key order by number",
-            );
+            let claim = frequent(conn, "select * from idem.claim_all($1, $2, $3, $4, $5)");
             let [scopes, operations, keys] = columns(names.iter().copied());
-            let rows = rows.bind(scopes).bind(operations).bind(keys).bind(SETTINGS);
-            let rows = rows.fetch_all(conn).await?;
+            let claim = claim.bind(scopes).bind(operations).bind(keys);
+            let rows = claim.bind(locks).bind(SETTINGS).fetch_all(conn).await?;
             if let Some(row) = rows.first() {
-                let settings: &str = row.try_get("between")?;
+                let settings: &str = row.try_get("restores")?;
                 attempt.between = format!("{}; select {settings}", attempt.users()?);
             }
-            free.into_iter()
-                .zip(&rows)
-                .map(|(is_free, row)| {
+            rows.iter()
+                .map(|row| {
                     Ok(MessageProbe {
-                        is_free: is_free.try_get(0)?,
+                        is_free: row.try_get("is_free")?,
                         found: joined_record(row)?,
                         has_failed: row.try_get("has_failed")?,
                     })
@@ -114,6 +88,9 @@ impl BatchStore for Postgres {
 
 /// Inserts all records with one statement, and reports whether each row has changed.
 ///
+/// It counts the rows that come back: the number that Citus reports for such a statement is that of the
+/// rows selected, whatever became of them.
+///
 /// Fewer rows mean that one record lost its race. The caller rolls the whole batch back, and its
 /// messages are then handled one by one, so that only the duplicate is left out.
 async fn insert_all(conn: &mut PgConnection, records: &[NewRecord<'_>]) -> sqlx::Result<bool> {
@@ -125,7 +102,7 @@ async fn insert_all(conn: &mut PgConnection, records: &[NewRecord<'_>]) -> sqlx:
     let (versions, digests): (Vec<i16>, Vec<&[u8]>) = prints.unzip();
     let attempts: Vec<_> = records.iter().map(|record| record.attempt).collect();
     let references = records.iter().map(|record| record.reference());
-    let done = frequent(
+    let stored = frequent(
         conn,
         "insert into idem.record as r (scope, operation, key, attempt, \
            fingerprint_version, fingerprint, reference, format, status, headers, body, \
@@ -140,7 +117,7 @@ async fn insert_all(conn: &mut PgConnection, records: &[NewRecord<'_>]) -> sqlx:
            headers = excluded.headers, body = excluded.body, \
            reference = excluded.reference, created_at = excluded.created_at, \
            expires_at = excluded.expires_at \
-         where r.expires_at <= statement_timestamp()",
+         where r.expires_at <= excluded.created_at returning true",
     )
     .bind(scopes)
     .bind(operations)
@@ -152,9 +129,9 @@ async fn insert_all(conn: &mut PgConnection, records: &[NewRecord<'_>]) -> sqlx:
     .bind(FORMAT)
     .bind(first.status())
     .bind(interval(first.ttl))
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(usize::try_from(done.rows_affected()) == Ok(records.len()))
+    Ok(stored.len() == records.len())
 }
 
 /// The settings that handlers are likely to change for their transaction.

@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{FromRow, Postgres, Row};
 
-use super::statement::{OwnTransaction, bind_name, interval, run, unnamed, value};
+use super::deletion::{delete_expired, delete_of_scope};
+use super::statement::{OwnTransaction, bind_name, interval, unnamed, value};
 use crate::model::record::RecordName;
 use crate::store::dead_letters::{DeadLetterStore, NewAttempt, StoredDeadLetter};
 use crate::store::records::status_column;
@@ -28,11 +29,11 @@ impl DeadLetterStore for Postgres {
                  values ($1, $2, $3, $4, 1, $6, $7, $8, clock_timestamp() + $9) \
                  on conflict (scope, operation, key) do update set \
                    attempts = case when d.parked_at is null \
-                     and d.expires_at <= statement_timestamp() then 1 else d.attempts + $5 end, \
+                     and d.expires_at <= excluded.first_attempt_at then 1 else d.attempts + $5 end, \
                    error = coalesce(excluded.error, d.error), \
                    reference = coalesce(excluded.reference, d.reference), \
                    payload = coalesce(excluded.payload, d.payload), \
-                   last_attempt_at = clock_timestamp(), expires_at = excluded.expires_at \
+                   last_attempt_at = excluded.last_attempt_at, expires_at = excluded.expires_at \
                  returning attempts",
             );
             let row = bind_name(count, attempt.name)
@@ -54,7 +55,7 @@ impl DeadLetterStore for Postgres {
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async move {
             let park = unnamed(
-                "update idem.dead_letter set parked_at = clock_timestamp(), redriven_at = null \
+                "update idem.dead_letter set parked_at = statement_timestamp(), redriven_at = null \
                  where scope = $1 and operation = $2 and key = $3",
             );
             bind_name(park, name).execute(conn).await.map(|_| ())
@@ -112,10 +113,12 @@ impl DeadLetterStore for Postgres {
     ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
             let mark = unnamed(
-                "update idem.dead_letter set attempts = 0, redriven_at = clock_timestamp() \
-                 where id = $1 and parked_at is not null",
+                "update idem.dead_letter set attempts = 0, redriven_at = statement_timestamp() \
+                 where scope = $1 and operation = $2 and key = $3 and id = $4 \
+                   and parked_at is not null",
             );
-            if mark.bind(id).execute(&mut *conn).await?.rows_affected() == 0 {
+            let mark = bind_name(mark, name).bind(id);
+            if mark.execute(&mut *conn).await?.rows_affected() == 0 {
                 return Ok(false);
             }
             let free = unnamed(
@@ -128,11 +131,19 @@ impl DeadLetterStore for Postgres {
         })
     }
 
-    fn discard(conn: &mut PgConnection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>> {
+    fn discard<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+        id: i64,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
-            let delete =
-                unnamed("delete from idem.dead_letter where id = $1 and parked_at is not null");
-            Ok(delete.bind(id).execute(conn).await?.rows_affected() == 1)
+            let delete = unnamed(
+                "delete from idem.dead_letter \
+                 where scope = $1 and operation = $2 and key = $3 and id = $4 \
+                   and parked_at is not null",
+            );
+            let delete = bind_name(delete, name).bind(id);
+            Ok(delete.execute(conn).await?.rows_affected() == 1)
         })
     }
 
@@ -144,15 +155,7 @@ impl DeadLetterStore for Postgres {
     }
 
     fn sweep_dead_letters(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
-        Box::pin(async move {
-            let delete = format!(
-                "delete from idem.dead_letter where id = any(array( \
-                   select id from idem.dead_letter \
-                   where parked_at is null and expires_at <= statement_timestamp() \
-                   order by expires_at limit {limit} for update skip locked))"
-            );
-            run(conn, delete).await
-        })
+        Box::pin(delete_expired(conn, "idem.dead_letter", EXPIRED, limit))
     }
 
     fn erase_dead_letters<'a>(
@@ -160,14 +163,9 @@ impl DeadLetterStore for Postgres {
         scope: &'a str,
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
-        Box::pin(async move {
-            let own = OwnTransaction::begin(conn).await?;
-            let delete = unnamed(
-                "delete from idem.dead_letter where id = any(array( \
-                   select id from idem.dead_letter where scope = $1 limit $2 for update))",
-            );
-            let done = delete.bind(scope).bind(limit).execute(&mut *conn).await;
-            Ok(own.end(conn, done).await?.rows_affected())
-        })
+        Box::pin(delete_of_scope(conn, "idem.dead_letter", scope, limit))
     }
 }
+
+/// The counts that a sweep deletes.
+const EXPIRED: &str = "parked_at is null and expires_at <= statement_timestamp()";

@@ -1,16 +1,13 @@
 //! Deletes records of PostgreSQL, checks the tables and creates them.
-//!
-//! A deletion first selects the rows to delete, in an array, and then deletes by `ctid`. `DELETE` has no
-//! `LIMIT`, and a subquery with `skip locked` may be evaluated again for each row of a join; `array(…)`
-//! is evaluated once. The `ctid` spares the lookup by the three columns of the primary key.
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnection;
 use sqlx::{PgPool, Postgres, Row};
 
+use super::deletion::{delete_expired, delete_of_scope};
 use super::migrate;
-use super::statement::{OwnTransaction, rows, run, unnamed};
+use super::statement::rows;
 use crate::store::maintenance::MaintenanceStore;
 
 impl MaintenanceStore for Postgres {
@@ -28,17 +25,7 @@ impl MaintenanceStore for Postgres {
     }
 
     fn sweep_records(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
-        Box::pin(async move {
-            // In a partitioned table rows of two partitions may have the same ctid, so the condition is
-            // checked again.
-            let delete = format!(
-                "delete from idem.record where ctid = any(array( \
-                   select ctid from idem.record where expires_at <= statement_timestamp() \
-                   order by expires_at limit {limit} for update skip locked)) \
-                 and expires_at <= statement_timestamp()"
-            );
-            run(conn, delete).await
-        })
+        Box::pin(delete_expired(conn, "idem.record", EXPIRED, limit))
     }
 
     fn erase_records<'a>(
@@ -46,16 +33,7 @@ impl MaintenanceStore for Postgres {
         scope: &'a str,
         limit: i64,
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
-        Box::pin(async move {
-            let own = OwnTransaction::begin(conn).await?;
-            let delete = unnamed(
-                "delete from idem.record where ctid = any(array( \
-                   select ctid from idem.record where scope = $1 limit $2 for update)) \
-                 and scope = $1",
-            );
-            let done = delete.bind(scope).bind(limit).execute(&mut *conn).await;
-            Ok(own.end(conn, done).await?.rows_affected())
-        })
+        Box::pin(delete_of_scope(conn, "idem.record", scope, limit))
     }
 
     fn check(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<String>>> {
@@ -77,7 +55,7 @@ impl MaintenanceStore for Postgres {
                    'the function %s is missing: run idem.migrate() or the SQL of the migrations', f) \
                    else format('the role %I has no execute on the function %s: \
                      grant execute on function %s to %I', current_user, f, f, current_user) end \
-                 from unnest(array['idem.step', 'idem.enter', 'idem.leave']) as f \
+                 from unnest(array['idem.step', 'idem.claim_all', 'idem.enter', 'idem.leave']) as f \
                  where has_function_privilege(to_regproc(f)::oid, 'execute') is not true",
             )
             .await?;
@@ -98,6 +76,9 @@ impl MaintenanceStore for Postgres {
         Box::pin(migrate::run(pool))
     }
 }
+
+/// The records that a sweep deletes.
+const EXPIRED: &str = "expires_at <= statement_timestamp()";
 
 async fn lines(conn: &mut PgConnection, text: &'static str) -> sqlx::Result<Vec<String>> {
     let rows = rows(conn, text).await?;

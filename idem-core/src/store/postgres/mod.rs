@@ -43,6 +43,7 @@ mod admin;
 mod batch;
 mod begin;
 mod dead_letters;
+mod deletion;
 mod error;
 mod guard;
 mod maintenance;

@@ -31,7 +31,7 @@ use crate::store::records::{micros, millis};
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 /// A statement with parameters. Run it inside of a transaction.
-pub(super) fn unnamed<'q>(sql: &'static str) -> Query<'q> {
+pub(super) fn unnamed<'q>(sql: impl SqlSafeStr) -> Query<'q> {
     sqlx::query(sql).persistent(false)
 }
 

@@ -127,7 +127,11 @@ impl DeadLetterStore for Sqlite {
         })
     }
 
-    fn discard(conn: &mut SqliteConnection, id: i64) -> BoxFuture<'_, sqlx::Result<bool>> {
+    fn discard<'a>(
+        conn: &'a mut SqliteConnection,
+        _: &'a RecordName,
+        id: i64,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
         Box::pin(async move {
             let delete =
                 sqlx::query("delete from idem_dead_letter where id = ? and parked_at is not null");

@@ -1,13 +1,15 @@
-//! Idem's tables are created once, beside the application's own; an error names a missing one.
+//! Idem's tables are created once, beside the application's own; an error names a missing one, and a sweep
+//! waits for it.
 
 use std::time::Duration;
 
 use idem_axum::{CheckError, Idempotency};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Pool};
 use tokio::time::timeout;
 
-use super::support::app::{app, engine, payment};
-use super::{COPIED_SQL, OBSTACLE, RECORD, TestDb};
+use super::support::app::{app, engine, has_paid, payment};
+use super::support::scripted_app::Node;
+use super::{COPIED_SQL, Db, OBSTACLE, RECORD, TestDb, age_records};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_nodes_migrate_at_once() {
@@ -89,4 +91,27 @@ async fn check_names_the_missing_table_and_the_call_that_creates_it() {
         text.contains(RECORD) && text.contains("idem.migrate()"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn sweep_every_continues_after_a_failed_sweep() {
+    let db = TestDb::new().await;
+    // Its tables are not there yet.
+    let idem = Idempotency::new(db.pool().await);
+    assert!(idem.sweep().await.is_err());
+    let sweeping = tokio::spawn({
+        let idem = idem.clone();
+        async move { idem.sweep_every(Duration::from_millis(1)).await }
+    });
+    let node = Node::start(&db).await;
+    assert!(has_paid(&payment("/wait").key("k").send(&node.app()).await));
+    age_records(node.idem.pool()).await;
+    while records(node.idem.pool()).await > 0 {}
+    idem.shutdown(Duration::from_secs(30)).await.unwrap();
+    sweeping.await.unwrap();
+}
+
+async fn records(pool: &Pool<Db>) -> i64 {
+    let count = AssertSqlSafe(format!("select count(*) from {RECORD}"));
+    sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
 }

@@ -1,0 +1,76 @@
+//! Deletes a limited number of rows of PostgreSQL.
+//!
+//! `DELETE` has no `LIMIT`, so the rows are selected first. How the deletion then names them depends on
+//! the engine:
+//!
+//! | | by `ctid` | by name |
+//! | --- | --- | --- |
+//! | where | PostgreSQL itself | Citus, and engines that have no `ctid` |
+//! | finds the rows | where they lie | by the three columns of the key: this takes three to four times as long |
+//! | rows that others have locked | a sweep skips them | a sweep waits for them |
+//!
+//! Citus refuses `for update` in a query over several shards, and rows of two shards may have the same
+//! `ctid`. By name, each shard deletes its own rows, and they commit together (two-phase commit).
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::statement::{OwnTransaction, run, unnamed, value};
+
+/// Deletes up to `limit` rows that have expired, the earliest first, and commits.
+pub(super) async fn delete_expired(
+    conn: &mut PgConnection,
+    table: &str,
+    expired: &str,
+    limit: i64,
+) -> sqlx::Result<u64> {
+    let limit = format!("order by expires_at limit {limit}");
+    let text = match has_ctid(conn).await? {
+        true => by_ctid(table, expired, &format!("{limit} for update skip locked")),
+        false => by_name(table, expired, &limit),
+    };
+    run(conn, text).await
+}
+
+/// Deletes up to `limit` rows of a scope, and commits.
+pub(super) async fn delete_of_scope(
+    conn: &mut PgConnection,
+    table: &str,
+    scope: &str,
+    limit: i64,
+) -> sqlx::Result<u64> {
+    let own = OwnTransaction::begin(conn).await?;
+    let of_scope = "scope = $1";
+    let limit = format!("limit {limit} for update");
+    let text = match has_ctid(conn).await? {
+        true => by_ctid(table, of_scope, &limit),
+        false => by_name(table, of_scope, &limit),
+    };
+    let done = conn.execute(unnamed(AssertSqlSafe(text)).bind(scope)).await;
+    Ok(own.end(conn, done).await?.rows_affected())
+}
+
+/// A subquery with `skip locked` may be evaluated again for each row of a join; `array(…)` is evaluated once.
+/// In a partitioned table rows of two partitions may have the same `ctid`, so the condition is checked again.
+fn by_ctid(table: &str, condition: &str, limit: &str) -> String {
+    format!(
+        "delete from {table} where ctid = any(array( \
+           select ctid from {table} where {condition} {limit})) and {condition}"
+    )
+}
+
+/// A row that was replaced meanwhile has the same name, so the condition is checked again.
+fn by_name(table: &str, condition: &str, limit: &str) -> String {
+    format!(
+        "delete from {table} where (scope, operation, key) in ( \
+           select scope, operation, key from {table} where {condition} {limit}) and {condition}"
+    )
+}
+
+/// Whether a `ctid` says where a row lies: not on Citus, whose tables have many places, on `YugabyteDB` or
+/// on `CockroachDB`.
+async fn has_ctid(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    let is_plain = "select version() like 'PostgreSQL %' and version() not like '%-YB-%' \
+        and to_regclass('pg_catalog.pg_dist_partition') is null";
+    value(conn, is_plain.to_owned()).await
+}
