@@ -8,6 +8,7 @@ fn main() {
         "CI",
         "IDEM_TEST_POSTGRES_URL",
         "IDEM_TEST_MYSQL_URL",
+        "IDEM_TEST_CITUS_URL",
         "DOCKER_HOST",
     ] {
         println!("cargo::rerun-if-env-changed={name}");
@@ -21,6 +22,12 @@ fn main() {
     );
     for file in [GALERA, NATS, RABBITMQ, PROMETHEUS, PGBOUNCER] {
         println!("cargo::rerun-if-changed={file}");
+    }
+
+    // There is no package of Citus to be installed, so its tests run where a cluster is named, on CI too.
+    println!("cargo::rustc-check-cfg=cfg(idem_citus)");
+    if is_set("IDEM_TEST_CITUS_URL") {
+        println!("cargo::rustc-cfg=idem_citus");
     }
 
     // On CI nothing is ignored: a test of a missing database fails there.

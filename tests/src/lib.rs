@@ -11,6 +11,8 @@
     reason = "a test that cannot go on panics and says why"
 )]
 
+#[cfg(feature = "postgres")]
+pub mod citus;
 pub mod clients;
 mod daemon;
 #[cfg(feature = "mysql")]
@@ -64,6 +66,11 @@ struct Readme;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../docs/MESSAGES.md")]
 struct Messages;
+
+/// A service with several databases runs.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../docs/SHARDING.md")]
+struct Sharding;
 
 /// The plan of a rollout parses.
 #[cfg(all(doctest, feature = "sqlite"))]

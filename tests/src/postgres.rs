@@ -53,6 +53,11 @@ impl TestDb {
         db
     }
 
+    /// The database of this name, which exists.
+    pub(crate) fn existing(name: String, server: &'static Server) -> Self {
+        Self { name, server }
+    }
+
     /// Creates the database.
     pub async fn new() -> Self {
         let db = Self::empty().await;
@@ -174,7 +179,7 @@ impl Drop for TestDb {
     }
 }
 
-async fn administer(server: &Server, statement: String) {
+pub(crate) async fn administer(server: &Server, statement: String) {
     let mut connection: PgConnection = server::connect(&options(server)).await;
     sqlx::raw_sql(AssertSqlSafe(statement))
         .execute(&mut connection)
@@ -183,7 +188,7 @@ async fn administer(server: &Server, statement: String) {
     connection.close().await.unwrap();
 }
 
-fn options(server: &Server) -> PgConnectOptions {
+pub(crate) fn options(server: &Server) -> PgConnectOptions {
     server.url.parse().unwrap()
 }
 

@@ -70,12 +70,17 @@ impl Server {
         server: &'static OnceLock<Self>,
     ) -> &'static Self {
         server.get_or_init(|| match env::var(kind.variable) {
-            Ok(url) if !url.is_empty() => Self {
-                url,
-                container: None,
-            },
+            Ok(url) if !url.is_empty() => Self::at(url),
             _ => finish(Self::in_container(kind, image.to_owned())),
         })
+    }
+
+    /// A server that runs elsewhere.
+    pub(crate) fn at(url: String) -> Self {
+        Self {
+            url,
+            container: None,
+        }
     }
 
     async fn in_container(kind: &Kind, image: String) -> Self {

@@ -57,3 +57,11 @@ fn postgres_is_missing() {
 fn pgbouncer_is_missing() {
     panic!("no PgBouncer: install Debian's pgbouncer");
 }
+
+/// Stands for all tests that need Citus, so that they count as ignored where no cluster is named.
+#[cfg(all(feature = "postgres", not(idem_citus)))]
+#[test]
+#[ignore = "no Citus: set IDEM_TEST_CITUS_URL to a coordinator"]
+fn citus_is_missing() {
+    panic!("no Citus: set IDEM_TEST_CITUS_URL to a coordinator");
+}

@@ -46,8 +46,8 @@ async fn pay_by_pool(
     Ok(paid)
 }
 
-/// The same operation with a short timeout.
-#[idempotent(scope = "tenant", operation = "pay", timeout = "200ms")]
+/// The same operation with a timeout that its claim does not reach on a busy machine.
+#[idempotent(scope = "tenant", operation = "pay", timeout = "2s")]
 async fn pay_in_time(State(state): State<AppState>, Tenant(tenant): Tenant, _: Bytes) -> Response {
     pay(&state, &tenant).await;
     std::future::pending().await

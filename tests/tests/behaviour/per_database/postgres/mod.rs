@@ -13,6 +13,9 @@ mod rollout;
 #[path = "../../support/mod.rs"]
 mod support;
 
+#[cfg(idem_citus)]
+#[path = "citus/mod.rs"]
+mod citus;
 mod collisions;
 mod deallocated_statements;
 #[path = "../deferred_constraints.rs"]
