@@ -42,6 +42,7 @@ mod lock_names;
 mod lost_commit;
 #[path = "../../servers/lost_lock.rs"]
 mod lost_lock;
+mod merged;
 #[path = "../../servers/nodes.rs"]
 mod nodes;
 #[path = "../../../admin/records.rs"]
