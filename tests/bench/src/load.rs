@@ -1,21 +1,16 @@
 //! The load: workers that send requests one after the other, each on its own connection.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
-use http_body_util::BodyExt;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use axum::http::StatusCode;
 use idem_axum::REPLAYED;
 use idem_tests::http::{self, Attempt};
 use serde_json::json;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::connection::Connection;
 use crate::nodes::Running;
 use crate::sides::Side;
 use crate::turn::{Length, Turn};
@@ -87,7 +82,7 @@ pub(crate) fn payment(path: &str, key: &str) -> Attempt {
 async fn turn(endpoint: Endpoint, at_once: usize, length: Length) -> Turn {
     let mut connections = Vec::new();
     for _ in 0..at_once {
-        connections.push(connect(endpoint.node.address).await);
+        connections.push(Connection::to(endpoint.node.address).await.unwrap());
     }
     let start = Instant::now();
     let mut workers = JoinSet::new();
@@ -99,31 +94,18 @@ async fn turn(endpoint: Endpoint, at_once: usize, length: Length) -> Turn {
     Turn::of(latencies, start.elapsed(), 1)
 }
 
-async fn connect(address: SocketAddr) -> SendRequest<Body> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    sender
-}
-
 /// Sends requests one after the other until the end, at least one, and returns their latencies.
 async fn work(
-    mut connection: SendRequest<Body>,
+    mut connection: Connection,
     endpoint: Endpoint,
     numbers: impl Iterator<Item = usize>,
     (began, length): (Instant, Length),
 ) -> Vec<Duration> {
     let mut latencies = Vec::new();
     for number in numbers {
-        let mut request = (endpoint.request)(number).to_request();
-        let host = HeaderValue::from_static("localhost");
-        request.headers_mut().insert(header::HOST, host);
+        let request = (endpoint.request)(number).to_request();
         let start = Instant::now();
-        connection.ready().await.unwrap();
-        let answer = connection.send_request(request).await.unwrap();
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let (head, body) = connection.send(request).await.unwrap();
         latencies.push(start.elapsed());
         assert_eq!(head.status, StatusCode::CREATED, "{body:?}");
         let replayed = head.headers.contains_key(REPLAYED);

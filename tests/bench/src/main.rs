@@ -107,6 +107,7 @@ use crate::options::{Database, Options, Part, Plan};
 use crate::report::Report;
 use crate::sides::Sides;
 
+mod connection;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod delay;
 mod keys;
