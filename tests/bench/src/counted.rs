@@ -154,7 +154,8 @@ async fn bytes_per_key(node: Node) -> f64 {
     (after - before) as f64 / (more - some) as f64
 }
 
-async fn number(pool: &Pool<Db>, select: String) -> i64 {
+/// The number that a statement selects.
+pub(crate) async fn number(pool: &Pool<Db>, select: String) -> i64 {
     let select = sqlx::query_scalar(AssertSqlSafe(select));
     select.fetch_one(pool).await.unwrap()
 }

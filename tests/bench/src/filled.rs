@@ -28,7 +28,7 @@ pub(crate) async fn filled(node: Node, stored: u64, have_expired: bool) -> TestD
         _ => Node::Idem,
     };
     let answer = payment("/payments", TEMPLATE);
-    let answer = answer.send(&routes(storing, pool.clone())).await;
+    let answer = answer.send(&routes(storing, pool.clone(), None)).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     if have_expired {
         age_records(&pool).await;

@@ -9,6 +9,12 @@ pub(crate) fn numbered(n: u64) -> String {
     format!("{scattered:08x}-{n:027}")
 }
 
+/// The number of such a key.
+pub(crate) fn number_of(key: &str) -> Option<u64> {
+    let n = key.get(9..)?.parse().ok()?;
+    (numbered(n) == key).then_some(n)
+}
+
 /// Goes round the first `count` keys.
 pub(crate) fn again(count: u64) -> impl Fn(usize) -> String + Send + Sync + 'static {
     move |n| numbered(n as u64 % count)
@@ -24,5 +30,25 @@ pub(crate) fn once(stored: u64) -> impl Fn(usize) -> String + Send + Sync + 'sta
             "all {stored} keys are used: choose a greater --stored"
         );
         numbered(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_numbered_key_has_a_number() {
+        let key = numbered(1_234_567);
+        assert_eq!(number_of(&key), Some(1_234_567));
+        for other in [
+            "",
+            "template",
+            &key[..35],
+            &format!("{key}0"),
+            &key.replace('7', "8"),
+        ] {
+            assert_eq!(number_of(other), None, "{other}");
+        }
     }
 }

@@ -40,6 +40,31 @@
 //! cargo run -p idem-bench --features plots -- --plot docs/performance --from figures.json
 //! ```
 //!
+//! # A load that does not wait
+//!
+//! ```sh
+//! cargo run --release -p idem-bench -- --load                      # 15 s at each of four rates, on all databases
+//! cargo run --release -p idem-bench -- --load 30 --rate 500 1000 --nodes 4 --database postgres
+//! cargo run --release -p idem-bench -- --load 3 --rate 100 --app bare   # what is found without protection
+//! ```
+//!
+//! Each worker above waits for its answer, so a slow server gets fewer requests. `--load` sends each request when it is
+//! due, however many are open, and counts its latency from that instant: what waits in a queue, on the client's side
+//! too, is seen. A rate has nodes of its own, each a process, over a database of its own, and a second of warm-up. Of a
+//! hundred requests 70 pay with a key of their own, 15 retry a key that has been answered, 10 are sent twice at once, to
+//! two nodes, and 5 hang up within 5 ms and are sent again to the next node. A client that is refused sends its key
+//! again after `Retry-After`, to the next node; one without an answer does so after ten seconds. Half a minute after the
+//! end it stops. At most 10 000 requests are open, fewer where the system allows fewer files.
+//!
+//! *paid/s* counts keys that got their first answer while the load was measured, *replayed/s* the further answers:
+//! together they stay below what is due when a queue grows. Latencies are those of requests that pay and of retries.
+//! A client of a request that was never answered has waited until the end, and counts with that.
+//!
+//! A *violation* is a key that was paid twice; one that was acknowledged and is not stored; one whose
+//! answers name two payments, or of whose answers two are not replays; an answer that is neither a payment nor a refusal
+//! with `Retry-After`; and payments without records. All keys are compared with what is stored. If there is
+//! one, the command fails.
+//!
 //! # How to read it
 //!
 //! Read the ratios of throughput, above one is good: absolute figures depend on the machine and its load. A ratio is
@@ -116,6 +141,7 @@ mod load;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod nodes;
+mod open_files;
 mod options;
 #[cfg(feature = "plots")]
 mod plots;
@@ -126,6 +152,7 @@ mod sides;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod storm;
+mod traffic;
 mod turn;
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
@@ -144,7 +171,7 @@ async fn main() -> io::Result<()> {
     #[cfg(feature = "observed")]
     observe();
     if let (Some(node), Some(url)) = (options.node, &options.url) {
-        return serve_parent(serve_at(options.database, node, url, plan.pool_size).await).await;
+        return serve_parent(serve_at(options.database, node, url, plan).await).await;
     }
     if options.serve {
         for database in options.databases() {
@@ -163,9 +190,12 @@ async fn main() -> io::Result<()> {
             }
         }
     }
-    match &options.json {
-        Some(file) => report.save(file),
-        None => Ok(()),
+    if let Some(file) = &options.json {
+        report.save(file)?;
+    }
+    match report.violations() {
+        0 => Ok(()),
+        found => Err(io::Error::other(format!("{found} violations"))),
     }
 }
 
@@ -181,14 +211,14 @@ async fn run(database: Database, part: &Part, plan: &Plan, report: &mut Report) 
     }
 }
 
-async fn serve_at(database: Database, node: Node, url: &str, pool_size: u32) -> SocketAddr {
+async fn serve_at(database: Database, node: Node, url: &str, plan: &Plan) -> SocketAddr {
     match database {
         #[cfg(feature = "sqlite")]
-        Database::Sqlite => sqlite::serve(node, url, pool_size).await,
+        Database::Sqlite => sqlite::serve(node, url, plan).await,
         #[cfg(feature = "postgres")]
-        Database::Postgres => postgres::serve(node, url, pool_size).await,
+        Database::Postgres => postgres::serve(node, url, plan).await,
         #[cfg(feature = "mysql")]
-        Database::Mysql => mysql::serve(node, url, pool_size).await,
+        Database::Mysql => mysql::serve(node, url, plan).await,
         Database::All => unreachable!("a server has one database"),
     }
 }
@@ -250,6 +280,7 @@ mod tests {
             rounds: 2,
             turn: Duration::from_millis(20),
             pool_size: 2,
+            max_attempts: None,
             stored: 5_000,
             known: 20,
             together: [1, 2, 3],

@@ -158,6 +158,17 @@ impl<'p> Nodes<'p> {
         self.start_on(Node::Idem, db).await
     }
 
+    /// So many nodes on one database.
+    pub(crate) async fn start_together(&mut self, node: Node, count: usize) -> Vec<Arc<Running>> {
+        let db = filled(node, 0, false).await;
+        let mut running = Vec::new();
+        for _ in 0..count {
+            running.push(start(node, &db, Route::Direct, self.plan).await);
+        }
+        self.databases.push(db);
+        running
+    }
+
     async fn start_on(&mut self, node: Node, db: TestDb) -> Arc<Running> {
         let running = start(node, &db, Route::Direct, self.plan).await;
         self.databases.push(db);
@@ -169,9 +180,9 @@ impl<'p> Nodes<'p> {
 async fn start(node: Node, db: &TestDb, route: Route, plan: &Plan) -> Arc<Running> {
     let link = link(route, db.url()).await;
     let running = match plan.apart {
-        true => Running::apart(DATABASE, node, plan.pool_size, link).await,
+        true => Running::apart(DATABASE, node, plan, link).await,
         false => {
-            let address = serve(node, &link.0, plan.pool_size).await;
+            let address = serve(node, &link.0, plan).await;
             Running::at(address, link.1)
         }
     };

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::time;
 
 use crate::links::Link;
-use crate::options::Database;
+use crate::options::{Database, Plan};
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -31,6 +31,13 @@ pub(crate) enum Node {
     Observing,
     /// Idem that is turned off.
     Off,
+}
+
+impl Node {
+    /// What it is called in an option.
+    pub(crate) fn name(self) -> String {
+        name(&self)
+    }
 }
 
 /// A server that runs.
@@ -56,16 +63,17 @@ impl Running {
     pub(crate) async fn apart(
         database: Database,
         node: Node,
-        pool_size: u32,
+        plan: &Plan,
         (url, link): (String, Link),
     ) -> Self {
         let program = std::env::current_exe().unwrap();
-        let name =
-            |value: Option<clap::builder::PossibleValue>| value.unwrap().get_name().to_owned();
         let mut command = Command::new(program);
-        command.args(["--database", &name(database.to_possible_value())]);
-        command.args(["--node", &name(node.to_possible_value()), "--url", &url]);
-        command.args(["--pool-size", &pool_size.to_string()]);
+        command.args(["--database", &name(&database)]);
+        command.args(["--node", &node.name(), "--url", &url]);
+        command.args(["--pool-size", &plan.pool_size.to_string()]);
+        if let Some(attempts) = plan.max_attempts {
+            command.args(["--max-attempts", &attempts.to_string()]);
+        }
         let process = Process::start_at(command, LISTENING).await;
         Self {
             address: process.address(),
@@ -78,6 +86,10 @@ impl Running {
     pub(crate) fn cpu(&self) -> Option<Duration> {
         cpu_of(self.process.as_ref()?.id()?)
     }
+}
+
+fn name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().unwrap().get_name().to_owned()
 }
 
 /// Keeps the server of this process until the process that started it has ended.

@@ -6,7 +6,7 @@ use std::num::ParseFloatError;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum, value_parser};
 use serde::{Deserialize, Serialize};
 
 use crate::nodes::Node;
@@ -39,6 +39,10 @@ pub(crate) struct Options {
     /// How many connections the pool of each side holds at most.
     #[arg(long, default_value_t = 10)]
     pool_size: u32,
+    /// How many attempts of a node may ask the database or run; further ones are refused. Idem's own limit if it is not
+    /// given.
+    #[arg(long, value_name = "ATTEMPTS")]
+    max_attempts: Option<usize>,
     /// Draws the plots of these files into a folder, and measures nothing.
     #[cfg(feature = "plots")]
     #[arg(long, value_name = "FOLDER", requires = "from")]
@@ -84,6 +88,27 @@ struct Parts {
     /// Measures what a storm of duplicates does to others.
     #[arg(long)]
     storm: bool,
+    /// Measures nodes under a load that does not wait for answers, for so many seconds at each rate, and checks what
+    /// became of every key. Fails if one was paid twice, or acknowledged and lost.
+    #[arg(long, num_args = 0..=1, value_name = "SECONDS", default_missing_value = "15", value_parser = load_time)]
+    load: Option<Duration>,
+    /// How many requests are due per second, one rate after the other.
+    #[arg(long, num_args = 1.., value_name = "PER_SECOND", requires = "load", default_values_t = [250, 500, 1000, 2000],
+        value_parser = value_parser!(u32).range(1..=MOST_PER_SECOND))]
+    rate: Vec<u32>,
+    /// How many nodes share the database, each a process of its own.
+    #[arg(long, requires = "load", default_value_t = 2, value_parser = value_parser!(u16).range(1..=64))]
+    nodes: u16,
+    /// What the nodes of a load run. `merging` differs from `idem` on Postgres alone, and `bare` shows what is found
+    /// without protection.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NODE",
+        requires = "load",
+        default_value = "idem"
+    )]
+    app: Node,
 }
 
 /// What to measure on each database.
@@ -97,6 +122,18 @@ pub(crate) enum Part {
     /// Of so many expired keys.
     Sweep(u64),
     Storm,
+    Load(Load),
+}
+
+/// A load that does not wait for answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Load {
+    /// Of how many requests per second, one after the other.
+    pub(crate) rates: Vec<u32>,
+    /// For how long each.
+    pub(crate) time: Duration,
+    pub(crate) nodes: usize,
+    pub(crate) app: Node,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -141,6 +178,9 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) turn: Duration,
     pub(crate) pool_size: u32,
+    /// The setting of Idem, if it is not the default.
+    #[serde(default)]
+    pub(crate) max_attempts: Option<usize>,
     /// How many responses are stored before anything is measured.
     pub(crate) stored: u64,
     /// Of how many keys the replays are that a node knows. A multiple of each number of concurrent
@@ -185,6 +225,14 @@ impl Options {
             parts.growth.clone().map(Part::Growth),
             parts.sweep.map(Part::Sweep),
             parts.storm.then_some(Part::Storm),
+            parts.load.map(|time| {
+                Part::Load(Load {
+                    rates: parts.rate.clone(),
+                    time,
+                    nodes: parts.nodes.into(),
+                    app: parts.app,
+                })
+            }),
         ];
         match named.into_iter().flatten().collect() {
             none if Vec::is_empty(&none) => vec![Part::Requests, Part::Messages],
@@ -208,6 +256,7 @@ impl Options {
             rounds,
             turn,
             pool_size: self.pool_size,
+            max_attempts: self.max_attempts,
             stored: self.stored.unwrap_or(stored.max(1_000)),
             known: 256,
             together: [1, 10, 100],
@@ -226,6 +275,69 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+fn load_time(text: &str) -> Result<Duration, String> {
+    let time = seconds(text)?;
+    let is_possible = (Duration::from_secs(1)..=LONGEST_LOAD).contains(&time);
+    let complain = || format!("a load takes 1 to {} seconds", LONGEST_LOAD.as_secs());
+    is_possible.then_some(time).ok_or_else(complain)
+}
+
+/// Every key is kept until the end: with the highest rate a few million.
+const LONGEST_LOAD: Duration = Duration::from_secs(600);
+
+const MOST_PER_SECOND: i64 = 20_000;
+
 fn milliseconds(text: &str) -> Result<Duration, String> {
     Ok(seconds(text)? / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(arguments: &str) -> Result<Vec<Part>, String> {
+        let arguments = ["idem-bench"].into_iter().chain(arguments.split(' '));
+        let options = Options::try_parse_from(arguments);
+        options
+            .map(|options| options.parts())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_load_has_a_time_rates_and_nodes() {
+        let load = |rates: &[u32], seconds, nodes, app| {
+            Ok(vec![Part::Load(Load {
+                rates: rates.to_vec(),
+                time: Duration::from_secs(seconds),
+                nodes,
+                app,
+            })])
+        };
+        let expected = load(&[250, 500, 1000, 2000], 15, 2, Node::Idem);
+        assert_eq!(parts("--load"), expected);
+        let expected = load(&[10, 20], 3, 1, Node::Bare);
+        assert_eq!(
+            parts("--load 3 --rate 10 20 --nodes 1 --app bare"),
+            expected
+        );
+    }
+
+    #[test]
+    fn what_is_no_load_is_refused_with_the_reason() {
+        for (arguments, reason) in [
+            ("--load 0", "a load takes 1 to 600 seconds"),
+            ("--load 601", "a load takes 1 to 600 seconds"),
+            ("--load soon", "invalid float literal"),
+            ("--load --rate 0", "0 is not in 1..=20000"),
+            ("--load --rate 20001", "20001 is not in 1..=20000"),
+            ("--load --nodes 0", "0 is not in 1..=64"),
+            ("--load --app other", "possible values: bare, by-hand, idem"),
+            ("--rate 10", "--load"),
+            ("--nodes 1", "--load"),
+            ("--storm --app bare", "--load"),
+        ] {
+            let refused = parts(arguments).unwrap_err();
+            assert!(refused.contains(reason), "{arguments}: {refused}");
+        }
+    }
 }

@@ -15,6 +15,8 @@ mod filled;
 mod grown;
 #[path = "link.rs"]
 mod link;
+#[path = "loaded.rs"]
+mod loaded;
 #[path = "measured.rs"]
 mod measured;
 #[path = "messages.rs"]

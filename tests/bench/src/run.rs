@@ -11,6 +11,7 @@ use sqlx::pool::PoolOptions;
 use super::counted::counted;
 use super::endpoints::routes;
 use super::grown::{grown, swept, unswept};
+use super::loaded::loaded;
 use super::measured::{Databases, Measured, Modes, Nodes};
 use super::messages::Consumers;
 use super::{DATABASE, Db, NAME, TestDb, VERSION_AND_DATE};
@@ -49,6 +50,7 @@ pub(crate) async fn run(part: &Part, plan: &Plan, report: &mut Report) -> io::Re
         }
         Part::Sweep(expired) => sweep(*expired, plan, report).await,
         Part::Storm => storms(plan, report).await,
+        Part::Load(load) => report.load(loaded(load, plan).await),
     }
 }
 
@@ -124,10 +126,10 @@ pub(crate) async fn keep(plan: &Plan) -> io::Result<()> {
 }
 
 /// Starts a server in this process.
-pub(crate) async fn serve(node: Node, url: &str, pool_size: u32) -> SocketAddr {
+pub(crate) async fn serve(node: Node, url: &str, plan: &Plan) -> SocketAddr {
     let pool = PoolOptions::<Db>::new()
-        .max_connections(pool_size)
+        .max_connections(plan.pool_size)
         .test_before_acquire(node != Node::Unpinged);
     let pool = pool.connect(url).await.unwrap();
-    http::serve(routes(node, pool)).await
+    http::serve(routes(node, pool, plan.max_attempts)).await
 }

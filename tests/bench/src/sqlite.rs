@@ -13,6 +13,8 @@ mod endpoints;
 mod filled;
 #[path = "grown.rs"]
 mod grown;
+#[path = "loaded.rs"]
+mod loaded;
 #[path = "measured.rs"]
 mod measured;
 #[path = "messages.rs"]

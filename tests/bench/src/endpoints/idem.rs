@@ -4,29 +4,27 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use idem_axum::{
-    HasIdempotency, Idempotency, IdempotencyBuilder, RolloutMode, RolloutPlan, Tx, idempotent,
-};
+use idem_axum::{HasIdempotency, Idempotency, RolloutMode, RolloutPlan, Tx, idempotent};
 use sqlx::Pool;
 
 use super::slow::insert_slowly;
 use super::{Db, Failed, NewPayment, Payment, insert};
+use crate::nodes::Node;
 
-pub(super) fn routes(pool: Pool<Db>, mode: RolloutMode) -> Router {
-    routes_of(Idempotency::builder(pool).rollout(RolloutPlan::new(mode)))
-}
-
-/// As [`routes`], on a node that remembers its completions.
-pub(super) fn remembering_routes(pool: Pool<Db>) -> Router {
-    routes_of(Idempotency::builder(pool).replay_memory(64 * 1024 * 1024))
-}
-
-/// As [`routes`], on a node that merges the messages of an attempt.
-pub(super) fn merging_routes(pool: Pool<Db>) -> Router {
-    routes_of(Idempotency::builder(pool).merge_messages(true))
-}
-
-fn routes_of(idem: IdempotencyBuilder<Db>) -> Router {
+/// On a node of this kind.
+pub(super) fn routes(node: Node, pool: Pool<Db>, max_attempts: Option<usize>) -> Router {
+    let idem = Idempotency::builder(pool);
+    let idem = match node {
+        Node::Remembering => idem.replay_memory(64 * 1024 * 1024),
+        Node::Merging => idem.merge_messages(true),
+        Node::Observing => idem.rollout(RolloutPlan::new(RolloutMode::Observe)),
+        Node::Off => idem.rollout(RolloutPlan::new(RolloutMode::Off)),
+        _ => idem,
+    };
+    let idem = match max_attempts {
+        Some(attempts) => idem.max_attempts(attempts),
+        None => idem,
+    };
     let idem = idem.build();
     Router::new()
         .route("/payments", post(pay))

@@ -8,24 +8,19 @@ mod slow;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use idem_axum::RolloutMode;
 use serde::{Deserialize, Serialize};
 use sqlx::{Database, Pool};
 
 use super::{BEGIN, Db, FIND_KEY, INSERT_KEY, INSERT_PAYMENT, READ_ANSWER, STORE_ANSWER};
 use crate::nodes::Node;
 
-/// The routes of a node of this kind.
-pub(crate) fn routes(node: Node, pool: Pool<Db>) -> Router {
+/// The routes of a node of this kind, with Idem's own limit of attempts or this one.
+pub(crate) fn routes(node: Node, pool: Pool<Db>, max_attempts: Option<usize>) -> Router {
     let watching = slow::watching_routes(pool.clone());
     let routes = match node {
         Node::Bare => bare::routes(pool),
         Node::ByHand => by_hand::routes(pool),
-        Node::Idem | Node::Unpinged => idem::routes(pool, RolloutMode::Enforce),
-        Node::Merging => idem::merging_routes(pool),
-        Node::Remembering => idem::remembering_routes(pool),
-        Node::Observing => idem::routes(pool, RolloutMode::Observe),
-        Node::Off => idem::routes(pool, RolloutMode::Off),
+        _ => idem::routes(node, pool, max_attempts),
     };
     routes.merge(watching)
 }

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CountedTable, StormTable, Table};
+use super::{CountedTable, LoadTable, StormTable, Table};
 use crate::options::Plan;
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -18,6 +18,8 @@ pub(crate) struct Document {
     pub(crate) timed: Vec<Table>,
     pub(crate) counted: Vec<CountedTable>,
     pub(crate) storms: Vec<StormTable>,
+    #[serde(default)]
+    pub(crate) loads: Vec<LoadTable>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -53,6 +55,7 @@ impl Document {
             timed: Vec::new(),
             counted: Vec::new(),
             storms: Vec::new(),
+            loads: Vec::new(),
             notes: Vec::new(),
         })
     }

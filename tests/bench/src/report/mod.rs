@@ -2,6 +2,7 @@
 
 mod counts;
 mod document;
+mod load;
 mod storm;
 mod timed;
 
@@ -17,6 +18,7 @@ pub(crate) use self::document::Document;
 #[cfg(not(feature = "plots"))]
 use self::document::Document;
 pub(crate) use self::document::Product;
+pub(crate) use self::load::{Cores, LoadRow, LoadTable};
 #[cfg(feature = "plots")]
 pub(crate) use self::storm::EFFECTS;
 pub(crate) use self::storm::{StormRow, StormTable};
@@ -83,6 +85,12 @@ impl Report {
         Ok(())
     }
 
+    pub(crate) fn load(&mut self, table: LoadTable) -> io::Result<()> {
+        writeln!(self.out, "\n{table}")?;
+        self.document.loads.push(table);
+        Ok(())
+    }
+
     /// Adds a line about the table before.
     pub(crate) fn note(&mut self, note: String) -> io::Result<()> {
         writeln!(self.out, "{note}")?;
@@ -94,6 +102,12 @@ impl Report {
     pub(crate) fn save(&self, file: &Path) -> io::Result<()> {
         let file = BufWriter::new(File::create(file)?);
         serde_json::to_writer_pretty(file, &self.document).map_err(io::Error::other)
+    }
+
+    /// How many violations all loads have found.
+    pub(crate) fn violations(&self) -> usize {
+        let rows = self.document.loads.iter().flat_map(|load| &load.rows);
+        rows.map(|row| row.violations.len()).sum()
     }
 
     /// All figures, for tests.
