@@ -15,7 +15,6 @@ fn main() {
     }
     // The socket appears anew whenever Docker starts. While there is none Cargo runs this file every time.
     println!("cargo::rerun-if-changed={}", docker_socket());
-    println!("cargo::rerun-if-changed=build.rs");
     println!(
         "cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq, idem_no_python, \
          idem_no_prometheus, idem_no_pgbouncer, idem_no_docker)"
