@@ -170,7 +170,7 @@ pub async fn pool_at(url: &str, connections: u32) -> Pool<Db> {
     options.connect(url).await.unwrap()
 }
 
-/// How long the server has kept a processor busy so far, if it runs in our container and on this machine.
+/// How long the server has kept a processor busy so far, if it runs in our container.
 pub async fn server_cpu() -> Option<Duration> {
     server().cpu().await
 }

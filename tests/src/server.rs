@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io,
     panic::resume_unwind,
+    pin::pin,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -14,12 +15,13 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use sqlx::{ConnectOptions, Connection};
 use testcontainers::{
     ContainerAsync, ContainerRequest, GenericImage, ImageExt, ReuseDirective, TestcontainersError,
     bollard::{
         models::{HostConfig, PortBinding},
-        query_parameters::TopOptionsBuilder,
+        query_parameters::StatsOptionsBuilder,
     },
     core::{IntoContainerPort, Mount, client::docker_client_instance},
     runners::AsyncRunner,
@@ -29,8 +31,6 @@ use tokio::{
     net::TcpStream,
     runtime, time,
 };
-
-use crate::process::cpu_of;
 
 /// A server that an environment variable names, or one in a container.
 ///
@@ -104,21 +104,16 @@ impl Server {
         }
     }
 
-    /// How long the server's processes have kept a processor busy so far, if they run in our container
-    /// and on this machine.
+    /// How long the server's processes have kept a processor busy so far, those that have ended too, if they run in
+    /// our container.
     pub(crate) async fn cpu(&self) -> Option<Duration> {
         let container = self.container.as_ref()?;
         let engine = docker_client_instance().await.ok()?;
-        let numbers = TopOptionsBuilder::new().ps_args("-eo pid").build();
-        let top = engine.top_processes(container.id(), Some(numbers)).await;
-        let mut total = None;
-        for process in top.ok()?.processes? {
-            // One may have ended meanwhile.
-            if let Some(busy) = cpu_of(process.first()?.trim().parse().ok()?) {
-                total = Some(total.unwrap_or_default() + busy);
-            }
-        }
-        total
+        let once = StatsOptionsBuilder::new().stream(false).one_shot(true);
+        let stats = engine.stats(container.id(), Some(once.build()));
+        let stats = pin!(stats).next().await?.ok()?;
+        let busy = stats.cpu_stats?.cpu_usage?.total_usage?;
+        Some(Duration::from_nanos(busy))
     }
 
     /// Reads the log up to the first line with `mark`.
