@@ -54,6 +54,8 @@ async fn row(per_second: u32, load: &Load, plan: &Plan) -> LoadRow {
     sleep_until((begin + schedule.end()).into()).await;
     let after = Reading::take(&running, &pool).await;
     let heard = heard.await.unwrap();
+    // Requests that nobody waits for any more may still run, and would go on to pay.
+    drop(running);
     let violations = violations(load.app, &pool, last_payment, &heard).await;
     pool.close().await;
     let log = after.log_bytes.zip(before.log_bytes);
@@ -115,7 +117,6 @@ async fn violations(app: Node, pool: &Pool<Db>, last_payment: i64, heard: &Heard
     let find = sqlx::query_as(AssertSqlSafe(find));
     let stored: Vec<(i64, String)> = find.fetch_all(pool).await.unwrap();
     let mut violations = heard.ledger.violations(stored);
-    // At the same instant, since requests that nobody waits for may still run.
     let count = format!(
         "select (select count(*) from payment), (select count(*) from {})",
         table_of(app)
