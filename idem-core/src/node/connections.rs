@@ -96,11 +96,19 @@ impl<DB: Backend> Connections<DB> {
     /// 30 seconds by default, would keep a request waiting after its client has gone.
     async fn acquire(&self, deadline: Instant) -> Result<PoolConnection<DB>, Error> {
         let until = Instant::now() + self.acquire_timeout;
-        match timeout_at(until.min(deadline), self.pool.acquire()).await {
+        let mut acquiring = Box::pin(self.pool.acquire());
+        match timeout_at(until.min(deadline), &mut acquiring).await {
             Ok(Ok(conn)) => Ok(conn),
             Ok(Err(error)) => Err(Error::Unavailable(error)),
-            Err(_) if deadline < until => Err(Error::TimedOut),
-            Err(_) => Err(Error::Unavailable(sqlx::Error::PoolTimedOut)),
+            Err(_) => {
+                // Dropped while the pool tests or opens a connection, it would close that. Under an overload each
+                // waiter is late when its turn comes, and the node would be left without connections.
+                tokio::spawn(timeout(LATE, acquiring));
+                match deadline < until {
+                    true => Err(Error::TimedOut),
+                    false => Err(Error::Unavailable(sqlx::Error::PoolTimedOut)),
+                }
+            }
         }
     }
 
@@ -119,6 +127,9 @@ impl<DB: Backend> Connections<DB> {
         turn.ok().flatten()
     }
 }
+
+/// How much longer a connection may be tested or opened for somebody who no longer waits.
+const LATE: Duration = Duration::from_secs(1);
 
 /// As long as SQLite waits for other writers by default.
 const LONGEST_TURN: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
+use idem_tests::a_moment;
 use idem_tests::http::Answer;
 use idem_tests::proxy::{Action, Proxy};
 use sqlx::Executor;
@@ -56,6 +57,27 @@ async fn a_late_cancel_stops_no_statement_of_the_next_user() {
     drop(pool.acquire().await.unwrap());
     gate.open().await;
     statement.await.unwrap().unwrap();
+}
+
+/// Under an overload every waiter is late when its turn comes. If each closed the connection that the pool tests for it,
+/// the node would soon have none.
+#[tokio::test]
+async fn who_waits_no_longer_for_a_connection_leaves_it_in_the_pool() {
+    let db = TestDb::new().await;
+    engine(&db).await.pool().close().await;
+    let proxy = Proxy::to(&db.url()).await;
+    let pool = pool_at(proxy.url(), 1).await;
+    let impatient = idem_on(pool.clone()).acquire_timeout(Duration::from_millis(100));
+    let app = super::support::app::app(impatient.build());
+    proxy.pause();
+    let refused = payment("/in-time").key("k").send(&app).await;
+    assert_eq!(pool.size(), 1);
+    assert_eq!(problem(&refused), (503, "store-unavailable".to_owned()));
+    proxy.resume();
+    while pool.num_idle() == 0 {
+        a_moment().await;
+    }
+    assert_eq!(pool.size(), 1);
 }
 
 /// The application reaches its database through the proxy.
