@@ -34,10 +34,10 @@
 //!
 //! # Plots
 //!
-//! `docs/PERFORMANCE.md` shows the plots that the feature `plots` draws from the JSON of one or several runs:
+//! `docs/PERFORMANCE.md` shows the plots that `--plot` draws from the JSON of one or several runs:
 //!
 //! ```sh
-//! cargo run -p idem-bench --features plots -- --plot docs/performance --from figures.json
+//! cargo run -p idem-bench -- --plot docs/performance --from figures.json
 //! ```
 //!
 //! # A load that does not wait
@@ -143,7 +143,6 @@ mod mysql;
 mod nodes;
 mod open_files;
 mod options;
-#[cfg(feature = "plots")]
 mod plots;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -161,7 +160,6 @@ compile_error!("choose a database: `--features sqlite`, `postgres` or `mysql`");
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let options = Options::parse();
-    #[cfg(feature = "plots")]
     if let Some(folder) = &options.plot {
         return plots::write(&options.from, folder);
     }

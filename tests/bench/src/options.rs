@@ -44,11 +44,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ATTEMPTS")]
     max_attempts: Option<usize>,
     /// Draws the plots of these files into a folder, and measures nothing.
-    #[cfg(feature = "plots")]
     #[arg(long, value_name = "FOLDER", requires = "from")]
     pub(crate) plot: Option<PathBuf>,
     /// Files that `--json` has written. What several of them have is taken from the last one.
-    #[cfg(feature = "plots")]
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub(crate) from: Vec<PathBuf>,
     #[command(flatten)]

@@ -101,7 +101,7 @@ fn rows(heading: &[&str], cells: impl Iterator<Item = Vec<String>>) -> String {
 
 const HEAD: &str = "# Figures
 
-<!-- Written by `cargo run -p idem-bench --features plots -- --plot FOLDER --from FILE…`. -->
+<!-- Written by `cargo run -p idem-bench -- --plot FOLDER --from FILE…`. -->
 
 [Performance](../PERFORMANCE.md#how-to-read-the-figures) says how to read them.
 ";

@@ -10,18 +10,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-#[cfg(feature = "plots")]
-pub(crate) use self::counts::COLUMNS;
-pub(crate) use self::counts::{CountedTable, Counts};
-#[cfg(feature = "plots")]
-pub(crate) use self::document::Document;
-#[cfg(not(feature = "plots"))]
-use self::document::Document;
-pub(crate) use self::document::Product;
+pub(crate) use self::counts::{COLUMNS, CountedTable, Counts};
+pub(crate) use self::document::{Document, Product};
 pub(crate) use self::load::{Cores, LoadRow, LoadTable};
-#[cfg(feature = "plots")]
-pub(crate) use self::storm::EFFECTS;
-pub(crate) use self::storm::{StormRow, StormTable};
+pub(crate) use self::storm::{EFFECTS, StormRow, StormTable};
 pub(crate) use self::timed::{Table, median};
 use crate::options::Plan;
 use crate::sides::Sides;
