@@ -83,6 +83,18 @@ impl TestDb {
         self.pool_with(connections, &[]).await
     }
 
+    /// Opens a pool of an account that may only read and write rows of this database, and pay.
+    pub async fn unprivileged_pool(&self) -> Pool<Db> {
+        let account = account(&self.name);
+        let create = format!("create user {account} identified by 'idem'");
+        administer(self.server, create).await;
+        let may = "select, insert, update, delete, execute";
+        let grant = format!("grant {may} on {}.* to {account}", self.name);
+        administer(self.server, grant).await;
+        let options = self.connect_options().username(account).password("idem");
+        MySqlPoolOptions::new().connect_with(options).await.unwrap()
+    }
+
     /// Opens a pool to a node that takes no writes.
     pub async fn read_only_pool(&self) -> Pool<Db> {
         self.pool_after(5, vec!["set session transaction read only".to_owned()])
@@ -208,7 +220,14 @@ async fn drop_database(server: &Server, name: String) {
             Err(_) => attempts_left -= 1,
         }
     }
+    let account = format!("drop user if exists {}", account(&name));
+    run(&mut connection, account).await.unwrap();
     connection.close().await.unwrap();
+}
+
+/// The name of the database's own account, which may be shorter than that of a database.
+fn account(database: &str) -> &str {
+    &database[..database.len().min(32)]
 }
 
 async fn kill_connections_to(name: &str, connection: &mut MySqlConnection) {

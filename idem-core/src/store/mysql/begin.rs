@@ -94,7 +94,8 @@ pub(super) async fn open(
 /// its snapshot does not show what others have committed since.
 ///
 /// `max_error_count` makes the session remember errors: `show errors` tells that a deadlock has rolled
-/// the transaction back. A handler that sets it to 0 hides that.
+/// the transaction back. A handler that sets it to 0 hides that. MySQL lets only privileged accounts set
+/// it, so Idem leaves it there as it is: 1024 by default.
 ///
 /// The message has few statements, because the server sends each result in a packet of its own.
 fn probe_text(opening: &Opening<'_>) -> String {
@@ -118,8 +119,7 @@ fn probe_text(opening: &Opening<'_>) -> String {
         "{ROLLBACK}; set @idem_lock = {lock}, @idem_autocommit = @@autocommit, \
          @idem_idle = @@wait_timeout, @idem_metadata_wait = @@lock_wait_timeout, \
          @idem_row_wait = @@innodb_lock_wait_timeout, @idem_statement = {STATEMENT_LIMIT}, \
-         @idem_errors = @@max_error_count, {ASK_FOR_CLUSTER}autocommit = 1, \
-         max_error_count = cast(greatest(@@max_error_count, 64) as unsigned), \
+         {ASK_FOR_CLUSTER}{REMEMBER_ERRORS}autocommit = 1, \
          {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
          select {free} as free, {WRITABLE} as writable, {READS_UNCOMMITTED} as dirty, database() as db, \
          connection_id() as connection, {has_failed} as has_failed, \
@@ -146,6 +146,10 @@ pub(super) fn begin_text(isolation: Isolation, guard: &str) -> String {
 /// Whether the session's isolation shows what may never commit.
 const READS_UNCOMMITTED: &str =
     "/*M!100000 @@tx_isolation *//*!80000 @@transaction_isolation */ = 'READ-UNCOMMITTED'";
+
+/// At least as many as MariaDB's default.
+const REMEMBER_ERRORS: &str = "/*M!100000 @idem_errors = @@max_error_count, \
+    max_error_count = cast(greatest(@@max_error_count, 64) as unsigned), */";
 
 /// Asks once per session whether the server is a node of Galera. A server that was built without it has
 /// no such variable, and an unknown one would be an error.

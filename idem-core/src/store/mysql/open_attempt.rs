@@ -151,7 +151,7 @@ impl OpenAttempt {
         };
         format!(
             "{unlock_all}set {unlock}autocommit = @idem_autocommit, wait_timeout = @idem_idle, \
-             max_error_count = @idem_errors, lock_wait_timeout = @idem_metadata_wait, \
+             /*M!100000 max_error_count = @idem_errors, */lock_wait_timeout = @idem_metadata_wait, \
              innodb_lock_wait_timeout = @idem_row_wait, \
              /*M!100000 max_statement_time *//*!80000 max_execution_time */ = @idem_statement"
         )

@@ -5,6 +5,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use idem_axum::{Idempotency, Tx, idempotent};
 use idem_tests::http::Answer;
+use idem_tests::mysql::is_mysql;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{Connection, Executor, Pool};
 
@@ -50,8 +51,9 @@ async fn lose(conn: &mut MySqlConnection) {
 
 #[tokio::test]
 async fn a_deadlock_victim_is_rolled_back_and_its_retry_runs() {
-    // Sessions may be set to remember no errors.
-    for remembered in ["64", "1", "0"] {
+    // Sessions may be set to remember no errors, which only a privileged account may change on MySQL.
+    let fewest: &[_] = if is_mysql() { &[] } else { &["0"] };
+    for remembered in ["64", "1"].iter().chain(fewest) {
         let table = Table::start_with(&[("max_error_count", remembered)]).await;
         let failed = table.victim("give up").await;
         let told = (failed.status.as_u16(), failed.body.len());

@@ -13,6 +13,7 @@ mod rollout;
 #[path = "../../support/mod.rs"]
 mod support;
 
+mod account;
 mod autocommit;
 mod deadlock;
 mod dropped_prepare;

@@ -9,7 +9,7 @@ pub const HANDLER_SETTINGS: &[&str] = &[
     "set wait_timeout = 1",
     "set /*M!100000 max_statement_time = 9 *//*!80000 max_execution_time = 9000 */",
     "set @idem_free = 0, @idem_record = 0",
-    "set max_error_count = 0",
+    "set /*M!100000 max_error_count *//*!80000 @errors */ = 0",
 ];
 
 /// Settings that are undone after a handler fails.
