@@ -9,8 +9,8 @@ use super::support::app::{engine, has_paid, payment, problem};
 use super::support::statements::app;
 
 /// Lock waits, deadlocks, conflicts of snapshots and nodes, cancelled statements, an
-/// error during COMMIT, a node without its cluster.
-const COLLISIONS: [u16; 9] = [1205, 1213, 1020, 1047, 1180, 1317, 1969, 3024, 3101];
+/// error during COMMIT, a node without its cluster or its group.
+const COLLISIONS: [u16; 10] = [1205, 1213, 1020, 1047, 1180, 1317, 1969, 3024, 3100, 3101];
 
 #[tokio::test]
 async fn a_completion_that_collides_gets_503_try_again() {
