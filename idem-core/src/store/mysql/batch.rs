@@ -109,7 +109,7 @@ fn claim_text(attempt: &OpenAttempt, names: &[&RecordName]) -> String {
         names.len(),
         table(names),
         names.len(),
-        begin_text(attempt.isolation, &attempt.guard)
+        begin_text(attempt)
     )
 }
 

@@ -67,6 +67,10 @@ pub(super) async fn open(
         isolation: opening.isolation,
         has_failed: probe.has_failed,
         commits_alone: session.try_get("commits_alone")?,
+        in_group: match session.try_get::<Option<i64>, _>("in_group")? {
+            Some(found) => found > 0,
+            None => is_in_group(conn).await?,
+        },
         locked: opening.name.is_some(),
         locks: Vec::new(),
     };
@@ -77,10 +81,18 @@ pub(super) async fn open(
     }
     // A replay or a duplicate needs no transaction.
     if !opening.if_it_may_run || probe.may_run() {
-        let begin = AssertSqlSafe(begin_text(opening.isolation, &attempt.guard));
+        let begin = AssertSqlSafe(begin_text(&attempt));
         MySqlTransactionManager::begin(conn, Some(begin.into_sql_str())).await?;
     }
     Ok((attempt, probe))
+}
+
+/// Asks a session of MySQL once whether its server has Group Replication.
+async fn is_in_group(conn: &mut MySqlConnection) -> sqlx::Result<bool> {
+    // All results, so that nothing is left to read.
+    let rows = sqlx::raw_sql(ASK_FOR_GROUP).fetch_all(conn).await?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    row.try_get::<i64, _>(0).map(|found| found > 0)
 }
 
 /// Limits the session's time, tries the lock and reads the record, before any transaction.
@@ -123,7 +135,7 @@ fn probe_text(opening: &Opening<'_>) -> String {
          {limits}, wait_timeout = cast(least(@@wait_timeout, {idle}) as unsigned); \
          select {free} as free, {WRITABLE} as writable, {READS_UNCOMMITTED} as dirty, database() as db, \
          connection_id() as connection, {has_failed} as has_failed, \
-         {COMMITS_ALONE} as commits_alone limit 1{record}"
+         {COMMITS_ALONE} as commits_alone, {IN_GROUP} as in_group limit 1{record}"
     )
 }
 
@@ -134,13 +146,13 @@ fn probe_text(opening: &Opening<'_>) -> String {
 ///
 /// `autocommit` is off: so what a handler writes after the server has rolled the transaction back is
 /// not committed either.
-pub(super) fn begin_text(isolation: Isolation, guard: &str) -> String {
-    let isolation = match isolation {
+pub(super) fn begin_text(attempt: &OpenAttempt) -> String {
+    let isolation = match attempt.isolation {
         Isolation::Default => "",
         Isolation::ReadCommitted => READ_COMMITTED,
         Isolation::Serializable => "set transaction isolation level serializable; ",
     };
-    format!("set autocommit = 0; {isolation}start transaction; savepoint {guard}")
+    format!("set autocommit = 0; {isolation}{}", attempt.start_text())
 }
 
 /// Whether the session's isolation shows what may never commit.
@@ -160,3 +172,11 @@ const ASK_FOR_CLUSTER: &str = "/*M!100000 @idem_cluster = ifnull(@idem_cluster, 
 /// Whether COMMIT must be the only statement of its message: else Galera acknowledges one that it refuses.
 const COMMITS_ALONE: &str = "/*M!100000 @idem_cluster <> 0 *//*!80000 \
     @@version_comment regexp 'wsrep|cluster' */";
+
+/// Whether another member of Group Replication may end the attempt's transaction. NULL: nobody has asked.
+const IN_GROUP: &str = "/*M!100000 0 *//*!80000 cast(@idem_group as signed) */";
+
+/// Its table is too slow to be named by every attempt. Without Group Replication there is no such variable.
+const ASK_FOR_GROUP: &str = "set @idem_group = (select count(*) \
+    from performance_schema.global_variables where variable_name = 'group_replication_group_name'); \
+    select cast(@idem_group as signed) limit 1";

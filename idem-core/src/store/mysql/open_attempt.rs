@@ -38,6 +38,8 @@ pub struct OpenAttempt {
     pub(super) has_failed: bool,
     /// COMMIT must be the only statement of its message.
     pub(super) commits_alone: bool,
+    /// Another member of a group may end the transaction.
+    pub(super) in_group: bool,
     /// Whether `@idem_lock` names a lock of the session.
     pub(super) locked: bool,
     /// The ids of the locks of a batch of messages.
@@ -124,7 +126,24 @@ impl OpenAttempt {
     }
 
     fn begin_again_text(&self) -> String {
-        format!("{ROLLBACK}; start transaction; savepoint {}", self.guard)
+        format!("{ROLLBACK}; {}", self.start_text())
+    }
+
+    /// Starts the transaction and sets its guard.
+    ///
+    /// In a group it first touches a table, without a snapshot: `InnoDB` then knows the guard. A member that
+    /// ends this transaction for another's leaves the session unaware of that, and MySQL answers its next
+    /// statement with 1213, but begins a new transaction if that is `savepoint`. The session
+    /// still has the guard then; only `InnoDB` knows that it is gone, and refuses its release with 1030.
+    pub(super) fn start_text(&self) -> String {
+        let touch = match (&self.database, self.in_group) {
+            (Some(name), true) => {
+                let name = name.replace('`', "``");
+                format!("do exists(select 1 from `{name}`.idem_record where false); ")
+            }
+            _ => String::new(),
+        };
+        format!("start transaction; {touch}savepoint {}", self.guard)
     }
 
     /// Releases the locks and restores the session.

@@ -13,7 +13,7 @@ use futures_util::TryStreamExt;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Either, Row};
 
-use super::error::fault;
+use super::error::{fault, number};
 use crate::store::fault::Fault;
 
 /// The outcome of statements about savepoints.
@@ -44,8 +44,11 @@ pub(super) async fn run_unless_rolled_back(
     };
     drop(results);
     match done {
+        Err(error) if number(&error) == Some(ENGINE_LOST_SAVEPOINT) => {
+            Ok(SavepointOutcome::RolledBackBefore)
+        }
         Err(error) if fault(&error) == Fault::GuardLost => match last_error {
-            Some(number) if rolls_everything_back(conn, number).await? => {
+            Some(last) if rolls_everything_back(conn, last).await? => {
                 Ok(SavepointOutcome::RolledBackBefore)
             }
             _ => Err(error),
@@ -67,3 +70,6 @@ async fn rolls_everything_back(conn: &mut MySqlConnection, number: u32) -> sqlx:
         _ => Ok(false),
     }
 }
+
+/// `InnoDB` does not know a savepoint that the session has: a COMMIT would have deleted it from both.
+const ENGINE_LOST_SAVEPOINT: u16 = 1181;
