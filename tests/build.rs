@@ -17,7 +17,7 @@ fn main() {
     println!("cargo::rerun-if-changed={}", docker_socket());
     println!(
         "cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq, idem_no_python, \
-         idem_no_prometheus, idem_no_pgbouncer, idem_no_docker)"
+         idem_no_prometheus, idem_no_pgbouncer, idem_no_docker, idem_no_group)"
     );
     for file in [GALERA, NATS, RABBITMQ, PROMETHEUS, PGBOUNCER] {
         println!("cargo::rerun-if-changed={file}");
@@ -47,6 +47,11 @@ fn main() {
     }
     if !Path::new(PGBOUNCER).exists() {
         println!("cargo::rustc-cfg=idem_no_pgbouncer");
+    }
+    // Asked only by those who want it, since the answer may change with everything that Docker does.
+    if is_set("CARGO_FEATURE_GROUP_REPLICATION") && !has_image_of_mysql() {
+        println!("cargo::rustc-cfg=idem_no_group");
+        println!("cargo::rerun-if-changed={NEVER_THERE}");
     }
     let python = Command::new("python3").arg("--version").output();
     if !python.is_ok_and(|output| output.status.success()) {
@@ -85,6 +90,20 @@ fn docker_answers() -> bool {
     remote || UnixStream::connect(docker_socket()).is_ok()
 }
 
+/// Whether Docker has the image that `idem_tests::group_replication` starts.
+fn has_image_of_mysql() -> bool {
+    println!("cargo::rerun-if-env-changed=IDEM_TEST_MYSQL_IMAGE");
+    let named = env::var("IDEM_TEST_MYSQL_IMAGE").unwrap_or_default();
+    let image = match named.starts_with("mysql") {
+        true => named.as_str(),
+        false => "mysql:9.7",
+    };
+    let inspect = Command::new("docker")
+        .args(["image", "inspect", image])
+        .output();
+    inspect.is_ok_and(|output| output.status.success())
+}
+
 /// Whether the programs of Debian's `mariadb-server`, `galera-4` and `rsync` are installed.
 fn has_galera() -> bool {
     let programs = ["mariadbd", "mariadb-install-db", "rsync"];
@@ -92,6 +111,9 @@ fn has_galera() -> bool {
     let is_there = |name: &&str| folders.iter().any(|folder| folder.join(name).exists());
     Path::new(GALERA).exists() && programs.iter().all(is_there)
 }
+
+/// Cargo runs this file again each time while a file that it depends on is missing.
+const NEVER_THERE: &str = "no-image-of-mysql";
 
 const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
 

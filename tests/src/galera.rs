@@ -91,6 +91,16 @@ impl Cluster {
         self.options(node).connect().await.unwrap()
     }
 
+    /// A connection to an isolated node, which allows only reads of what it has.
+    pub async fn connect_isolated(&self, node: usize) -> MySqlConnection {
+        let mut conn = self.connect_unsynced(node).await;
+        sqlx::raw_sql("set session wsrep_dirty_reads = 1, session wsrep_sync_wait = 0")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        conn
+    }
+
     /// Stops a server where it is, like a machine that swaps.
     pub fn freeze(&self, node: usize) -> Frozen {
         self.servers[node].freeze();

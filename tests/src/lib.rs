@@ -17,6 +17,8 @@ pub mod clients;
 mod daemon;
 #[cfg(feature = "mysql")]
 pub mod galera;
+#[cfg(feature = "mysql")]
+pub mod group_replication;
 pub mod http;
 pub mod log;
 #[cfg(feature = "mysql")]

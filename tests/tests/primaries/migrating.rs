@@ -1,12 +1,12 @@
 //! Nodes start at once on servers that do not share locks.
 
 use idem_axum::Idempotency;
-use idem_tests::galera::{Cluster, NODES};
 use sqlx::mysql::MySqlPoolOptions;
 use tokio::task::JoinSet;
 
+use crate::cluster::{Cluster, NODES};
+
 #[tokio::test]
-#[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
 async fn nodes_on_three_primaries_migrate_at_once() {
     let cluster = Cluster::lend().await;
     for round in 0..5 {

@@ -5,10 +5,11 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use idem_axum::{HasIdempotency, Idempotency, RolloutMode, Tx, idempotent};
 use idem_tests::clients::{is_refusal, keys};
-use idem_tests::galera::{Cluster, NODES};
 use idem_tests::http::{self, Attempt};
 use sqlx::{MySql, MySqlPool};
 use tokio::task::JoinSet;
+
+use crate::cluster::{Cluster, NODES};
 
 #[derive(Clone, HasIdempotency)]
 struct AppState {
@@ -29,7 +30,6 @@ fn attempt(key: &str) -> Attempt {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
 async fn each_reported_effect_exists_and_each_key_has_its_record() {
     let cluster = Cluster::lend().await;
     let table = "create table effect (id bigint auto_increment primary key, \

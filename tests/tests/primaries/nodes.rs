@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use idem_tests::clients::Clients;
-use idem_tests::galera::{Cluster, FEATURE, NODES};
 use idem_tests::process::start_payments;
-use sqlx::AssertSqlSafe;
+
+use crate::cluster::{Cluster, FEATURE, NODES};
 
 /// Three nodes of the app.
 pub struct Nodes {
@@ -16,9 +16,15 @@ pub struct Nodes {
 impl Nodes {
     pub async fn start() -> Self {
         let cluster = Cluster::lend().await;
+        let urls = NODES.map(|node| cluster.url(node)).collect();
+        Self::at(cluster, urls).await
+    }
+
+    /// The same at these addresses of the servers.
+    pub async fn at(cluster: Cluster, urls: Vec<String>) -> Self {
         let mut apps = Vec::new();
-        for node in NODES {
-            apps.push(start_payments(FEATURE, &cluster.url(node), 10).await);
+        for url in urls {
+            apps.push(start_payments(FEATURE, &url, 10).await);
         }
         let clients = Clients::of(apps);
         Self { cluster, clients }
@@ -46,15 +52,11 @@ impl Nodes {
         rows.into_iter().collect()
     }
 
-    /// Payments and records on an isolated node, which allows only such reads.
+    /// Payments and records on an isolated node.
     pub async fn written(&self, node: usize) -> (i64, i64) {
-        let count = "set session wsrep_dirty_reads = 1, session wsrep_sync_wait = 0; \
-            select (select count(*) from payment), (select count(*) from idem_record)";
-        let mut conn = self.cluster.connect_unsynced(node).await;
-        let row = sqlx::raw_sql(AssertSqlSafe(count))
-            .fetch_one(&mut conn)
-            .await;
-        let row = row.unwrap();
+        let count = "select (select count(*) from payment), (select count(*) from idem_record)";
+        let mut conn = self.cluster.connect_isolated(node).await;
+        let row = sqlx::raw_sql(count).fetch_one(&mut conn).await.unwrap();
         (sqlx::Row::get(&row, 0), sqlx::Row::get(&row, 1))
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use idem_axum::Idempotency;
 use idem_axum::engine::{Inbox, Message, MessageOutcome, ProcessError, Processed};
 use idem_tests::a_moment;
-use idem_tests::galera::{Cluster, NODES};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{MySql, MySqlPool};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
+
+use crate::cluster::{Cluster, NODES};
 
 const MESSAGES: usize = 60;
 /// The messages of one batch.
@@ -76,7 +77,6 @@ async fn one_by_one(inbox: Inbox<MySql>, start: Arc<Barrier>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[cfg_attr(idem_no_galera, ignore = "needs mariadbd, galera-4 and rsync")]
 async fn workers_on_three_primaries_handle_each_message_once() {
     let cluster = Cluster::lend().await;
     let table = "create table effect (id bigint auto_increment primary key, \
