@@ -6,8 +6,8 @@
 //! to go on.
 //!
 //! Three things can collide. Nodes on the same server wait for a named lock, which the session owns
-//! and the server releases if the node dies. Nodes on different servers of a Galera cluster do not
-//! see that lock: they try again, 50 times with pauses of 100 ms.
+//! and the server releases if the node dies. Nodes on different servers of a cluster (Galera, Group
+//! Replication) do not see that lock: they try again, 50 times with pauses of 100 ms.
 
 use std::time::Duration;
 
@@ -58,14 +58,19 @@ async fn lock(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Whether another server of a Galera cluster migrates at the same time: the lock is one server's.
+/// Whether another server of a cluster migrates at the same time: the lock is one server's.
+///
+/// Galera says so by 1213, and Group Replication also by 1180 and 3101.
 fn has_collided(error: &MigrateError) -> bool {
     let number = match error {
         MigrateError::Dirty(_) => return true,
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => number(error),
         _ => None,
     };
-    matches!(number, Some(DUPLICATE_KEY | NO_SUCH_TABLE | 1205 | 1213))
+    matches!(
+        number,
+        Some(DUPLICATE_KEY | NO_SUCH_TABLE | 1180 | 1205 | 1213 | 3101)
+    )
 }
 
 /// Another server's mark may have arrived, and its table not yet.
