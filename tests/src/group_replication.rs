@@ -172,7 +172,7 @@ impl Cluster {
     pub async fn conflicts(&self, node: usize) -> u64 {
         let raised = "select cast(sum(sum_error_raised) as unsigned) \
             from performance_schema.events_errors_summary_global_by_error \
-            where error_number in (1180, 3101)";
+            where error_number in (1030, 1180, 3101)";
         let mut conn = self.connect_unsynced(node).await;
         let raised = sqlx::query_scalar(raised);
         raised.fetch_one(&mut conn).await.unwrap()

@@ -48,7 +48,7 @@ pub(super) async fn run_unless_rolled_back(
             Ok(SavepointOutcome::RolledBackBefore)
         }
         Err(error) if fault(&error) == Fault::GuardLost => match last_error {
-            Some(last) if rolls_everything_back(conn, last).await? => {
+            Some(number) if rolls_everything_back(conn, number).await? => {
                 Ok(SavepointOutcome::RolledBackBefore)
             }
             _ => Err(error),
