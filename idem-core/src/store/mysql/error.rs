@@ -12,6 +12,7 @@
 //!   Replication.
 //! * 1030 is an error of the storage engine. On a member of Group Replication it says that `InnoDB` does not
 //!   know the guard any more, because another member has ended the transaction.
+//! * 1290 is a server that has become read-only, as a primary does that is replaced: another one takes the retry.
 //! * 1047 is a Galera node that has lost its cluster: it accepts nothing, and another node may.
 //! * 1180 is an error during COMMIT, after which the outcome must be looked up. So is 3100: a member of
 //!   Group Replication has lost the others while it waited for them, and they may have the transaction.
@@ -51,14 +52,16 @@ pub(super) fn fault(error: &sqlx::Error) -> Fault {
     };
     match number {
         // A deadlock, a timeout of a lock wait or of a statement, a killed statement, a conflict between
-        // nodes (Galera, Group Replication), a node that is cut off from its cluster.
-        1205 | 1206 | 1213 | 1020 | 1030 | 1317 | 1969 | 3024 | 3101 | 1047 => Fault::Collision,
+        // nodes (Galera, Group Replication), a node that is cut off from its cluster, a read-only server.
+        1205 | 1206 | 1213 | 1020 | 1030 | 1290 | 1317 | 1969 | 3024 | 3101 | 1047 => {
+            Fault::Collision
+        }
         // No such savepoint.
         1305 => Fault::GuardLost,
         // An error during COMMIT, a group without a majority, a shutdown, a killed or broken connection.
         1180 | 3100 | 1053 | 1927 | 3169 | 4031 | 1152 | 1154..=1161 | 1184 => Fault::Unknown,
-        // No memory, no disk space, a full table, a read-only server, an exceeded limit.
-        1021 | 1037 | 1038 | 1041 | 1040 | 1114 | 1203 | 1226 | 1290 | 1792 | 1836 => Fault::Failed,
+        // No memory, no disk space, a full table, a read-only transaction, an exceeded limit.
+        1021 | 1037 | 1038 | 1041 | 1040 | 1114 | 1203 | 1226 | 1792 | 1836 => Fault::Failed,
         _ => Fault::Refused,
     }
 }

@@ -9,9 +9,9 @@ use super::support::app::{engine, has_paid, payment, problem};
 use super::support::statements::app;
 
 /// Lock waits, deadlocks, conflicts of snapshots and nodes, cancelled statements, an error of the engine
-/// and one during COMMIT, a node without its cluster or its group.
-const COLLISIONS: [u16; 11] = [
-    1205, 1213, 1020, 1030, 1047, 1180, 1317, 1969, 3024, 3100, 3101,
+/// and one during COMMIT, a node without its cluster or its group, a server that has become read-only.
+const COLLISIONS: [u16; 12] = [
+    1205, 1213, 1020, 1030, 1047, 1180, 1290, 1317, 1969, 3024, 3100, 3101,
 ];
 
 #[tokio::test]
