@@ -177,8 +177,8 @@ begin
 end
 $claim_all$;
 
--- The same two steps for messages of several statements, which cannot return anything: they raise an error where an
--- attempt must not go on. Their codes are IDM01 to IDM04.
+-- The two steps of one attempt for messages of several statements, which cannot return anything: they raise an error
+-- where an attempt must not go on. Their codes are IDM01 to IDM04.
 
 -- Claims, in the message that begins the transaction. What the other step needs is kept until its end.
 create or replace function idem.enter(

@@ -39,13 +39,13 @@ pub(super) async fn delete_of_scope(
     scope: &str,
     limit: i64,
 ) -> sqlx::Result<u64> {
-    let own = OwnTransaction::begin(conn).await?;
     let of_scope = "scope = $1";
     let limit = format!("limit {limit} for update");
     let text = match has_ctid(conn).await? {
         true => by_ctid(table, of_scope, &limit),
         false => by_name(table, of_scope, &limit),
     };
+    let own = OwnTransaction::begin(conn).await?;
     let done = conn.execute(unnamed(AssertSqlSafe(text)).bind(scope)).await;
     Ok(own.end(conn, done).await?.rows_affected())
 }

@@ -20,7 +20,7 @@ fn paying(tenant: &str, key: &str) -> Attempt {
     pay.key(key).json(&json!({ "amount": 5 }))
 }
 
-/// The servers of the shards where rows of this table lie, by tenant.
+/// By tenant, which of the table's shards its rows are on.
 async fn places(pool: &Pool<Db>, table: &str) -> Vec<(String, i64)> {
     let places = format!(
         "select tenant, shardid - (select min(shardid) from pg_dist_shard \
