@@ -107,6 +107,11 @@ impl Cluster {
         self.group.come_back(node).await;
     }
 
+    /// Makes this node the only primary in place of the one that is.
+    pub async fn make_primary(&self, node: usize) {
+        self.group.make_primary(node).await;
+    }
+
     /// Waits until one of these nodes is to be the primary, and returns it.
     pub async fn elected_of(&self, nodes: &[usize]) -> usize {
         self.group.elected_of(nodes).await

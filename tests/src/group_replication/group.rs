@@ -84,15 +84,11 @@ impl Group {
         self.is_whole().await;
         let is_single = "select @@group_replication_single_primary_mode = 1";
         let is_single = self.servers[0].asked(is_single).await.unwrap();
-        let change = match (mode, is_single) {
-            (Mode::SinglePrimary, true) => "group_replication_set_as_primary(@@server_uuid)",
-            (Mode::SinglePrimary, false) => {
-                "group_replication_switch_to_single_primary_mode(@@server_uuid)"
-            }
-            (Mode::MultiPrimary, _) => "group_replication_switch_to_multi_primary_mode()",
-        };
-        if (mode, is_single) != (Mode::MultiPrimary, false) {
-            self.run(0, &format!("select {change}")).await;
+        match (mode, is_single) {
+            (Mode::SinglePrimary, true) => self.make_primary(0).await,
+            (Mode::SinglePrimary, false) => self.run(0, TO_SINGLE_PRIMARY).await,
+            (Mode::MultiPrimary, true) => self.run(0, TO_MULTI_PRIMARY).await,
+            (Mode::MultiPrimary, false) => {}
         }
         self.primary_of(&[0]).await;
     }
@@ -148,6 +144,12 @@ impl Group {
     pub(super) async fn primary_of(&self, nodes: &[usize]) -> usize {
         let takes_writes = format!("{IS_PRIMARY} and @@super_read_only = 0");
         self.one_of(nodes, &takes_writes, "takes writes").await
+    }
+
+    /// Makes this node the only primary in place of the one that is.
+    pub(super) async fn make_primary(&self, node: usize) {
+        let change = "select group_replication_set_as_primary(@@server_uuid)";
+        self.run(node, change).await;
     }
 
     /// Waits until one of these nodes is to be the primary, and returns it.
@@ -254,6 +256,10 @@ const HAS_BEGUN: &str = "select count(*) > 0 from performance_schema.replication
 /// It has been excluded, or has given up.
 const HAS_LEFT: &str = "select count(*) > 0 from performance_schema.replication_group_members \
     where member_state in ('ERROR', 'OFFLINE')";
+
+const TO_SINGLE_PRIMARY: &str =
+    "select group_replication_switch_to_single_primary_mode(@@server_uuid)";
+const TO_MULTI_PRIMARY: &str = "select group_replication_switch_to_multi_primary_mode()";
 
 const IS_PRIMARY: &str = "select exists(\
     select 1 from performance_schema.replication_group_members where member_id = @@server_uuid \

@@ -47,6 +47,27 @@ async fn nothing_is_lost_or_paid_twice_when_the_primary_is_killed() {
     }
 }
 
+/// What runs meanwhile ends first, and what comes later finds a server that takes no writes.
+#[tokio::test]
+async fn nothing_fails_for_good_while_the_administrator_changes_the_primary() {
+    let group = Cluster::lend_as(Mode::SinglePrimary).await;
+    let address = Proxy::to(&group.url(0)).await;
+    let apps = vec![start_payments(FEATURE, address.url(), 10).await];
+    let mut clients = Clients::of(apps);
+    let keys = keys("k", 300);
+    clients.begin(&keys);
+    clients.paid(100).await;
+    group.make_primary(1).await;
+    address.lead_to(&group.url(1));
+    clients.paid(keys.len()).await;
+    let replayed = clients.retry_all(&keys).await;
+    assert_eq!(replayed, keys.iter().cloned().collect());
+    for node in NODES {
+        let mut conn = group.connect(node).await;
+        clients.each_is_paid_once(&keys, node, &payments(&mut conn).await);
+    }
+}
+
 /// A secondary may lack what the primary has committed, so it answers neither of these.
 async fn refuses(group: &Cluster, secondary: usize) {
     let app = App::on(&group.url(secondary));
