@@ -43,11 +43,25 @@ impl From<sqlx::Error> for Problem {
                 .iter()
                 .any(|class| code.starts_with(class)),
         };
-        match is_connection_lost {
+        // A primary that is replaced takes no more writes, and the retry reaches the new one.
+        match is_connection_lost || code == "25006" || is_read_only_mysql(&error) {
             true => Self::Unavailable(Some(error)),
             false => Self::Failed(Some(error)),
         }
     }
+}
+
+/// MySQL says so by the number 1290, under an SQLSTATE of many meanings.
+#[cfg(feature = "mysql")]
+fn is_read_only_mysql(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
+    error.is_some_and(|error| error.number() == 1290)
+}
+
+#[cfg(not(feature = "mysql"))]
+fn is_read_only_mysql(_: &sqlx::Error) -> bool {
+    false
 }
 
 impl IntoResponse for Problem {
