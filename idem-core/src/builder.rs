@@ -114,6 +114,21 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
         self
     }
 
+    /// Sets the secret of [downstream keys](crate::DownstreamKeys). Default: none.
+    ///
+    /// Without it, whoever knows a record's scope, operation and key can compute the keys that its
+    /// operation sends to other services, and could send a request under such a key first. With it,
+    /// only this application can. Take 32 random bytes; the length has no limit.
+    ///
+    /// All nodes need the same secret, and it must not change: the retry of an attempt that crashed
+    /// before the change would send other keys. To change it all the same, stop the service, and wait
+    /// for as long as clients retry.
+    #[must_use]
+    pub fn downstream_secret(mut self, secret: impl AsRef<[u8]>) -> Self {
+        self.settings.downstream_secret = secret.as_ref().into();
+        self
+    }
+
     /// Sets how long an attempt waits for a connection, one hour at most. Default 5 seconds.
     ///
     /// After that it fails with [`Error::Unavailable`](crate::Error::Unavailable).

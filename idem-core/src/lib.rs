@@ -87,6 +87,7 @@ mod store;
 
 pub use admin::records::Invalidated;
 pub use admin::view::{RecordCount, RecordState, RecordView};
+pub use attempt::downstream::DownstreamKeys;
 pub use attempt::fresh::Fresh;
 pub use attempt::session::Effects;
 pub use attempt::tx::Tx;

@@ -33,6 +33,8 @@ pub struct Settings {
     pub merges_messages: bool,
     /// The rollout plan when the process starts. Default: every operation is enforced.
     pub rollout: RolloutPlan,
+    /// Makes the keys for other services unguessable.
+    pub(crate) downstream_secret: Arc<[u8]>,
     pub(crate) wrap: Option<Arc<Wrap>>,
 }
 
@@ -47,6 +49,7 @@ impl Default for Settings {
             replay_memory: 0,
             merges_messages: false,
             rollout: RolloutPlan::default(),
+            downstream_secret: Arc::from([]),
             wrap: None,
         }
     }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::commit::CommittedRecord;
+use super::downstream::DownstreamKeys;
 use super::lock_keeper::RecordLock;
 use super::session::Session;
 use crate::node::Node;
@@ -46,6 +47,14 @@ pub(crate) struct ClaimedRecord {
 impl<DB: Backend> ClaimedAttempt<DB> {
     pub(crate) fn name(&self) -> Option<&RecordName> {
         self.record.as_ref().map(|record| &record.name)
+    }
+
+    /// The keys of what the operation calls; an attempt without a record has its own.
+    pub(crate) fn downstream_keys(&self) -> DownstreamKeys {
+        match self.name() {
+            Some(name) => DownstreamKeys::of_record(&self.node.settings.downstream_secret, name),
+            None => DownstreamKeys::of_attempt(self.id),
+        }
     }
 
     /// The record by which the attempt's COMMIT can be looked up.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Completed;
 use super::claimed::ClaimedAttempt;
 use super::complete::StoreOutcome;
+use super::downstream::DownstreamKeys;
 use super::session::{END_LIMIT, Effects, RolledBack, Session};
 use super::tx::Tx;
 use crate::store::Backend;
@@ -56,7 +57,17 @@ impl<DB: Backend> Fresh<DB> {
 
     /// The transaction, for the operation to borrow.
     pub fn tx(&mut self) -> Tx<'_, DB> {
-        Tx::new(self.session.conn(), &mut self.reference, self.claimed.id)
+        let (claimed, conn) = (&self.claimed, self.session.conn());
+        let tx: Tx<'_, DB> = Tx::new(conn, &mut self.reference, claimed.id);
+        match claimed.name() {
+            Some(name) => tx.of_record(name, &claimed.node.settings.downstream_secret),
+            None => tx,
+        }
+    }
+
+    /// The keys for requests that the operation sends to other services.
+    pub fn downstream_keys(&self) -> DownstreamKeys {
+        self.claimed.downstream_keys()
     }
 
     /// Stores the completion and commits it together with the operation's own writes.

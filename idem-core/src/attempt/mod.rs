@@ -44,6 +44,7 @@ pub(crate) mod claimed;
 pub(crate) mod commit;
 pub(crate) mod complete;
 pub(crate) mod decision;
+pub(crate) mod downstream;
 pub(crate) mod fresh;
 pub(crate) mod lock_keeper;
 pub(crate) mod session;

@@ -14,8 +14,9 @@ use std::ops::{Deref, DerefMut};
 use sqlx::{Connection, Transaction};
 use uuid::Uuid;
 
-use crate::InvalidReference;
-use crate::store::Backend;
+use super::downstream::DownstreamKeys;
+use crate::store::{Backend, LendConnection};
+use crate::{InvalidReference, RecordName};
 
 /// A borrow of the transaction that Idem commits together with the record.
 ///
@@ -77,6 +78,8 @@ pub struct Tx<'t, DB: Backend> {
     conn: &'t mut DB::Connection,
     reference: Option<&'t mut Option<String>>,
     attempt: Uuid,
+    /// The record's name and the secret of keys for other services; `None` without a record.
+    record: Option<(&'t RecordName, &'t [u8])>,
 }
 
 impl<'t, DB: Backend> Tx<'t, DB> {
@@ -89,13 +92,20 @@ impl<'t, DB: Backend> Tx<'t, DB> {
             conn,
             reference: Some(reference),
             attempt,
+            record: None,
         }
     }
 
-    /// Borrows any connection, to call a handler's function in a test.
+    pub(crate) fn of_record(mut self, name: &'t RecordName, secret: &'t [u8]) -> Self {
+        self.record = Some((name, secret));
+        self
+    }
+
+    /// Borrows a connection, a `Transaction` or a `PoolConnection`, to call a handler's function in a
+    /// test.
     ///
-    /// Idem has no part in it: nothing is committed, and a [reference](Self::reference) is checked
-    /// and forgotten.
+    /// Idem has no part in it: nothing is committed, a [reference](Self::reference) is checked and
+    /// forgotten, and [downstream keys](Self::downstream_key) are this `Tx`'s own.
     ///
     /// # Examples
     ///
@@ -119,11 +129,12 @@ impl<'t, DB: Backend> Tx<'t, DB> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn borrowed(conn: &'t mut DB::Connection) -> Self {
+    pub fn borrowed(conn: &'t mut impl LendConnection<DB>) -> Self {
         Self {
-            conn,
+            conn: conn.lend(),
             reference: None,
             attempt: Uuid::new_v4(),
+            record: None,
         }
     }
 
@@ -132,6 +143,10 @@ impl<'t, DB: Backend> Tx<'t, DB> {
     /// Only one attempt with a key commits. So use this id for a message that the operation writes
     /// into the same transaction: consumers recognise copies of the message by it. The key itself
     /// is no such id: once its ttl has passed, the same key is another request.
+    ///
+    /// **Do not send it to another service as an idempotency key.** A retry of an attempt that was
+    /// rolled back has another id, and the service would act twice:
+    /// [`downstream_key`](Self::downstream_key) is the same for both.
     ///
     /// # Examples
     ///
@@ -145,6 +160,32 @@ impl<'t, DB: Backend> Tx<'t, DB> {
     /// ```
     pub fn attempt_id(&self) -> String {
         self.attempt.to_string()
+    }
+
+    /// The idempotency key for one request to another service, such as `"charge"`: 36 characters.
+    ///
+    /// Each attempt of this record makes the same key. So a service that deduplicates by keys acts once,
+    /// also when this attempt charges, crashes before its COMMIT, and is retried. `docs/EFFECTS.md` has
+    /// the whole pattern, and [`DownstreamKeys`] what the key depends on.
+    ///
+    /// In a batch of messages it belongs to the current message.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # struct Network; struct Charge;
+    /// # impl Network { async fn charge(&self, _: &str, _: i64) -> sqlx::Result<Charge> { Ok(Charge) } }
+    /// # async fn pay(tx: idem_core::Tx<'_, sqlx::Sqlite>, network: Network) -> sqlx::Result<()> {
+    /// let charged = network.charge(&tx.downstream_key("charge"), 1250).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn downstream_key(&self, effect: &str) -> String {
+        let keys = match self.record {
+            Some((name, secret)) => DownstreamKeys::of_record(secret, name),
+            None => DownstreamKeys::of_attempt(self.attempt),
+        };
+        keys.key(effect)
     }
 
     /// Opens a savepoint, for a part of the operation that may fail on its own.

@@ -28,6 +28,7 @@ use tracing::Instrument;
 use super::Completed;
 use super::claimed::ClaimedAttempt;
 use super::complete::StoreOutcome;
+use super::downstream::DownstreamKeys;
 use super::lock_keeper::LockKeeper;
 use super::session::{END_LIMIT, Effects, Session};
 use crate::detach::DetachOnDrop;
@@ -81,6 +82,11 @@ impl<DB: Backend> FreshWithoutTx<DB> {
             }
         };
         Self { claimed, lock }
+    }
+
+    /// The keys for requests that the operation sends to other services.
+    pub fn downstream_keys(&self) -> DownstreamKeys {
+        self.claimed.downstream_keys()
     }
 
     /// Stores the completion, in a transaction of its own.

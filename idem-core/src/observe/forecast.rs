@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::attempt::commit::CommittedRecord;
+use crate::attempt::downstream::DownstreamKeys;
 use crate::attempt::{Attempt, Claim, report_retry_age};
 use crate::error::claim_error;
 use crate::node::Node;
@@ -71,6 +72,11 @@ pub(crate) struct Observation<DB: Backend> {
 }
 
 impl<DB: Backend> Observation<DB> {
+    pub(crate) fn downstream_keys(&self) -> DownstreamKeys {
+        let secret = &self.node.settings.downstream_secret;
+        DownstreamKeys::of_record(secret, &self.attempt.name)
+    }
+
     /// Takes the attempt's place on this node if it is free, without waiting.
     pub(crate) fn arrive(node: &Arc<Node<DB>>, attempt: Attempt) -> Self {
         let (name, fingerprint) = (&attempt.name, &attempt.fingerprint);

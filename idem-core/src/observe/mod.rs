@@ -26,6 +26,7 @@ use self::forecast::{Forecast, Observation, log_not_observed};
 use self::passthrough::{PassthroughTransaction, release_savepoints};
 use crate::attempt::Attempt;
 use crate::attempt::commit::commit;
+use crate::attempt::downstream::DownstreamKeys;
 use crate::attempt::session::{END_LIMIT, Effects, Session};
 use crate::attempt::tx::Tx;
 use crate::node::Node;
@@ -121,11 +122,23 @@ impl<DB: Backend> ObservedAttempt<DB> {
 
     /// The transaction, for the handler to borrow.
     pub fn tx(&mut self) -> Tx<'_, DB> {
-        let conn = match &mut self.transaction {
-            Transaction::Passthrough(transaction) => transaction.conn(),
-            Transaction::Observed(session, _) => session.conn(),
-        };
-        Tx::new(conn, &mut self.reference, self.id)
+        let (reference, id) = (&mut self.reference, self.id);
+        match &mut self.transaction {
+            Transaction::Passthrough(transaction) => Tx::new(transaction.conn(), reference, id),
+            Transaction::Observed(session, observation) => {
+                let secret = &observation.node.settings.downstream_secret;
+                let tx: Tx<'_, DB> = Tx::new(session.conn(), reference, id);
+                tx.of_record(&observation.attempt.name, secret)
+            }
+        }
+    }
+
+    /// The keys for requests that the operation sends to other services.
+    pub fn downstream_keys(&self) -> DownstreamKeys {
+        match &self.transaction {
+            Transaction::Passthrough(_) => DownstreamKeys::of_attempt(self.id),
+            Transaction::Observed(_, observation) => observation.downstream_keys(),
+        }
     }
 
     /// What enforcement would have done. `None` if the attempt is not observed.

@@ -13,6 +13,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::forecast::{Forecast, Observation, log_not_observed};
 use crate::attempt::Attempt;
 use crate::attempt::commit::commit;
+use crate::attempt::downstream::DownstreamKeys;
 use crate::attempt::session::{END_LIMIT, Effects, Session};
 use crate::node::Node;
 use crate::store::{Backend, Opening};
@@ -59,6 +60,11 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
     /// What enforcement would have done.
     pub fn forecast(&self) -> &Forecast {
         &self.observation.forecast
+    }
+
+    /// The keys for requests that the operation sends to other services.
+    pub fn downstream_keys(&self) -> DownstreamKeys {
+        self.observation.downstream_keys()
     }
 
     /// Stores the record that enforcement would have stored, if there is none yet. Returns whether

@@ -67,3 +67,4 @@ pub(crate) use batch::{MessageProbe, RELEASE_SAVEPOINT, SET_SAVEPOINT};
 pub(crate) use dead_letters::{NewAttempt, StoredDeadLetter};
 pub(crate) use fault::Fault;
 pub(crate) use records::{CommitOutcome, FORMAT, NewRecord, Opening, Probe, Stored, StoredRecord};
+pub(crate) use sealed::LendConnection;

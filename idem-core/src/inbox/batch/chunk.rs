@@ -91,7 +91,12 @@ impl<DB: Backend> Chunk<DB> {
     pub(super) fn tx(&mut self) -> Tx<'_, DB> {
         let open = &mut *self.open;
         match &mut open.current {
-            Some(entry) => Tx::new(open.session.conn(), &mut entry.reference, entry.attempt),
+            Some(entry) => {
+                let secret = &open.node.settings.downstream_secret;
+                let conn = open.session.conn();
+                let tx: Tx<'_, DB> = Tx::new(conn, &mut entry.reference, entry.attempt);
+                tx.of_record(entry.context.name(), secret)
+            }
             None => Tx::borrowed(open.session.conn()),
         }
     }

@@ -1,0 +1,158 @@
+//! The idempotency keys that an operation sends to the services it calls.
+//!
+//! ```text
+//! seed  HMAC-SHA-256(secret, "idem downstream v1", scope, operation, key)      once for each record
+//! key   HMAC-SHA-256(seed, effect), written as a UUID of version 8 (RFC 9562, section 5.8)
+//! ```
+//!
+//! They are computed and not stored: an attempt that crashes leaves nothing in the database, and its
+//! retry must send the same keys.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::{Builder, Uuid};
+
+use crate::RecordName;
+
+/// Idempotency keys for the requests that an operation sends to other services.
+///
+/// Each attempt of one record makes the same keys, so a service that deduplicates by its own
+/// `Idempotency-Key` carries out the request of a retry once, also when the first attempt crashed after
+/// the call. `docs/EFFECTS.md` shows the pattern, and what it does not cover.
+///
+/// A handler with a [`Tx`](crate::Tx) calls [`Tx::downstream_key`](crate::Tx::downstream_key); one
+/// without takes this type as a parameter.
+///
+/// * **They depend on** the record's scope, operation and key, and on the
+///   [secret](crate::IdempotencyBuilder::downstream_secret) of the handle. Whoever changes one of these
+///   while attempts run lets their retries send other keys.
+/// * **They outlive the record.** A client that uses its key again after the ttl makes the same keys.
+/// * **Without a record**, for a request without a key and in the mode `off`, each attempt has keys of
+///   its own.
+///
+/// # Examples
+///
+/// ```
+/// use idem_core::DownstreamKeys;
+///
+/// let keys = DownstreamKeys::unrecorded();
+/// let charge = keys.key("charge");
+/// assert_eq!(charge.len(), 36);
+/// assert_eq!(charge, keys.key("charge"));
+/// assert_ne!(charge, keys.key("receipt"));
+/// ```
+#[derive(Clone)]
+pub struct DownstreamKeys {
+    seed: [u8; 32],
+}
+
+impl DownstreamKeys {
+    pub(crate) fn of_record(secret: &[u8], name: &RecordName) -> Self {
+        let parts = [
+            name.scope.as_str(),
+            name.operation.as_str(),
+            name.key.as_str(),
+        ];
+        let mut bytes = b"idem downstream v1".to_vec();
+        for part in parts {
+            bytes.extend((part.len() as u64).to_be_bytes());
+            bytes.extend(part.as_bytes());
+        }
+        let seed = mac(secret, &bytes);
+        Self { seed }
+    }
+
+    /// Keys that no attempt has, for a test or for an attempt without a record.
+    #[must_use]
+    pub fn unrecorded() -> Self {
+        Self::of_attempt(Uuid::new_v4())
+    }
+
+    pub(crate) fn of_attempt(attempt: Uuid) -> Self {
+        let seed = mac(attempt.as_bytes(), b"idem downstream v1, without a record");
+        Self { seed }
+    }
+
+    /// The key of one effect, such as `"charge"`: 36 characters, a UUID of version 8.
+    ///
+    /// Name each effect of the operation differently, and by what it does; a second effect of the same
+    /// kind needs a part of its own, such as `"charge:2"`. A name that changes between two builds
+    /// makes another key.
+    pub fn key(&self, effect: &str) -> String {
+        let mut bytes = [0; 16];
+        let made = mac(&self.seed, effect.as_bytes());
+        bytes.iter_mut().zip(made).for_each(|(to, from)| *to = from);
+        Builder::from_custom_bytes(bytes).into_uuid().to_string()
+    }
+}
+
+/// Whoever knows the seed can compute all keys.
+impl fmt::Debug for DownstreamKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DownstreamKeys").finish_non_exhaustive()
+    }
+}
+
+fn mac(secret: &[u8], bytes: &[u8]) -> [u8; 32] {
+    // RFC 2104 has no limit to a key; `new_from_slice` fails for none.
+    match Hmac::<Sha256>::new_from_slice(secret) {
+        Ok(mut mac) => {
+            mac.update(bytes);
+            mac.finalize().into_bytes().into()
+        }
+        Err(_) => [0; 32],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Operation, Scope};
+
+    fn name(scope: &str, operation: &str, key: &str) -> RecordName {
+        RecordName {
+            scope: Scope::new(scope).unwrap(),
+            operation: Operation::new(operation).unwrap(),
+            key: key.parse().unwrap(),
+        }
+    }
+
+    fn key(secret: &str, name: &RecordName, effect: &str) -> String {
+        DownstreamKeys::of_record(secret.as_bytes(), name).key(effect)
+    }
+
+    #[test]
+    fn the_key_of_an_effect_never_changes() {
+        let name = name("acme", "POST /payments", "order-17");
+        let made = [key("", &name, "charge"), key("secret", &name, "charge")];
+        let expected = [
+            "8040c401-fcc8-8004-b1dc-5cd1df080f3b",
+            "1a916145-dd45-8c33-b607-181042cdab20",
+        ];
+        assert_eq!(made, expected);
+    }
+
+    #[test]
+    fn whatever_names_an_effect_changes_its_key() {
+        let base = name("acme", "POST /payments", "order-17");
+        let keys = [
+            key("", &base, "charge"),
+            key("", &base, "receipt"),
+            key("", &base, ""),
+            key("secret", &base, "charge"),
+            key("", &name("acm", "ePOST /payments", "order-17"), "charge"),
+            key("", &name("acme", "POST /refunds", "order-17"), "charge"),
+            key("", &name("acme", "POST /payments", "order-18"), "charge"),
+            DownstreamKeys::of_attempt(Uuid::from_u128(1)).key("charge"),
+            DownstreamKeys::of_attempt(Uuid::from_u128(2)).key("charge"),
+        ];
+        let different: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
+        for key in keys {
+            let id = key.parse::<Uuid>().unwrap();
+            assert_eq!((id.get_version_num(), key.len()), (8, 36));
+        }
+    }
+}
