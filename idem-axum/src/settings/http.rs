@@ -6,8 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::Response;
 use idem_core::{Backend, Engine, Extension, Idempotency, metrics};
 
+use crate::Rejection;
 use crate::body::budget::{BodyBudget, BodyReservation};
 use crate::settings::challenge::Challenge;
 
@@ -42,8 +44,13 @@ pub struct HttpSettings {
     pub max_response: usize,
     /// How long reading a request's body may take. Default 30 seconds.
     pub body_timeout: Duration,
+    /// Makes the response of a refusal; `None` is the problem document.
+    pub(crate) render: Option<Box<RenderRejection>>,
     pub(crate) bodies: BodyBudget,
 }
+
+/// The application's own form of a refusal.
+pub(crate) type RenderRejection = dyn Fn(Rejection) -> Response + Send + Sync;
 
 impl HttpSettings {
     /// Those of a handle.
@@ -81,6 +88,7 @@ impl Default for HttpSettings {
             challenge: None,
             max_response: 1 << 20,
             body_timeout: Duration::from_secs(30),
+            render: None,
             bodies: BodyBudget::new(64 << 20),
         }
     }

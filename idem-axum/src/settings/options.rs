@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use axum::response::Response;
 use idem_core::{Backend, IdempotencyBuilder, Policy};
 
+use crate::Rejection;
 use crate::body::budget::BodyBudget;
 use crate::settings::challenge::Challenge;
 use crate::settings::http::HttpSettings;
@@ -83,6 +85,38 @@ pub trait HttpOptions: Sealed + Sized {
     #[must_use]
     fn problem_base(self, base: &str) -> Self {
         self.change(|http| http.problem_base = base.into())
+    }
+
+    /// Makes the response of a refusal, in the form of the application's own errors. Default: the
+    /// problem document of RFC 9457.
+    ///
+    /// [`Rejection`] says what to answer: [`status`](Rejection::status), [`name`](Rejection::name),
+    /// [`title`](Rejection::title), [`detail`](Rejection::detail) and
+    /// [`is_retryable`](Rejection::is_retryable). Keep the status, which clients and proxies know.
+    /// `Retry-After` and `WWW-Authenticate` are added where they belong and are not set; a refusal
+    /// that retries get too is stored as it is rendered, if its body needs no waiting.
+    ///
+    /// If the function panics, the log says so and the client gets the problem document.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use axum::Json;
+    /// use axum::response::IntoResponse;
+    /// use idem_axum::{HttpOptions, Idempotency, Rejection};
+    /// use serde_json::json;
+    ///
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let as_ours = |why: Rejection| {
+    ///     let error = json!({ "code": why.name(), "message": why.detail() });
+    ///     (why.status(), Json(json!({ "error": error }))).into_response()
+    /// };
+    /// let idem = Idempotency::builder(pool).render(as_ours).build();
+    /// # }
+    /// ```
+    #[must_use]
+    fn render(self, render: impl Fn(Rejection) -> Response + Send + Sync + 'static) -> Self {
+        self.change(|http| http.render = Some(Box::new(render)))
     }
 
     /// A header that is never stored, beside those that never are.
