@@ -13,10 +13,10 @@ mod spec;
 pub use extract::scope_key::ScopeKey;
 pub use extract::state::HasIdempotency;
 pub use idem_core::{
-    Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, Error, Failure,
-    FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder,
-    InvalidKey, InvalidOperation, InvalidReference, InvalidRollout, InvalidScope, Invalidated,
-    Isolation, Message, MessageBytes, MessageOutcome, MigrateError, Operation, Policy,
+    Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, DownstreamKeys, Error,
+    Failure, FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox,
+    InboxBuilder, InvalidKey, InvalidOperation, InvalidReference, InvalidRollout, InvalidScope,
+    Invalidated, Isolation, Message, MessageBytes, MessageOutcome, MigrateError, Operation, Policy,
     ProcessError, Processed, RecordCount, RecordFilter, RecordName, RecordState, RecordView,
     Rollout, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement, ShutdownTimedOut,
     Tx, WhileRunning, metrics,

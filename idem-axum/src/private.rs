@@ -20,10 +20,13 @@
 //!     };
 //!     let (attempt, parts, last) = (prepared.attempt, prepared.parts, prepared.last);
 //!     attempt.run(move |mut attempt| async move {                         // unless it is a replay, 409, 422
-//!         let result = supervise(attempt.deadline(), async {
-//!             HandlerOutput(create_payment(parts.0, attempt.tx(), last).await).respond()
-//!         })
-//!         .await;
+//!         let result = {
+//!             let deadline = attempt.deadline();
+//!             let handler = pin!(async {
+//!                 HandlerOutput(create_payment(parts.0, attempt.tx(), last).await).respond()
+//!             });
+//!             supervise(deadline, handler).await
+//!         };
 //!         attempt.finish(result).await                                    // commits or rolls back
 //!     })
 //!     .await
@@ -37,13 +40,13 @@ pub use crate::attempt::supervise::{HandlerAbort, supervise};
 pub use crate::attempt::without_tx::EngineWithoutTx;
 pub use crate::attempt::{ActiveAttempt, PendingAttempt};
 pub use crate::body::budget::BodyReservation;
-pub use crate::extract::IdempotentRequest;
 pub use crate::extract::last::{LastExtractor, ViaBody, ViaParts};
-pub use crate::extract::prepare::PreparedRequest;
+pub use crate::extract::party::{ExtractedScope, Party};
 pub use crate::extract::scope::{Ch, NamedScope, ScopeFor, ScopeIn};
 pub use crate::extract::scope_key::Global;
 pub use crate::extract::state::SameDb;
 pub use crate::extract::tx_mode::{NoTx, TxMode, TxModeIn, WithTx};
+pub use crate::extract::{IdempotentRequest, PreparedRequest};
 pub use crate::response::output::{AnyHandlerOutput, HandlerOutput, HandlerResponse};
 pub use crate::spec::{Spec, custom_digest};
 

@@ -84,7 +84,7 @@ fn wrap(
         attributes.policy = docs::docs(&options, &attributes.outer);
     }
     let stub = stub(&function);
-    let expanded = match Handler::check(function, &mut errors) {
+    let expanded = match Handler::check(function, &options.scope, &mut errors) {
         Some(handler) => {
             if let (Some(span), None) = (options.serializable, &handler.tx) {
                 errors.push(Error::new(span, NO_TX_TO_ISOLATE));

@@ -77,6 +77,7 @@ impl AttemptContext {
             return;
         }
         Span::current().record("outcome", outcome);
+        tracing::debug!(outcome, "the attempt has ended");
         metrics::attempt(self.operation(), self.mode, outcome);
         metrics::attempt_took(self.operation(), self.mode, self.arrived.elapsed());
     }

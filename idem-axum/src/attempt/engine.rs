@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Attempt, Backend, Claim, Completed, Completion, Effects, Engine, Error, Forecast, Fresh,
-    Idempotency, ObservedAttempt, Policy, Rollout,
+    Attempt, Backend, Claim, Completed, Completion, DownstreamKeys, Effects, Engine, Error,
+    Forecast, Fresh, Idempotency, ObservedAttempt, Policy, Rollout,
 };
 use tokio::time::Instant;
 
@@ -86,6 +86,9 @@ pub trait FinishAttempt: Send {
     /// "nothing was changed", or "what it did before stays".
     fn can_undo(&self) -> bool;
 
+    /// The keys for requests that the handler sends to other services.
+    fn downstream_keys(&self) -> DownstreamKeys;
+
     /// Stores the completion and commits.
     ///
     /// `terminal` is stored in its place if the handler has ended the transaction itself, or if the
@@ -115,6 +118,9 @@ pub trait FinishAttempt: Send {
 pub trait FinishObserved: Send {
     /// What enforcement would have done; `None` if no record was looked up.
     fn forecast(&self) -> Option<&Forecast>;
+
+    /// The keys for requests that the handler sends to other services.
+    fn downstream_keys(&self) -> DownstreamKeys;
 
     /// Commits or rolls back, and stores what enforcement would have stored. `true`: it is stored.
     ///
@@ -190,6 +196,10 @@ impl<DB: Backend> FinishObserved for ObservedAttempt<DB> {
         self.forecast()
     }
 
+    fn downstream_keys(&self) -> DownstreamKeys {
+        self.downstream_keys()
+    }
+
     fn end(
         self: Box<Self>,
         keep: bool,
@@ -206,6 +216,10 @@ impl<DB: Backend> FinishObserved for ObservedAttempt<DB> {
 impl<DB: Backend> FinishAttempt for Fresh<DB> {
     fn can_undo(&self) -> bool {
         true
+    }
+
+    fn downstream_keys(&self) -> DownstreamKeys {
+        self.downstream_keys()
     }
 
     fn complete(

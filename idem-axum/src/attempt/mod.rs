@@ -44,20 +44,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
-use idem_core::{Attempt, Backend, DetachOnDrop, Idempotency, Operation, Policy, RolloutMode, Tx};
+use futures_util::future::BoxFuture;
+use idem_core::{
+    Attempt, Backend, DetachOnDrop, DownstreamKeys, Idempotency, Operation, Policy, RolloutMode, Tx,
+};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use crate::attempt::context::AttemptContext;
-use crate::attempt::engine::AttemptEngine;
+use crate::attempt::engine::{AttemptEngine, FinishAttempt as _, FinishObserved as _};
 use crate::attempt::observe::AbandonOnDrop;
 use crate::attempt::supervise::HandlerAbort;
 use crate::body::budget::BodyReservation;
 use crate::response::output::HandlerResponse;
 use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
+
+/// The handler's part of an attempt, with its completion. It is a trait object, so that an attempt's
+/// life is compiled once for each database and not for each handler.
+type BoxedWork<E> = Box<dyn FnOnce(ActiveAttempt<E>) -> BoxFuture<'static, Response> + Send>;
 
 /// An attempt whose extractors have succeeded; the database has not been touched.
 ///
@@ -93,27 +100,28 @@ impl<E: AttemptEngine> PendingAttempt<E> {
     ///
     /// Safe to drop, in every mode; what is dropped with it is said above. A caller that neither polls
     /// nor drops it stops the claim's clock, but not the handler's.
-    pub async fn run<F, Work>(self, work: F) -> Response
+    pub fn run<F, Work>(self, work: F) -> BoxFuture<'static, Response>
     where
         F: FnOnce(ActiveAttempt<E>) -> Work + Send + 'static,
         Work: Future<Output = Response> + Send + 'static,
     {
+        self.run_boxed(Box::new(|attempt| Box::pin(work(attempt))))
+    }
+
+    /// Runs the handler as the mode asks for.
+    fn run_boxed(self, work: BoxedWork<E>) -> BoxFuture<'static, Response> {
         match self.mode {
-            RolloutMode::Enforce => self.run_to_its_end(work).await,
-            RolloutMode::Off => self.run_here(work).await,
+            RolloutMode::Enforce => Box::pin(self.run_to_its_end(work)),
+            RolloutMode::Off => Box::pin(self.run_here(work)),
             RolloutMode::Observe | RolloutMode::Validate => {
                 let span = self.span();
-                self.run_here(work).instrument(span).await
+                Box::pin(self.run_here(work).instrument(span))
             }
         }
     }
 
     /// Runs the handler on the request's task, as without the attribute.
-    async fn run_here<F, Work>(self, work: F) -> Response
-    where
-        F: FnOnce(ActiveAttempt<E>) -> Work,
-        Work: Future<Output = Response>,
-    {
+    async fn run_here(self, work: BoxedWork<E>) -> Response {
         match self.begin().await {
             Ok(attempt) => work(attempt).await,
             Err(answer) => answer,
@@ -131,11 +139,7 @@ impl<E: AttemptEngine> PendingAttempt<E> {
     /// task-locals and its span. A panic of the handler ends in [`supervise`](supervise::supervise); the
     /// oneshot is closed without a response only by a panic outside of it, such as in the body of its
     /// response, or with the runtime.
-    async fn run_to_its_end<F, Work>(self, work: F) -> Response
-    where
-        F: FnOnce(ActiveAttempt<E>) -> Work + Send + 'static,
-        Work: Future<Output = Response> + Send + 'static,
-    {
+    async fn run_to_its_end(self, work: BoxedWork<E>) -> Response {
         let (engine, http) = (self.engine.clone(), Arc::clone(&self.http));
         let span = self.span();
         let (begin, begun) = oneshot::channel();
@@ -265,6 +269,14 @@ impl<E: AttemptEngine> ActiveAttempt<E> {
         self.context.deadline
     }
 
+    /// The keys for requests that the handler sends to other services.
+    pub fn downstream_keys(&self) -> DownstreamKeys {
+        match &self.work {
+            Work::Enforced(claimed) => claimed.downstream_keys(),
+            Work::Observed(observed) => observed.downstream_keys(),
+        }
+    }
+
     /// Commits the record with the handler's writes, or rolls both back; then returns the response.
     ///
     /// The response is returned after the COMMIT and never before: a client that sees 201 can rely
@@ -274,12 +286,17 @@ impl<E: AttemptEngine> ActiveAttempt<E> {
     ///
     /// Not safe to drop: nobody would know whether the COMMIT took effect. It runs on the handler's
     /// task, which is not dropped before the runtime is.
-    pub async fn finish(self, result: Result<HandlerResponse, HandlerAbort>) -> Response {
+    pub fn finish(
+        self,
+        result: Result<HandlerResponse, HandlerAbort>,
+    ) -> BoxFuture<'static, Response> {
         let Self { work, context } = self;
-        match work {
-            Work::Enforced(claimed) => enforce::finish(claimed, &context, result).await,
-            Work::Observed(observed) => observe::finish(observed, &context, result).await,
-        }
+        Box::pin(async move {
+            match work {
+                Work::Enforced(claimed) => enforce::finish(claimed, &context, result).await,
+                Work::Observed(observed) => observe::finish(observed, &context, result).await,
+            }
+        })
     }
 }
 

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use idem_core::{
-    Admission, Attempt, Backend, Claim, Completed, Completion, Effects, Engine, Error, Forecast,
-    FreshWithoutTx, Idempotency, ObservedWithoutTx, Policy, Rollout,
+    Admission, Attempt, Backend, Claim, Completed, Completion, DownstreamKeys, Effects, Engine,
+    Error, Forecast, FreshWithoutTx, Idempotency, ObservedWithoutTx, Policy, Rollout,
 };
 use tokio::time::Instant;
 
@@ -152,6 +152,10 @@ impl<DB: Backend> FinishObserved for ObservedWithoutTx<DB> {
         Some(self.forecast())
     }
 
+    fn downstream_keys(&self) -> DownstreamKeys {
+        self.downstream_keys()
+    }
+
     fn end(
         self: Box<Self>,
         _: bool,
@@ -176,6 +180,10 @@ impl FinishObserved for UnobservedAttempt {
         None
     }
 
+    fn downstream_keys(&self) -> DownstreamKeys {
+        DownstreamKeys::unrecorded()
+    }
+
     fn end(
         self: Box<Self>,
         _: bool,
@@ -195,6 +203,10 @@ impl FinishObserved for UnobservedAttempt {
 impl<DB: Backend> FinishAttempt for FreshWithoutTx<DB> {
     fn can_undo(&self) -> bool {
         false
+    }
+
+    fn downstream_keys(&self) -> DownstreamKeys {
+        self.downstream_keys()
     }
 
     fn complete(
@@ -227,6 +239,10 @@ struct UnprotectedAttempt(#[expect(dead_code, reason = "dropped at the end")] Ad
 impl FinishAttempt for UnprotectedAttempt {
     fn can_undo(&self) -> bool {
         false
+    }
+
+    fn downstream_keys(&self) -> DownstreamKeys {
+        DownstreamKeys::unrecorded()
     }
 
     fn complete(

@@ -2,14 +2,15 @@
 //!
 //! Each part is a result until the mode is known. Then either all of them are there, or the first
 //! that is missing refuses the request, or the attempt runs without a record and keeps the reason.
-//! The order of the reasons is that of the request: key, scope, operation.
+//! The order of the reasons is that of the preparation: a malformed key, the scope, a key that is
+//! missing, the operation.
 
 use axum::http::request::Parts;
 use axum::response::Response;
 use idem_core::{IdempotencyKey, Operation, RecordName, RolloutMode, RolloutRule, Scope, metrics};
 
 use crate::Rejection;
-use crate::extract::scope::ScopeIn;
+use crate::extract::arguments::RequestArguments;
 use crate::spec::Spec;
 
 /// The parts of a record's name, or why a request lacks them.
@@ -21,9 +22,13 @@ pub(crate) struct NameParts {
 
 impl NameParts {
     /// The first reason to refuse the request, if there is one.
+    ///
+    /// Who is not authenticated hears of that, and not of a key that is missing: a service tells
+    /// strangers nothing about its operations.
     pub(crate) fn check(&self) -> Result<(), Rejection> {
-        self.key.as_ref().map_err(|why| *why)?;
+        check_syntax(&self.key)?;
         self.scope.as_ref().map_err(|why| *why)?;
+        self.key.as_ref().map_err(|why| *why)?;
         self.operation.as_ref().map_err(|why| *why)?;
         Ok(())
     }
@@ -56,6 +61,16 @@ impl NameParts {
     }
 }
 
+/// Refuses a key that is there and cannot be read, or a request that can have none.
+pub(crate) fn check_syntax(
+    key: &Result<Option<IdempotencyKey>, Rejection>,
+) -> Result<(), Rejection> {
+    match key {
+        Err(why) if *why != Rejection::KeyMissing => Err(*why),
+        _ => Ok(()),
+    }
+}
+
 /// The scope of a request, and the mode that the scope puts its operation in.
 ///
 /// Where all scopes are in the mode `off`, the scope's extractor does not run: the attribute must
@@ -67,16 +82,16 @@ impl NameParts {
 /// # Errors
 ///
 /// The answer of the scope's extractor, in a mode that refuses requests.
-pub(crate) async fn scope_and_mode<S, ScopeOf: ScopeIn<S>>(
+pub(crate) async fn scope_and_mode(
     rule: RolloutRule,
-    parts: &mut Parts,
-    state: &S,
+    arguments: &mut dyn RequestArguments,
+    head: &mut Parts,
 ) -> Result<(RolloutMode, Result<Scope, Rejection>), Response> {
     let missing = Err(Rejection::ScopeMissing);
     if rule.most() == RolloutMode::Off {
         return Ok((RolloutMode::Off, missing));
     }
-    match ScopeOf::scope(parts, state).await {
+    match arguments.scope(head).await {
         Ok(Ok(scope)) => Ok((rule.mode(&scope), Ok(scope))),
         Err(answer) if rule.least() >= RolloutMode::Validate => Err(answer),
         Ok(Err(_)) | Err(_) => Ok((rule.least(), missing)),

@@ -5,7 +5,8 @@
 //! 1. **The key's syntax**, which costs nothing: 400.
 //! 2. **The extractors that need no body**: authorisation, so a replay needs it as the first attempt
 //!    did, also after access was revoked. The last extractor runs here too if it needs no body.
-//! 3. **The scope.** Its extractor sees what authorisation has put into the request: 401.
+//! 3. **The scope.** Its extractor sees what authorisation has put into the request: 401. Only now a
+//!    key that is missing is refused, 400: a client that is not authenticated hears of that first.
 //! 4. **The body.** An unauthenticated client cannot make the server buffer one: 408, 413, 503.
 //! 5. **The last extractor**, if it needs the body. One that refuses leaves the key free.
 //! 6. **The fingerprint.**
@@ -29,66 +30,41 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use idem_core::{Attempt, IdempotencyKey, Operation, RolloutMode, RolloutRule, Scope};
 use tokio::time::Instant;
 
 use crate::attempt::PendingAttempt;
 use crate::attempt::engine::AttemptEngine;
 use crate::body::budget::BodyReservation;
+use crate::extract::arguments::RequestArguments;
 use crate::extract::body::{buffer, peek_at, unread};
 use crate::extract::fingerprint::fingerprint;
 use crate::extract::head::Head;
-use crate::extract::last::LastExtractor;
-use crate::extract::name::{NameParts, count_refusal, scope_and_mode};
-use crate::extract::scope::ScopeIn;
+use crate::extract::name::{NameParts, check_syntax, count_refusal, scope_and_mode};
 use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
-
-/// An attempt, and the handler's arguments.
-#[derive(Debug)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "only the attribute's own code takes it apart"
-)]
-pub struct PreparedRequest<E, Extractors, Last> {
-    /// The attempt that runs the handler.
-    pub attempt: PendingAttempt<E>,
-    /// The values of the extractors that need no body.
-    pub parts: Extractors,
-    /// The value of the last extractor.
-    pub last: Last,
-}
 
 /// Runs the handler's extractors in Idem's order.
 ///
 /// All of it ends with the request when the client hangs up; only a fingerprint that is being computed
 /// on another thread goes on.
-pub(crate) async fn prepare<S, E, ScopeOf, Extractors, Last, Via>(
+pub(crate) async fn prepare<E: AttemptEngine>(
     request: Request,
-    state: S,
+    arguments: &mut dyn RequestArguments,
     engine: E,
     spec: &'static Spec,
-) -> Result<PreparedRequest<E, Extractors, Last>, Response>
-where
-    S: Send + Sync,
-    E: AttemptEngine,
-    ScopeOf: ScopeIn<S>,
-    Extractors: FromRequestParts<S>,
-    Last: LastExtractor<S, Via>,
-{
+) -> Result<PendingAttempt<E>, Response> {
     let http = engine.http();
     let refuse = |why: Rejection| why.into_response(&http);
     let (mut head, body) = request.into_parts();
     let version = head.version;
     let named = NamedOperation::read(&mut head, engine, spec, &http).await;
     named.check_key().map_err(refuse)?;
-    let parts = Extractors::from_request_parts(&mut head, &state).await;
-    let parts = parts.map_err(IntoResponse::into_response)?;
-    let early = Last::before_body(&mut head, &state).await?;
-    let (mode, scope) = scope_and_mode::<S, ScopeOf>(named.rule, &mut head, &state).await?;
+    arguments.before_body(&mut head).await?;
+    let (mode, scope) = scope_and_mode(named.rule, arguments, &mut head).await?;
     let mut scoped = named.in_scope(mode, scope, &http).map_err(refuse)?;
     let (request, read) = scoped
         .read_body(head, body)
@@ -96,16 +72,8 @@ where
         .map_err(|why| unread(why, version, &http))?;
     // The handler's time starts here: a slow upload does not use it up.
     let arrived = Instant::now();
-    let last = match early {
-        Some(last) => last,
-        None => Last::after_body(request, &state).await?,
-    };
-    let attempt = scoped.into_attempt(read, arrived).await.map_err(refuse)?;
-    Ok(PreparedRequest {
-        attempt,
-        parts,
-        last,
-    })
+    arguments.with_body(request).await?;
+    scoped.into_attempt(read, arrived).await.map_err(refuse)
 }
 
 /// What the head of a request says before any extractor runs.
@@ -147,9 +115,9 @@ impl<E: AttemptEngine> NamedOperation<E> {
         }
     }
 
-    /// Refuses a wrong key if every scope's mode does.
+    /// Refuses a malformed key if every scope's mode does.
     fn check_key(&self) -> Result<(), Rejection> {
-        match self.key {
+        match check_syntax(&self.key) {
             Err(why) if self.rule.least() >= RolloutMode::Validate => {
                 count_refusal(&self.operation, self.spec, self.rule.least(), why);
                 Err(why)

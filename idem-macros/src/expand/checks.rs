@@ -74,7 +74,7 @@ fn check_with_state(handler: &Handler, options: &Options, state: &Type) -> Token
         let via = via(ty);
         quote_spanned!(ty.span()=> ::idem_axum::__private::check::request::<#state, #ty, #via>();)
     });
-    let scope = check_scope(&options.scope, state);
+    let scope = check_scope(handler, &options.scope, state);
     quote!(#transaction #(#parts)* #(#last)* #scope)
 }
 
@@ -96,7 +96,7 @@ fn via(last: &Type) -> TokenStream {
 /// The projection to `Extractor` fails for an unknown name ("does not define this idempotency
 /// scope"); `check::scope` fails for an extractor without `ScopeKey`. The state's tokens get the
 /// scope's span, or the first error would stand on the state, in another parameter.
-fn check_scope(scope: &Scope, state: &Type) -> TokenStream {
+fn check_scope(handler: &Handler, scope: &Scope, state: &Type) -> TokenStream {
     let (ty, span) = scope_type(scope);
     let party = match scope {
         Scope::Named(_) => {
@@ -104,6 +104,11 @@ fn check_scope(scope: &Scope, state: &Type) -> TokenStream {
             quote_spanned!(span=> <#state as ::idem_axum::__private::ScopeFor<#ty>>::Extractor)
         }
         Scope::Global | Scope::Type(_) => ty,
+        // The error stands on the word, not on the parameter's type.
+        Scope::Parameter(_) => match &handler.party {
+            Some(number) => moved(handler.parts[*number].to_token_stream(), span),
+            None => return TokenStream::new(),
+        },
     };
     quote_spanned!(span=> ::idem_axum::__private::check::scope::<#state, #party>();)
 }

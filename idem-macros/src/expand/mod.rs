@@ -114,7 +114,15 @@ fn request_type(handler: &Handler, options: &Options) -> TokenStream {
         None => quote!(::idem_axum::__private::NoTx),
     };
     let (scope, _) = scope_type(&options.scope);
-    let parts = &handler.parts;
+    let parts =
+        handler
+            .parts
+            .iter()
+            .enumerate()
+            .map(|(number, ty)| match handler.party == Some(number) {
+                true => quote_spanned!(ty.span()=> ::idem_axum::__private::Party<#ty>),
+                false => ty.to_token_stream(),
+            });
     let last = handler
         .last
         .as_ref()
@@ -146,6 +154,9 @@ fn run(handler: &Handler) -> TokenStream {
     let mutable = handler.tx.as_ref().map(|_| quote!(mut));
     // Errors about the handler as a whole stand on its name.
     let span = hidden(name.span());
+    // Before the `Tx`, which borrows the attempt for as long as the handler runs.
+    let keys = handler.arguments.contains(&Argument::Keys);
+    let keys = keys.then(|| quote_spanned!(span=> let keys = attempt.downstream_keys();));
     let answer = match &handler.sig.output {
         ReturnType::Default => span,
         ReturnType::Type(_, ty) => hidden(ty.span()),
@@ -159,11 +170,15 @@ fn run(handler: &Handler) -> TokenStream {
         };
         let (attempt, parts, last) = (prepared.attempt, prepared.parts, prepared.last);
         attempt.run(move |#mutable attempt| async move {
-            let result = ::idem_axum::__private::supervise(attempt.deadline(), async {
-                use ::idem_axum::__private::AnyHandlerOutput as _;
-                ::idem_axum::__private::HandlerOutput(#name #turbofish (#(#arguments),*).await) #respond
-            })
-            .await;
+            let result = {
+                let deadline = attempt.deadline();
+                #keys
+                let handler = ::core::pin::pin!(async {
+                    use ::idem_axum::__private::AnyHandlerOutput as _;
+                    ::idem_axum::__private::HandlerOutput(#name #turbofish (#(#arguments),*).await) #respond
+                });
+                ::idem_axum::__private::supervise(deadline, handler).await
+            };
             attempt.finish(result).await
         })
         .await
@@ -182,9 +197,14 @@ fn hidden(place: Span) -> Span {
 fn argument(source: &Argument, span: Span) -> TokenStream {
     match source {
         Argument::Tx => quote_spanned!(span=> attempt.tx()),
+        Argument::Keys => quote_spanned!(span=> keys),
         Argument::Part(number) => {
             let number = Index::from(*number);
             quote_spanned!(span=> parts.#number)
+        }
+        Argument::Party(number) => {
+            let number = Index::from(*number);
+            quote_spanned!(span=> parts.#number.0)
         }
         Argument::Last => quote_spanned!(span=> last),
     }
@@ -219,7 +239,8 @@ mod tests {
     fn expanded(options: &str, function: &str) -> String {
         let mut errors = Errors::default();
         let options = parse(options.parse().unwrap(), &mut errors);
-        let handler = Handler::check(syn::parse_str(function).unwrap(), &mut errors);
+        let item = syn::parse_str(function).unwrap();
+        let handler = Handler::check(item, &options.scope, &mut errors);
         assert_eq!(errors.texts(), [""; 0]);
         let code = expand(&handler.unwrap(), &Attributes::default(), &options);
         code.to_string().replace(' ', "")
@@ -244,6 +265,26 @@ mod tests {
             code.contains("asyncfnpay(a:State<App>,muttx:Tx<'_,Pg>,b:Json<New>)->R{body}"),
             "{code}"
         );
+    }
+
+    #[test]
+    fn the_parameter_that_is_the_scope_is_extracted_once_and_before_the_body() {
+        for (function, parts, call) in [
+            (
+                "async fn f(claims: Claims, tx: Tx<Pg>, b: Json<B>) {}",
+                "ExtractedScope,(::idem_axum::__private::Party<Claims>,),Json<B>>",
+                "f(parts.0.0,attempt.tx(),last).await",
+            ),
+            (
+                "async fn f(a: A, Extension(claims): Extension<Claims>) {}",
+                "ExtractedScope,(A,::idem_axum::__private::Party<Extension<Claims>>,),()>",
+                "f(parts.0,parts.1.0).await",
+            ),
+        ] {
+            let code = expanded("scope = claims", function);
+            assert!(code.contains(parts), "{code}");
+            assert!(code.contains(call), "{code}");
+        }
     }
 
     #[test]

@@ -21,6 +21,13 @@ pub(crate) fn scope_type(scope: &Scope) -> (TokenStream, Span) {
             (named(&name.value(), span), span)
         }
         Scope::Type(ty) => (ty.to_token_stream(), ty.span()),
+        Scope::Parameter(name) => {
+            let span = name.span();
+            (
+                quote_spanned!(span=> ::idem_axum::__private::ExtractedScope),
+                span,
+            )
+        }
     }
 }
 

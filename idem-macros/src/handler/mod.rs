@@ -27,12 +27,13 @@ pub(crate) mod transaction;
 
 use quote::ToTokens as _;
 use syn::spanned::Spanned;
-use syn::{Block, Error, ItemFn, Signature, Type, Visibility};
+use syn::{Block, Error, Ident, ItemFn, Signature, Type, Visibility};
 
 use crate::errors::Errors;
 use crate::handler::inspect::{argument, find_self, is_named, last_segment};
 use crate::handler::parameter::Parameter;
 use crate::handler::transaction::Transaction;
+use crate::options::Scope;
 
 /// A function that can be an idempotent handler.
 ///
@@ -46,6 +47,8 @@ pub(crate) struct Handler {
     pub(crate) tx: Option<Transaction>,
     /// The types of all extractors but the last.
     pub(crate) parts: Vec<Type>,
+    /// Which of these names the scope, with `scope = parameter`.
+    pub(crate) party: Option<usize>,
     /// The type of the last extractor, which may read the body.
     pub(crate) last: Option<Type>,
     /// What each parameter is given, in the order written.
@@ -56,7 +59,11 @@ pub(crate) struct Handler {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Argument {
     Tx,
+    /// The keys for requests to other services.
+    Keys,
     Part(usize),
+    /// The part that names the scope.
+    Party(usize),
     Last,
 }
 
@@ -65,7 +72,7 @@ impl Handler {
     ///
     /// Every error of a signature does, and all of them are reported. `errors` may hold those of
     /// the options already, which do not prevent the expansion: hence the list of its own.
-    pub(crate) fn check(item: ItemFn, errors: &mut Errors) -> Option<Self> {
+    pub(crate) fn check(item: ItemFn, scope: &Scope, errors: &mut Errors) -> Option<Self> {
         let mut wrong = Errors::default();
         check_signature(&item, &mut wrong);
         let ItemFn {
@@ -76,24 +83,34 @@ impl Handler {
         } = item;
         let mut tx = None;
         let mut extractors = Vec::new();
-        let mut is_tx = Vec::new();
+        let mut filled = Vec::new();
+        let mut party = None;
         for input in &mut sig.inputs {
             match wrong.check(parameter::check(input)) {
                 Some(Parameter::Tx(found)) => {
-                    is_tx.push(true);
+                    filled.push(Some(Argument::Tx));
                     if tx.is_some() {
                         wrong.push(Error::new_spanned(&found.database, TWO_TRANSACTIONS));
                     }
                     tx = Some(found);
                 }
+                Some(Parameter::Keys) => filled.push(Some(Argument::Keys)),
                 Some(Parameter::Extractor(ty)) => {
-                    is_tx.push(false);
+                    filled.push(None);
+                    if matches!(scope, Scope::Parameter(name) if parameter::binds(input, name)) {
+                        party = Some(extractors.len());
+                    }
                     extractors.push(ty);
                 }
                 None => {}
             }
         }
-        let last = extractors.pop();
+        if let (Scope::Parameter(name), None) = (scope, party) {
+            wrong.push(Error::new(name.span(), no_parameter(name)));
+        }
+        // What names the scope is extracted before the body, also where it stands last.
+        let is_last_free = party.is_none_or(|party| party + 1 < extractors.len());
+        let last = if is_last_free { extractors.pop() } else { None };
         extractors
             .iter()
             .for_each(|ty| parameter::check_reads_no_body(ty, &mut wrong));
@@ -101,13 +118,14 @@ impl Handler {
             errors.append(wrong);
             return None;
         }
-        let arguments = number(&is_tx);
+        let arguments = number(&filled, extractors.len(), party);
         Some(Self {
             vis,
             sig,
             block,
             tx,
             parts: extractors,
+            party,
             last,
             arguments,
         })
@@ -173,22 +191,30 @@ fn check_signature(item: &ItemFn, errors: &mut Errors) {
     }
 }
 
-/// Where each parameter's argument comes from: the last one that is no `Tx` is [`Argument::Last`].
-fn number(is_tx: &[bool]) -> Vec<Argument> {
-    let extractors = is_tx.iter().filter(|tx| !**tx).count();
+/// Where each parameter's argument comes from, where Idem does not fill it itself: the extractor behind
+/// all parts is [`Argument::Last`].
+fn number(filled: &[Option<Argument>], parts: usize, party: Option<usize>) -> Vec<Argument> {
     let mut next = 0;
-    let number = |tx: &bool| {
-        if *tx {
-            return Argument::Tx;
+    let number = |filled: &Option<Argument>| {
+        if let Some(argument) = filled {
+            return *argument;
         }
+        let number = next;
         next += 1;
-        if next == extractors {
-            Argument::Last
-        } else {
-            Argument::Part(next - 1)
+        match number {
+            _ if number == parts => Argument::Last,
+            _ if party == Some(number) => Argument::Party(number),
+            _ => Argument::Part(number),
         }
     };
-    is_tx.iter().map(number).collect()
+    filled.iter().map(number).collect()
+}
+
+fn no_parameter(name: &Ident) -> String {
+    format!(
+        "`{name}` is no parameter of this handler that an extractor fills; the name of a scope stands \
+         in quotes: `scope = \"{name}\"`"
+    )
 }
 
 fn state_of(state: &Type) -> Option<&Type> {
@@ -210,7 +236,8 @@ mod tests {
 
     fn check(text: &str) -> Result<Handler, Vec<String>> {
         let mut errors = Errors::default();
-        let handler = Handler::check(syn::parse_str(text).unwrap(), &mut errors);
+        let item = syn::parse_str(text).unwrap();
+        let handler = Handler::check(item, &Scope::Global, &mut errors);
         handler.ok_or_else(|| errors.texts())
     }
 
@@ -228,6 +255,13 @@ mod tests {
         assert_eq!(handler.parts.len(), 2);
         assert!(is_named(handler.last.as_ref().unwrap(), "Json"));
         assert!(is_named(handler.state().unwrap(), "A"));
+    }
+
+    #[test]
+    fn keys_for_other_services_are_no_extractor() {
+        let handler = check("async fn f(a: Path<u8>, keys: idem_axum::DownstreamKeys) {}");
+        let handler = handler.ok().unwrap();
+        assert_eq!(handler.arguments, [Argument::Last, Argument::Keys]);
     }
 
     #[test]
@@ -264,6 +298,22 @@ mod tests {
         ] {
             assert_eq!(check(function).err().unwrap(), [text], "{function}");
         }
+    }
+
+    #[test]
+    fn a_scope_that_is_no_parameter_says_how_a_name_is_written() {
+        let mut errors = Errors::default();
+        let item = syn::parse_str("async fn f(tx: Tx<Db>, a: A) {}").unwrap();
+        for name in ["tx", "tenant"] {
+            let scope = Scope::Parameter(syn::parse_str(name).unwrap());
+            assert!(Handler::check(Clone::clone(&item), &scope, &mut errors).is_none());
+        }
+        let texts = errors.texts();
+        assert!(texts[0].starts_with("`tx` is no parameter"), "{texts:?}");
+        assert!(
+            texts[1].ends_with("quotes: `scope = \"tenant\"`"),
+            "{texts:?}"
+        );
     }
 
     #[test]

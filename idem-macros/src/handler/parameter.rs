@@ -12,7 +12,8 @@
 //! The order of the checks is the order of the cures: a `&mut Tx` is told about its `Tx` and not
 //! about its reference.
 
-use syn::{Error, FnArg, PatType, Result, Type};
+use syn::visit::{self, Visit};
+use syn::{Error, FnArg, Ident, PatIdent, PatType, Result, Type};
 
 use crate::errors::Errors;
 use crate::handler::attributes::name;
@@ -24,6 +25,8 @@ use crate::handler::transaction::{self, Transaction};
 /// What a parameter asks for.
 pub(crate) enum Parameter {
     Tx(Transaction),
+    /// `DownstreamKeys`.
+    Keys,
     Extractor(Type),
 }
 
@@ -42,6 +45,9 @@ pub(crate) fn check(input: &mut FnArg) -> Result<Parameter> {
         return Ok(Parameter::Tx(tx));
     }
     let ty = &*parameter.ty;
+    if is_named(ty, "DownstreamKeys") {
+        return Ok(Parameter::Keys);
+    }
     if is_named(ty, "Next") {
         return Err(Error::new_spanned(ty, MIDDLEWARE));
     }
@@ -66,6 +72,28 @@ fn refuse_cfg(parameter: &PatType) -> Result<()> {
     match attrs.find(|attr| name(attr.path()).starts_with("cfg")) {
         Some(cfg) => Err(Error::new_spanned(cfg, CFG)),
         None => Ok(()),
+    }
+}
+
+/// Whether the pattern of the parameter binds this name: `claims` or `Extension(claims)`.
+pub(crate) fn binds(input: &FnArg, name: &Ident) -> bool {
+    let FnArg::Typed(parameter) = input else {
+        return false;
+    };
+    let mut find = FindName { name, found: false };
+    find.visit_pat(&parameter.pat);
+    find.found
+}
+
+struct FindName<'a> {
+    name: &'a Ident,
+    found: bool,
+}
+
+impl<'a> Visit<'a> for FindName<'a> {
+    fn visit_pat_ident(&mut self, pattern: &'a PatIdent) {
+        self.found |= pattern.ident == *self.name;
+        visit::visit_pat_ident(self, pattern);
     }
 }
 

@@ -15,7 +15,8 @@ use crate::options::statuses::StoredStatuses;
 /// builder.
 #[derive(Default)]
 pub(crate) struct Options {
-    /// `scope = "tenant"`, `scope = Tenant` or `scope = "global"`; the only one that is required.
+    /// `scope = "tenant"`, `scope = Tenant`, `scope = claims` or `scope = "global"`; the only one that
+    /// is required.
     pub(crate) scope: Scope,
     /// `ttl = "24h"`, in milliseconds.
     pub(crate) ttl: Option<Amount>,
@@ -66,6 +67,8 @@ pub(crate) enum Scope {
     Named(LitStr),
     /// An extractor, or a tuple of them.
     Type(Box<Type>),
+    /// A parameter of the handler, whose extractor runs once.
+    Parameter(Ident),
 }
 
 /// What must not change between retries, beside method, path, query and content type.

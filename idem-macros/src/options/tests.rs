@@ -134,7 +134,6 @@ fn each_option_mistake_is_reported_with_its_fix() {
             "scope = \"Of<A>\"",
             "stands without quotes: `scope = Of<A>`",
         ),
-        ("scope = tenant", "stands in quotes: `scope = \"tenant\"`"),
         (
             "scope = \"a\" ttl = \"1h\"",
             "expected `,` between two options",

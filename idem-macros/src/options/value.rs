@@ -28,11 +28,11 @@ pub(crate) const TIMEOUT: RangeInclusive<u64> = 10..=HOUR;
 const WAIT: RangeInclusive<u64> = 1..=10 * MINUTE;
 const SIZE: RangeInclusive<u64> = 1..=GIB;
 
-/// A scope's name in quotes, `"global"`, or a type.
+/// A scope's name in quotes, `"global"`, a type, or the name of a parameter.
 ///
-/// The two forms are easily confused, so each has an error that shows the other: a type in quotes,
-/// and a word in lower case without them. `global` stands in either form, since nothing else is
-/// meant by it.
+/// The forms are easily confused, so each has an error that shows the other: a type in quotes here,
+/// and where the handler is checked a word that is no parameter. `global` stands in either form,
+/// since nothing else is meant by it.
 pub(crate) fn scope(input: ParseStream<'_>) -> Result<Scope> {
     if !input.peek(LitStr) {
         return scope_type(input);
@@ -52,18 +52,17 @@ pub(crate) fn scope(input: ParseStream<'_>) -> Result<Scope> {
     }
 }
 
-/// A scope without quotes. A word in lower case is taken for a name, unless a path goes on behind
-/// it (`auth::Tenant`): types begin with a capital.
+/// A scope without quotes. A word in lower case is a parameter, unless a path goes on behind it
+/// (`auth::Tenant`): types begin with a capital.
 fn scope_type(input: ParseStream<'_>) -> Result<Scope> {
-    if let Ok(word) = input.fork().call(Ident::parse_any) {
-        let name = word.to_string();
+    if let Ok(name) = input.fork().call(Ident::parse_any) {
+        let name = name.to_string();
         if name == "global" {
             input.call(Ident::parse_any)?;
             return Ok(Scope::Global);
         }
         if name.starts_with(char::is_lowercase) && !input.peek2(Token![::]) {
-            let text = format!("the name of a scope stands in quotes: `scope = \"{name}\"`");
-            return Err(Error::new(word.span(), text));
+            return input.call(Ident::parse_any).map(Scope::Parameter);
         }
     }
     input.parse().map(|ty| Scope::Type(Box::new(ty)))

@@ -64,15 +64,31 @@ impl ScopeKey for Shop {
 }
 
 #[tokio::test]
-async fn a_missing_or_invalid_key_is_refused_before_authentication() {
+async fn a_malformed_key_is_refused_before_authentication() {
     let (_db, app) = start(routes()).await;
-    for (attempt, name) in [
-        (anonymous("/body"), "key-missing"),
-        (anonymous("/body").key("a, b"), "key-invalid"),
-        (anonymous("/no-body").key("a, b"), "key-invalid"),
+    for path in ["/body", "/no-body"] {
+        let refused = unread(&app, &anonymous(path).key("a, b")).await;
+        assert_eq!(problem(&refused), (400, "key-invalid".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_missing_key_is_refused_after_authentication_and_before_the_body() {
+    let (_db, app) = start(routes()).await;
+    for (attempt, status) in [
+        // The handler's own extractor refuses it, the scope's, and a scope that names nobody.
+        (anonymous("/body"), 401),
+        (payment("/shop").header("x-shop", "closed"), 403),
+        (payment("/shop"), 401),
+        (payment("/body"), 400),
+        (payment("/no-body"), 400),
+        (payment("/shop").header("x-shop", "open"), 400),
     ] {
         let refused = unread(&app, &attempt).await;
-        assert_eq!(problem(&refused), (400, name.to_owned()));
+        assert_eq!(refused.status, status, "{refused:?}");
+        if status == 400 {
+            assert_eq!(problem(&refused), (400, "key-missing".to_owned()));
+        }
     }
 }
 
@@ -138,7 +154,7 @@ async fn a_request_without_a_scope_gets_the_configured_challenge() {
     // Nothing else asks for it, and nothing that says another thing is spoken over.
     for (attempt, status) in [
         (payment("/shop").key("k").header("x-shop", "closed"), 403),
-        (payment("/shop"), 400),
+        (payment("/body"), 400),
         (anonymous("/body").key("k"), 401),
     ] {
         let refused = attempt.send(&app).await;
