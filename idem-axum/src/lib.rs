@@ -6,6 +6,7 @@ pub mod __private;
 mod attempt;
 mod body;
 mod extract;
+mod layer;
 mod response;
 mod settings;
 mod spec;
@@ -23,6 +24,7 @@ pub use idem_core::{
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
+pub use layer::{IdempotencyLayer, IdempotencyService, LayerTx};
 pub use response::headers::REPLAYED;
 pub use response::rejection::Rejection;
 pub use settings::{Challenge, HttpOptions, HttpSettings, InvalidChallenge};

@@ -19,7 +19,7 @@ use crate::{HttpSettings, Rejection};
 
 /// What the end of an attempt depends on, and what logs and metrics say of it.
 pub(crate) struct AttemptContext {
-    pub(crate) spec: &'static Spec,
+    pub(crate) spec: Spec,
     pub(crate) http: Arc<HttpSettings>,
     pub(crate) mode: RolloutMode,
     /// `None` if it is not known, which only modes that do not enforce allow.
@@ -28,6 +28,8 @@ pub(crate) struct AttemptContext {
     pub(crate) deadline: Instant,
     /// The attempt has a key.
     pub(crate) has_record: bool,
+    /// No handler has taken the transaction, so a rollback undoes nothing.
+    pub(crate) is_tx_unused: bool,
     /// Why it can have no record.
     pub(crate) obstacle: Option<Rejection>,
 }

@@ -72,8 +72,8 @@ pub(crate) async fn finish<F: FinishAttempt + ?Sized>(
     context: &AttemptContext,
     result: Result<HandlerResponse, HandlerAbort>,
 ) -> Response {
-    let can_undo = claimed.can_undo();
     let finish = Finish { claimed, context };
+    let can_undo = finish.can_undo();
     let answer = match result {
         Ok(handler) => finish.returned(handler).await,
         Err(HandlerAbort::TimedOut) => finish.stop().await.and(Err(Rejection::timeout(can_undo))),
@@ -92,6 +92,11 @@ struct Finish<'c, F: ?Sized> {
 }
 
 impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
+    /// Whether a rollback undoes what the handler did.
+    fn can_undo(&self) -> bool {
+        self.claimed.can_undo() && !self.context.is_tx_unused
+    }
+
     /// Follows the verdict. A response that is not stored is still the handler's own.
     async fn returned(self, handler: HandlerResponse) -> Result<Response, Rejection> {
         let HandlerResponse { response, is_err } = handler;
@@ -121,7 +126,7 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
                 self.complete(completion, effects, |context| context.answer(response))
                     .await
             }
-            _ if !self.claimed.can_undo() => self.complete_without_answer().await,
+            _ if !self.can_undo() => self.complete_without_answer().await,
             Ok(None) => self
                 .release()
                 .await
@@ -190,7 +195,7 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
     ///
     /// A closure, since it is rarely needed: the body of a problem is made only then.
     fn terminal(&self) -> TerminalCompletion {
-        let rejection = match self.claimed.can_undo() {
+        let rejection = match self.can_undo() {
             true => Rejection::TransactionBroken,
             false => Rejection::ResponseLost,
         };

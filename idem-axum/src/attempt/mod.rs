@@ -72,7 +72,7 @@ type BoxedWork<E> = Box<dyn FnOnce(ActiveAttempt<E>) -> BoxFuture<'static, Respo
 pub struct PendingAttempt<E> {
     pub(crate) engine: E,
     pub(crate) http: Arc<HttpSettings>,
-    pub(crate) spec: &'static Spec,
+    pub(crate) spec: Spec,
     pub(crate) mode: RolloutMode,
     pub(crate) policy: Policy,
     /// When the request was complete.
@@ -219,6 +219,11 @@ impl<E: AttemptEngine> PendingAttempt<E> {
         Ok(ActiveAttempt { work, context })
     }
 
+    /// Whether the attempt is transparent: nothing is claimed, recorded or reported.
+    pub(crate) fn is_off(&self) -> bool {
+        self.mode == RolloutMode::Off
+    }
+
     /// What the end of the attempt needs. Outside of `enforce` it has the deadline of no handler.
     fn context(&self) -> AttemptContext {
         AttemptContext {
@@ -232,6 +237,7 @@ impl<E: AttemptEngine> PendingAttempt<E> {
                 _ => Instant::now() + NO_LIMIT,
             },
             has_record: self.attempt.is_some(),
+            is_tx_unused: false,
             obstacle: self.obstacle,
         }
     }
@@ -277,6 +283,20 @@ impl<E: AttemptEngine> ActiveAttempt<E> {
         }
     }
 
+    /// Says that no handler has taken the transaction: what it did is not in it.
+    pub(crate) fn leave_unused(&mut self) {
+        self.context.is_tx_unused = true;
+    }
+
+    /// The response where a handler keeps the transaction.
+    pub(crate) fn is_kept(http: &HttpSettings) -> Response {
+        tracing::error!(
+            "a handler keeps its `LayerTx` after its response: nothing commits. Pass `&mut tx` to what \
+             the handler awaits, and do not move the `LayerTx` into a task or the response's body"
+        );
+        Rejection::Misconfigured.into_response(http)
+    }
+
     /// Commits the record with the handler's writes, or rolls both back; then returns the response.
     ///
     /// The response is returned after the COMMIT and never before: a client that sees 201 can rely
@@ -309,6 +329,14 @@ impl<DB: Backend> ActiveAttempt<Idempotency<DB>> {
         match &mut self.work {
             Work::Enforced(claimed) => claimed.tx(),
             Work::Observed(observed) => observed.tx(),
+        }
+    }
+
+    /// The transaction's connection, to read what it says of itself.
+    pub(crate) fn conn(&self) -> &DB::Connection {
+        match &self.work {
+            Work::Enforced(claimed) => claimed.conn(),
+            Work::Observed(observed) => observed.conn(),
         }
     }
 }

@@ -33,14 +33,14 @@ use crate::spec::Spec;
 /// Safe to drop. Work that has not begun is left out; the body goes when its turn comes.
 pub(crate) async fn fingerprint(
     head: Head,
-    spec: &'static Spec,
+    spec: Spec,
     body: Bytes,
     room: BodyReservation,
     deadline: Instant,
 ) -> Result<(Fingerprint, BodyReservation), Rejection> {
     let (is_long, span) = (is_long(spec.fingerprint, body.len()), Span::current());
     let work = move || {
-        let compute = || span.in_scope(|| head.fingerprint(spec, &body));
+        let compute = || span.in_scope(|| head.fingerprint(&spec, &body));
         let computed = catch_unwind(AssertUnwindSafe(compute));
         let computed = computed.map_err(|_| {
             let handler = spec.item;

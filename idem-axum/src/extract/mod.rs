@@ -122,7 +122,7 @@ where
             preparation: Box::new(move |spec| {
                 Box::pin(async move {
                     let mut arguments = HandlerArguments::<S, Scope, _, _, Via>::new(state);
-                    let attempt = prepare(request, &mut arguments, engine, spec).await?;
+                    let attempt = prepare(request, &mut arguments, engine, *spec).await?;
                     let HandlerArguments { parts, last, .. } = arguments;
                     match (parts, last) {
                         (Some(parts), Some(last)) => Ok(PreparedRequest {

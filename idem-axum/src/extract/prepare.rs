@@ -47,6 +47,10 @@ use crate::extract::name::{NameParts, check_syntax, count_refusal, scope_and_mod
 use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
 
+/// In the extensions of a request that an [`IdempotencyLayer`](crate::IdempotencyLayer) has claimed.
+#[derive(Clone)]
+pub(crate) struct UnderLayer;
+
 /// Runs the handler's extractors in Idem's order.
 ///
 /// All of it ends with the request when the client hangs up; only a fingerprint that is being computed
@@ -55,7 +59,7 @@ pub(crate) async fn prepare<E: AttemptEngine>(
     request: Request,
     arguments: &mut dyn RequestArguments,
     engine: E,
-    spec: &'static Spec,
+    spec: Spec,
 ) -> Result<PendingAttempt<E>, Response> {
     let http = engine.http();
     let refuse = |why: Rejection| why.into_response(&http);
@@ -76,12 +80,24 @@ pub(crate) async fn prepare<E: AttemptEngine>(
     scoped.into_attempt(read, arrived).await.map_err(refuse)
 }
 
+/// Refuses a request that a layer around this handler has claimed: both would claim one record, and the
+/// second claim would wait for the first.
+fn check_layers(head: &Parts) -> Result<(), Rejection> {
+    if head.extensions.get::<UnderLayer>().is_none() {
+        return Ok(());
+    }
+    tracing::error!(
+        "a route has an `IdempotencyLayer` around another one or around `#[idempotent]`: remove one of them"
+    );
+    Err(Rejection::Misconfigured)
+}
+
 /// What the head of a request says before any extractor runs.
 ///
 /// `operation` and `key` are results: whether their errors refuse the request depends on the mode.
 struct NamedOperation<E> {
     engine: E,
-    spec: &'static Spec,
+    spec: Spec,
     head: Head,
     operation: Result<Operation, Rejection>,
     key: Result<Option<IdempotencyKey>, Rejection>,
@@ -93,17 +109,17 @@ impl<E: AttemptEngine> NamedOperation<E> {
     ///
     /// An operation without a name has the rule of all others, `*`. A method that only reads is an
     /// error in the key's place, except where every scope is in the mode `off`.
-    async fn read(parts: &mut Parts, engine: E, spec: &'static Spec, http: &HttpSettings) -> Self {
+    async fn read(parts: &mut Parts, engine: E, spec: Spec, http: &HttpSettings) -> Self {
         let mut head = Head::read(parts);
-        let key = head.key(spec, http);
+        let key = head.key(&spec, http);
         head.read_path(parts).await;
-        let operation = head.operation(spec);
+        let operation = head.operation(&spec);
         let rule = engine
             .rollout()
             .rule(operation.as_ref().map_or("*", Operation::as_str));
         let key = match rule.most() {
             RolloutMode::Off => key,
-            _ => head.check_method().and(key),
+            _ => check_layers(parts).and(head.check_method()).and(key),
         };
         Self {
             engine,
@@ -119,7 +135,7 @@ impl<E: AttemptEngine> NamedOperation<E> {
     fn check_key(&self) -> Result<(), Rejection> {
         match check_syntax(&self.key) {
             Err(why) if self.rule.least() >= RolloutMode::Validate => {
-                count_refusal(&self.operation, self.spec, self.rule.least(), why);
+                count_refusal(&self.operation, &self.spec, self.rule.least(), why);
                 Err(why)
             }
             _ => Ok(()),
@@ -140,7 +156,7 @@ impl<E: AttemptEngine> NamedOperation<E> {
         };
         if mode >= RolloutMode::Validate {
             name.check()
-                .inspect_err(|why| count_refusal(&name.operation, self.spec, mode, *why))?;
+                .inspect_err(|why| count_refusal(&name.operation, &self.spec, mode, *why))?;
         }
         Ok(ScopedRequest {
             engine: self.engine,
@@ -159,7 +175,7 @@ impl<E: AttemptEngine> NamedOperation<E> {
 struct ScopedRequest<E> {
     engine: E,
     http: Arc<HttpSettings>,
-    spec: &'static Spec,
+    spec: Spec,
     head: Head,
     name: NameParts,
     mode: RolloutMode,
@@ -192,7 +208,7 @@ impl<E: AttemptEngine> ScopedRequest<E> {
                 let (request, body) = buffer(parts, body, max_body, &self.http, room)
                     .await
                     .inspect_err(|why| {
-                        count_refusal(&self.name.operation, self.spec, mode, *why);
+                        count_refusal(&self.name.operation, &self.spec, mode, *why);
                     })?;
                 Ok((request, Some(body)))
             }

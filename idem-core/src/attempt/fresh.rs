@@ -65,6 +65,11 @@ impl<DB: Backend> Fresh<DB> {
         }
     }
 
+    /// The transaction's connection, to read what it says of itself.
+    pub fn conn(&self) -> &DB::Connection {
+        self.session.conn_ref()
+    }
+
     /// The keys for requests that the operation sends to other services.
     pub fn downstream_keys(&self) -> DownstreamKeys {
         self.claimed.downstream_keys()

@@ -113,6 +113,10 @@ impl<DB: Backend> Session<DB> {
         &mut self.connection.conn
     }
 
+    pub(crate) fn conn_ref(&self) -> &DB::Connection {
+        &self.connection.conn
+    }
+
     /// Stores the record in a transaction that is proved to be the one begun here, or by its COMMIT.
     /// `false`: one exists that has not expired.
     pub(crate) async fn store(

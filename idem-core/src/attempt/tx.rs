@@ -251,6 +251,12 @@ impl<'t, DB: Backend> Tx<'t, DB> {
         Ok(())
     }
 
+    /// The connection, for as long as the `Tx` borrows it.
+    #[must_use]
+    pub fn into_connection(self) -> &'t mut DB::Connection {
+        self.conn
+    }
+
     /// There is no such method: Idem commits, after the handler has returned.
     #[doc(hidden)]
     pub fn commit(self) -> Ready<sqlx::Result<()>>

@@ -133,6 +133,14 @@ impl<DB: Backend> ObservedAttempt<DB> {
         }
     }
 
+    /// The transaction's connection, to read what it says of itself.
+    pub fn conn(&self) -> &DB::Connection {
+        match &self.transaction {
+            Transaction::Passthrough(transaction) => transaction.conn_ref(),
+            Transaction::Observed(session, _) => session.conn_ref(),
+        }
+    }
+
     /// The keys for requests that the operation sends to other services.
     pub fn downstream_keys(&self) -> DownstreamKeys {
         match &self.transaction {

@@ -34,6 +34,10 @@ impl<DB: Backend> PassthroughTransaction<DB> {
         &mut self.0.conn
     }
 
+    pub(crate) fn conn_ref(&self) -> &DB::Connection {
+        &self.0.conn
+    }
+
     /// Commits, also the writes behind a savepoint that the handler has leaked.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         release_savepoints::<DB>(self.conn()).await?;

@@ -164,7 +164,7 @@ impl World {
     }
 
     fn runs(&self) -> usize {
-        self.nodes.iter().map(Node::runs).sum()
+        self.nodes.iter().map(|node| node.runs()).sum()
     }
 
     fn pool(&self) -> &Pool<Db> {

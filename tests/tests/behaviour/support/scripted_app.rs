@@ -105,7 +105,7 @@ pub async fn all(sent: Vec<JoinHandle<Answer>>) -> Vec<Answer> {
 
 /// Pays for the key, then takes the steps of the header `x-then`, which the fingerprint does
 /// not include.
-async fn act(
+pub async fn act(
     node: &Node,
     tenant: &str,
     headers: &HeaderMap,
@@ -222,7 +222,7 @@ async fn brief(
 }
 
 /// Uses the pool as any route does.
-async fn read(State(node): State<Node>) -> Result<String, StatusCode> {
+pub async fn read(State(node): State<Node>) -> Result<String, StatusCode> {
     let count = sqlx::query_scalar("select count(*) from payment").fetch_one(node.idem.pool());
     let count: sqlx::Result<i64> = count.await;
     count

@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 use super::Db;
 use super::app::{AppState, Gate, NewPayment, Tenant, pay};
 
-type Acted = Result<(StatusCode, String), StatusCode>;
+pub type Acted = Result<(StatusCode, String), StatusCode>;
 
 /// Pays, then does what its headers say.
 #[idempotent(scope = "tenant", ttl = "24h")]
@@ -46,7 +46,7 @@ async fn act_outside(State(state): State<AppState>) -> StatusCode {
 /// Pays, runs `x-sql`, and responds with the text that `x-ask` selects.
 ///
 /// A failed statement gives a 409.
-async fn pay_and_act(
+pub async fn pay_and_act(
     tx: &mut Tx<'_, Db>,
     tenant: &str,
     headers: &HeaderMap,

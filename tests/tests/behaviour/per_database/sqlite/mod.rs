@@ -8,6 +8,8 @@ mod faults;
 mod http;
 #[path = "../../inbox/mod.rs"]
 mod inbox;
+#[path = "../../layered/mod.rs"]
+mod layered;
 #[path = "../../rollout/mod.rs"]
 mod rollout;
 #[path = "../../support/mod.rs"]

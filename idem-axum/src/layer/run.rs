@@ -1,0 +1,138 @@
+//! An attempt around an inner service, on the attribute's own steps.
+//!
+//! ```text
+//! prepare ── claim ── inner service ── finish
+//! ```
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::future::BoxFuture;
+use idem_core::{Backend, Idempotency};
+
+use crate::attempt::engine::AttemptEngine;
+use crate::attempt::supervise::supervise;
+use crate::attempt::without_tx::EngineWithoutTx;
+use crate::attempt::{ActiveAttempt, PendingAttempt};
+use crate::extract::prepare::{UnderLayer, prepare};
+use crate::layer::request::{FindScope, LayerRequest};
+use crate::layer::tx::TxSlot;
+use crate::response::output::HandlerResponse;
+use crate::spec::Spec;
+use crate::{HttpSettings, Rejection};
+
+/// The call of the inner service, which is ready.
+pub(crate) type Inner =
+    Box<dyn FnOnce(Request) -> BoxFuture<'static, Result<Response, Infallible>> + Send>;
+
+/// Runs the attempts of a layer, whatever its database is.
+pub(crate) trait RunAttempt: Send + Sync {
+    fn run(
+        &self,
+        spec: Spec,
+        scope: Arc<FindScope>,
+        request: Request,
+        inner: Inner,
+    ) -> BoxFuture<'static, Response>;
+}
+
+/// The inner service has no transaction of Idem's.
+impl RunAttempt for EngineWithoutTx {
+    fn run(
+        &self,
+        spec: Spec,
+        scope: Arc<FindScope>,
+        request: Request,
+        inner: Inner,
+    ) -> BoxFuture<'static, Response> {
+        let engine = self.clone();
+        Box::pin(async move {
+            let (attempt, request) = match begin(engine, spec, scope, request).await {
+                Ok(begun) => begun,
+                Err(answer) => return answer,
+            };
+            let work = |attempt: ActiveAttempt<Self>| async move {
+                let result = {
+                    let deadline = attempt.deadline();
+                    let call = pin!(call(inner, with_keys(request, &attempt)));
+                    supervise(deadline, call).await
+                };
+                attempt.finish(result).await
+            };
+            attempt.run(work).await
+        })
+    }
+}
+
+/// The inner service may take the transaction, as a `LayerTx`.
+impl<DB: Backend> RunAttempt for Idempotency<DB> {
+    fn run(
+        &self,
+        spec: Spec,
+        scope: Arc<FindScope>,
+        request: Request,
+        inner: Inner,
+    ) -> BoxFuture<'static, Response> {
+        let (engine, http) = (self.clone(), HttpSettings::of(self));
+        Box::pin(async move {
+            let (attempt, request) = match begin(engine, spec, scope, request).await {
+                Ok(begun) => begun,
+                Err(answer) => return answer,
+            };
+            let work = move |attempt: ActiveAttempt<Self>| async move {
+                let deadline = attempt.deadline();
+                let mut request = with_keys(request, &attempt);
+                let slot = TxSlot::new(attempt, Arc::clone(&http));
+                request.extensions_mut().insert(slot.clone());
+                let result = {
+                    let call = pin!(call(inner, request));
+                    supervise(deadline, call).await
+                };
+                match slot.close() {
+                    Some(attempt) => attempt.finish(result).await,
+                    None => ActiveAttempt::<Self>::is_kept(&http),
+                }
+            };
+            attempt.run(work).await
+        })
+    }
+}
+
+async fn begin<E: AttemptEngine>(
+    engine: E,
+    spec: Spec,
+    scope: Arc<FindScope>,
+    request: Request,
+) -> Result<(PendingAttempt<E>, Request), Response> {
+    let mut layered = LayerRequest {
+        scope,
+        request: None,
+    };
+    let attempt = prepare(request, &mut layered, engine, spec).await?;
+    let Some(mut request) = layered.request else {
+        // `prepare` gives the request back.
+        return Err(Rejection::Misconfigured.into_response(&attempt.http));
+    };
+    if !attempt.is_off() {
+        request.extensions_mut().insert(UnderLayer);
+    }
+    Ok((attempt, request))
+}
+
+/// A handler takes the keys as an `Extension`.
+fn with_keys<E: AttemptEngine>(mut request: Request, attempt: &ActiveAttempt<E>) -> Request {
+    request.extensions_mut().insert(attempt.downstream_keys());
+    request
+}
+
+/// The layer does not see whether a handler returned an `Err`. So an error's status counts as one: its
+/// writes are rolled back, as `?` leads one to expect.
+async fn call(inner: Inner, request: Request) -> HandlerResponse {
+    let Ok(response) = inner(request).await;
+    let status = response.status();
+    let is_err = status.is_client_error() || status.is_server_error();
+    HandlerResponse { response, is_err }
+}
