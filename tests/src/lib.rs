@@ -69,6 +69,11 @@ struct Readme;
 #[doc = include_str!("../../docs/MESSAGES.md")]
 struct Messages;
 
+/// The calls of other services compile.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../docs/EFFECTS.md")]
+struct Effects;
+
 /// A service with several databases runs.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../docs/SHARDING.md")]

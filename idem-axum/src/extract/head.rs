@@ -120,7 +120,8 @@ impl Head {
             tracing::error!(
                 handler,
                 "the operation has no name: the request matched no route, or the route is longer \
-                 than 255 bytes. Give it one with #[idempotent(operation = \"…\")]"
+                 than 255 bytes. Give it one with #[idempotent(operation = \"…\")]; a layer that is \
+                 meant for a router's routes alone is added with `route_layer`"
             );
             Rejection::Misconfigured
         })

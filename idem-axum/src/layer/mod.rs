@@ -52,8 +52,9 @@ pub use tx::LayerTx;
 ///
 /// # Operations
 ///
-/// A request's operation is its method and matched route, as with the attribute. Below `nest_service` and in
-/// fallbacks the route of the service itself is not known: give such a layer its
+/// A request's operation is its method and matched route, as with the attribute. Add the layer with
+/// `Router::route_layer`: `Router::layer` covers the fallback too, which has no route and gets 500
+/// `misconfigured` in place of 404. Below `nest_service` and in fallbacks give the layer its
 /// [`operation`](Self::operation).
 ///
 /// # Examples
@@ -83,7 +84,7 @@ pub use tx::LayerTx;
 ///         None => Scope::new(""), // 401 `scope-missing`
 ///     });
 ///     let layer = layer.with_tx().ttl(Duration::from_secs(24 * 3600));
-///     Router::new().route("/payments", post(pay)).layer(layer)
+///     Router::new().route("/payments", post(pay)).route_layer(layer)
 /// }
 /// ```
 #[derive(Clone)]

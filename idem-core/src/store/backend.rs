@@ -24,7 +24,7 @@ use crate::model::record::RecordName;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a database of Idem, or its feature is off",
     label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
-    note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`"
+    note = "turn the database on with the feature `postgres`, `mysql` or `sqlite` of `idem-axum`; if it is on, the application's `sqlx` is another version than Idem's: `cargo tree -d` shows both"
 )]
 pub trait Backend:
     GuardStore + AdminStore + BatchStore + DeadLetterStore + RolloutStore + MaintenanceStore

@@ -5,6 +5,7 @@ use super::*;
 
 pub mod cancellation;
 mod constraints;
+mod effects;
 mod failure;
 mod hang_up;
 mod just_in_time;
