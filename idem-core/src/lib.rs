@@ -85,7 +85,10 @@ mod settings;
 )]
 mod store;
 
+pub use admin::erase::ScopeCount;
+pub use admin::migrations::PendingMigration;
 pub use admin::records::Invalidated;
+pub use admin::rollout::PublishedRule;
 pub use admin::view::{RecordCount, RecordState, RecordView};
 pub use attempt::downstream::DownstreamKeys;
 pub use attempt::fresh::Fresh;
@@ -102,8 +105,8 @@ pub use error::{CheckError, Error, InvalidReference, MigrateError, ShutdownTimed
 pub use extension::Extension;
 pub use idempotency::Idempotency;
 pub use inbox::{
-    Batch, BatchMessage, ConsumerPolicy, DeadLetter, Failure, Inbox, InboxBuilder, Message,
-    MessageBytes, MessageOutcome, ProcessError, Processed, Settlement,
+    Batch, BatchMessage, ConsumerPolicy, DeadLetter, DeadLetterCount, Failure, Inbox, InboxBuilder,
+    Message, MessageBytes, MessageOutcome, ProcessError, Processed, Settlement,
 };
 pub use model::fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
 pub use model::key::{IdempotencyKey, InvalidKey};

@@ -1,15 +1,63 @@
-//! Deletes all records and dead letters of one scope.
+//! Deletes all records and dead letters of one scope, and counts them before.
 //!
 //! Records go first, then dead letters, each in batches. An error between them leaves a part;
 //! calling it again does the rest. A sweep does not delete dead letters, so nothing else deletes
 //! them in bulk.
+
+use tokio::time::Instant;
 
 use super::sweep::{BATCH, PATIENCE};
 use crate::error::claim_error;
 use crate::store::Backend;
 use crate::{Error, Idempotency, Scope};
 
+/// What of a scope is stored, and what [`Idempotency::erase`] would delete.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ScopeCount {
+    /// The number of its records, live or expired.
+    pub records: u64,
+    /// The number of its messages that have failed: dead letters, and those that are still tried.
+    pub failed_messages: u64,
+}
+
 impl<DB: Backend> Idempotency<DB> {
+    /// Counts what is stored of a scope: what [`erase`](Self::erase) would delete now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`].
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::{Idempotency, Scope};
+    /// # use sqlx::sqlite::SqlitePoolOptions;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # let idem = Idempotency::new(pool);
+    /// # idem.migrate().await?;
+    /// let stored = idem.count_scope(&Scope::new("acme")?).await?;
+    /// assert_eq!((stored.records, stored.failed_messages), (0, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn count_scope(&self, scope: &Scope) -> Result<ScopeCount, Error> {
+        let connections = &self.node().connections;
+        let mut conn = connections.for_reading(Instant::now() + PATIENCE).await?;
+        let counted = DB::count_of_scope(&mut conn.conn, scope.as_str()).await;
+        let [records, messages] = conn.settle(counted).map_err(claim_error::<DB>)?;
+        Ok(ScopeCount {
+            records: records.unsigned_abs(),
+            failed_messages: messages.unsigned_abs(),
+        })
+    }
+
     /// Deletes all records and dead letters of a scope, and returns how many records there were.
     ///
     /// Use it when stored personal data must be deleted. The scope's keys are then unknown: each

@@ -241,4 +241,4 @@ async fn delete<DB: Backend>(
 }
 
 /// How long an operator's statement may take, waiting included.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(super) const LIMIT: Duration = Duration::from_secs(10);

@@ -13,7 +13,19 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::claim_error;
 use crate::store::Backend;
-use crate::{Error, Idempotency, RolloutRule};
+use crate::{Error, Idempotency, InvalidRollout, RolloutRule};
+
+/// A row of the table `idem_rollout`.
+///
+/// [`Idempotency::published_rollout`] lists them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct PublishedRule {
+    /// The operation, or `*` for all that have no row.
+    pub operation: String,
+    /// Its rule. Nodes keep their previous rule in place of an invalid one.
+    pub rule: Result<RolloutRule, InvalidRollout>,
+}
 
 impl<DB: Backend> Idempotency<DB> {
     /// Reads the rules of the table `idem_rollout` after each period, until the handle
@@ -95,6 +107,29 @@ impl<DB: Backend> Idempotency<DB> {
             tracing::info!(%plan, "rollout rules changed");
         }
         Ok(has_changed)
+    }
+
+    /// Lists the rules in the table `idem_rollout` in the order of their operations. It changes no
+    /// rule of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`].
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop.
+    pub async fn published_rollout(&self) -> Result<Vec<PublishedRule>, Error> {
+        let connections = &self.node().connections;
+        let mut conn = connections.for_reading(Instant::now() + LIMIT).await?;
+        let rows = DB::rollout_rules(&mut conn.conn).await;
+        let mut rows = conn.settle(rows).map_err(claim_error::<DB>)?;
+        rows.sort();
+        let of = |(operation, rule): (String, String)| PublishedRule {
+            operation,
+            rule: rule.parse(),
+        };
+        Ok(rows.into_iter().map(of).collect())
     }
 
     /// Writes the rule of an operation into the table `idem_rollout`, for all nodes that

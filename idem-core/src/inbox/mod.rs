@@ -29,7 +29,7 @@ mod outcome;
 mod policy;
 
 pub use batch::{Batch, BatchMessage, MessageOutcome};
-pub use dead_letters::DeadLetter;
+pub use dead_letters::{DeadLetter, DeadLetterCount};
 pub use message::Message;
 pub use message_bytes::MessageBytes;
 pub use outcome::{Failure, ProcessError, Processed, Settlement};

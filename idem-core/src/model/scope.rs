@@ -100,6 +100,33 @@ impl Scope {
         Self("global".into())
     }
 
+    /// The scope of a record, from the text that a list of records shows for it.
+    ///
+    /// For operators who copy that text. It differs from [`new`](Self::new) for a scope that is stored
+    /// as its digest: `new` makes the digest of the digest. Never call it with what a caller of your
+    /// service has sent, who could then name another party's scope.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope`] if no record can have this scope: the text is empty, contains a NUL, or is
+    /// longer than [`MAX_BYTES`](Self::MAX_BYTES).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use idem_core::Scope;
+    /// let long = Scope::new(&"x".repeat(256))?;
+    /// assert_eq!(Scope::of_record(long.as_str())?, long);
+    /// assert_ne!(Scope::new(long.as_str())?, long);
+    /// # Ok::<(), idem_core::InvalidScope>(())
+    /// ```
+    pub fn of_record(text: &str) -> Result<Self, InvalidScope> {
+        match text.len() {
+            1..=Self::MAX_BYTES if !text.contains('\0') => Ok(Self(text.into())),
+            _ => Err(InvalidScope),
+        }
+    }
+
     /// A scope read from a record.
     pub(crate) fn stored(text: String) -> Self {
         Self(text.into())

@@ -41,6 +41,19 @@ pub trait AdminStore: Sealed {
         conn: &mut Self::Connection,
     ) -> BoxFuture<'_, sqlx::Result<Vec<StoredRecordCount>>>;
 
+    /// Counts the records of a scope, and its rows about failed messages.
+    ///
+    /// Both are read by one statement that names the scope alone, so that an engine that distributes the
+    /// tables asks one server.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
+    fn count_of_scope<'a>(
+        conn: &'a mut Self::Connection,
+        scope: &'a str,
+    ) -> BoxFuture<'a, sqlx::Result<[i64; 2]>>;
+
     /// Deletes a record, in the transaction of an attempt. `false`: it does not exist.
     ///
     /// # Errors

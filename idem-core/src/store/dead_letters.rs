@@ -109,6 +109,17 @@ pub trait DeadLetterStore: Sealed {
     /// Any error of the database.
     fn count_dead_letters(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<i64>>;
 
+    /// Counts the dead letters of each operation that has any, in the order of their names.
+    ///
+    /// It reads what is committed, and holds nothing afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
+    fn count_dead_letters_by_operation(
+        conn: &mut Self::Connection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<StoredDeadLetterCount>>>;
+
     /// Deletes up to `limit` counts that have expired, and commits. Dead letters and rows that others
     /// have locked are left out.
     ///
@@ -148,6 +159,15 @@ pub struct NewAttempt<'a> {
     pub(crate) payload: Option<&'a [u8]>,
     /// How long the count is kept.
     pub(crate) retention: Duration,
+}
+
+/// The number of dead letters of one operation.
+#[derive(Debug)]
+pub struct StoredDeadLetterCount {
+    pub(crate) operation: String,
+    pub(crate) letters: i64,
+    /// When the oldest one was parked, in milliseconds since 1970.
+    pub(crate) oldest: i64,
 }
 
 /// A dead letter as it was read from its row.

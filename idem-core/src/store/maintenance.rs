@@ -14,6 +14,9 @@ use super::sealed::Sealed;
 /// Deletes records, checks the tables and creates them.
 #[doc(hidden)]
 pub trait MaintenanceStore: Sealed {
+    /// The migrations of this build, in their order: version, name and SQL of each.
+    const MIGRATIONS: &'static [(i64, &'static str, &'static str)];
+
     /// Returns how many milliseconds ago the oldest expired record expired. `None`: no record has.
     ///
     /// # Errors
@@ -51,6 +54,14 @@ pub trait MaintenanceStore: Sealed {
     /// Postgres and SQLite are asked by their catalogues. On MariaDB and MySQL each statement is tried on
     /// no row, because a privilege can come by a role, a database or a table.
     fn check(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<String>>>;
+
+    /// Returns the versions of the migrations that the database marks as applied. None if the table of
+    /// marks does not exist. It writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database, also where the account may not read the marks.
+    fn applied_migrations(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Vec<i64>>>;
 
     /// Runs the migrations that the database lacks.
     ///

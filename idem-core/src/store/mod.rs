@@ -64,7 +64,7 @@ mod sqlite;
 pub(crate) use admin::{StoredRecordCount, StoredRecordView};
 pub use backend::Backend;
 pub(crate) use batch::{MessageProbe, RELEASE_SAVEPOINT, SET_SAVEPOINT};
-pub(crate) use dead_letters::{NewAttempt, StoredDeadLetter};
+pub(crate) use dead_letters::{NewAttempt, StoredDeadLetter, StoredDeadLetterCount};
 pub(crate) use fault::Fault;
 pub(crate) use records::{CommitOutcome, FORMAT, NewRecord, Opening, Probe, Stored, StoredRecord};
 pub(crate) use sealed::LendConnection;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::admin::{StoredRecordCount, StoredRecordView};
-use super::dead_letters::StoredDeadLetter;
+use super::dead_letters::{StoredDeadLetter, StoredDeadLetterCount};
 use super::records::StoredRecord;
 use crate::model::record::Completion;
 
@@ -64,6 +64,16 @@ macro_rules! read_rows_of {
                     expired: row.try_get("expired")?,
                     age: row.try_get("age")?,
                     records: row.try_get("records")?,
+                })
+            }
+        }
+
+        impl FromRow<'_, $row> for StoredDeadLetterCount {
+            fn from_row(row: &$row) -> sqlx::Result<Self> {
+                Ok(Self {
+                    operation: row.try_get("operation")?,
+                    letters: row.try_get("letters")?,
+                    oldest: row.try_get("oldest")?,
                 })
             }
         }

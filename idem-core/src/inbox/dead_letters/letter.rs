@@ -53,6 +53,24 @@ impl DeadLetter {
     pub fn scope(&self) -> &Scope {
         &self.name.scope
     }
+
+    /// The name of the consumer that could not handle the message.
+    pub fn consumer(&self) -> &str {
+        self.name.operation.consumer()
+    }
+
+    /// The name of the record that suppresses the message.
+    pub const fn record_name(&self) -> &RecordName {
+        &self.name
+    }
+
+    /// The number of the dead letter in its database, by which an operator can name it.
+    ///
+    /// No other dead letter gets it. A message that is parked again has another number once its
+    /// first dead letter was deleted.
+    pub const fn number(&self) -> i64 {
+        self.id
+    }
 }
 
 impl DeadLetter {
@@ -75,7 +93,7 @@ impl DeadLetter {
     }
 }
 
-fn at(milliseconds: i64) -> SystemTime {
+pub(super) fn at(milliseconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds.unsigned_abs())
 }
 

@@ -10,8 +10,9 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+pub use self::find::DeadLetterCount;
 pub use self::letter::DeadLetter;
-use super::{Inbox, MessageBytes};
+use super::Inbox;
 use crate::attempt::commit::commit;
 use crate::attempt::session::{END_LIMIT, Session};
 use crate::detach::DetachOnDrop;
@@ -20,6 +21,7 @@ use crate::node::Node;
 use crate::store::{Backend, NewRecord, Opening};
 use crate::{Completion, Error, Fingerprint, Operation, Policy};
 
+mod find;
 mod letter;
 
 impl<DB: Backend> Inbox<DB> {
@@ -78,46 +80,6 @@ impl<DB: Backend> Inbox<DB> {
         limit: u32,
     ) -> Result<Vec<DeadLetter>, Error> {
         self.list(consumer, None, after, limit).await
-    }
-
-    /// Finds the consumer's dead letter of a message, the latest one if there are several.
-    ///
-    /// There can be several: one for each scope, and one for each content that was sent under a
-    /// known id.
-    ///
-    /// # Errors
-    ///
-    /// As [`dead_letters`](Self::dead_letters).
-    ///
-    /// # Cancellation
-    ///
-    /// Safe to drop.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn find(inbox: idem_core::Inbox<sqlx::Sqlite>) -> Result<(), idem_core::Error> {
-    /// if let Some(letter) = inbox.dead_letter("billing", "8e03978e-40d5").await? {
-    ///     println!("{:?}", letter.error);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn dead_letter<'m>(
-        &self,
-        consumer: &str,
-        message_id: impl Into<MessageBytes<'m>>,
-    ) -> Result<Option<DeadLetter>, Error> {
-        let mut last: Option<DeadLetter> = None;
-        let MessageBytes(id) = message_id.into();
-        while let Some(letter) = self
-            .list(consumer, Some(&id), last.as_ref(), 1)
-            .await?
-            .pop()
-        {
-            last = Some(letter);
-        }
-        Ok(last)
     }
 
     async fn list(

@@ -69,6 +69,24 @@ impl AdminStore for MySql {
         })
     }
 
+    fn count_of_scope<'a>(
+        conn: &'a mut MySqlConnection,
+        scope: &'a str,
+    ) -> BoxFuture<'a, sqlx::Result<[i64; 2]>> {
+        Box::pin(async move {
+            let counts = sqlx::query_as(
+                "select (select count(*) from idem_record where scope = ?), \
+                   (select count(*) from idem_dead_letter where scope = ?) limit 1",
+            );
+            let scope = scope.as_bytes();
+            before_reading(conn).await?;
+            let counts = counts.bind(scope).bind(scope).fetch_one(&mut *conn).await?;
+            after_reading(conn).await?;
+            let (records, messages) = counts;
+            Ok([records, messages])
+        })
+    }
+
     fn invalidate<'a>(
         conn: &'a mut MySqlConnection,
         name: &'a RecordName,

@@ -13,7 +13,9 @@ use sqlx::{FromRow, MySql, Row};
 use super::name::hex;
 use super::statement::{after_reading, before_reading, bind_name, write};
 use crate::model::record::RecordName;
-use crate::store::dead_letters::{DeadLetterStore, NewAttempt, StoredDeadLetter};
+use crate::store::dead_letters::{
+    DeadLetterStore, NewAttempt, StoredDeadLetter, StoredDeadLetterCount,
+};
 use crate::store::records::{micros, status_column};
 
 impl DeadLetterStore for MySql {
@@ -152,6 +154,26 @@ impl DeadLetterStore for MySql {
             let letters = sqlx::query_scalar(count).fetch_one(&mut *conn).await?;
             after_reading(conn).await?;
             Ok(letters)
+        })
+    }
+
+    fn count_dead_letters_by_operation(
+        conn: &mut MySqlConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<StoredDeadLetterCount>>> {
+        Box::pin(async move {
+            let counted = sqlx::query(
+                "select convert(operation using utf8mb4) as operation, count(*) as letters, \
+                   timestampdiff(microsecond, '1970-01-01', min(parked_at)) div 1000 as oldest \
+                 from idem_dead_letter where parked_at is not null \
+                 group by 1 order by 1 limit 18446744073709551615",
+            );
+            before_reading(conn).await?;
+            let counted = counted.fetch_all(&mut *conn).await?;
+            after_reading(conn).await?;
+            counted
+                .iter()
+                .map(StoredDeadLetterCount::from_row)
+                .collect()
         })
     }
 

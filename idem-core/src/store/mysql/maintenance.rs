@@ -14,8 +14,11 @@ use super::migrate;
 use super::name::hex;
 use super::statement::{after_reading, before_reading, write};
 use crate::store::maintenance::MaintenanceStore;
+use crate::store::migrations::migrations_in;
 
 impl MaintenanceStore for MySql {
+    const MIGRATIONS: &'static [(i64, &'static str, &'static str)] = &migrations_in!("mysql");
+
     fn sweep_lag(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
             let lag = sqlx::query_scalar(
@@ -69,6 +72,26 @@ impl MaintenanceStore for MySql {
             }
             after_reading(conn).await?;
             Ok(missing)
+        })
+    }
+
+    fn applied_migrations(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Vec<i64>>> {
+        Box::pin(async move {
+            let marks = sqlx::query_scalar::<_, i64>(
+                "select count(*) from information_schema.tables \
+                 where table_schema = database() and table_name = 'idem_migration' limit 1",
+            );
+            before_reading(conn).await?;
+            let mut applied = Vec::new();
+            if marks.fetch_one(&mut *conn).await? > 0 {
+                let versions = sqlx::query_scalar(
+                    "select version from idem_migration where success = true \
+                     limit 18446744073709551615",
+                );
+                applied = versions.fetch_all(&mut *conn).await?;
+            }
+            after_reading(conn).await?;
+            Ok(applied)
         })
     }
 

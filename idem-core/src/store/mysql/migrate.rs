@@ -11,17 +11,18 @@
 
 use std::time::Duration;
 
-use sqlx::MySqlPool;
 use sqlx::migrate::MigrateError;
 use sqlx::mysql::MySqlConnection;
+use sqlx::{MySql, MySqlPool};
 use tokio::time::sleep;
 
 use super::error::{DUPLICATE_KEY, number};
-use crate::store::migrations::{migrations_in, migrator};
+use crate::store::maintenance::MaintenanceStore;
+use crate::store::migrations::migrator;
 
 /// Runs the missing migrations, again where another node of a cluster has run some meanwhile.
 pub(super) async fn run(pool: &MySqlPool) -> Result<(), MigrateError> {
-    let mut migrator = migrator("idem_migration", &migrations_in!("mysql"));
+    let mut migrator = migrator("idem_migration", MySql::MIGRATIONS);
     // SQLx waits for its lock without a limit. MariaDB rejects that and returns NULL.
     migrator.set_locking(false);
     // The session owns the lock: closed, it releases it whatever happens.

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
-use sqlx::{FromRow, Postgres};
+use sqlx::{FromRow, Postgres, Row};
 
 use super::statement::{OwnTransaction, bind_name, rows, unnamed};
 use crate::model::record::RecordName;
@@ -54,6 +54,26 @@ impl AdminStore for Postgres {
             );
             let rows = rows.await?;
             rows.iter().map(StoredRecordCount::from_row).collect()
+        })
+    }
+
+    fn count_of_scope<'a>(
+        conn: &'a mut PgConnection,
+        scope: &'a str,
+    ) -> BoxFuture<'a, sqlx::Result<[i64; 2]>> {
+        Box::pin(async move {
+            let own = OwnTransaction::begin(conn).await?;
+            let count = unnamed(
+                "select 'records' as part, count(*) as number from idem.record where scope = $1 \
+                 union all \
+                 select 'messages', count(*) from idem.dead_letter where scope = $1 \
+                 order by part desc",
+            );
+            let rows = count.bind(scope).fetch_all(&mut *conn).await;
+            let rows = own.end(conn, rows).await?;
+            let mut counts = rows.iter().map(|row| row.try_get("number"));
+            let mut next = || counts.next().unwrap_or(Err(sqlx::Error::RowNotFound));
+            Ok([next()?, next()?])
         })
     }
 

@@ -12,9 +12,11 @@ use sqlx::postgres::PgConnection;
 use sqlx::{FromRow, Postgres, Row};
 
 use super::deletion::{delete_expired, delete_of_scope};
-use super::statement::{OwnTransaction, bind_name, interval, unnamed, value};
+use super::statement::{OwnTransaction, bind_name, interval, rows, unnamed, value};
 use crate::model::record::RecordName;
-use crate::store::dead_letters::{DeadLetterStore, NewAttempt, StoredDeadLetter};
+use crate::store::dead_letters::{
+    DeadLetterStore, NewAttempt, StoredDeadLetter, StoredDeadLetterCount,
+};
 use crate::store::records::status_column;
 
 impl DeadLetterStore for Postgres {
@@ -151,6 +153,25 @@ impl DeadLetterStore for Postgres {
         Box::pin(async move {
             let count = "select count(*) from idem.dead_letter where parked_at is not null";
             value(conn, count.to_owned()).await
+        })
+    }
+
+    fn count_dead_letters_by_operation(
+        conn: &mut PgConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<StoredDeadLetterCount>>> {
+        Box::pin(async move {
+            let counted = rows(
+                conn,
+                "select operation, count(*) as letters, \
+                   (extract(epoch from min(parked_at)) * 1000)::bigint as oldest \
+                 from idem.dead_letter where parked_at is not null \
+                 group by operation order by operation",
+            );
+            let counted = counted.await?;
+            counted
+                .iter()
+                .map(StoredDeadLetterCount::from_row)
+                .collect()
         })
     }
 

@@ -7,10 +7,14 @@ use sqlx::{PgPool, Postgres, Row};
 
 use super::deletion::{delete_expired, delete_of_scope};
 use super::migrate;
-use super::statement::rows;
+use super::statement::{rows, value};
 use crate::store::maintenance::MaintenanceStore;
+use crate::store::migrations::migrations_in;
 
 impl MaintenanceStore for Postgres {
+    const MIGRATIONS: &'static [(i64, &'static str, &'static str)] =
+        &migrations_in!("postgres", 4 "step");
+
     fn sweep_lag(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
             let lag = rows(
@@ -69,6 +73,17 @@ impl MaintenanceStore for Postgres {
             );
             lacking.extend(of_tables.await?);
             Ok(lacking)
+        })
+    }
+
+    fn applied_migrations(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Vec<i64>>> {
+        Box::pin(async move {
+            let marks = "select to_regclass('idem.migration') is not null";
+            if !value::<bool>(conn, marks.to_owned()).await? {
+                return Ok(Vec::new());
+            }
+            let applied = rows(conn, "select version from idem.migration where success").await?;
+            applied.iter().map(|row| row.try_get("version")).collect()
         })
     }
 

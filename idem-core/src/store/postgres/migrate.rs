@@ -16,11 +16,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migration};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, PgPool, Row};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row};
 use tokio::time::Instant;
 
 use super::statement::{OwnTransaction, rows, run as run_text};
-use crate::store::migrations::{migrations_in, migrator};
+use crate::store::maintenance::MaintenanceStore;
+use crate::store::migrations::migrator;
 
 /// The advisory lock that makes nodes migrate one after the other.
 const LOCK: i64 = i64::from_be_bytes(*b"idem-sql");
@@ -30,7 +31,7 @@ pub(super) async fn run(pool: &PgPool) -> Result<(), MigrateError> {
     // If it is dropped halfway, a transaction stays open. No other user may get that connection.
     let mut conn = pool.acquire().await?;
     conn.close_on_drop();
-    let mut migrator = migrator("idem.migration", &migrations_in!("postgres", 4 "step"));
+    let mut migrator = migrator("idem.migration", Postgres::MIGRATIONS);
     migrator.create_schema("idem");
     let own = OwnTransaction::begin(&mut conn).await?;
     // `run` of a borrowed connection is not `Send` enough to be boxed (sqlx 0.9).

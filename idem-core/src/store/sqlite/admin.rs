@@ -55,6 +55,20 @@ impl AdminStore for Sqlite {
         })
     }
 
+    fn count_of_scope<'a>(
+        conn: &'a mut SqliteConnection,
+        scope: &'a str,
+    ) -> BoxFuture<'a, sqlx::Result<[i64; 2]>> {
+        Box::pin(async move {
+            let counts = sqlx::query_as(
+                "select (select count(*) from idem_record where scope = ?1), \
+                   (select count(*) from idem_dead_letter where scope = ?1)",
+            );
+            let (records, messages) = counts.bind(scope).fetch_one(conn).await?;
+            Ok([records, messages])
+        })
+    }
+
     fn invalidate<'a>(
         conn: &'a mut SqliteConnection,
         name: &'a RecordName,

@@ -10,7 +10,9 @@ use sqlx::{FromRow, Sqlite};
 
 use super::statement::bind_name;
 use crate::model::record::RecordName;
-use crate::store::dead_letters::{DeadLetterStore, NewAttempt, StoredDeadLetter};
+use crate::store::dead_letters::{
+    DeadLetterStore, NewAttempt, StoredDeadLetter, StoredDeadLetterCount,
+};
 use crate::store::records::{millis, status_column};
 
 impl DeadLetterStore for Sqlite {
@@ -143,6 +145,23 @@ impl DeadLetterStore for Sqlite {
         Box::pin(async move {
             let count = "select count(*) from idem_dead_letter where parked_at is not null";
             sqlx::query_scalar(count).fetch_one(conn).await
+        })
+    }
+
+    fn count_dead_letters_by_operation(
+        conn: &mut SqliteConnection,
+    ) -> BoxFuture<'_, sqlx::Result<Vec<StoredDeadLetterCount>>> {
+        Box::pin(async move {
+            let counted = sqlx::query(
+                "select operation, count(*) as letters, min(parked_at) as oldest \
+                 from idem_dead_letter where parked_at is not null \
+                 group by operation order by operation",
+            );
+            let counted = counted.fetch_all(conn).await?;
+            counted
+                .iter()
+                .map(StoredDeadLetterCount::from_row)
+                .collect()
         })
     }
 

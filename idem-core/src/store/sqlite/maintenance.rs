@@ -12,8 +12,11 @@ use sqlx::{Sqlite, SqlitePool};
 
 use super::migrate;
 use crate::store::maintenance::MaintenanceStore;
+use crate::store::migrations::migrations_in;
 
 impl MaintenanceStore for Sqlite {
+    const MIGRATIONS: &'static [(i64, &'static str, &'static str)] = &migrations_in!("sqlite");
+
     fn sweep_lag(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
             let lag = sqlx::query_scalar(
@@ -72,6 +75,21 @@ impl MaintenanceStore for Sqlite {
                 missing.push("the connection is query_only: turn the pragma off".to_owned());
             }
             Ok(missing)
+        })
+    }
+
+    fn applied_migrations(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Vec<i64>>> {
+        Box::pin(async move {
+            let marks = sqlx::query_scalar::<_, i64>(
+                "select count(*) from sqlite_schema \
+                 where type = 'table' and name = 'idem_migration'",
+            );
+            if marks.fetch_one(&mut *conn).await? == 0 {
+                return Ok(Vec::new());
+            }
+            sqlx::query_scalar("select version from idem_migration where success = true")
+                .fetch_all(conn)
+                .await
         })
     }
 

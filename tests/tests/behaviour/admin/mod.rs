@@ -5,4 +5,5 @@ use super::*;
 
 mod records;
 mod schema;
+mod stored;
 mod sweeping;

@@ -66,6 +66,34 @@ async fn the_sql_can_be_run_by_hand() {
 }
 
 #[tokio::test]
+async fn migrations_are_pending_until_they_are_applied() {
+    let db = TestDb::new().await;
+    let idem = Idempotency::new(db.pool().await);
+    let pending = async || {
+        let pending = idem.pending_migrations().await.unwrap();
+        let names = pending
+            .iter()
+            .map(|one| format!("{} {}", one.version, one.name));
+        names.collect::<Vec<_>>()
+    };
+    let all = pending().await;
+    assert_eq!(all[..3], ["1 record", "2 dead_letter", "3 rollout"]);
+    // To ask changes nothing.
+    assert_eq!(pending().await, all);
+    idem.migrate().await.unwrap();
+    assert_eq!(pending().await, [""; 0]);
+    // Of a database that an older build has migrated.
+    let marks = RECORD.replace("record", "migration");
+    let forget = AssertSqlSafe(format!("delete from {marks} where version = 3"));
+    sqlx::query(forget).execute(idem.pool()).await.unwrap();
+    assert_eq!(pending().await, ["3 rollout"]);
+    let texts = idem.pending_migrations().await.unwrap();
+    assert!(texts[0].sql.contains("create table if not exists"));
+    idem.migrate().await.unwrap();
+    assert_eq!(pending().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn the_applications_own_migrations_are_not_touched() {
     let db = TestDb::new().await;
     let idem = Idempotency::new(db.pool().await);

@@ -5,6 +5,7 @@ use super::*;
 
 mod batch_failures;
 pub mod batches;
+mod dead_letter_lists;
 pub mod dead_letters;
 pub mod delivery;
 mod dropped;

@@ -180,3 +180,35 @@ async fn follow_rollout_applies_published_rules_until_the_shutdown() {
         .unwrap();
     following.await.unwrap();
 }
+
+#[tokio::test]
+async fn the_published_rules_are_listed_and_change_nothing_on_the_node() {
+    let (db, idem, _) = start_in("observe").await;
+    for (operation, rule) in [
+        ("b", "off"),
+        ("*", "validate"),
+        ("a", "observe>enforce@25%"),
+    ] {
+        let rule = Some(rule.parse().unwrap());
+        idem.publish_rollout(operation, rule).await.unwrap();
+    }
+    let break_b = AssertSqlSafe(format!(
+        "update {ROLLOUT} set rule = 'on' where operation = 'b'"
+    ));
+    sqlx::query(break_b).execute(idem.pool()).await.unwrap();
+    let other = Idempotency::new(db.pool().await);
+    let published = other.published_rollout().await.unwrap();
+    let shown: Vec<_> = published
+        .iter()
+        .map(|one| match &one.rule {
+            Ok(rule) => format!("{}={rule}", one.operation),
+            Err(error) => format!("{}: {error}", one.operation),
+        })
+        .collect();
+    assert_eq!(shown[..2], ["*=validate", "a=observe>enforce@25%"]);
+    assert!(
+        shown[2].starts_with("b: `on` is not a rollout rule"),
+        "{shown:?}"
+    );
+    assert_eq!(other.rollout().plan().to_string(), "*=enforce");
+}
