@@ -148,6 +148,15 @@ pub fn worker(feature: &str, url: &str, broker: &str) -> Command {
     command
 }
 
+/// The operator's command, built for all databases.
+pub fn idem(feature: &str, url: &str) -> Command {
+    let mut command = program(feature, "idem");
+    // The database is the one of the test, and nothing of the environment changes the output.
+    command.env_remove("DATABASE_URL").env_remove("RUST_LOG");
+    command.args(["--database-url", url]);
+    command
+}
+
 /// The program, built once in each process: Cargo finds it built unless the sources have changed.
 fn program(feature: &str, name: &str) -> Command {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());

@@ -32,7 +32,7 @@ fn folders_have_no_import_cycle() {
     }
 }
 
-const CRATES: [&str; 3] = ["idem-core", "idem-axum", "idem-macros"];
+const CRATES: [&str; 4] = ["idem-core", "idem-axum", "idem-macros", "idem-cli"];
 
 /// The folder right below `src`, or the file that lies there itself.
 fn folder(file: &str) -> &str {

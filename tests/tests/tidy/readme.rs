@@ -23,7 +23,7 @@ fn the_versions_in_the_readme_are_those_of_the_workspace() {
     );
     let expected = format!("Idem needs Rust {rust} or newer, axum {axum} and SQLx {sqlx}.\n");
     assert!(read("README.md").contains(&expected), "{expected}");
-    for package in ["idem-core", "idem-axum", "idem-macros"] {
+    for package in ["idem-core", "idem-axum", "idem-macros", "idem-cli"] {
         let package = read(&format!("{package}/Cargo.toml"));
         assert!(package.contains("\nrust-version.workspace = true\n"));
     }

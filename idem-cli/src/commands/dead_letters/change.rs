@@ -1,0 +1,157 @@
+//! `dead-letters redrive` and `dead-letters discard`.
+
+use idem_core::{Backend, DeadLetter, Error, Inbox};
+
+use super::{entry, select};
+use crate::arguments::{Consent, Which};
+use crate::confirm::confirm;
+use crate::failure::Failure;
+use crate::output::text::escape;
+use crate::output::{Output, hint};
+
+/// What is to become of dead letters.
+#[derive(Clone, Copy)]
+pub(super) enum Change {
+    Redrive { with_payload: bool },
+    Discard,
+}
+
+impl Change {
+    /// What it does, for the question.
+    const fn effect(self) -> &'static str {
+        match self {
+            Self::Redrive { .. } => "lets handle again",
+            Self::Discard => "deletes",
+        }
+    }
+
+    async fn apply<DB: Backend>(
+        self,
+        inbox: &Inbox<DB>,
+        letter: &DeadLetter,
+        by: &str,
+    ) -> Result<bool, Error> {
+        let changed = match self {
+            Self::Redrive { .. } => inbox.redrive(letter).await,
+            Self::Discard => inbox.discard(letter).await,
+        };
+        let (consumer, scope) = (letter.consumer(), letter.scope().as_str());
+        let (key, number) = (letter.record_name().key.digest(), letter.number());
+        match self {
+            Self::Redrive { .. } => tracing::warn!(
+                target: "idem::audit",
+                consumer, scope, key, number, by, redriven = ?changed,
+                "redrive of a dead letter requested"
+            ),
+            Self::Discard => tracing::warn!(
+                target: "idem::audit",
+                consumer, scope, key, number, by, discarded = ?changed,
+                "discard of a dead letter requested"
+            ),
+        }
+        changed
+    }
+}
+
+pub(super) async fn run<DB: Backend>(
+    inbox: &Inbox<DB>,
+    consumer: &str,
+    which: Which<'_>,
+    change: Change,
+    consent: &Consent,
+    output: Output,
+) -> Result<(), Failure> {
+    let meant = match which {
+        Which::All => Meant::All(count(inbox, consumer).await?),
+        which => Meant::One(Box::new(select::one(inbox, consumer, which).await?)),
+    };
+    let (number, consumer) = (meant.count(), escape(consumer));
+    let effect = format!(
+        "this {} {number} dead letters of {consumer}",
+        change.effect()
+    );
+    confirm(consent.yes, &effect).await?;
+    let changed = meant.change(inbox, change, &consent.by, output).await?;
+    if changed == 0 {
+        return Err(Failure::No("they have gone meanwhile".to_owned()));
+    }
+    if matches!(change, Change::Redrive { .. }) {
+        hint("publish each of them again with its id: until it is handled it stays listed");
+    }
+    Ok(())
+}
+
+/// The dead letters of a command, as they were when it began.
+enum Meant {
+    One(Box<DeadLetter>),
+    /// That many, and none that is parked later.
+    All(Tally),
+}
+
+struct Tally {
+    consumer: String,
+    letters: u64,
+}
+
+async fn count<DB: Backend>(inbox: &Inbox<DB>, consumer: &str) -> Result<Tally, Failure> {
+    let counted = inbox.count_dead_letters().await?;
+    let counted = counted.into_iter().find(|count| count.consumer == consumer);
+    let none = || Failure::No(format!("{} has no dead letter", escape(consumer)));
+    let counted = counted.ok_or_else(none)?;
+    Ok(Tally {
+        consumer: counted.consumer,
+        letters: counted.letters,
+    })
+}
+
+impl Meant {
+    fn count(&self) -> u64 {
+        match self {
+            Self::One(_) => 1,
+            Self::All(tally) => tally.letters,
+        }
+    }
+
+    /// Changes and prints each; returns how many have changed.
+    async fn change<DB: Backend>(
+        self,
+        inbox: &Inbox<DB>,
+        change: Change,
+        by: &str,
+        output: Output,
+    ) -> Result<u64, Failure> {
+        let tally = match self {
+            Self::One(letter) => return change_one(inbox, &letter, change, by, output).await,
+            Self::All(tally) => tally,
+        };
+        let (mut seen, mut changed) = (0, 0);
+        let mut last: Option<DeadLetter> = None;
+        while seen < tally.letters {
+            let page = inbox
+                .dead_letters(&tally.consumer, last.as_ref(), 1)
+                .await?;
+            let Some(letter) = page.into_iter().next() else {
+                break;
+            };
+            changed += change_one(inbox, &letter, change, by, output).await?;
+            seen += 1;
+            last = Some(letter);
+        }
+        Ok(changed)
+    }
+}
+
+async fn change_one<DB: Backend>(
+    inbox: &Inbox<DB>,
+    letter: &DeadLetter,
+    change: Change,
+    by: &str,
+    output: Output,
+) -> Result<u64, Failure> {
+    if !change.apply(inbox, letter, by).await? {
+        return Ok(0);
+    }
+    let with_payload = matches!(change, Change::Redrive { with_payload: true });
+    entry::print(letter, with_payload, output)?;
+    Ok(1)
+}

@@ -1,0 +1,99 @@
+//! Why a command has not done what it was asked for, and its exit code.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use idem_core::{CheckError, MigrateError};
+
+use crate::output::text::printable;
+
+/// What the exit codes mean, for the end of a help text.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; a list may be empty
+  1  failed: the database cannot be reached, lacks the tables, or refuses;
+     or the output cannot be written
+  2  wrong usage: an option, a name, a URL; the database was not changed
+  3  no: nothing was found, `check` found something missing, or nothing was changed
+     because an attempt runs, several entries match, or nobody confirmed";
+
+/// The end of a command that has not succeeded.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The database or the output has failed.
+    Failed(Box<dyn Error + Send + Sync>),
+    /// The command line is wrong.
+    Usage(String),
+    /// The answer is no, and nothing has changed.
+    No(String),
+}
+
+impl Failure {
+    /// Wraps what is wrong with an argument.
+    pub(crate) fn usage(error: &impl ToString) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    /// Says on standard error what went wrong, and returns the exit code.
+    #[expect(
+        clippy::print_stderr,
+        reason = "the message is for whoever started the program"
+    )]
+    pub(crate) fn report(&self) -> ExitCode {
+        let (text, code) = match self {
+            // Whoever reads the output has seen enough, as `head` does.
+            Self::Failed(error) if is_closed_pipe(&**error) => return ExitCode::SUCCESS,
+            Self::Failed(error) => (on_one_line(&**error), 1),
+            Self::Usage(text) => (text.clone(), 2),
+            Self::No(text) => (text.clone(), 3),
+        };
+        eprintln!("idem: {}", printable(&text));
+        ExitCode::from(code)
+    }
+}
+
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+impl From<idem_core::Error> for Failure {
+    fn from(error: idem_core::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<MigrateError> for Failure {
+    fn from(error: MigrateError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// An error with its causes, which say what to fix.
+fn on_one_line(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text.replace('\n', " ")
+}
