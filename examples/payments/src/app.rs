@@ -9,14 +9,14 @@ use axum::Router;
 use axum::middleware::map_response;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand};
-use idem_axum::{HasIdempotency, HttpOptions, Idempotency, RolloutPlan};
+use idem_axum::{HasIdempotency, HttpOptions, Idempotency, Inbox, RolloutPlan};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::auth::Tenant;
 use crate::database::{self, Db};
 use crate::program;
-use crate::{admin, headers, health, payments, problem_pages, records, refunds, telemetry};
+use crate::{admin, headers, health, payments, problem_pages, refunds, telemetry};
 
 /// The options from the command line and the environment.
 #[derive(Debug, Parser)]
@@ -52,9 +52,9 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Shows the records, and deletes them so that keys run again.
-    #[command(subcommand)]
-    Idem(records::Command),
+    /// Idem's own commands: tables, records, dead letters, rollout.
+    #[command(after_help = idem_cli::EXIT_CODES)]
+    Idem(idem_cli::Arguments),
 }
 
 /// The state that handlers share. A handler's `scope = "tenant"` is the extractor [`Tenant`].
@@ -68,7 +68,20 @@ pub(crate) struct AppState {
 /// Serves until it is told to stop.
 pub async fn main() -> ExitCode {
     program::log();
-    program::end("payments", run(Options::parse()).await)
+    let options = Options::parse();
+    match &options.command {
+        Some(Command::Idem(arguments)) => operate(&options, arguments).await,
+        None => program::end("payments", run(options).await),
+    }
+}
+
+/// Runs one of Idem's commands. They need no tables of the API, and migrate only if told to.
+async fn operate(options: &Options, arguments: &idem_cli::Arguments) -> ExitCode {
+    let limit = options.acquire_timeout;
+    match program::open(&options.database_url, options.pool_size, limit).await {
+        Ok(pool) => idem_cli::run(&Inbox::new(Idempotency::new(pool)), arguments).await,
+        Err(error) => program::end("payments", Err(error)),
+    }
 }
 
 #[expect(
@@ -76,13 +89,6 @@ pub async fn main() -> ExitCode {
     reason = "the address is the program's one line of output"
 )]
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
-    if let Some(Command::Idem(command)) = &options.command {
-        let limit = options.acquire_timeout;
-        let pool = program::open(&options.database_url, options.pool_size, limit).await?;
-        let idem = Idempotency::new(pool);
-        idem.check().await?;
-        return records::run(&idem, command).await;
-    }
     let metrics = telemetry::install()?;
     let limit = options.acquire_timeout;
     let pool = program::connect(&options.database_url, options.pool_size, limit).await?;

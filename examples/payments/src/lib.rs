@@ -23,7 +23,6 @@ mod problem_pages;
 mod program;
 mod read;
 mod receipts;
-mod records;
 mod refunds;
 mod relay;
 mod sql;
