@@ -64,7 +64,7 @@ async fn an_operator_lists_counts_and_invalidates_records() {
         "records", "erase", "--scope", "acme", "--by", "a test", "--yes",
     ];
     let (_, erased) = app.operate(&erase).await;
-    assert!(erased.contains("1 records erased"), "{erased}");
+    assert!(erased.contains("1 record erased"), "{erased}");
     assert!(erased.contains("idem::audit"), "{erased}");
     assert!(!app.send(&pay).await.is_replay());
 }

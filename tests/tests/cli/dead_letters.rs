@@ -108,7 +108,7 @@ async fn a_redriven_message_is_handled_again_and_the_audit_says_who_wanted_it() 
         .await;
     let said = said.refused(3);
     assert!(
-        said.contains("this lets handle again 1 dead letters of ledger"),
+        said.contains("this redrives 1 dead letter of ledger: "),
         "{said}"
     );
     assert!(!service.handles("ledger", "m1").await);
@@ -167,7 +167,7 @@ async fn a_discarded_message_stays_suppressed_for_the_time_that_is_asked_for() {
         .await;
     assert!(
         said.refused(3)
-            .contains("this deletes 1 dead letters of ledger")
+            .contains("this discards 1 dead letter of ledger: ")
     );
     // It has no record any more that would suppress it.
     let redrive = [&["dead-letters", "redrive", "ledger", "m1"][..], &CONSENT].concat();

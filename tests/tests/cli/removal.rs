@@ -87,7 +87,7 @@ async fn nothing_is_deleted_without_a_name_an_author_and_consent() {
     let unconfirmed = [&["records", "erase", "--scope", "acme"][..], &by].concat();
     let said = service.operate(&unconfirmed).await.refused(3);
     assert!(
-        said.contains("this deletes 1 records and 0 failed messages"),
+        said.contains("this deletes 1 record and 0 failed messages"),
         "{said}"
     );
     assert!(!said.contains("idem::audit"), "{said}");

@@ -6,7 +6,7 @@ use super::{entry, select};
 use crate::arguments::{Consent, Which};
 use crate::confirm::confirm;
 use crate::failure::Failure;
-use crate::output::text::escape;
+use crate::output::text::{counted, escape};
 use crate::output::{Output, hint};
 
 /// What is to become of dead letters.
@@ -17,11 +17,13 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// What it does, for the question.
-    const fn effect(self) -> &'static str {
+    /// What it does to these dead letters, for the question.
+    fn effect(self, letters: &str) -> String {
         match self {
-            Self::Redrive { .. } => "lets handle again",
-            Self::Discard => "deletes",
+            Self::Redrive { .. } => {
+                format!("this redrives {letters}: once published again they are handled again")
+            }
+            Self::Discard => format!("this discards {letters}: their messages stay suppressed"),
         }
     }
 
@@ -65,11 +67,8 @@ pub(super) async fn run<DB: Backend>(
         Which::All => Meant::All(count(inbox, consumer).await?),
         which => Meant::One(Box::new(select::one(inbox, consumer, which).await?)),
     };
-    let (number, consumer) = (meant.count(), escape(consumer));
-    let effect = format!(
-        "this {} {number} dead letters of {consumer}",
-        change.effect()
-    );
+    let letters = counted(meant.count(), "dead letter");
+    let effect = change.effect(&format!("{letters} of {}", escape(consumer)));
     confirm(consent.yes, &effect).await?;
     let changed = meant.change(inbox, change, &consent.by, output).await?;
     if changed == 0 {

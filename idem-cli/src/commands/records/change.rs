@@ -9,7 +9,7 @@ use crate::arguments::Consent;
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::output::text::escape;
+use crate::output::text::{counted, escape};
 
 /// The result of `invalidate`.
 #[derive(Serialize)]
@@ -71,11 +71,14 @@ pub(super) async fn erase<DB: Backend>(
         )));
     }
     let effect = format!(
-        "this deletes {} records and {} failed messages of the scope {shown}: \
-         each of its keys runs again",
-        stored.records, stored.failed_messages,
+        "this deletes {} and {} of the scope {shown}: each of its keys runs again",
+        counted(stored.records, "record"),
+        counted(stored.failed_messages, "failed message"),
     );
     confirm(consent.yes, &effect).await?;
     let records = idem.erase(scope, &consent.by).await?;
-    Ok(output.result(&Erased { records }, &format!("{records} records erased"))?)
+    Ok(output.result(
+        &Erased { records },
+        &format!("{} erased", counted(records, "record")),
+    )?)
 }
