@@ -35,26 +35,25 @@ async fn records_are_listed_by_scope_operation_key_and_state() {
             !said.out.contains("secret") && !said.out.contains("order 17"),
             "{said:?}"
         );
-        let digests = said.json().into_iter().map(|one| one["digest"].clone());
+        let digests = said.json().into_iter();
+        let digests = digests.map(|one| one["digest"].as_str().unwrap().to_owned());
         digests.collect::<Vec<_>>()
     };
-    let [a, old, order] = ["a", "old", "order 17"].map(|key| json!(digest(key)));
+    let [a, b, old, order] = ["a", "b", "old", "order 17"].map(digest);
+    let (a, order) = (a.as_str(), order.as_str());
     assert_eq!(list(&[]).await.len(), 4);
-    assert_eq!(list(&["--scope", "globex"]).await, [order.clone()]);
-    assert_eq!(list(&["--operation", "POST /refunds"]).await, [a.clone()]);
+    assert_eq!(list(&["--scope", "globex"]).await, [order]);
+    assert_eq!(list(&["--operation", "POST /refunds"]).await, [a]);
     // As the client sent it: bare, or with the quotes of the header.
     for key in ["order 17", "\"order 17\""] {
-        assert_eq!(list(&["--key", key]).await, [order.clone()]);
+        assert_eq!(list(&["--key", key]).await, [order]);
     }
-    let [of_a, of_b] = [digest("a"), digest("b")];
-    assert_eq!(list(&["--digest", &of_a]).await, [a.clone(), a.clone()]);
-    assert_eq!(list(&["--digest", &of_b]).await, [json!(null); 0]);
+    assert_eq!(list(&["--digest", a]).await, [a, a]);
+    assert_eq!(list(&["--digest", &b]).await, [""; 0]);
     assert_eq!(list(&["--state", "expired"]).await, [old]);
     assert_eq!(list(&["--limit", "3"]).await.len(), 3);
-    assert_eq!(
-        list(&["--scope", "acme", "--state", "completed"]).await,
-        [a.clone(), a]
-    );
+    let live = ["--scope", "acme", "--state", "completed"];
+    assert_eq!(list(&live).await, [a, a]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ const HOSTILE: &str = "a\u{1b}[2J\u{9b}31m\u{1b}]0;x\u{7}\r\n\u{202e}b\\";
 const CONSENT: [&str; 3] = ["--yes", "--by", "jane\u{1b}[2J"];
 
 #[track_caller]
-fn shown(said: Said) -> String {
+fn shown(said: &Said) -> String {
     let all = format!("{}{}", said.out, said.err);
     let obeyed = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
     assert_eq!(all.chars().find(obeyed), None, "{said:?}");
@@ -44,13 +44,13 @@ async fn no_stored_text_reaches_the_terminal_as_it_is() {
         ]
         .concat(),
     ] {
-        let text = shown(service.operate(command).await);
+        let text = shown(&service.operate(command).await);
         assert!(
             text.contains("a\\u{1b}[2J\\u{9b}31m"),
             "{command:?}: {text}"
         );
         assert!(text.contains("\\u{202e}b\\\\"), "{command:?}: {text}");
-        let json = shown(service.operate(&[command, &["--json"]].concat()).await);
+        let json = shown(&service.operate(&[command, &["--json"]].concat()).await);
         assert!(
             json.contains("a\\u001b[2J\\u009b31m"),
             "{command:?}: {json}"
@@ -63,7 +63,7 @@ async fn no_stored_text_reaches_the_terminal_as_it_is() {
         .json();
     assert_eq!(listed[0]["scope"], HOSTILE);
     assert_eq!(listed[0]["reference"], HOSTILE);
-    shown(service.operate(&erase).await);
+    shown(&service.operate(&erase).await);
 }
 
 #[tokio::test]
