@@ -14,13 +14,14 @@ mod spec;
 pub use extract::scope_key::ScopeKey;
 pub use extract::state::HasIdempotency;
 pub use idem_core::{
-    Backend, Batch, BatchMessage, CheckError, ConsumerPolicy, DeadLetter, DownstreamKeys, Error,
-    Failure, FingerprintInput, Idempotency, IdempotencyBuilder, IdempotencyKey, Inbox,
-    InboxBuilder, InvalidKey, InvalidOperation, InvalidReference, InvalidRollout, InvalidScope,
-    Invalidated, Isolation, Message, MessageBytes, MessageOutcome, MigrateError, Operation, Policy,
-    ProcessError, Processed, RecordCount, RecordFilter, RecordName, RecordState, RecordView,
-    Rollout, RolloutMode, RolloutPlan, RolloutRule, Scope, Settings, Settlement, ShutdownTimedOut,
-    Tx, WhileRunning, metrics,
+    Backend, Batch, BatchMessage, CheckError, Completion, ConsumerPolicy, DeadLetter,
+    DeadLetterCount, DownstreamKeys, Error, Failure, FingerprintInput, Idempotency,
+    IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder, InvalidKey, InvalidOperation,
+    InvalidReference, InvalidRollout, InvalidScope, Invalidated, Isolation, Message, MessageBytes,
+    MessageOutcome, MigrateError, Operation, PendingMigration, Policy, ProcessError, Processed,
+    PublishedRule, RecordCount, RecordFilter, RecordName, RecordState, RecordView, Rollout,
+    RolloutMode, RolloutPlan, RolloutRule, Scope, ScopeCount, Settings, Settlement,
+    ShutdownTimedOut, Tx, WhileRunning, metrics,
 };
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
