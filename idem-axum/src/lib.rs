@@ -7,6 +7,13 @@ mod attempt;
 mod body;
 mod extract;
 mod layer;
+#[cfg(feature = "utoipa")]
+mod openapi;
+#[cfg(feature = "policies")]
+mod policies;
+#[cfg(feature = "policies")]
+mod publish;
+mod registration;
 mod response;
 mod settings;
 mod spec;
@@ -26,6 +33,10 @@ pub use idem_core::{
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
 pub use layer::{IdempotencyLayer, IdempotencyService, LayerTx};
+#[cfg(feature = "policies")]
+pub use policies::{InvalidOperations, KeyFormat, KeyRule, OperationPolicy, Policies, Route};
+#[cfg(feature = "policies")]
+pub use publish::PublishPolicies;
 pub use response::headers::REPLAYED;
 pub use response::rejection::Rejection;
 pub use settings::{Challenge, HttpOptions, HttpSettings, InvalidChallenge};

@@ -13,6 +13,7 @@
 //!
 //!     fn __idem_checks() { … }                                            // compiled, never called
 //!     static __IDEM_SPEC: Spec = Spec::new("…::create_payment").ttl_ms(86400000);
+//!     register_operation! { … }                                           // feature `policies`
 //!
 //!     let prepared = match request.prepare(&__IDEM_SPEC).await {
 //!         Ok(prepared) => prepared,
@@ -34,7 +35,10 @@
 //! ```
 
 pub use axum::response::Response;
+#[cfg(feature = "policies")]
+pub use inventory;
 
+pub use crate::__register_operation as register_operation;
 pub use crate::attempt::engine::{AttemptEngine, FinishAttempt, FinishObserved};
 pub use crate::attempt::supervise::{HandlerAbort, supervise};
 pub use crate::attempt::without_tx::EngineWithoutTx;
@@ -47,6 +51,10 @@ pub use crate::extract::scope_key::Global;
 pub use crate::extract::state::SameDb;
 pub use crate::extract::tx_mode::{NoTx, TxMode, TxModeIn, WithTx};
 pub use crate::extract::{IdempotentRequest, PreparedRequest};
+#[cfg(feature = "utoipa")]
+pub use crate::policies::documented::{AnyPath, Documented, PathOf, is_of_module};
+#[cfg(feature = "policies")]
+pub use crate::policies::registry::RegisteredHandler;
 pub use crate::response::output::{AnyHandlerOutput, HandlerOutput, HandlerResponse};
 pub use crate::spec::{Spec, custom_digest};
 

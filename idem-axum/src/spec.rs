@@ -196,6 +196,16 @@ impl Spec {
         policy
     }
 
+    /// What `store` selects: the ranges, then the statuses by name.
+    #[cfg(feature = "policies")]
+    pub(crate) fn stored_statuses(&self) -> Vec<String> {
+        let ranges = [(self.success, "2xx"), (self.redirect, "3xx")];
+        let ranges = ranges.iter().filter(|(is_stored, _)| *is_stored);
+        let ranges = ranges.map(|(_, range)| (*range).to_owned());
+        let named = self.statuses.iter().map(u16::to_string);
+        ranges.chain(named).collect()
+    }
+
     /// The writes of an `Err` are rolled back always, and it is stored only if `store` names its
     /// status.
     pub(crate) fn verdict(&self, status: StatusCode, is_err: bool) -> Verdict {

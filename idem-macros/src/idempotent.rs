@@ -33,7 +33,7 @@
 //! the expansion impossible, and a [`stub`](crate::expand::stub) takes its place.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens as _, quote};
+use quote::quote;
 use syn::{Error, Ident, ItemFn};
 
 use crate::errors::Errors;
@@ -41,7 +41,9 @@ use crate::expand::docs;
 use crate::expand::expand;
 use crate::expand::stub::stub;
 use crate::handler::Handler;
-use crate::handler::attributes::{Attributes, name};
+use crate::handler::attributes::Attributes;
+use crate::handler::inspect::name;
+use crate::handler::openapi::Documentation;
 use crate::options;
 
 /// Expands `#[idempotent(tokens)]` on `item`.
@@ -49,12 +51,15 @@ use crate::options;
 /// What does not parse as a function is emitted unchanged beside an error. While an editor's user
 /// is typing, most items are of this kind, and they must not vanish from under the cursor.
 pub(crate) fn idempotent(tokens: TokenStream, item: &TokenStream) -> TokenStream {
-    let (innermost, tokens) = take_mark(tokens);
+    let (mark, tokens) = take_mark(tokens);
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
         return refuse_item(item);
     };
-    match Attributes::sort(function.attrs.clone(), innermost) {
-        Ok(Some(attributes)) => wrap(tokens, function, attributes, innermost),
+    match Attributes::sort(function.attrs.clone(), mark.is_some()) {
+        Ok(Some(mut attributes)) => {
+            attributes.documentation = mark.unwrap_or_default();
+            wrap(tokens, function, attributes, mark.is_some())
+        }
         Ok(None) => rotate(&tokens, function),
         Err(error) => {
             let (stub, error) = (stub(&function), error.to_compile_error());
@@ -105,7 +110,12 @@ fn rotate(tokens: &TokenStream, mut function: ItemFn) -> TokenStream {
     // Mistakes are reported by the second expansion.
     let options = options::parse(tokens.clone(), &mut Errors::default());
     let policy = docs::docs(&options, &function.attrs);
-    let innermost = Ident::new(INNERMOST, Span::call_site());
+    let (documentation, error) = Documentation::read(&function.attrs);
+    let mark = match documentation {
+        Documentation::Unknown => INNERMOST,
+        Documentation::Below => INNERMOST_DOCUMENTED,
+    };
+    let innermost = Ident::new(mark, Span::call_site());
     let (behind, mut attrs): (Vec<_>, Vec<_>) = function
         .attrs
         .into_iter()
@@ -114,19 +124,23 @@ fn rotate(tokens: &TokenStream, mut function: ItemFn) -> TokenStream {
     attrs.push(syn::parse_quote!(#[::idem_axum::idempotent(#innermost, #tokens)]));
     attrs.extend(behind);
     function.attrs = attrs;
-    function.into_token_stream()
+    let error = error.map(|error| error.to_compile_error());
+    quote!(#function #error)
 }
 
-/// Whether this attribute has already moved itself to the end, and the options without that mark.
+/// What this attribute has seen when it moved itself to the end, if it has, and the options without
+/// that mark.
 ///
 /// The comma behind the mark goes with it. No option can have the mark's name, so users cannot
 /// write it by accident.
-fn take_mark(options: TokenStream) -> (bool, TokenStream) {
+fn take_mark(options: TokenStream) -> (Option<Documentation>, TokenStream) {
     let mut tokens = options.clone().into_iter();
-    match tokens.next() {
-        Some(TokenTree::Ident(mark)) if mark == INNERMOST => (true, tokens.skip(1).collect()),
-        _ => (false, options),
-    }
+    let mark = match tokens.next() {
+        Some(TokenTree::Ident(mark)) if mark == INNERMOST => Documentation::Unknown,
+        Some(TokenTree::Ident(mark)) if mark == INNERMOST_DOCUMENTED => Documentation::Below,
+        _ => return (None, options),
+    };
+    (Some(mark), tokens.skip(1).collect())
 }
 
 /// An item that is no function stays as it is, beside the error.
@@ -142,5 +156,6 @@ fn refuse_item(item: &TokenStream) -> TokenStream {
 }
 
 const INNERMOST: &str = "__innermost";
+const INNERMOST_DOCUMENTED: &str = "__innermost_documented";
 const NO_TX_TO_ISOLATE: &str = "`isolation` is that of the handler's transaction, and it takes none: add a parameter `mut tx: Tx<DB>`";
 const NOT_A_FUNCTION: &str = "`#[idempotent]` goes on a handler: an `async fn`";

@@ -28,7 +28,7 @@
 //!   options             reads the options, each mistake is noted, the rest is read on
 //!   expand/docs         makes the policy a paragraph of documentation
 //!   handler             checks the signature and sorts the parameters: Tx, parts, last
-//!   expand              writes the wrapper, the checks and the spec; or the stub
+//!   expand              writes the wrapper, the checks, the spec and its registration; or the stub
 //! ```
 //!
 //! # What is checked when

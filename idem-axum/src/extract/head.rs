@@ -216,7 +216,7 @@ fn read_key(headers: &HeaderMap, http: &HttpSettings) -> Result<Option<Idempoten
 /// The route without its parameter names: renaming one makes no new operation.
 ///
 /// A wildcard keeps its star, since `/files/{*}` and `/files/{}` are two routes.
-fn erased(route: &str) -> String {
+pub(crate) fn erased(route: &str) -> String {
     let segments = route.split('/').map(|segment| {
         let Some((before, rest)) = segment.split_once('{') else {
             return segment.to_owned();

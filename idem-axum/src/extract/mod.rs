@@ -29,7 +29,7 @@
 pub(crate) mod arguments;
 mod body;
 mod fingerprint;
-mod head;
+pub(crate) mod head;
 pub(crate) mod last;
 mod name;
 pub(crate) mod party;

@@ -36,6 +36,8 @@ pub struct HttpSettings {
     pub strict_keys: bool,
     /// What the `type` of a problem begins with. Default `urn:idem:problem:`.
     pub problem_base: Box<str>,
+    /// Where the idempotency policy is published, for the `Link` of problems. Default none.
+    pub policy_url: Option<Box<str>>,
     /// Headers that are never stored, in lower case, beside those that never are.
     pub unstored_headers: Vec<Box<str>>,
     /// The `WWW-Authenticate` of 401 `scope-missing`. Default none.
@@ -84,6 +86,7 @@ impl Default for HttpSettings {
             key_header: "idempotency-key".into(),
             strict_keys: false,
             problem_base: "urn:idem:problem:".into(),
+            policy_url: None,
             unstored_headers: Vec::new(),
             challenge: None,
             max_response: 1 << 20,

@@ -119,6 +119,27 @@ pub trait HttpOptions: Sealed + Sized {
         self.change(|http| http.render = Some(Box::new(render)))
     }
 
+    /// Where the application publishes its idempotency policy. Default none.
+    ///
+    /// Problems link to it, with the relation `service-doc` ([RFC 8631]) beside the `describedby` of
+    /// their `type`. The features `policies` and `utoipa` make the page from the attributes.
+    ///
+    /// [RFC 8631]: https://www.rfc-editor.org/rfc/rfc8631#section-4.1
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use idem_axum::{HttpOptions, Idempotency};
+    /// # fn build(pool: sqlx::Pool<impl idem_axum::Backend>) {
+    /// let url = "https://api.example.com/idempotency";
+    /// let idem = Idempotency::builder(pool).policy_url(url).build();
+    /// # }
+    /// ```
+    #[must_use]
+    fn policy_url(self, url: &str) -> Self {
+        self.change(|http| http.policy_url = Some(url.into()))
+    }
+
     /// A header that is never stored, beside those that never are.
     ///
     /// Use it for a header that carries credentials and has no standard to say so, such as

@@ -10,6 +10,7 @@
 //!     async fn pay(State(app): State<App>, mut tx: Tx<'_, Pg>, …) -> Result<Paid, E> { … }
 //!     fn __idem_checks() { … }                 // see `checks`
 //!     static __IDEM_SPEC: Spec = …;            // see `spec`
+//!     register_operation! { … }                // see `registration`
 //!     …prepare, run, begin, supervise, finish  // see `run`
 //! }
 //! ```
@@ -42,6 +43,7 @@
 
 mod checks;
 pub(crate) mod docs;
+mod registration;
 pub(crate) mod scope;
 mod spec;
 pub(crate) mod stub;
@@ -53,6 +55,7 @@ use syn::spanned::Spanned as _;
 use syn::{Index, ReturnType, Type};
 
 use crate::expand::checks::checks;
+use crate::expand::registration::registration;
 use crate::expand::scope::scope_type;
 use crate::expand::spec::spec;
 use crate::handler::attributes::Attributes;
@@ -82,6 +85,7 @@ pub(crate) fn expand(handler: &Handler, attributes: &Attributes, options: &Optio
     let state = options.state.clone().or_else(|| attributes.debug_state());
     let checks = checks(handler, options, state.as_ref().or(handler.state()));
     let spec = spec(&name.unraw().to_string(), options);
+    let registration = registration(name, options, attributes.documentation);
     let run = run(handler);
     let plain = plain(handler, attributes, options);
     quote_spanned! {hidden(Span::call_site())=>
@@ -93,6 +97,7 @@ pub(crate) fn expand(handler: &Handler, attributes: &Attributes, options: &Optio
             #(const _: () = { use #used as _; };)*
             #checks
             #spec
+            #registration
             #run
         }
         #plain

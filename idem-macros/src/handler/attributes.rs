@@ -19,6 +19,9 @@ use quote::ToTokens as _;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, MetaNameValue, Path, Result, Token, Type};
 
+use crate::handler::inspect::name;
+use crate::handler::openapi::Documentation;
+
 /// The attributes of a handler, by where they belong.
 #[derive(Default)]
 pub(crate) struct Attributes {
@@ -30,6 +33,8 @@ pub(crate) struct Attributes {
     pub(crate) policy: Vec<Attribute>,
     /// `#[debug_handler]`, whose checks the attribute makes itself.
     pub(crate) debug_handler: Vec<Attribute>,
+    /// What the first expansion has seen of `#[utoipa::path]`.
+    pub(crate) documentation: Documentation,
 }
 
 impl Attributes {
@@ -84,14 +89,6 @@ impl Attributes {
             .find(|option| option.path.is_ident("state"))?;
         syn::parse2(state.value.into_token_stream()).ok()
     }
-}
-
-/// The last segment of a path: `axum::debug_handler` and `debug_handler` are the same.
-pub(crate) fn name(path: &Path) -> String {
-    path.segments
-        .last()
-        .map(|segment| segment.ident.to_string())
-        .unwrap_or_default()
 }
 
 /// The wrapper repeats the handler's types, so an expected lint fires twice.

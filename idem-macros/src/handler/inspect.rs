@@ -1,4 +1,4 @@
-//! Questions about a type as it is written.
+//! Questions about a type or a path as it is written.
 //!
 //! A macro sees names and no types: an alias hides what it stands for, and a type of the same name
 //! is taken for the known one. What is decided by such an answer can be put right by the user:
@@ -133,6 +133,14 @@ impl<'a> Visit<'a> for FindSelf<'a> {
 
     // An item inside the body has a `Self` of its own.
     fn visit_item(&mut self, _: &'a Item) {}
+}
+
+/// The last segment of a path: `axum::debug_handler` and `debug_handler` are the same.
+pub(crate) fn name(path: &Path) -> String {
+    path.segments
+        .last()
+        .map(|segment| segment.ident.to_string())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

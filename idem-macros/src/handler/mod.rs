@@ -22,6 +22,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod inspect;
+pub(crate) mod openapi;
 mod parameter;
 pub(crate) mod transaction;
 

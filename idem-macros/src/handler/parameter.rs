@@ -16,7 +16,7 @@ use syn::visit::{self, Visit};
 use syn::{Error, FnArg, Ident, PatIdent, PatType, Result, Type};
 
 use crate::errors::Errors;
-use crate::handler::attributes::name;
+use crate::handler::inspect::name;
 use crate::handler::inspect::{
     argument, borrows, find_segment, is_named, last_segment, mentions_impl,
 };

@@ -4,6 +4,7 @@
 //! HTTP/1.1 409 Conflict
 //! content-type: application/problem+json
 //! link: <urn:idem:problem:in-flight>; rel="describedby"
+//! link: <https://api.example.com/idempotency>; rel="service-doc"      with `policy_url`
 //! retry-after: 3
 //!
 //! {"type":"urn:idem:problem:in-flight","title":"…","status":409,"detail":"…","retryable":true}
@@ -120,6 +121,12 @@ impl Rejection {
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.insert(header::LINK, link);
         }
+        // A line of its own: whoever reads the first line alone finds the problem's page.
+        if let Some(url) = &http.policy_url
+            && let Ok(link) = HeaderValue::from_str(&format!("<{url}>; rel=\"service-doc\""))
+        {
+            headers.append(header::LINK, link);
+        }
         self.complete(headers, http);
         response
     }
@@ -140,13 +147,17 @@ impl Rejection {
     }
 
     fn body(self, http: &HttpSettings) -> Vec<u8> {
-        let problem = serde_json::json!({
+        self.document(http).to_string().into_bytes()
+    }
+
+    /// The members of the problem document.
+    pub(crate) fn document(self, http: &HttpSettings) -> serde_json::Value {
+        serde_json::json!({
             "type": format!("{}{}", http.problem_base, self.name()),
             "title": self.title(),
             "status": self.status().as_u16(),
             "detail": self.detail(),
             "retryable": self.is_retryable(),
-        });
-        problem.to_string().into_bytes()
+        })
     }
 }

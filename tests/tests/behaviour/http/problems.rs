@@ -85,6 +85,24 @@ async fn each_problem_says_what_it_is_and_whether_to_retry() {
     );
 }
 
+/// The second line is the policy's; who reads the first alone finds the problem's page.
+#[tokio::test]
+async fn problems_link_to_the_published_policy() {
+    let db = TestDb::new().await;
+    engine(&db).await;
+    let idem = idem_on(db.pool().await).policy_url("/idempotency");
+    let state = AppState::new(idem.build());
+    let app = app_with(state.idem.clone(), state.gate.clone());
+    let broken = payment("/then").key(SECRET).header("x-then", "commit");
+    for attempt in [payment("/then"), broken.clone(), broken] {
+        let refused = attempt.send(&app).await;
+        let kind = refused.json::<Value>()["type"].clone();
+        let kind = format!("<{}>; rel=\"describedby\"", kind.as_str().unwrap());
+        let lines: Vec<_> = refused.headers.get_all("link").iter().collect();
+        assert_eq!(lines, [&*kind, "</idempotency>; rel=\"service-doc\""]);
+    }
+}
+
 #[tokio::test]
 async fn a_closed_pool_is_reported_as_store_unavailable() {
     let (_db, state, app) = start().await;

@@ -1,5 +1,7 @@
-//! `utoipa::path` sees the handler as it was written; from below also the policy.
+//! `utoipa::path` sees the handler as it was written; from below also the policy. What registers the
+//! handler needs no unsafe code and leaves no warning, wherever the handler is.
 #![deny(warnings)]
+#![forbid(unsafe_code)]
 
 #[path = "../app.rs"]
 mod app;
@@ -25,14 +27,42 @@ async fn below(State(_): State<AppState>, Path(_id): Path<u8>, _tx: Tx<Sqlite>, 
 #[utoipa::path(post, path = "/undocumented", responses((status = 201)))]
 async fn undocumented(State(_): State<AppState>) {}
 
+/// Pays in bulk.
+#[utoipa::path(post, path = "/generic", responses((status = 201)))]
+#[idempotent(scope = "tenant")]
+pub(crate) async fn generic<T: Send + 'static, const N: usize>(State(_): State<AppState>)
+where
+    T: Default,
+{
+}
+
+enum Handlers {}
+
+impl Handlers {
+    #[idempotent(scope = "tenant")]
+    async fn r#move(State(_): State<AppState>) {}
+}
+
+macro_rules! handler {
+    ($name:ident) => {
+        #[idempotent(scope = "tenant")]
+        #[utoipa::path(post, path = "/made", responses((status = 201)))]
+        async fn $name(State(_): State<AppState>) {}
+    };
+}
+
+handler!(made);
+
 #[derive(OpenApi)]
-#[openapi(paths(above, below, undocumented))]
+#[openapi(paths(above, below, undocumented, generic, made))]
 struct Api;
 
 pub(crate) fn main() {
     let _: Router<AppState> = Router::new()
         .route("/above/{id}", post(above))
-        .route("/below/{id}", post(below).put(undocumented));
+        .route("/below/{id}", post(below).put(undocumented))
+        .route("/generic", post(generic::<u8, 3>))
+        .route("/made", post(made).put(Handlers::r#move));
     let api = Api::openapi();
     let operation = |path: &str| {
         let path = api.paths.paths.get(path).and_then(|item| item.post.clone());
