@@ -21,6 +21,8 @@ mod sqlite {
     mod headers;
     #[path = "api/metrics.rs"]
     mod metrics;
+    #[path = "api/openapi.rs"]
+    mod openapi;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]
@@ -52,6 +54,8 @@ mod postgres {
     mod headers;
     #[path = "api/metrics.rs"]
     mod metrics;
+    #[path = "api/openapi.rs"]
+    mod openapi;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]
@@ -83,6 +87,8 @@ mod mysql {
     mod headers;
     #[path = "api/metrics.rs"]
     mod metrics;
+    #[path = "api/openapi.rs"]
+    mod openapi;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]

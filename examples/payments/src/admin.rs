@@ -7,10 +7,11 @@ use axum::routing::get;
 use idem_axum::{Error, Operation, RolloutRule};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::auth::bearer;
-use crate::problem::{Body, Filter, Problem};
+use crate::problem::{Body, Filter, Problem, ProblemDocument};
 
 pub(crate) fn routes() -> Router<AppState> {
     let rollout = get(show).put(change).delete(withdraw);
@@ -32,7 +33,7 @@ impl FromRequestParts<AppState> for Operator {
 }
 
 /// The new rule of an operation, or of all others with `*`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Change {
     operation: String,
@@ -40,17 +41,40 @@ struct Change {
 }
 
 /// The operation whose rule is removed: then each node applies its own.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Withdrawal {
     operation: String,
 }
 
+/// Shows the rules of the rollout.
+#[utoipa::path(
+    get,
+    path = "/admin/rollout",
+    operation_id = "show_rollout",
+    responses(
+        (status = 200, description = "The rules.", body = String),
+        (status = 401, description = "The caller is no operator.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
 async fn show(_: Operator, State(app): State<AppState>) -> String {
     app.idem.rollout().plan().to_string()
 }
 
 /// Changes the rule on all nodes: each follows the table.
+#[utoipa::path(
+    put,
+    path = "/admin/rollout",
+    operation_id = "change_rollout",
+    request_body = Change,
+    responses(
+        (status = 200, description = "The rules.", body = String),
+        (status = 400, description = "The rule is invalid.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "The caller is no operator.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
 async fn change(
     _: Operator,
     State(app): State<AppState>,
@@ -61,6 +85,19 @@ async fn change(
     publish(&app, &change.operation, Some(rule)).await
 }
 
+/// Removes the rule of an operation.
+#[utoipa::path(
+    delete,
+    path = "/admin/rollout",
+    operation_id = "withdraw_rollout",
+    params(Withdrawal),
+    responses(
+        (status = 200, description = "The rules.", body = String),
+        (status = 400, description = "The operation is invalid.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "The caller is no operator.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
 async fn withdraw(
     _: Operator,
     State(app): State<AppState>,

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::auth::Tenant;
 use crate::database::{self, Db};
 use crate::program;
-use crate::{admin, headers, health, payments, problem_pages, refunds, telemetry};
+use crate::{admin, headers, health, openapi, payments, problem_pages, refunds, telemetry};
 
 /// The options from the command line and the environment.
 #[derive(Debug, Parser)]
@@ -95,7 +95,8 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut idem = Idempotency::builder(pool.clone())
         .acquire_timeout(limit)
         .rollout(options.rollout)
-        .challenge("Bearer realm=\"payments\"".parse()?);
+        .challenge("Bearer realm=\"payments\"".parse()?)
+        .policy_url(openapi::POLICY);
     if let Some(base) = &options.problem_base {
         idem = idem.problem_base(base);
     }
@@ -121,6 +122,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
         .merge(health::routes())
         .merge(admin::routes())
         .merge(problem_pages::routes())
+        .merge(openapi::routes(&idem)?)
         .merge(telemetry::routes(metrics, idem.clone()))
         .layer(map_response(headers::set))
         .with_state(state);

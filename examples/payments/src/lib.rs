@@ -16,6 +16,7 @@ mod inbox;
 mod intake;
 mod ledger;
 mod object;
+mod openapi;
 mod outbox;
 mod payments;
 mod problem;

@@ -10,14 +10,14 @@ use axum::routing::get;
 use axum::{Json, Router};
 use idem_axum::{Tx, idempotent};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
 use crate::event::{Event, Kind};
 use crate::outbox;
-use crate::problem::{Body, Filter, Problem};
+use crate::problem::{Body, Filter, Problem, ProblemDocument};
 use crate::read::read;
 use crate::sql;
 
@@ -28,16 +28,21 @@ pub(crate) fn routes() -> Router<AppState> {
 }
 
 /// The payment that a client requests.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewPayment {
+    /// In the smallest unit of the currency.
+    #[schema(minimum = 1, maximum = 99_999_999)]
     pub(crate) amount: i64,
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     pub(crate) currency: String,
+    /// Any text of the client's, without U+0000.
     pub(crate) reference: Option<String>,
+    /// The card's token: `tok_declined` is declined.
     source: Option<String>,
 }
 
 /// A payment as clients see it.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Payment {
     id: i64,
     tenant: String,
@@ -50,6 +55,18 @@ pub(crate) struct Payment {
 
 /// Charges a card. The payment, its event and the key's record commit in one transaction.
 #[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402")]
+#[utoipa::path(
+    post,
+    path = "/payments",
+    operation_id = "create_payment",
+    request_body = NewPayment,
+    responses(
+        (status = 201, description = "The card was charged.", body = Payment, headers(("Location" = String, description = "The payment."))),
+        (status = 400, description = "The request is invalid.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "The caller is not known.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 402, description = "The card was declined.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
 async fn create(
     State(_): State<AppState>,
     Tenant(tenant): Tenant,
@@ -124,11 +141,21 @@ async fn charge(source: Option<&str>) -> Result<(), Problem> {
     }
 }
 
+/// A list of payments.
+#[derive(Debug, Serialize, ToSchema)]
+struct Payments {
+    payments: Vec<Payment>,
+}
+
 /// The payments to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Wanted {
+    /// Only payments with this reference.
     reference: Option<String>,
+    /// How many payments at most.
     #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 0, default = 100)]
     limit: Limit,
 }
 
@@ -159,6 +186,19 @@ impl TryFrom<String> for Limit {
     }
 }
 
+/// Lists the tenant's payments.
+#[utoipa::path(
+    get,
+    path = "/payments",
+    operation_id = "list_payments",
+    params(Wanted),
+    responses(
+        (status = 200, description = "The payments.", body = inline(Payments)),
+        (status = 400, description = "The query is invalid.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "The caller is not known.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
 async fn list(
     State(app): State<AppState>,
     Tenant(tenant): Tenant,
@@ -170,9 +210,23 @@ async fn list(
         .bind(wanted.reference)
         .bind(i64::from(wanted.limit.0));
     let payments = read(app.idem.pool(), |conn| Box::pin(list.fetch_all(conn))).await?;
-    Ok(Json(json!({ "payments": payments })))
+    Ok(Json(Payments { payments }))
 }
 
+/// Shows a payment.
+#[utoipa::path(
+    get,
+    path = "/payments/{id}",
+    operation_id = "show_payment",
+    params(("id" = i64, Path, description = "The payment.")),
+    responses(
+        (status = 200, description = "The payment.", body = Payment),
+        (status = 400, description = "The id is not a number.", body = String),
+        (status = 401, description = "The caller is not known.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such payment.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
 async fn show(
     State(app): State<AppState>,
     Tenant(tenant): Tenant,

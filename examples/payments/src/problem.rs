@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::object::Object;
 
@@ -136,6 +137,15 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// The body of a problem, for the API's document.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct ProblemDocument {
+    title: String,
+    status: u16,
+    detail: String,
 }
 
 /// A body that is a JSON object; any other body gets 400.

@@ -14,6 +14,17 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/problems/{name}", get(page))
 }
 
+/// Explains a problem type of idempotency.
+#[utoipa::path(
+    get,
+    path = "/problems/{name}",
+    params(("name" = String, Path, description = "The last part of the problem's `type`.")),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        (status = 404, description = "There is no such problem type."),
+    ),
+    security(()),
+)]
 async fn page(Path(name): Path<String>) -> Response {
     let mut rows = TABLE.lines().filter_map(row);
     match rows.find(|[named, ..]| *named == name) {

@@ -7,13 +7,14 @@ use axum::routing::post;
 use axum::{Json, Router};
 use idem_axum::{Tx, idempotent};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
 use crate::event::{Event, Kind};
 use crate::outbox;
-use crate::problem::{Body, Problem};
+use crate::problem::{Body, Problem, ProblemDocument};
 use crate::sql;
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -21,13 +22,15 @@ pub(crate) fn routes() -> Router<AppState> {
 }
 
 /// The refund that a client requests.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 struct NewRefund {
+    /// In the smallest unit of the payment's currency.
+    #[schema(minimum = 1, maximum = 99_999_999)]
     amount: i64,
 }
 
 /// A refund as clients see it.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Refund {
     id: i64,
     payment_id: i64,
@@ -36,6 +39,20 @@ pub(crate) struct Refund {
 }
 
 /// Refunds a part of a payment.
+#[utoipa::path(
+    post,
+    path = "/payments/{id}/refunds",
+    operation_id = "create_refund",
+    params(("id" = i64, Path, description = "The payment.")),
+    request_body = NewRefund,
+    responses(
+        (status = 201, description = "The refund was made.", body = Refund),
+        (status = 400, description = "The request is invalid.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "The caller is not known.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such payment.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The refund exceeds the payment.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
 #[idempotent(scope = "tenant", ttl = "24h")]
 async fn create(
     State(_): State<AppState>,

@@ -51,10 +51,19 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
     metrics: PrometheusHandle,
     idem: Idempotency<Db>,
 ) -> Router<S> {
-    let show = move || {
-        idem.update_gauges();
-        let text = metrics.render();
-        async { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response() }
-    };
+    let show = move || show(metrics.clone(), idem.clone());
     Router::new().route("/metrics", get(show))
+}
+
+/// The metrics of this node, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
+    security(()),
+)]
+async fn show(metrics: PrometheusHandle, idem: Idempotency<Db>) -> impl IntoResponse {
+    idem.update_gauges();
+    let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, metrics.render())
 }

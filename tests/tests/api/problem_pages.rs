@@ -18,8 +18,9 @@ async fn each_problem_type_links_to_its_page() {
     let refused = payment(&json!({})).send_to(app.address()).await.unwrap();
     let kind = refused.json::<Value>()["type"].as_str().unwrap().to_owned();
     assert_eq!(kind, "/problems/key-missing");
-    let link = refused.header("link");
-    assert_eq!(link, Some(&*format!("<{kind}>; rel=\"describedby\"")));
+    let links: Vec<_> = refused.headers.get_all("link").iter().collect();
+    let page = format!("<{kind}>; rel=\"describedby\"");
+    assert_eq!(links, [&*page, "</idempotency>; rel=\"service-doc\""]);
     for rejection in Rejection::ALL {
         let name = rejection.name();
         let page = get(format!("/problems/{name}"))
