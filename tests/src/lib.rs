@@ -79,6 +79,11 @@ struct Effects;
 #[doc = include_str!("../../docs/SHARDING.md")]
 struct Sharding;
 
+/// A service that publishes its document and its policy runs.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../docs/OPENAPI.md")]
+struct OpenApi;
+
 /// The plan of a rollout parses.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../docs/ROLLOUT.md")]
