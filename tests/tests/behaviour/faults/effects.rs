@@ -87,10 +87,10 @@ impl Shop {
     }
 
     async fn charge(&self, key: &str) -> Result<(), StatusCode> {
-        self.passes("before the call").await;
+        self.passes("before-the-call").await;
         let charge = http::post("/charges").key(key);
         let answer = charge.send_to(self.network).await;
-        self.passes("after the call").await;
+        self.passes("after-the-call").await;
         match answer {
             Ok(answer) if answer.status == 200 => Ok(()),
             _ => Err(StatusCode::SERVICE_UNAVAILABLE),
@@ -129,24 +129,26 @@ async fn only_charge(
     Ok(StatusCode::CREATED)
 }
 
-/// Sends the request to a node that dies at this point, then to another one until it has an answer.
+/// Sends the request to a node that dies at this point.
 ///
 /// The node dies with its runtime: its tasks are dropped wherever they are, and its connections closed.
-fn retry_after_a_crash(db: &TestDb, network: SocketAddr, path: &'static str, point: &'static str) {
+fn die_at(db: &TestDb, network: SocketAddr, path: &'static str, point: &'static str) {
     let node = tokio::runtime::Runtime::new().unwrap();
     node.block_on(async {
         let shop = Shop::on(db.pool().await, network, Some(point));
         let app = shop.app();
-        let sent = tokio::spawn(async move { payment(path).key(point).send(&app).await });
-        shop.stopped.notified().await;
-        drop(sent);
+        let pay = payment(path).key(point);
+        tokio::select! {
+            answer = pay.send(&app) => panic!("it did not stop: {answer:?}"),
+            () = shop.stopped.notified() => {}
+        }
     });
     node.shutdown_background();
 }
 
 async fn crash(db: TestDb, network: SocketAddr, path: &'static str, point: &'static str) -> TestDb {
     let crashed = tokio::task::spawn_blocking(move || {
-        retry_after_a_crash(&db, network, path, point);
+        die_at(&db, network, path, point);
         db
     });
     crashed.await.unwrap()
@@ -157,7 +159,7 @@ async fn a_retry_after_a_crash_around_the_call_charges_once() {
     let network = Network::default();
     let address = network.start().await;
     for (path, payments) in [("/with-tx", 1), ("/without-tx", 0)] {
-        for point in ["before the call", "after the call"] {
+        for point in ["before-the-call", "after-the-call"] {
             let db = TestDb::new().await;
             engine(&db).await;
             let before = network.charges();
@@ -179,9 +181,9 @@ async fn a_retry_with_the_attempts_id_charges_twice() {
     let address = network.start().await;
     let db = TestDb::new().await;
     engine(&db).await;
-    let db = crash(db, address, "/attempt-id", "after the call").await;
+    let db = crash(db, address, "/attempt-id", "after-the-call").await;
     let shop = Shop::on(db.pool().await, address, None);
-    let retry = payment("/attempt-id").key("after the call");
+    let retry = payment("/attempt-id").key("after-the-call");
     assert!(has_paid(&once_it_is_over(&retry, &shop.app()).await));
     assert_eq!((db.payments().await, network.charges()), (1, 2));
 }
