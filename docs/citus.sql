@@ -11,4 +11,7 @@ alter table idem.dead_letter drop constraint if exists dead_letter_pkey, add pri
 
 select create_distributed_table('idem.record', 'scope');
 select create_distributed_table('idem.dead_letter', 'scope', colocate_with => 'idem.record');
+-- A tombstone names no scope, so it cannot be on the shard of its record. As a reference table it is on every server: a
+-- claim reads it where it reads the record. Sweeps alone write it.
+select create_reference_table('idem.tombstone');
 select create_reference_table('idem.rollout');

@@ -24,10 +24,10 @@ pub use idem_core::{
     Backend, Batch, BatchMessage, CheckError, Completion, ConsumerPolicy, DeadLetter,
     DeadLetterCount, DownstreamKeys, Error, Failure, FingerprintInput, Idempotency,
     IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder, InvalidKey, InvalidOperation,
-    InvalidReference, InvalidRollout, InvalidScope, Invalidated, Isolation, Message, MessageBytes,
-    MessageOutcome, MigrateError, Operation, PendingMigration, Policy, ProcessError, Processed,
-    PublishedRule, RecordCount, RecordFilter, RecordName, RecordState, RecordView, Rollout,
-    RolloutMode, RolloutPlan, RolloutRule, Scope, ScopeCount, Settings, Settlement,
+    InvalidReference, InvalidRollout, InvalidScope, Invalidated, Isolation, LateRetries, Message,
+    MessageBytes, MessageOutcome, MigrateError, Operation, PendingMigration, Policy, ProcessError,
+    Processed, PublishedRule, RecordCount, RecordFilter, RecordName, RecordState, RecordView,
+    Rollout, RolloutMode, RolloutPlan, RolloutRule, Scope, ScopeCount, Settings, Settlement,
     ShutdownTimedOut, Tx, WhileRunning, metrics,
 };
 #[cfg(feature = "macros")]

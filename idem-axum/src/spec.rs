@@ -9,7 +9,9 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use idem_core::{Effects, FingerprintBy, FingerprintInput, Isolation, Policy, WhileRunning};
+use idem_core::{
+    Effects, FingerprintBy, FingerprintInput, Isolation, LateRetries, Policy, WhileRunning,
+};
 use sha2::{Digest, Sha256};
 
 /// The options of one `#[idempotent(…)]`, built at compile time. `None` is the handle's default.
@@ -28,6 +30,7 @@ pub struct Spec {
     timeout_ms: Option<u64>,
     serializable: bool,
     expects_retries: bool,
+    late_retries: Option<LateRetries>,
     success: bool,
     redirect: bool,
     statuses: &'static [u16],
@@ -62,6 +65,7 @@ impl Spec {
             timeout_ms: None,
             serializable: false,
             expects_retries: false,
+            late_retries: None,
             success: true,
             redirect: true,
             statuses: &[],
@@ -172,6 +176,20 @@ impl Spec {
         self
     }
 
+    /// `late_retries = "run"`.
+    #[must_use]
+    pub const fn run_late(mut self) -> Self {
+        self.late_retries = Some(LateRetries::Run);
+        self
+    }
+
+    /// `late_retries = "refuse …"`.
+    #[must_use]
+    pub const fn refuse_late_ms(mut self, time: u64) -> Self {
+        self.late_retries = Some(LateRetries::Refuse(Duration::from_millis(time)));
+        self
+    }
+
     /// The handle's policy, changed by this operation's options.
     ///
     /// The attribute keeps a wait below its own `timeout`, but not below the handle's: such a wait
@@ -189,6 +207,9 @@ impl Spec {
         }
         if self.serializable {
             policy.isolation = Isolation::Serializable;
+        }
+        if let Some(late_retries) = self.late_retries {
+            policy.late_retries = late_retries;
         }
         policy.expects_retries = self.expects_retries;
         // Writes are undone and a record is kept only for an `Err` whose status is named.

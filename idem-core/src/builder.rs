@@ -15,7 +15,7 @@ use crate::extension::ExtensionSlot;
 use crate::idempotency::Idempotency;
 use crate::settings::Settings;
 use crate::store::Backend;
-use crate::{Extension, Policy, RolloutPlan, WhileRunning};
+use crate::{Extension, LateRetries, Policy, RolloutPlan, WhileRunning};
 
 impl<DB: Backend> Idempotency<DB> {
     /// Makes a handle with the default settings.
@@ -65,10 +65,37 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     /// Sets how long a completion can be replayed: one second to ten years. Default 24 hours.
     ///
     /// A value outside is set to the nearest bound. The database's clock decides. After the ttl a
-    /// retry runs again, so choose it longer than any client retries.
+    /// retry runs again, so choose it longer than any client retries, or
+    /// [refuse late retries](Self::refuse_late_retries).
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.settings.policy.ttl = ttl.clamp(Policy::MIN_TTL, Policy::MAX_TTL);
+        self
+    }
+
+    /// Refuses a key for so long after the ttl of its record: one second to ten years. Default: a late
+    /// retry runs.
+    ///
+    /// A value outside is set to the nearest bound. Such a retry gets
+    /// [`Claim::Expired`](crate::Claim::Expired), over HTTP 422 `key-expired`, which is not retryable.
+    /// [`LateRetries`] says what it costs. An operation's attribute overrides it (`late_retries`). It
+    /// does not apply to the inbox, whose retention is its consumer's own.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn build(pool: sqlx::Pool<impl idem_core::Backend>) {
+    /// use std::time::Duration;
+    ///
+    /// let idem = idem_core::Idempotency::builder(pool)
+    ///     .refuse_late_retries(Duration::from_secs(90 * 24 * 3600))
+    ///     .build();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn refuse_late_retries(mut self, time: Duration) -> Self {
+        let time = time.clamp(Policy::MIN_REFUSAL, Policy::MAX_REFUSAL);
+        self.settings.policy.late_retries = LateRetries::Refuse(time);
         self
     }
 
@@ -186,8 +213,8 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     /// with it the statement: the scope and the key in hexadecimal, and where a record is refused also the
     /// response. `log_min_error_statement = fatal` keeps statements out of the log.
     ///
-    /// It applies to requests with a key whose operation stores no error status, sets no isolation, and
-    /// writes in the attempt's transaction. All others are sent as before, and so are messages of an
+    /// It applies to requests with a key whose operation stores no error status, sets no isolation, does
+    /// not refuse late retries, and writes in the attempt's transaction. All others are sent as before, and so are messages of an
     /// inbox. A record that takes longer than its time limit to be stored is looked up, as a COMMIT is. If a
     /// handler ends the transaction by itself and then takes too long, its statement is not stopped.
     ///

@@ -110,7 +110,7 @@ pub use inbox::{
 };
 pub use model::fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
 pub use model::key::{IdempotencyKey, InvalidKey};
-pub use model::policy::{Isolation, Policy, WhileRunning};
+pub use model::policy::{Isolation, LateRetries, Policy, WhileRunning};
 pub use model::record::{Completion, InvalidOperation, Operation, RecordName};
 pub use model::record_filter::RecordFilter;
 pub use model::scope::{InvalidScope, Scope};

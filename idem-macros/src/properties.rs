@@ -23,6 +23,7 @@ const OPTIONS: &[&str] = &[
     "in_flight = \"wait 5s\"",
     "timeout = \"30s\"",
     "expect = retries",
+    "late_retries = \"refuse 30d\"",
     "state = App<u8, (A, B)>",
     "plain = f_plain",
 ];

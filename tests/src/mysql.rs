@@ -193,6 +193,13 @@ pub async fn age_records(pool: &Pool<Db>) {
     pool.execute(age).await.unwrap();
 }
 
+/// Moves the end of every refusal of a late retry to a second ago.
+pub async fn end_refusals(pool: &Pool<Db>) {
+    let end = "update idem_record set refused_until = utc_timestamp(6) - interval 1 second; \
+        update idem_tombstone set expires_at = utc_timestamp(6) - interval 1 second";
+    pool.execute(end).await.unwrap();
+}
+
 /// Drops the database of a passed test and keeps that of a failed one.
 impl Drop for TestDb {
     fn drop(&mut self) {

@@ -167,6 +167,13 @@ pub async fn age_records(pool: &Pool<Db>) {
         .unwrap();
 }
 
+/// Moves the end of every refusal of a late retry to a second ago.
+pub async fn end_refusals(pool: &Pool<Db>) {
+    let end = "update idem.record set refused_until = now() - interval '1 second'; \
+        update idem.tombstone set expires_at = now() - interval '1 second'";
+    sqlx::raw_sql(end).execute(pool).await.unwrap();
+}
+
 /// Drops the database of a passed test and keeps that of a failed one.
 impl Drop for TestDb {
     fn drop(&mut self) {

@@ -137,6 +137,13 @@ pub async fn age_records(pool: &Pool<Db>) {
         .unwrap();
 }
 
+/// Moves the end of every refusal of a late retry to a second ago.
+pub async fn end_refusals(pool: &Pool<Db>) {
+    let end = "update idem_record set refused_until = unixepoch() * 1000 - 1000; \
+        update idem_tombstone set expires_at = unixepoch() * 1000 - 1000";
+    sqlx::raw_sql(end).execute(pool).await.unwrap();
+}
+
 /// Keeps the file of a failed test.
 impl Drop for TestDb {
     fn drop(&mut self) {

@@ -34,8 +34,8 @@ use crate::spec::Verdict;
 ///
 /// # Errors
 ///
-/// The response: a replay, 409 `in-flight`, 422 `key-reused`, or the problem of a failure. Each of
-/// them means that the handler has not run.
+/// The response: a replay, 409 `in-flight`, 422 `key-reused` or `key-expired`, or the problem of a
+/// failure. Each of them means that the handler has not run.
 pub(crate) async fn begin<E: AttemptEngine>(
     engine: &E,
     attempt: Option<Attempt>,
@@ -56,6 +56,7 @@ pub(crate) async fn begin<E: AttemptEngine>(
         Ok(Claim::Replay(completion)) => return Err(context.replay(&completion)),
         Ok(Claim::InFlight) => Rejection::InFlight,
         Ok(Claim::Mismatch) => Rejection::KeyReused,
+        Ok(Claim::Expired) => Rejection::KeyExpired,
         Err(error) => failure(&error),
     };
     Err(context.refuse(refusal))

@@ -175,6 +175,7 @@ fn would(
         }
         (Forecast::InFlight, _, _) => "would_in_flight",
         (Forecast::Mismatch, _, _) => "would_mismatch",
+        (Forecast::Expired, _, _) => "would_expired",
         (Forecast::Unknown, _, _) | (Forecast::Fresh, Verdict::Store(_), None) => "would_failed",
         (Forecast::Fresh, Verdict::Release, _) => "would_released",
         (Forecast::Fresh, Verdict::Store(_), Some(_)) => "would_fresh",

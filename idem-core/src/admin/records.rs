@@ -24,9 +24,9 @@ use crate::{Error, Fingerprint, Idempotency, Policy, RecordFilter, RecordName};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "an operator must know each")]
 pub enum Invalidated {
-    /// The record is deleted: the next attempt with its key runs.
+    /// The record or its tombstone is deleted: the next attempt with its key runs.
     Gone,
-    /// There was no record.
+    /// There was neither a record nor a tombstone.
     Absent,
     /// An attempt with its key runs, or has just ended. Nothing has changed; ask again when it has ended.
     InFlight,
@@ -132,6 +132,8 @@ impl<DB: Backend> Idempotency<DB> {
     /// have repaired by hand what a [broken](crate::RecordState::Broken) record stands for. `by`
     /// appears in the log, under the target `idem::audit`: write who asked for it, and why.
     ///
+    /// Where late retries are [refused](crate::LateRetries), the name's tombstone is deleted too.
+    ///
     /// It takes the lock of an attempt, so it never comes between a running attempt and its record.
     /// Other nodes may replay the record for up to five minutes if they have a
     /// [replay memory](crate::IdempotencyBuilder::replay_memory); this one does not.
@@ -224,12 +226,9 @@ async fn delete<DB: Backend>(
         ..Opening::new(Some(name), id, &policy)
     };
     let (mut session, probe) = Session::open(&node.connections, &opening, until).await?;
-    if !probe.is_free || probe.found.is_none() {
+    if !probe.is_free {
         session.leave_untouched(END_LIMIT).await;
-        return Ok(Deletion::Nothing(match probe.is_free {
-            true => Invalidated::Absent,
-            false => Invalidated::InFlight,
-        }));
+        return Ok(Deletion::Nothing(Invalidated::InFlight));
     }
     session.pass_guard();
     let deleted = DB::invalidate(session.conn(), name).await;

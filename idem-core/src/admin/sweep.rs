@@ -1,12 +1,12 @@
-//! Deletes expired records, and expired counts of failed messages.
+//! Deletes expired records, expired tombstones, and expired counts of failed messages.
 //!
 //! A sweep is a loop of batches, and a batch that is not full ends the loop: what expires meanwhile
 //! is left to the next sweep, so a busy table cannot keep one sweep going for ever. Each batch
 //! acquires its own connection, so that a long sweep holds none in between and lets other writers
 //! have their turn.
 //!
-//! Expired records are invisible before they are swept: a claim treats them as absent. Sweeping
-//! only bounds the size of the table.
+//! Expired records are invisible before they are swept: a claim treats them as absent, or refuses their
+//! keys just as their tombstones do. Sweeping only bounds the size of the tables.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 impl<DB: Backend> Idempotency<DB> {
     /// Deletes the expired records, and returns how many there were.
     ///
-    /// Expired counts of failed messages are deleted too; dead letters stay. Rows are deleted in
+    /// A record whose key is [refused](crate::LateRetries) afterwards leaves a tombstone. Expired
+    /// tombstones and expired counts of failed messages are deleted too; dead letters stay. Rows are deleted in
     /// batches of at most 1,000. Any number of nodes may sweep at the same time: each skips the
     /// rows that another one or an attempt has locked.
     ///
@@ -87,12 +88,21 @@ impl<DB: Backend> Idempotency<DB> {
         let mut swept = 0;
         loop {
             let mut conn = self.node().connections.for_writing(PATIENCE).await?;
+            let written = DB::write_tombstones(&mut conn.conn, BATCH).await;
+            conn.settle(written).map_err(claim_error::<DB>)?;
             let batch = DB::sweep_records(&mut conn.conn, BATCH).await;
             let batch = conn.settle(batch).map_err(claim_error::<DB>)?;
             swept += batch;
             metrics::count(&metrics::SWEPT, &[], batch);
             // Records that expire meanwhile are left to the next sweep.
             if batch < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        loop {
+            let mut conn = self.node().connections.for_writing(PATIENCE).await?;
+            let batch = DB::sweep_tombstones(&mut conn.conn, BATCH).await;
+            if conn.settle(batch).map_err(claim_error::<DB>)? < BATCH.unsigned_abs() {
                 break;
             }
         }

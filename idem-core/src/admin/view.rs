@@ -44,6 +44,9 @@ pub struct RecordView {
     pub stored_at: SystemTime,
     /// Until when it can be replayed, by the database's clock.
     pub expires_at: SystemTime,
+    /// Until when a late retry is refused, by the database's clock: see
+    /// [`LateRetries`](crate::LateRetries). `None`: it runs.
+    pub refused_until: Option<SystemTime>,
     /// The length of the stored headers and body, in bytes.
     pub bytes: u64,
 }
@@ -66,7 +69,8 @@ pub struct RecordView {
 pub enum RecordState {
     /// A retry gets its response.
     Completed,
-    /// Its ttl has passed, and the next sweep deletes it: a retry runs.
+    /// Its ttl has passed, and the next sweep deletes it: a retry runs, or is
+    /// [refused](RecordView::refused_until).
     Expired,
     /// Its status is 500: a handler ended its transaction itself, or worked without one and its
     /// response could not be stored. Look up what took effect.
@@ -134,6 +138,7 @@ impl RecordView {
             reference: stored.reference,
             stored_at: at(stored.created_at),
             expires_at: at(stored.expires_at),
+            refused_until: stored.refused_until.map(at),
             bytes: stored.bytes.unsigned_abs(),
         }
     }

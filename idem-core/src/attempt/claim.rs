@@ -66,6 +66,7 @@ impl<DB: Backend> Node<DB> {
             Claim::Replay(completion) => Claim::Replay(completion),
             Claim::InFlight => Claim::InFlight,
             Claim::Mismatch => Claim::Mismatch,
+            Claim::Expired => Claim::Expired,
         })
     }
 
@@ -135,6 +136,7 @@ impl<DB: Backend> Node<DB> {
         let decision = self.decide(&attempt, work, id, patience.unwrap_or(now));
         let (session, process_lock) = match decision.await? {
             ClaimDecision::Running => return Ok(Claim::InFlight),
+            ClaimDecision::Expired => return Ok(Claim::Expired),
             ClaimDecision::Found(record) => {
                 self.known_names.add(&attempt.name);
                 place.completed(&record);

@@ -74,6 +74,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
             fingerprint: &record.fingerprint,
             completion,
             ttl: self.policy.ttl,
+            refusal: self.policy.late_retries.refusal(),
         });
         session.store(record.as_ref(), effects).await
     }

@@ -4,8 +4,9 @@
 //!
 //! 1. A live record: replay it, or refuse another request. Whether the lock is free does not
 //!    matter.
-//! 2. The lock is taken: an attempt on another node runs. With patience, ask again.
-//! 3. Neither: the attempt is fresh, and its transaction is open.
+//! 2. The key is refused, because its record has expired: no attempt may run.
+//! 3. The lock is taken: an attempt on another node runs. With patience, ask again.
+//! 4. Neither: the attempt is fresh, and its transaction is open.
 //!
 //! Between two tries nothing is held, neither a connection nor a turn. The pause doubles from 20 ms
 //! to 400 ms and is multiplied by a random factor from 0.5 to 1.5, so that duplicates which came
@@ -32,6 +33,8 @@ pub(crate) enum ClaimDecision<DB: Backend> {
     Fresh(Session<DB>, Option<DB::ProcessLock>),
     /// A record exists that has not expired.
     Found(Arc<StoredRecord>),
+    /// Its record has expired, and the operation refuses late retries.
+    Expired,
     /// An attempt on another node runs.
     Running,
 }
@@ -114,6 +117,7 @@ impl<DB: Backend> Node<DB> {
         let (mut session, probe) = opened.await?;
         let asked = match probe.found {
             Some(record) if !record.expired => ClaimDecision::Found(Arc::new(record)),
+            _ if probe.is_refused => ClaimDecision::Expired,
             _ if !probe.is_free => ClaimDecision::Running,
             _ if work == Work::InTransaction => return Ok(ClaimDecision::Fresh(session, None)),
             _ => match session.take_process_lock(&attempt.name).await? {

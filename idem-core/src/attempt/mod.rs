@@ -93,7 +93,7 @@ pub struct Attempt {
 
 /// The result of claiming a record: what an attempt may do.
 ///
-/// A duplicate is an outcome, not an error: a caller must treat each of the four.
+/// A duplicate is an outcome, not an error: a caller must treat each of the five.
 ///
 /// # Examples
 ///
@@ -105,7 +105,7 @@ pub struct Attempt {
 ///         Claim::Fresh(_) => 201, // run the operation, then complete the claim
 ///         Claim::Replay(completion) => completion.status,
 ///         Claim::InFlight => 409,
-///         Claim::Mismatch => 422,
+///         Claim::Mismatch | Claim::Expired => 422,
 ///     }
 /// }
 /// assert_eq!(status(&Claim::<()>::InFlight), 409);
@@ -114,7 +114,7 @@ pub struct Attempt {
 #[must_use = "dropping a fresh claim rolls it back"]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "a caller must treat each of the four"
+    reason = "a caller must treat each of the five"
 )]
 pub enum Claim<F> {
     /// It is the first: run the operation, then complete or release the claim.
@@ -125,6 +125,9 @@ pub enum Claim<F> {
     InFlight,
     /// The key was used for another request.
     Mismatch,
+    /// The key was used, and its record has expired: the operation
+    /// [refuses late retries](crate::LateRetries).
+    Expired,
 }
 
 impl<F> Claim<F> {
@@ -155,6 +158,7 @@ impl<F> Claim<F> {
             Self::Replay(completion) => Claim::Replay(completion),
             Self::InFlight => Claim::InFlight,
             Self::Mismatch => Claim::Mismatch,
+            Self::Expired => Claim::Expired,
         }
     }
 }

@@ -138,7 +138,8 @@ impl<DB: Backend> Delivery<DB> {
             Claimed::Claim(Claim::Replay(completion)) if completion.is_parked() => {
                 Ok(Err(Processed::Parked))
             }
-            Claimed::Claim(Claim::Replay(_)) => Ok(Err(Processed::Duplicate)),
+            // No consumer refuses late redeliveries. It would mean that the message was handled.
+            Claimed::Claim(Claim::Replay(_) | Claim::Expired) => Ok(Err(Processed::Duplicate)),
             Claimed::Claim(Claim::Mismatch) => Err(ProcessError::Reused {
                 is_parked: context.park_reused().await,
             }),
@@ -184,6 +185,7 @@ impl<DB: Backend> Delivery<DB> {
                 Claimed::Claim(Claim::of_record(&record, &self.attempt.fingerprint)?)
             }
             ClaimDecision::Running => Claimed::Claim(Claim::InFlight),
+            ClaimDecision::Expired => Claimed::Claim(Claim::Expired),
         })
     }
 }

@@ -203,6 +203,7 @@ impl<DB: Backend> MessageContext<DB> {
             fingerprint: &self.fingerprint,
             completion: &Completion::parked(),
             ttl: self.policy.retention,
+            refusal: None,
         };
         if session.store(Some(&record), Effects::Keep).await? {
             return Ok(true);

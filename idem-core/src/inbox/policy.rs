@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{Isolation, Policy, WhileRunning};
+use crate::{Isolation, LateRetries, Policy, WhileRunning};
 
 /// The terms on which a consumer's messages are handled.
 ///
@@ -131,6 +131,8 @@ impl ConsumerPolicy {
             isolation: self.isolation,
             may_undo: false,
             expects_retries: false,
+            // A consumer's retention is as long as its broker redelivers.
+            late_retries: LateRetries::Run,
         }
     }
 }

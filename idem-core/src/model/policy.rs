@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// An application sets the terms of all operations on the
 /// [builder](crate::Idempotency::builder), and those of one operation by the options of its
-/// attribute (`ttl`, `timeout`, `in_flight`, `isolation`, `expect`). Whoever claims attempts directly
+/// attribute (`ttl`, `timeout`, `in_flight`, `isolation`, `expect`, `late_retries`). Whoever claims attempts directly
 /// passes a policy with each [`Attempt`](crate::Attempt).
 ///
 /// # Examples
@@ -29,8 +29,8 @@ use std::time::Duration;
 pub struct Policy {
     /// How long a response can be replayed, by the database's clock. Default 24 hours.
     ///
-    /// A retry that arrives later runs again, so this must be longer than the longest time for
-    /// which clients retry.
+    /// A retry that arrives later runs again, unless [`late_retries`](Self::late_retries) refuses it.
+    /// So this must be longer than the longest time for which clients retry.
     pub ttl: Duration,
     /// How long an attempt may take, from the arrival of its whole request on. Default 30 seconds.
     ///
@@ -52,6 +52,8 @@ pub struct Policy {
     /// a plain read answers them with fewer messages; a first attempt sends that read in vain. A node
     /// reads first in any case what it has seen answered itself, and on SQLite everything.
     pub expects_retries: bool,
+    /// What a retry gets whose record has expired. Default [`LateRetries::Run`].
+    pub late_retries: LateRetries,
 }
 
 impl Policy {
@@ -63,6 +65,10 @@ impl Policy {
     pub const MIN_TIMEOUT: Duration = Duration::from_millis(10);
     /// The longest timeout, and the longest wait of a duplicate: one hour.
     pub const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
+    /// The shortest time for which an expired key is [refused](LateRetries::Refuse): one second.
+    pub const MIN_REFUSAL: Duration = Duration::from_secs(1);
+    /// The longest time for which an expired key is refused: ten years.
+    pub const MAX_REFUSAL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 }
 
 impl Default for Policy {
@@ -74,6 +80,47 @@ impl Default for Policy {
             isolation: Isolation::Default,
             may_undo: true,
             expects_retries: false,
+            late_retries: LateRetries::Run,
+        }
+    }
+}
+
+/// What a retry gets that comes after the ttl of its record.
+///
+/// [`Refuse`](Self::Refuse) is for operations that must not run twice however late a client retries:
+/// a queue that was stuck for a week, a batch that is sent again. It keeps one small row for each key,
+/// the tombstone, once the record is gone. It costs a claim one look-up more, and one index entry per
+/// key in the tombstones' table.
+///
+/// The record remembers for how long its key is refused. So a change of the option holds for records
+/// that are stored afterwards, and a record that was stored without it leaves no tombstone.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use idem_core::{LateRetries, Policy};
+///
+/// let mut policy = Policy::default();
+/// assert_eq!(policy.late_retries, LateRetries::Run);
+/// policy.late_retries = LateRetries::Refuse(Duration::from_secs(30 * 24 * 3600));
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum LateRetries {
+    /// It runs, as a first attempt.
+    Run,
+    /// It is refused for this time after the end of the ttl: [expired](crate::Claim::Expired), which a
+    /// client sees as 422 `key-expired`. Afterwards it runs.
+    Refuse(Duration),
+}
+
+impl LateRetries {
+    /// The time for which an expired key is refused, within its bounds.
+    pub(crate) fn refusal(self) -> Option<Duration> {
+        match self {
+            Self::Run => None,
+            Self::Refuse(time) => Some(time.clamp(Policy::MIN_REFUSAL, Policy::MAX_REFUSAL)),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::{IdempotencyKey, Scope};
 
@@ -136,8 +137,23 @@ impl RecordName {
     /// Two names may share an id. The later attempt is then refused as in flight although it is
     /// not, and its retry succeeds. The primary key, not the lock, decides who runs.
     pub(crate) fn lock_id(&self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.digest(b"idem record v1");
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The digest that a tombstone consists of: the first 128 bits of a SHA-256.
+    ///
+    /// Rows contain it, so it never changes. It names neither scope nor operation nor key. For another
+    /// name of the same digest one would have to try about 2^128 names.
+    pub(crate) fn tombstone(&self) -> Uuid {
+        let digest = self.digest(b"idem tombstone v1");
+        let half = digest.first_chunk().copied();
+        Uuid::from_bytes(half.unwrap_or_default())
+    }
+
+    fn digest(&self, purpose: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
-        hash.update(b"idem record v1");
+        hash.update(purpose);
         for part in [
             self.scope.as_str(),
             self.operation.as_str(),
@@ -146,9 +162,7 @@ impl RecordName {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let digest: [u8; 32] = hash.finalize().into();
-        let [a, b, c, d, e, f, g, h, ..] = digest;
-        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+        hash.finalize().into()
     }
 }
 

@@ -17,8 +17,8 @@ use crate::attempt::{Attempt, Claim, report_retry_age};
 use crate::error::claim_error;
 use crate::node::Node;
 use crate::node::in_flight::{Place, PlaceTaken};
-use crate::store::{Backend, NewRecord, StoredRecord};
-use crate::{Completion, Error, metrics};
+use crate::store::{Backend, NewRecord, Probe, StoredRecord};
+use crate::{Completion, Error, LateRetries, metrics};
 
 /// What enforcement would have done with an observed attempt.
 ///
@@ -36,6 +36,7 @@ use crate::{Completion, Error, metrics};
 ///         Forecast::Replay(_) => "would_replayed",
 ///         Forecast::InFlight => "would_in_flight",
 ///         Forecast::Mismatch => "would_mismatch",
+///         Forecast::Expired => "would_expired",
 ///         Forecast::Unknown => "would_failed",
 ///     }
 /// }
@@ -55,6 +56,8 @@ pub enum Forecast {
     InFlight,
     /// The attempt would have been refused: the key was used for another request.
     Mismatch,
+    /// The attempt would have been refused: its record has expired, and late retries are refused.
+    Expired,
     /// The attempt would have failed: the record cannot be read.
     Unknown,
 }
@@ -108,10 +111,17 @@ impl<DB: Backend> Observation<DB> {
 
     /// Takes the database's answer into account.
     ///
-    /// Only the first attempt of a name keeps its place: nobody must wait for the others.
-    pub(crate) fn see(&mut self, is_free: bool, found: Option<StoredRecord>) {
+    /// Only the first attempt of a name keeps its place: nobody must wait for the others. A key that
+    /// enforcement would refuse stays refused: nothing is stored for it.
+    pub(crate) fn see(&mut self, probe: Probe) {
+        let (is_free, found) = (probe.is_free, probe.found);
         let found = found.filter(|record| !record.expired).map(Arc::new);
-        self.may_store = found.is_none();
+        self.may_store = found.is_none() && !probe.is_refused;
+        if self.may_store != found.is_none() {
+            self.place = None;
+            self.forecast = Forecast::Expired;
+            return;
+        }
         match (found, self.place.take()) {
             (Some(record), place) => {
                 if let Some(place) = place {
@@ -144,7 +154,7 @@ impl<DB: Backend> Observation<DB> {
                 Forecast::Replay(completion)
             }
             Ok(Claim::Mismatch) => Forecast::Mismatch,
-            Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => Forecast::Unknown,
+            Ok(Claim::Fresh(()) | Claim::InFlight | Claim::Expired) | Err(_) => Forecast::Unknown,
         }
     }
 
@@ -155,9 +165,14 @@ impl<DB: Backend> Observation<DB> {
             .connections
             .for_reading(self.attempt.deadline)
             .await?;
-        let found = DB::find(&mut conn.conn, &self.attempt.name).await;
-        let found = conn.settle(found).map_err(claim_error::<DB>)?;
-        self.see(true, found);
+        let name = &self.attempt.name;
+        let found = DB::find(&mut conn.conn, name).await;
+        let mut probe = Probe::of(conn.settle(found).map_err(claim_error::<DB>)?);
+        if self.attempt.policy.late_retries != LateRetries::Run {
+            let is_refused = DB::is_refused(&mut conn.conn, name).await;
+            probe.is_refused = conn.settle(is_refused).map_err(claim_error::<DB>)?;
+        }
+        self.see(probe);
         Ok(())
     }
 
@@ -184,6 +199,7 @@ impl<DB: Backend> Observation<DB> {
             fingerprint: &self.attempt.fingerprint,
             completion,
             ttl: self.attempt.policy.ttl,
+            refusal: self.attempt.policy.late_retries.refusal(),
         }
     }
 

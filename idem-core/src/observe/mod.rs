@@ -257,7 +257,7 @@ async fn begin_observed<DB: Backend>(
         begun = Session::begin(connections.for_observed().await?, &opening, limit).await;
     }
     let (session, probe) = begun?;
-    observation.see(probe.is_free, probe.found);
+    observation.see(probe);
     Ok(session)
 }
 

@@ -54,7 +54,7 @@ pub trait AdminStore: Sealed {
         scope: &'a str,
     ) -> BoxFuture<'a, sqlx::Result<[i64; 2]>>;
 
-    /// Deletes a record, in the transaction of an attempt. `false`: it does not exist.
+    /// Deletes a record and the name's tombstone, in the transaction of an attempt. `false`: there is neither.
     ///
     /// # Errors
     ///
@@ -78,6 +78,8 @@ pub struct StoredRecordView {
     /// Milliseconds since 1970.
     pub(crate) expires_at: i64,
     pub(crate) expired: bool,
+    /// Milliseconds since 1970, if late retries are refused.
+    pub(crate) refused_until: Option<i64>,
     /// The length of the stored headers and body.
     pub(crate) bytes: i64,
 }

@@ -128,6 +128,20 @@ pub trait Backend:
         Box::pin(async move { Ok(Some(Probe::of(Self::find(conn, name).await?))) })
     }
 
+    /// Whether a late retry is refused: by its expired record, or by its tombstone. Outside of an attempt.
+    ///
+    /// A claim asks the same in [`open`](Self::open). Both look at the record before the tombstone or in
+    /// the same snapshot, since a sweep writes the one before it deletes the other.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database.
+    #[doc(hidden)]
+    fn is_refused<'a>(
+        conn: &'a mut Self::Connection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<bool>>;
+
     /// Limits the waits for locks in this transaction to a few seconds, or removes that limit.
     ///
     /// A database with a single writer has no such waits, and does nothing.

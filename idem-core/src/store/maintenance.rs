@@ -1,5 +1,11 @@
 //! The statements that keep the tables in order.
 //!
+//! A record may have to leave a tombstone: it then says until when its key is refused. A sweep writes the
+//! tombstones of a batch by one statement and commits, and deletes the records by the next, which spares
+//! those that lack theirs. So the two need no common transaction, and nothing is lost if a sweeper dies in
+//! between. A claim looks at the record before the tombstone, or at both in one snapshot, and so sees one
+//! of them at least.
+//!
 //! Deletions come in batches, each in a transaction of its own. A batch bounds how long its locks are
 //! held and how much is undone if it fails, and its row count tells the caller whether to go on. A
 //! sweeper skips locked rows, since somebody else will delete or replace them; an erasure waits for
@@ -24,14 +30,34 @@ pub trait MaintenanceStore: Sealed {
     /// Any error of the database.
     fn sweep_lag(conn: &mut Self::Connection) -> BoxFuture<'_, sqlx::Result<Option<i64>>>;
 
-    /// Deletes up to `limit` expired records, and commits. Rows that others have locked are left out.
+    /// Writes the tombstones of up to `limit` expired records, and commits. Rows that others have locked
+    /// are left out.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database; nothing is written then.
+    fn write_tombstones(conn: &mut Self::Connection, limit: i64)
+    -> BoxFuture<'_, sqlx::Result<()>>;
+
+    /// Deletes up to `limit` expired tombstones, and commits. Rows that others have locked are left out.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the database; nothing is deleted then.
+    fn sweep_tombstones(
+        conn: &mut Self::Connection,
+        limit: i64,
+    ) -> BoxFuture<'_, sqlx::Result<u64>>;
+
+    /// Deletes up to `limit` expired records, and commits. Rows that others have locked are left out, and so
+    /// are those that lack their tombstone.
     ///
     /// # Errors
     ///
     /// Any error of the database; nothing is deleted then.
     fn sweep_records(conn: &mut Self::Connection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>>;
 
-    /// Deletes up to `limit` records of a scope, live or expired, and commits.
+    /// Deletes up to `limit` records of a scope, live or expired, and commits. They leave no tombstone.
     ///
     /// It waits for rows that others have locked.
     ///

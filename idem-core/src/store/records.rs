@@ -10,7 +10,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::model::fingerprint::Fingerprint;
-use crate::model::policy::{Isolation, Policy};
+use crate::model::policy::{Isolation, LateRetries, Policy};
 use crate::model::record::{Completion, RecordName};
 
 /// The options with which `Backend::open` begins an attempt.
@@ -57,6 +57,8 @@ pub struct Opening<'a> {
         expect(dead_code, reason = "the others have no such form")
     )]
     pub(crate) may_merge: bool,
+    /// A key whose record has expired may be refused: its tombstone is looked up.
+    pub(crate) refuses_late: bool,
 }
 
 impl<'a> Opening<'a> {
@@ -70,6 +72,7 @@ impl<'a> Opening<'a> {
             timeout: policy.timeout,
             may_undo: policy.may_undo,
             may_merge: false,
+            refuses_late: name.is_some() && policy.late_retries != LateRetries::Run,
         }
     }
 }
@@ -88,16 +91,20 @@ pub struct Probe {
     pub(crate) found: Option<StoredRecord>,
     /// The message has failed before, and its attempts are counted.
     pub(crate) has_failed: bool,
+    /// The key's record has expired, and its retries are refused. It is asked for only where
+    /// [`Opening::refuses_late`] is set, and means nothing beside a live record.
+    pub(crate) is_refused: bool,
 }
 
 impl Probe {
     /// What a database said that takes writes and was asked for the record alone.
-    pub(super) fn of(found: Option<StoredRecord>) -> Self {
+    pub(crate) fn of(found: Option<StoredRecord>) -> Self {
         Self {
             is_free: true,
             is_writable: true,
             found,
             has_failed: false,
+            is_refused: false,
         }
     }
 }
@@ -113,11 +120,12 @@ impl Probe {
         }
     }
 
-    /// Whether the attempt may run: nobody else does, and no live record exists.
+    /// Whether the attempt may run: nobody else does, no live record exists, and the key is not refused.
     ///
     /// An expired record does not count: its key is new, and the insert replaces the row.
     pub(super) fn may_run(&self) -> bool {
-        self.is_free && self.is_writable && self.found.as_ref().is_none_or(|record| record.expired)
+        let has_record = self.found.as_ref().is_some_and(|record| !record.expired);
+        self.is_free && self.is_writable && !has_record && !self.is_refused
     }
 }
 
@@ -129,6 +137,8 @@ pub struct NewRecord<'a> {
     pub(crate) fingerprint: &'a Fingerprint,
     pub(crate) completion: &'a Completion,
     pub(crate) ttl: Duration,
+    /// How long after its ttl the key is refused; `None` leaves no tombstone.
+    pub(crate) refusal: Option<Duration>,
 }
 
 impl NewRecord<'_> {

@@ -51,6 +51,7 @@ macro_rules! read_rows_of {
                     created_at: row.try_get("created_at")?,
                     expires_at: row.try_get("expires_at")?,
                     expired: row.try_get("expired")?,
+                    refused_until: row.try_get("refused_until")?,
                     bytes: row.try_get("bytes")?,
                 })
             }

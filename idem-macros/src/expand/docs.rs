@@ -65,9 +65,22 @@ fn rest(options: &Options) -> String {
         "Answers with status {} are kept{time} and replayed to retries; \
          any other answer leaves nothing behind, and a retry runs again. \
          A retry while the first attempt runs {running}. \
-         The same key with another request is refused with 422.",
+         The same key with another request is refused with 422.{}",
         statuses(options.store.as_ref()),
+        late(options),
     )
+}
+
+/// What a retry gets after the ttl. Without the option the handle decides.
+fn late(options: &Options) -> String {
+    match &options.refuse_late {
+        Some(Amount { text, .. }) => format!(
+            " A retry that comes later is refused with 422, for {}.",
+            text.value()
+        ),
+        None if options.run_late => " A retry that comes later runs again.".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// The stored statuses as prose: `2xx, 402 or 409`.
@@ -126,6 +139,10 @@ mod tests {
         assert!(text.contains("waits for its answer, up to 5s."));
         let refuses = rest(&options_of("scope = global, in_flight = reject"));
         assert!(refuses.contains("A retry while the first attempt runs is refused with 409."));
+        let refuses = rest(&options_of("scope = global, late_retries = \"refuse 30d\""));
+        assert!(refuses.ends_with(" A retry that comes later is refused with 422, for 30d."));
+        let runs = rest(&options_of("scope = global, late_retries = run"));
+        assert!(runs.ends_with(" A retry that comes later runs again."));
     }
 
     #[test]

@@ -325,13 +325,13 @@ mod tests {
         let code = expanded(
             "scope = global, isolation = serializable, ttl = \"1s\", store = \"2xx, 409\", \
              fingerprint = my::digest, fingerprint_headers = [\"X-A\"], in_flight = \"wait 5s\", \
-             expect = retries",
+             expect = retries, late_retries = \"refuse 1d\"",
             "async fn f() {}",
         );
         let spec = "Spec::new(::core::concat!(::core::module_path!(),\"::\",\"f\")).ttl_ms(1000)\
                     .fingerprint_with(\"my::digest\",|input|::idem_axum::__private::custom_digest(my::digest(input)))\
                     .fingerprint_headers(&[\"x-a\"]).store(true,false,&[409]).wait_ms(5000)\
-                    .serializable().expects_retries();";
+                    .serializable().expects_retries().refuse_late_ms(86400000);";
         assert!(code.contains(spec), "{code}");
     }
 

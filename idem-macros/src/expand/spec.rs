@@ -59,6 +59,11 @@ pub(crate) fn spec(name: &str, options: &Options) -> TokenStream {
             .map(|timeout| number("timeout_ms", timeout)),
         options.serializable.map(|_| quote!(.serializable())),
         options.expects_retries.then(|| quote!(.expects_retries())),
+        options.run_late.then(|| quote!(.run_late())),
+        options
+            .refuse_late
+            .as_ref()
+            .map(|time| number("refuse_late_ms", time)),
     ];
     let options = options.iter().flatten();
     quote! {

@@ -85,6 +85,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("timeout", "\"30s\""),
     ("isolation", "\"serializable\""),
     ("expect", "\"retries\""),
+    ("late_retries", "\"refuse 30d\""),
     ("state", "AppState"),
     ("plain", "create_payment_plain"),
 ];

@@ -46,6 +46,12 @@ pub(crate) struct Options {
     pub(crate) serializable: Option<Span>,
     /// `expect = "retries"`.
     pub(crate) expects_retries: bool,
+    /// `late_retries = "refuse 30d"`, in milliseconds.
+    pub(crate) refuse_late: Option<Amount>,
+    /// `late_retries = "run"`. Without the option the handle may refuse them by default.
+    ///
+    /// Never together with `refuse_late`: both are the one option.
+    pub(crate) run_late: bool,
     /// `state = AppState`, for a handler that takes no `State<AppState>`, or only parts of it.
     ///
     /// It changes no behaviour: the compiler finds the state at the route. It is for the checks.

@@ -114,6 +114,10 @@ impl OptionsParser {
                 options.serializable = (word(ISOLATION)? == "serializable").then_some(span);
             }
             "expect" => options.expects_retries = word(EXPECT)? == "retries",
+            "late_retries" => {
+                options.refuse_late = value::late_retries(input)?;
+                options.run_late = options.refuse_late.is_none();
+            }
             "state" => options.state = Some(input.parse()?),
             "plain" => options.plain = Some(value::name(input)?),
             _ => return Err(input.error("this option cannot be parsed yet")),

@@ -15,7 +15,8 @@ fn every_option_is_read() {
         "scope = \"tenant\", ttl = \"24h\", operation = \"payments.create\", key = optional, \
          fingerprint = path::to_fn, fingerprint_headers = [\"X-Currency\"], max_body = \"64KiB\", \
          max_response = \"1MiB\", store = \"2xx, 402\", in_flight = \"wait 5s\", \
-         timeout = \"30s\", isolation = serializable, expect = retries, state = App<u8, u8>, plain = f_plain,",
+         timeout = \"30s\", isolation = serializable, expect = retries, \
+         late_retries = \"refuse 30d\", state = App<u8, u8>, plain = f_plain,",
     );
     assert_eq!(errors, [""; 0]);
     assert!(matches!(options.scope, Scope::Named(name) if name.value() == "tenant"));
@@ -25,6 +26,7 @@ fn every_option_is_read() {
     assert_eq!(value(options.max_response), Some(1_048_576));
     assert_eq!(value(options.wait), Some(5_000));
     assert_eq!(value(options.timeout), Some(30_000));
+    assert_eq!(value(options.refuse_late), Some(2_592_000_000));
     assert_eq!(options.fingerprint_headers, ["x-currency"]);
     assert!(matches!(options.fingerprint, Fingerprint::With(_)));
     assert!(options.key_optional && options.serializable.is_some() && options.expects_retries);
@@ -61,6 +63,10 @@ fn words_may_be_quoted() {
     }
     for text in ["in_flight = reject", "in_flight = \"reject\""] {
         assert!(parse(&format!("scope = global, {text}")).0.reject, "{text}");
+    }
+    for text in ["late_retries = run", "late_retries = \"run\""] {
+        let options = parse(&format!("scope = global, {text}")).0;
+        assert!(options.run_late && options.refuse_late.is_none(), "{text}");
     }
 }
 
@@ -101,6 +107,18 @@ fn each_option_mistake_is_reported_with_its_fix() {
         (
             "in_flight = \"block\"",
             "neither \"reject\" nor \"wait 5s\"",
+        ),
+        (
+            "late_retries = \"refuse\"",
+            "how long? write \"refuse 30d\"",
+        ),
+        (
+            "late_retries = \"refuse 3651d\"",
+            "at least \"1s\", at most \"3650d\"",
+        ),
+        (
+            "late_retries = \"reject 30d\"",
+            "neither \"run\" nor \"refuse 30d\"",
         ),
         (
             "in_flight = \"wait 5s\", timeout = \"5s\"",

@@ -209,27 +209,43 @@ pub(crate) fn store(input: ParseStream<'_>) -> Result<StoredStatuses> {
 /// `wait` needs a limit, and so the form in quotes. The text that is kept is the limit alone, since
 /// the documentation says "up to 5s".
 pub(crate) fn in_flight(input: ParseStream<'_>) -> Result<Option<Amount>> {
+    word_or_time(input, ["reject", "wait"], "5s", &WAIT)
+}
+
+/// How long after its ttl a key is refused; `None` runs it.
+pub(crate) fn late_retries(input: ParseStream<'_>) -> Result<Option<Amount>> {
+    word_or_time(input, ["run", "refuse"], "30d", &TTL)
+}
+
+/// Either of two words, of which the second one is followed by a time: `None` is the first one.
+fn word_or_time(
+    input: ParseStream<'_>,
+    [plain, timed]: [&'static str; 2],
+    example: &str,
+    bounds: &RangeInclusive<u64>,
+) -> Result<Option<Amount>> {
+    let how_long = format!("how long? write \"{timed} {example}\"");
     if !input.peek(LitStr) {
-        return match word(input, &["reject", "wait"])? {
-            "reject" => Ok(None),
-            _ => Err(input.error("how long? write \"wait 5s\"")),
+        return match word(input, &[plain, timed])? {
+            word if word == plain => Ok(None),
+            _ => Err(input.error(how_long)),
         };
     }
     let text: LitStr = input.parse()?;
     let value = text.value();
     let (word, time) = value.split_once(' ').unwrap_or((&value, ""));
     match (word, time.trim()) {
-        ("reject", "") => Ok(None),
-        ("wait", "") => Err(Error::new(text.span(), "how long? write \"wait 5s\"")),
-        ("wait", time) => {
-            let value = duration_ms(time, &WAIT).map_err(at(text.span()))?;
+        (word, "") if word == plain => Ok(None),
+        (word, "") if word == timed => Err(Error::new(text.span(), how_long)),
+        (word, time) if word == timed => {
+            let value = duration_ms(time, bounds).map_err(at(text.span()))?;
             Ok(Some(Amount {
                 value,
                 text: LitStr::new(time, text.span()),
             }))
         }
         _ => {
-            let reason = format!("\"{value}\" is neither \"reject\" nor \"wait 5s\"");
+            let reason = format!("\"{value}\" is neither \"{plain}\" nor \"{timed} {example}\"");
             Err(Error::new(text.span(), reason))
         }
     }

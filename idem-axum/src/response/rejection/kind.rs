@@ -15,6 +15,7 @@ use idem_core::{Error, InvalidKey};
 /// # What a client does next
 ///
 /// * [`is_retryable`](Self::is_retryable): the same request with the same key, after `Retry-After`.
+/// * [`KeyExpired`](Self::KeyExpired): look up what the first request did.
 /// * Any other 4xx: correct the request. The key is free, except after
 ///   [`KeyReused`](Self::KeyReused).
 /// * 500 of a kind whose work may be done ([`TransactionBroken`](Self::TransactionBroken),
@@ -53,6 +54,10 @@ pub enum Rejection {
     BodyBrokeOff,
     /// 422 `key-reused`: the key was used for another request.
     KeyReused,
+    /// 422 `key-expired`: the key was used, and its record has expired.
+    ///
+    /// Only an operation that [refuses late retries](crate::LateRetries) answers so.
+    KeyExpired,
     /// 409 `in-flight`: the first attempt is still running.
     InFlight,
     /// 500 `response-not-storable`: the response is too long to be stored, or its body broke off.
@@ -143,6 +148,7 @@ impl Rejection {
         Self::BodyBrokeOff,
         Self::BodyTimeout,
         Self::KeyReused,
+        Self::KeyExpired,
         Self::InFlight,
         Self::ResponseNotStorable,
         Self::ResponseLost,
@@ -188,7 +194,7 @@ impl Rejection {
             }
             Self::ScopeMissing => StatusCode::UNAUTHORIZED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::KeyReused | Self::KeyExpired => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InFlight => StatusCode::CONFLICT,
             Self::ResponseNotStorable
             | Self::HandlerPanicked
@@ -218,6 +224,7 @@ impl Rejection {
             Self::KeyMissing => "key_missing",
             Self::KeyInvalid(_) | Self::KeyRepeated => "key_invalid",
             Self::KeyReused => "mismatch",
+            Self::KeyExpired => "expired",
             Self::InFlight => "in_flight",
             Self::OutcomeUnknown | Self::CommitUnclear => "outcome_unknown",
             Self::DoneNotRecorded => "not_recorded",

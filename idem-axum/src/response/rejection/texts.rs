@@ -48,6 +48,12 @@ pub(super) fn texts(rejection: Rejection) -> (&'static str, &'static str, &'stat
              compares differs from the request that first used this key. Repeat that \
              request unchanged, or use a new key for a new request.",
         ),
+        Rejection::KeyExpired => (
+            "key-expired",
+            "The idempotency key has expired",
+            "This key was used for an earlier request, whose stored response is gone. Nothing \
+             was done now. Look up what that request did; use a new key for a new request.",
+        ),
         Rejection::InFlight => (
             "in-flight",
             "The first request with this key is still running",

@@ -197,7 +197,7 @@ impl<DB: Backend> Claiming<DB> {
                 return;
             }
             // The record is of a newer build, which may handle the message.
-            Ok(Claim::Fresh(()) | Claim::InFlight) | Err(_) => MessageOutcome::InFlight,
+            Ok(_) | Err(_) => MessageOutcome::InFlight,
         };
         self.told.push((entry.index, told));
     }

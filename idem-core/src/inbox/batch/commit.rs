@@ -89,6 +89,7 @@ impl<DB: Backend> OpenChunk<DB> {
                 fingerprint: &entry.fingerprint,
                 completion,
                 ttl: self.policy.ttl,
+                refusal: None,
             })
             .collect();
         if !self.session.insert_all(&records).await? {

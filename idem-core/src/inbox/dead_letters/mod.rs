@@ -181,6 +181,7 @@ impl<DB: Backend> Inbox<DB> {
                     fingerprint: &Fingerprint::none(),
                     completion: &Completion::parked(),
                     ttl,
+                    refusal: None,
                 };
                 session.insert(&record).await?;
                 let discarded = DB::discard(session.conn(), &name, id).await;

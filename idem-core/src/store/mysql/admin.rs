@@ -29,6 +29,7 @@ impl AdminStore for MySql {
                    timestampdiff(microsecond, '1970-01-01', created_at) div 1000 as created_at, \
                    timestampdiff(microsecond, '1970-01-01', expires_at) div 1000 as expires_at, \
                    expires_at <= utc_timestamp(6) as expired, \
+                   timestampdiff(microsecond, '1970-01-01', refused_until) div 1000 as refused_until, \
                    cast(length(headers) + length(`body`) as signed) as bytes \
                  from idem_record \
                  where (? is null or scope = ?) and (? is null or operation = ?) \
@@ -95,8 +96,10 @@ impl AdminStore for MySql {
             let delete = sqlx::query(
                 "delete from idem_record where scope = ? and operation = ? and `key` = ?",
             );
-            let delete = bind_name(delete, name);
-            Ok(delete.execute(conn).await?.rows_affected() > 0)
+            let done = bind_name(delete, name).execute(&mut *conn).await?;
+            let forget = sqlx::query("delete from idem_tombstone where digest = ?");
+            let forgotten = forget.bind(name.tombstone()).execute(conn).await?;
+            Ok(done.rows_affected() + forgotten.rows_affected() > 0)
         })
     }
 }

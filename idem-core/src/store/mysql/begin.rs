@@ -10,6 +10,8 @@
 //! 3. The first `select` takes the lock and reads the session, in exactly one row.
 //! 4. The second `select` reads the record. With `autocommit = 1` it has a snapshot of its own,
 //!    which begins after the lock.
+//! 5. Where the operation refuses late retries, a third one asks whether the key is refused. Its one
+//!    snapshot shows the expired record or the tombstone that a sweep has made of it.
 
 use sqlx::mysql::{MySqlConnection, MySqlTransactionManager};
 use sqlx::{AssertSqlSafe, FromRow, Row, SqlSafeStr};
@@ -18,7 +20,7 @@ use sqlx_core::transaction::TransactionManager;
 use super::limits::{SESSION_LIMITS, STATEMENT_LIMIT, limits, seconds};
 use super::name::{TRY_LOCK, is, lock};
 use super::open_attempt::OpenAttempt;
-use super::records::{find_committed, select};
+use super::records::{find_committed, select, select_refused};
 use super::statement::{READ_COMMITTED, ROLLBACK, WRITABLE};
 use crate::model::policy::Isolation;
 use crate::store::records::{Opening, Probe, StoredRecord};
@@ -51,13 +53,18 @@ pub(super) async fn open(
     let rows = sqlx::raw_sql(AssertSqlSafe(probe_text(opening)))
         .fetch_all(&mut *conn)
         .await?;
-    // One row of the session, and one of the record if it exists.
+    // One row of the session, one of the record if it exists, and one about the tombstone if asked for.
+    let (rows, is_refused) = match (opening.refuses_late, rows.split_last()) {
+        (true, Some((refused, rows))) => (rows, refused.try_get("refused")?),
+        _ => (rows.as_slice(), false),
+    };
     let session = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let mut probe = Probe {
         is_free: session.try_get("free")?,
         is_writable: session.try_get("writable")?,
         found: rows.get(1).map(StoredRecord::from_row).transpose()?,
         has_failed: session.try_get("has_failed")?,
+        is_refused,
     };
     let attempt = OpenAttempt {
         guard: format!("idem_{}", opening.attempt.simple()),
@@ -114,10 +121,13 @@ fn probe_text(opening: &Opening<'_>) -> String {
     let limits = limits(opening.timeout, &SESSION_LIMITS);
     // The handler may leave the session idle for its whole time. This limit is for clients that are gone.
     let idle = seconds(opening.timeout).saturating_add(5);
-    let (lock, free, record) = match opening.name {
+    let (lock, free, mut record) = match opening.name {
         None => ("null".to_owned(), "1", String::new()),
         Some(name) => (lock(name), TRY_LOCK, format!("; {}", select(name))),
     };
+    if let (Some(name), true) = (opening.name, opening.refuses_late) {
+        record = format!("{record}; {}", select_refused(name));
+    }
     let has_failed = match opening.name {
         Some(name) if name.operation.is_of_consumer() => {
             format!(

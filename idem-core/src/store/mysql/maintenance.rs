@@ -17,7 +17,8 @@ use crate::store::maintenance::MaintenanceStore;
 use crate::store::migrations::migrations_in;
 
 impl MaintenanceStore for MySql {
-    const MIGRATIONS: &'static [(i64, &'static str, &'static str)] = &migrations_in!("mysql");
+    const MIGRATIONS: &'static [(i64, &'static str, &'static str)] =
+        &migrations_in!("mysql", 4 "tombstone");
 
     fn sweep_lag(conn: &mut MySqlConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
@@ -38,12 +39,46 @@ impl MaintenanceStore for MySql {
             let sweep = format!(
                 "/*M!100000 set statement sql_safe_updates = 0 for */ delete r from \
                    (select scope, operation, `key` from idem_record \
-                   where expires_at <= utc_timestamp(6) order by expires_at limit {limit} \
-                   for update skip locked) as expired \
+                   where expires_at <= utc_timestamp(6) and (refused_until is null \
+                     or refused_until <= utc_timestamp(6) or exists(select 1 from idem_tombstone as t \
+                       where t.digest = idem_record.tombstone \
+                         and t.expires_at >= idem_record.refused_until)) \
+                   order by expires_at limit {limit} for update skip locked) as expired \
                  straight_join idem_record as r on r.scope = expired.scope \
                    and r.operation = expired.operation and r.`key` = expired.`key`"
             );
             write(conn, &sweep).await
+        })
+    }
+
+    fn write_tombstones(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<()>> {
+        Box::pin(async move {
+            let keep = format!(
+                "insert into idem_tombstone (digest, expires_at) \
+                 select expired.tombstone, expired.refused_until from \
+                   (select tombstone, refused_until from idem_record \
+                   where expires_at <= utc_timestamp(6) order by expires_at limit {limit} \
+                   for update skip locked) as expired \
+                 where expired.refused_until > utc_timestamp(6) order by expired.tombstone \
+                 on duplicate key update idem_tombstone.expires_at = \
+                   greatest(idem_tombstone.expires_at, expired.refused_until)"
+            );
+            write(conn, &keep).await.map(|_| ())
+        })
+    }
+
+    fn sweep_tombstones(
+        conn: &mut MySqlConnection,
+        limit: i64,
+    ) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let delete = format!(
+                "/*M!100000 set statement sql_safe_updates = 0 for */ delete t from \
+                   (select digest from idem_tombstone where expires_at <= utc_timestamp(6) \
+                   order by expires_at limit {limit} for update skip locked) as expired \
+                 straight_join idem_tombstone as t on t.digest = expired.digest"
+            );
+            write(conn, &delete).await
         })
     }
 
@@ -67,6 +102,7 @@ impl MaintenanceStore for MySql {
                 ("idem_record", "status"),
                 ("idem_dead_letter", "attempts"),
                 ("idem_rollout", "rule"),
+                ("idem_tombstone", "expires_at"),
             ] {
                 missing.extend(what_lacks(conn, table, column).await?);
             }

@@ -70,7 +70,7 @@ fn has_collided(error: &MigrateError) -> bool {
     };
     matches!(
         number,
-        Some(DUPLICATE_KEY | NO_SUCH_TABLE | 1180 | 1205 | 1213 | 3101)
+        Some(DUPLICATE_KEY | NO_SUCH_TABLE | DUPLICATE_COLUMN | 1180 | 1205 | 1213 | 3101)
     )
 }
 
@@ -96,3 +96,4 @@ async fn clear_interrupted(conn: &mut MySqlConnection) -> sqlx::Result<()> {
 }
 
 const NO_SUCH_TABLE: u16 = 1146;
+const DUPLICATE_COLUMN: u16 = 1060;

@@ -109,6 +109,13 @@ impl Backend for MySql {
         Box::pin(records::look(conn, name))
     }
 
+    fn is_refused<'a>(
+        conn: &'a mut MySqlConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(records::is_refused(conn, name))
+    }
+
     fn limit_lock_waits(
         conn: &mut MySqlConnection,
         is_limited: bool,

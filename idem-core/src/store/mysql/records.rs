@@ -80,6 +80,32 @@ pub(super) fn select(name: &RecordName) -> String {
     )
 }
 
+/// Asks whether a late retry is refused: by the expired record, or by the tombstone that a sweep has made
+/// of it. Both are read by one statement and so in one snapshot.
+pub(super) fn select_refused(name: &RecordName) -> String {
+    format!(
+        "select exists(select 1 from idem_record as r where {} and r.expires_at <= utc_timestamp(6) \
+           and r.refused_until > utc_timestamp(6)) \
+         or exists(select 1 from idem_tombstone as t where t.digest = {} \
+           and t.expires_at > utc_timestamp(6)) as refused limit 1",
+        is(name),
+        hex(name.tombstone().as_bytes())
+    )
+}
+
+/// Whether a late retry is refused, as it is committed now. No transaction is open afterwards.
+pub(super) async fn is_refused(
+    conn: &mut MySqlConnection,
+    name: &RecordName,
+) -> sqlx::Result<bool> {
+    let text = format!(
+        "{ROLLBACK}; {READ_COMMITTED}{}; {ROLLBACK}",
+        select_refused(name)
+    );
+    let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(conn).await?;
+    rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
+}
+
 /// The columns of a record.
 const RECORD: &str = "r.format, r.fingerprint_version, r.fingerprint, r.status, r.headers, r.body, \
     r.reference, r.expires_at <= utc_timestamp(6) as expired, \
@@ -118,11 +144,20 @@ async fn insert_where(
     table: &str,
     record: &NewRecord<'_>,
 ) -> sqlx::Result<Option<bool>> {
+    let [columns, values, assignments, if_not_refused] = match record.refusal {
+        None => [""; 4],
+        Some(_) => [
+            "refused_until, tombstone, ",
+            "utc_timestamp(6) + interval ? microsecond, ?, ",
+            "refused_until = utc_timestamp(6) + interval ? microsecond, tombstone = ?, ",
+            "and (refused_until is null or refused_until <= utc_timestamp(6))",
+        ],
+    };
     let insert = format!(
-        "insert into {table} (attempt, format, fingerprint_version, fingerprint, \
+        "insert into {table} ({columns}attempt, format, fingerprint_version, fingerprint, \
            status, headers, `body`, reference, created_at, expires_at, \
            scope, operation, `key`) \
-         select ?, ?, ?, ?, ?, ?, ?, ?, \
+         select {values}?, ?, ?, ?, ?, ?, ?, ?, \
            utc_timestamp(6), utc_timestamp(6) + interval ? microsecond, ?, ?, ? \
          from dual where {condition}"
     );
@@ -132,20 +167,26 @@ async fn insert_where(
     }
     let if_expired = "and expires_at <= utc_timestamp(6)";
     let replace = format!(
-        "update {table} set attempt = ?, format = ?, fingerprint_version = ?, \
+        "update {table} set {assignments}attempt = ?, format = ?, fingerprint_version = ?, \
            fingerprint = ?, status = ?, headers = ?, `body` = ?, reference = ?, \
            created_at = utc_timestamp(6), \
            expires_at = utc_timestamp(6) + interval ? microsecond \
-         where scope = ? and operation = ? and `key` = ? {if_expired}"
+         where scope = ? and operation = ? and `key` = ? {if_expired} {if_not_refused}"
     );
     let replaced = bind_record(replace, record).execute(conn).await?;
     Ok(Some(replaced.rows_affected() == 1))
 }
 
-/// Binds a record to the parameters of either statement.
+/// Binds a record to the parameters of either statement. Those about its tombstone come first.
 fn bind_record<'r>(statement: String, record: &'r NewRecord<'_>) -> Query<'r> {
     let (version, digest) = record.fingerprint.stored();
-    let stored = sqlx::query(AssertSqlSafe(statement))
+    let mut stored = sqlx::query(AssertSqlSafe(statement));
+    if let Some(refusal) = record.refusal {
+        stored = stored
+            .bind(micros(record.ttl + refusal))
+            .bind(record.name.tombstone());
+    }
+    let stored = stored
         .bind(record.attempt)
         .bind(FORMAT)
         .bind(version)

@@ -24,6 +24,7 @@ impl AdminStore for Postgres {
                    (extract(epoch from created_at) * 1000)::bigint as created_at, \
                    (extract(epoch from expires_at) * 1000)::bigint as expires_at, \
                    expires_at <= statement_timestamp() as expired, \
+                   (extract(epoch from refused_until) * 1000)::bigint as refused_until, \
                    (octet_length(headers) + octet_length(body))::bigint as bytes \
                  from idem.record \
                  where ($1::text is null or scope = $1) and ($2::text is null or operation = $2) \
@@ -84,8 +85,10 @@ impl AdminStore for Postgres {
         Box::pin(async move {
             let delete =
                 unnamed("delete from idem.record where scope = $1 and operation = $2 and key = $3");
-            let done = bind_name(delete, name).execute(conn).await?;
-            Ok(done.rows_affected() > 0)
+            let done = bind_name(delete, name).execute(&mut *conn).await?;
+            let forget = unnamed("delete from idem.tombstone where digest = $1");
+            let forgotten = forget.bind(name.tombstone()).execute(conn).await?;
+            Ok(done.rows_affected() + forgotten.rows_affected() > 0)
         })
     }
 }

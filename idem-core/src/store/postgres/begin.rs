@@ -77,7 +77,11 @@ async fn begin_and_claim(
     let mut attempt = OpenAttempt {
         id: opening.attempt,
         guard,
-        form: Form::Single { session, is_named },
+        form: Form::Single {
+            session,
+            is_named,
+            refuses_late: opening.refuses_late,
+        },
         between: String::new(),
     };
     if let (Some(guard), Some(_)) = (&attempt.guard, opening.name) {

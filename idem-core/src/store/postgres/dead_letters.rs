@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{FromRow, Postgres, Row};
 
-use super::deletion::{delete_expired, delete_of_scope};
+use super::deletion::{RECORD_NAME, delete_expired, delete_of_scope};
 use super::statement::{OwnTransaction, bind_name, interval, rows, unnamed, value};
 use crate::model::record::RecordName;
 use crate::store::dead_letters::{
@@ -176,7 +176,13 @@ impl DeadLetterStore for Postgres {
     }
 
     fn sweep_dead_letters(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
-        Box::pin(delete_expired(conn, "idem.dead_letter", EXPIRED, limit))
+        Box::pin(delete_expired(
+            conn,
+            "idem.dead_letter",
+            RECORD_NAME,
+            EXPIRED,
+            limit,
+        ))
     }
 
     fn erase_dead_letters<'a>(

@@ -21,16 +21,40 @@ use super::statement::{OwnTransaction, run, unnamed, value};
 pub(super) async fn delete_expired(
     conn: &mut PgConnection,
     table: &str,
+    name: &str,
     expired: &str,
     limit: i64,
 ) -> sqlx::Result<u64> {
     let limit = format!("order by expires_at limit {limit}");
     let text = match has_ctid(conn).await? {
         true => by_ctid(table, expired, &format!("{limit} for update skip locked")),
-        false => by_name(table, expired, &limit),
+        false => by_name(table, name, expired, &limit),
     };
     run(conn, text).await
 }
+
+/// Writes the tombstones of up to `limit` expired records, and commits.
+///
+/// Tombstones are written in one order, so that two sweeps do not wait for each other in a circle.
+pub(super) async fn write_tombstones(conn: &mut PgConnection, limit: i64) -> sqlx::Result<()> {
+    let skip = match has_ctid(conn).await? {
+        true => "for update skip locked",
+        false => "",
+    };
+    let text = format!(
+        "insert into idem.tombstone as t (digest, expires_at) \
+         select tombstone, refused_until from ( \
+           select tombstone, refused_until from idem.record where expires_at <= statement_timestamp() \
+           order by expires_at limit {limit} {skip}) as expired \
+         where refused_until > statement_timestamp() order by tombstone \
+         on conflict (digest) do update set expires_at = excluded.expires_at \
+         where t.expires_at < excluded.expires_at"
+    );
+    run(conn, text).await.map(|_| ())
+}
+
+/// The columns that name a record.
+pub(super) const RECORD_NAME: &str = "scope, operation, key";
 
 /// Deletes up to `limit` rows of a scope, and commits.
 pub(super) async fn delete_of_scope(
@@ -43,7 +67,7 @@ pub(super) async fn delete_of_scope(
     let limit = format!("limit {limit} for update");
     let text = match has_ctid(conn).await? {
         true => by_ctid(table, of_scope, &limit),
-        false => by_name(table, of_scope, &limit),
+        false => by_name(table, RECORD_NAME, of_scope, &limit),
     };
     let own = OwnTransaction::begin(conn).await?;
     let done = conn.execute(unnamed(AssertSqlSafe(text)).bind(scope)).await;
@@ -60,10 +84,10 @@ fn by_ctid(table: &str, condition: &str, limit: &str) -> String {
 }
 
 /// A row that was replaced meanwhile has the same name, so the condition is checked again.
-fn by_name(table: &str, condition: &str, limit: &str) -> String {
+fn by_name(table: &str, name: &str, condition: &str, limit: &str) -> String {
     format!(
-        "delete from {table} where (scope, operation, key) in ( \
-           select scope, operation, key from {table} where {condition} {limit}) and {condition}"
+        "delete from {table} where ({name}) in ( \
+           select {name} from {table} where {condition} {limit}) and {condition}"
     )
 }
 

@@ -5,7 +5,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnection;
 use sqlx::{PgPool, Postgres, Row};
 
-use super::deletion::{delete_expired, delete_of_scope};
+use super::deletion::{RECORD_NAME, delete_expired, delete_of_scope, write_tombstones};
 use super::migrate;
 use super::statement::{rows, value};
 use crate::store::maintenance::MaintenanceStore;
@@ -13,7 +13,7 @@ use crate::store::migrations::migrations_in;
 
 impl MaintenanceStore for Postgres {
     const MIGRATIONS: &'static [(i64, &'static str, &'static str)] =
-        &migrations_in!("postgres", 4 "step");
+        &migrations_in!("postgres", 4 "step", 5 "tombstone");
 
     fn sweep_lag(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
@@ -29,7 +29,27 @@ impl MaintenanceStore for Postgres {
     }
 
     fn sweep_records(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
-        Box::pin(delete_expired(conn, "idem.record", EXPIRED, limit))
+        Box::pin(delete_expired(
+            conn,
+            "idem.record",
+            RECORD_NAME,
+            DELETABLE,
+            limit,
+        ))
+    }
+
+    fn write_tombstones(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<()>> {
+        Box::pin(write_tombstones(conn, limit))
+    }
+
+    fn sweep_tombstones(conn: &mut PgConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(delete_expired(
+            conn,
+            "idem.tombstone",
+            "digest",
+            EXPIRED,
+            limit,
+        ))
     }
 
     fn erase_records<'a>(
@@ -46,7 +66,7 @@ impl MaintenanceStore for Postgres {
                 conn,
                 "select format('the table %s is missing, or the role has no usage on the schema \
                    idem: run idem.migrate() or the SQL of the migrations', t) \
-                 from unnest(array['idem.record', 'idem.dead_letter', 'idem.rollout']) as t \
+                 from unnest(array['idem.record', 'idem.dead_letter', 'idem.rollout', 'idem.tombstone']) as t \
                  where to_regclass(t) is null",
             )
             .await?;
@@ -59,7 +79,7 @@ impl MaintenanceStore for Postgres {
                    'the function %s is missing: run idem.migrate() or the SQL of the migrations', f) \
                    else format('the role %I has no execute on the function %s: \
                      grant execute on function %s to %I', current_user, f, f, current_user) end \
-                 from unnest(array['idem.step', 'idem.claim_all', 'idem.enter', 'idem.leave']) as f \
+                 from unnest(array['idem.step', 'idem.step_or_refuse', 'idem.claim_all', 'idem.enter', 'idem.leave']) as f \
                  where has_function_privilege(to_regproc(f)::oid, 'execute') is not true",
             )
             .await?;
@@ -67,7 +87,7 @@ impl MaintenanceStore for Postgres {
                 conn,
                 "select format('the role %I has no %s on %s: grant %s on %s to %I', \
                    current_user, p, t, p, t, current_user) \
-                 from unnest(array['idem.record', 'idem.dead_letter', 'idem.rollout']) as t, \
+                 from unnest(array['idem.record', 'idem.dead_letter', 'idem.rollout', 'idem.tombstone']) as t, \
                    unnest(array['select', 'insert', 'update', 'delete']) as p \
                  where not has_table_privilege(t, p)",
             );
@@ -92,8 +112,13 @@ impl MaintenanceStore for Postgres {
     }
 }
 
-/// The records that a sweep deletes.
+/// The rows whose time is over.
 const EXPIRED: &str = "expires_at <= statement_timestamp()";
+/// The records that a sweep deletes: they leave no tombstone, or have left it.
+const DELETABLE: &str = "expires_at <= statement_timestamp() \
+    and (refused_until is null or refused_until <= statement_timestamp() \
+      or exists(select from idem.tombstone as t where t.digest = record.tombstone \
+          and t.expires_at >= record.refused_until))";
 
 async fn lines(conn: &mut PgConnection, text: &'static str) -> sqlx::Result<Vec<String>> {
     let rows = rows(conn, text).await?;

@@ -44,6 +44,7 @@ pub(super) fn mergeable<'a>(opening: &Opening<'a>) -> Option<&'a RecordName> {
     let is_plain = opening.may_merge
         && opening.if_it_may_run
         && !opening.may_undo
+        && !opening.refuses_late
         && opening.isolation == Isolation::Default;
     let name = opening.name.filter(|_| is_plain)?;
     (!name.operation.is_of_consumer()).then_some(name)

@@ -101,6 +101,13 @@ impl Backend for Postgres {
         Box::pin(step::look(conn, name))
     }
 
+    fn is_refused<'a>(
+        conn: &'a mut PgConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(records::is_refused(conn, name))
+    }
+
     fn limit_lock_waits(
         conn: &mut PgConnection,
         is_limited: bool,

@@ -53,6 +53,8 @@ pub(super) enum Form {
         session: OwnSession,
         /// Whether the attempt's own statement has a name on the server.
         is_named: bool,
+        /// The attempt's operation refuses late retries, and has another statement.
+        refuses_late: bool,
     },
     /// In those of BEGIN and COMMIT, which give nothing back.
     Merged(Merged),
@@ -88,6 +90,16 @@ impl OpenAttempt {
 
     pub(super) fn is_named(&self) -> bool {
         matches!(self.form, Form::Single { is_named: true, .. })
+    }
+
+    pub(super) fn refuses_late(&self) -> bool {
+        matches!(
+            self.form,
+            Form::Single {
+                refuses_late: true,
+                ..
+            }
+        )
     }
 
     /// The statements that set the session's user and role to those it came with.

@@ -1,8 +1,8 @@
 //! The records of PostgreSQL: finding one, and what became of a lost COMMIT. [`step`](super::step)
 //! stores them.
 
-use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
+use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
 use super::statement::{OwnTransaction, bind_name, unnamed, value};
@@ -26,6 +26,24 @@ pub(super) async fn find(
     let row = bind_name(find, name).fetch_optional(&mut *conn).await;
     let row = own.end(conn, row).await?;
     row.as_ref().map(StoredRecord::from_row).transpose()
+}
+
+/// Whether a late retry is refused, in a transaction of its own unless one is open.
+///
+/// One statement, and so one snapshot: it shows the record, or the tombstone that a sweep has made of it.
+pub(super) async fn is_refused(conn: &mut PgConnection, name: &RecordName) -> sqlx::Result<bool> {
+    let own = OwnTransaction::begin(conn).await?;
+    let find = unnamed(
+        "select exists(select from idem.record where scope = $1 and operation = $2 and key = $3 \
+             and expires_at <= statement_timestamp() and refused_until > statement_timestamp()) \
+           or exists(select from idem.tombstone \
+             where digest = $4 and expires_at > statement_timestamp())",
+    );
+    let row = bind_name(find, name)
+        .bind(name.tombstone())
+        .fetch_one(&mut *conn);
+    let row = row.await;
+    own.end(conn, row).await?.try_get(0)
 }
 
 /// Finds out what became of an attempt, in a transaction of its own unless one is open.

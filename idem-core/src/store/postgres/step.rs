@@ -27,6 +27,10 @@
 //! BEGIN, so a handler that takes long would shorten its own ttl. An expired row is replaced and not
 //! deleted first, because a deletion would let two attempts insert.
 //!
+//! An operation that refuses late retries has a function of its own, `idem.step_or_refuse`
+//! (`0005_tombstone.sql`), which calls this one. A row that has expired and still refuses its key counts
+//! as live there, and answers 0.
+//!
 //! The function returns one record as a value, and not a row of columns: a function in a FROM clause
 //! stores its result aside first, which takes longer than the claim itself.
 
@@ -58,11 +62,31 @@ struct Step<'a> {
     /// To store.
     session: Option<&'a OwnSession>,
     record: Option<&'a NewRecord<'a>>,
+    /// The operation refuses late retries, so the name's tombstone is looked up and stored.
+    refuses_late: bool,
 }
 
 impl<'a> Step<'a> {
-    /// The one statement of all steps.
+    /// The one statement of all steps of an attempt.
     fn query(&self) -> Query<'a> {
+        if !self.refuses_late {
+            return self.bind(sqlx::query(
+                "select idem.step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+                 $16, $17, $18, $19, $20, $21)",
+            ));
+        }
+        let refusal = self.record.and_then(|record| record.refusal);
+        let step = sqlx::query(
+            "select idem.step_or_refuse($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+             $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+        );
+        self.bind(step)
+            .bind(self.name.map(RecordName::tombstone))
+            .bind(refusal.map(interval))
+    }
+
+    /// Binds what both functions take.
+    fn bind(&self, query: Query<'a>) -> Query<'a> {
         let Self {
             name,
             limits,
@@ -72,31 +96,28 @@ impl<'a> Step<'a> {
         } = *self;
         let fingerprint = record.map(|record| record.fingerprint.stored());
         let completion = record.map(|record| record.completion);
-        sqlx::query(
-            "select idem.step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-             $17, $18, $19, $20, $21)",
-        )
-        .bind(name.map(|name| name.scope.as_str()))
-        .bind(name.map(|name| name.operation.as_str()))
-        .bind(name.map(|name| name.key.as_str()))
-        .bind(self.attempt)
-        .bind(limits.and(name).map(RecordName::lock_id))
-        .bind(limits.map(|[statement, _]| statement))
-        .bind(limits.map(|[_, idle]| idle))
-        .bind(name.is_some_and(|name| name.operation.is_of_consumer()))
-        .bind(session.map(|session| session.began))
-        .bind(session.map(|session| session.login.as_str()))
-        .bind(session.map(|session| session.role.as_str()))
-        .bind(session.map(|session| session.statement_timeout.as_str()))
-        .bind(session.map(|session| session.path.as_str()))
-        .bind(record.map(|_| FORMAT))
-        .bind(fingerprint.map(|(version, _)| version))
-        .bind(fingerprint.map(|(_, digest)| digest))
-        .bind(record.map(NewRecord::status))
-        .bind(completion.map(|completion| &completion.headers[..]))
-        .bind(completion.map(|completion| &completion.body[..]))
-        .bind(record.and_then(NewRecord::reference))
-        .bind(record.map(|record| interval(record.ttl)))
+        query
+            .bind(name.map(|name| name.scope.as_str()))
+            .bind(name.map(|name| name.operation.as_str()))
+            .bind(name.map(|name| name.key.as_str()))
+            .bind(self.attempt)
+            .bind(limits.and(name).map(RecordName::lock_id))
+            .bind(limits.map(|[statement, _]| statement))
+            .bind(limits.map(|[_, idle]| idle))
+            .bind(name.is_some_and(|name| name.operation.is_of_consumer()))
+            .bind(session.map(|session| session.began))
+            .bind(session.map(|session| session.login.as_str()))
+            .bind(session.map(|session| session.role.as_str()))
+            .bind(session.map(|session| session.statement_timeout.as_str()))
+            .bind(session.map(|session| session.path.as_str()))
+            .bind(record.map(|_| FORMAT))
+            .bind(fingerprint.map(|(version, _)| version))
+            .bind(fingerprint.map(|(_, digest)| digest))
+            .bind(record.map(NewRecord::status))
+            .bind(completion.map(|completion| &completion.headers[..]))
+            .bind(completion.map(|completion| &completion.body[..]))
+            .bind(record.and_then(NewRecord::reference))
+            .bind(record.map(|record| interval(record.ttl)))
     }
 }
 
@@ -110,6 +131,7 @@ pub(super) async fn claim(
         name: opening.name,
         attempt: Some(opening.attempt),
         limits: Some(limits(opening.timeout)),
+        refuses_late: opening.refuses_late,
         ..Step::default()
     };
     let row = claim.query().persistent(is_named).fetch_one(conn).await?;
@@ -161,6 +183,7 @@ fn read_claim(value: PgValueRef<'_>) -> Result<(OwnSession, Probe), BoxDynError>
         is_free: answer & 1 != 0,
         is_writable: answer & 2 != 0,
         has_failed: answer & 4 != 0,
+        is_refused: answer & 8 != 0,
         found,
     };
     Ok((session, probe))
@@ -217,6 +240,7 @@ async fn store_once(
         attempt: record.map(|record| record.attempt),
         session: Some(attempt.session()?),
         record,
+        refuses_late: attempt.refuses_late(),
         ..Step::default()
     };
     let store = store.query().persistent(attempt.is_named());

@@ -23,7 +23,7 @@ impl AdminStore for Sqlite {
             let [scope, operation, key] = after;
             let rows = sqlx::query(
                 "select scope, operation, key, status, reference, created_at, expires_at, \
-                   expires_at <= unixepoch('subsec') * 1000 as expired, \
+                   expires_at <= unixepoch('subsec') * 1000 as expired, refused_until, \
                    length(headers) + length(body) as bytes \
                  from idem_record \
                  where (?1 is null or scope = ?1) and (?2 is null or operation = ?2) \
@@ -77,8 +77,10 @@ impl AdminStore for Sqlite {
             let delete = sqlx::query(
                 "delete from idem_record where scope = ? and operation = ? and key = ?",
             );
-            let delete = bind_name(delete, name);
-            Ok(delete.execute(conn).await?.rows_affected() > 0)
+            let done = bind_name(delete, name).execute(&mut *conn).await?;
+            let forget = sqlx::query("delete from idem_tombstone where digest = ?");
+            let forgotten = forget.bind(name.tombstone()).execute(conn).await?;
+            Ok(done.rows_affected() + forgotten.rows_affected() > 0)
         })
     }
 }

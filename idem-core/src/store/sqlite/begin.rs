@@ -16,7 +16,7 @@ use sqlx_core::transaction::TransactionManager;
 use super::dead_letters::is_counted;
 use super::hooks::Hooks;
 use super::open_attempt::OpenAttempt;
-use super::records::find;
+use super::records::{find, is_refused};
 use crate::store::records::{Opening, Probe};
 
 /// Begins the transaction as the one writer, sets the hooks and reads the record.
@@ -49,11 +49,17 @@ pub(super) async fn open(
         Some(name) if name.operation.is_of_consumer() => is_counted(conn, name).await?,
         _ => false,
     };
+    let is_live = found.as_ref().is_some_and(|record| !record.expired);
+    let is_refused = match opening.name {
+        Some(name) if opening.refuses_late && !is_live => is_refused(conn, name).await?,
+        _ => false,
+    };
     let probe = Probe {
         is_free: true,
         is_writable: true,
         found,
         has_failed,
+        is_refused,
     };
     Ok((OpenAttempt { guard, hooks }, probe))
 }

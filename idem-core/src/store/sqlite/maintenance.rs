@@ -15,7 +15,8 @@ use crate::store::maintenance::MaintenanceStore;
 use crate::store::migrations::migrations_in;
 
 impl MaintenanceStore for Sqlite {
-    const MIGRATIONS: &'static [(i64, &'static str, &'static str)] = &migrations_in!("sqlite");
+    const MIGRATIONS: &'static [(i64, &'static str, &'static str)] =
+        &migrations_in!("sqlite", 4 "tombstone");
 
     fn sweep_lag(conn: &mut SqliteConnection) -> BoxFuture<'_, sqlx::Result<Option<i64>>> {
         Box::pin(async move {
@@ -32,6 +33,41 @@ impl MaintenanceStore for Sqlite {
         Box::pin(async move {
             let done = sqlx::query(
                 "delete from idem_record where rowid in (select rowid from idem_record \
+                   where expires_at <= unixepoch('subsec') * 1000 and (refused_until is null \
+                     or refused_until <= unixepoch('subsec') * 1000 \
+                     or exists(select 1 from idem_tombstone as t where t.digest = idem_record.tombstone \
+                       and t.expires_at >= idem_record.refused_until)) \
+                   order by expires_at limit ?)",
+            );
+            Ok(done.bind(limit).execute(conn).await?.rows_affected())
+        })
+    }
+
+    fn write_tombstones(
+        conn: &mut SqliteConnection,
+        limit: i64,
+    ) -> BoxFuture<'_, sqlx::Result<()>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "insert into idem_tombstone (digest, expires_at) \
+                 select tombstone, refused_until from (select tombstone, refused_until \
+                   from idem_record where expires_at <= unixepoch('subsec') * 1000 \
+                   order by expires_at limit ?) \
+                 where refused_until > unixepoch('subsec') * 1000 \
+                 on conflict (digest) do update set \
+                   expires_at = max(idem_tombstone.expires_at, excluded.expires_at)",
+            );
+            done.bind(limit).execute(conn).await.map(|_| ())
+        })
+    }
+
+    fn sweep_tombstones(
+        conn: &mut SqliteConnection,
+        limit: i64,
+    ) -> BoxFuture<'_, sqlx::Result<u64>> {
+        Box::pin(async move {
+            let done = sqlx::query(
+                "delete from idem_tombstone where digest in (select digest from idem_tombstone \
                    where expires_at <= unixepoch('subsec') * 1000 order by expires_at limit ?)",
             );
             Ok(done.bind(limit).execute(conn).await?.rows_affected())
@@ -61,7 +97,7 @@ impl MaintenanceStore for Sqlite {
         Box::pin(async move {
             let absent: Vec<String> = sqlx::query_scalar(
                 "select 'the table ' || value || ' is missing: run idem.migrate()' \
-                 from json_each('[\"idem_record\", \"idem_dead_letter\", \"idem_rollout\"]') \
+                 from json_each('[\"idem_record\", \"idem_dead_letter\", \"idem_rollout\", \"idem_tombstone\"]') \
                  where value not in \
                    (select name from sqlite_schema where type = 'table')",
             )

@@ -85,6 +85,13 @@ impl Backend for Sqlite {
         Box::pin(records::find(conn, name))
     }
 
+    fn is_refused<'a>(
+        conn: &'a mut SqliteConnection,
+        name: &'a RecordName,
+    ) -> BoxFuture<'a, sqlx::Result<bool>> {
+        Box::pin(records::is_refused(conn, name))
+    }
+
     fn commit<'a>(
         conn: &'a mut SqliteConnection,
         attempt: &'a OpenAttempt,

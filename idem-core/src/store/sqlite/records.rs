@@ -4,8 +4,8 @@
 //! throughout one statement (<https://www.sqlite.org/lang_datefunc.html>), so `created_at` and
 //! `expires_at` differ by exactly the ttl.
 
-use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::statement::bind_name;
@@ -27,29 +27,60 @@ pub(super) async fn find(
     row.as_ref().map(StoredRecord::from_row).transpose()
 }
 
-/// Inserts a record, or replaces one that has expired.
+/// Whether a late retry is refused: by its expired record, or by its tombstone.
+pub(super) async fn is_refused(
+    conn: &mut SqliteConnection,
+    name: &RecordName,
+) -> sqlx::Result<bool> {
+    let find = sqlx::query_scalar(
+        "select exists(select 1 from idem_record where scope = ?1 and operation = ?2 and key = ?3 \
+             and expires_at <= now and refused_until > now) \
+           or exists(select 1 from idem_tombstone where digest = ?4 and expires_at > now) \
+         from (select unixepoch('subsec') * 1000 as now)",
+    );
+    find.bind(name.scope.as_str())
+        .bind(name.operation.as_str())
+        .bind(name.key.as_str())
+        .bind(name.tombstone())
+        .fetch_one(conn)
+        .await
+}
+
+/// Inserts a record, or replaces one that has expired. One that still refuses its key counts as live, for
+/// an operation that refuses late retries.
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
     record: &NewRecord<'_>,
 ) -> sqlx::Result<bool> {
     let (version, digest) = record.fingerprint.stored();
-    let insert = sqlx::query(
+    let [columns, values, assignments, if_not_refused] = match record.refusal {
+        None => [""; 4],
+        Some(_) => [
+            ", refused_until, tombstone",
+            ", cast(unixepoch('subsec') * 1000 as integer) + ?, ?",
+            ", refused_until = excluded.refused_until, tombstone = excluded.tombstone",
+            "and (idem_record.refused_until is null \
+               or idem_record.refused_until <= unixepoch('subsec') * 1000)",
+        ],
+    };
+    let if_expired = "where idem_record.expires_at <= unixepoch('subsec') * 1000";
+    let insert = format!(
         "insert into idem_record (scope, operation, key, attempt, format, \
            fingerprint_version, fingerprint, status, headers, body, reference, \
-           created_at, expires_at) \
+           created_at, expires_at{columns}) \
          values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
            cast(unixepoch('subsec') * 1000 as integer), \
-           cast(unixepoch('subsec') * 1000 as integer) + ?) \
+           cast(unixepoch('subsec') * 1000 as integer) + ?{values}) \
          on conflict (scope, operation, key) do update set \
            attempt = excluded.attempt, format = excluded.format, \
            fingerprint_version = excluded.fingerprint_version, \
            fingerprint = excluded.fingerprint, status = excluded.status, \
            headers = excluded.headers, body = excluded.body, \
            reference = excluded.reference, created_at = excluded.created_at, \
-           expires_at = excluded.expires_at \
-         where idem_record.expires_at <= unixepoch('subsec') * 1000",
+           expires_at = excluded.expires_at{assignments} \
+         {if_expired} {if_not_refused}"
     );
-    let done = bind_name(insert, record.name)
+    let mut insert = bind_name(sqlx::query(AssertSqlSafe(insert)), record.name)
         .bind(record.attempt)
         .bind(FORMAT)
         .bind(version)
@@ -58,9 +89,13 @@ pub(super) async fn insert(
         .bind(&record.completion.headers)
         .bind(&record.completion.body[..])
         .bind(record.reference())
-        .bind(millis(record.ttl))
-        .execute(conn)
-        .await?;
+        .bind(millis(record.ttl));
+    if let Some(refusal) = record.refusal {
+        insert = insert
+            .bind(millis(record.ttl + refusal))
+            .bind(record.name.tombstone());
+    }
+    let done = insert.execute(conn).await?;
     Ok(done.rows_affected() == 1)
 }
 

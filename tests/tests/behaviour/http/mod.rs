@@ -10,6 +10,7 @@ mod expiry;
 mod fingerprints;
 mod json_fingerprints;
 mod keys;
+mod late_retries;
 mod limits;
 pub mod log;
 mod long_bodies;

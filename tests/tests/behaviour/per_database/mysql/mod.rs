@@ -34,7 +34,7 @@ mod session;
 mod statement_log;
 
 use idem_axum::{Idempotency, IdempotencyBuilder};
-use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
+use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, end_refusals, pool_at};
 use sqlx::Pool;
 
 macro_rules! sessions {
@@ -53,12 +53,24 @@ fn idem_on(pool: Pool<Db>) -> IdempotencyBuilder<Db> {
 /// Whether the server's log has the statements of attempts that are refused.
 const LOGS_REFUSALS: bool = false;
 const RECORD: &str = "idem_record";
+const TOMBSTONE: &str = "idem_tombstone";
 const LETTER: &str = "idem_dead_letter";
 const ROLLOUT: &str = "idem_rollout";
 const KEEPS_NO_RECORD: &str = "alter table idem_record add check (status = 0)";
 const KEEPS_NO_PAYLOAD: &str = "alter table idem_dead_letter add check (payload is null)";
 /// Commits the transaction behind Idem's back.
 const COMMITS: &str = "commit";
+/// Statements that lock the records, and unlock them.
+const LOCK_RECORDS: [&str; 2] = [
+    "lock tables idem_record write, idem_tombstone write",
+    "unlock tables",
+];
+/// Whether an attempt waits for them.
+const WAITS_FOR_RECORDS: &str = concat!(
+    "select exists(select 1 from ",
+    sessions!(),
+    " where db = database() and state = 'Waiting for table metadata lock')"
+);
 const KEY: &str = "`key`";
 const ONE_WRITER: bool = false;
 const IS_NAMED: bool = true;
@@ -70,7 +82,8 @@ const TEXT: &str = "char";
 const COPIED_SQL: &str = concat!(
     include_str!("../../../../../idem-core/migrations/mysql/0001_record.sql"),
     include_str!("../../../../../idem-core/migrations/mysql/0002_dead_letter.sql"),
-    include_str!("../../../../../idem-core/migrations/mysql/0003_rollout.sql")
+    include_str!("../../../../../idem-core/migrations/mysql/0003_rollout.sql"),
+    include_str!("../../../../../idem-core/migrations/mysql/0004_tombstone.sql")
 );
 
 /// Statements that make a migration fail, and succeed again.

@@ -41,7 +41,7 @@ mod transaction_ids;
 mod unclear_commit;
 
 use idem_axum::{Idempotency, IdempotencyBuilder};
-use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, pool_at};
+use idem_tests::postgres::{Db, INSERT_PAYMENT, TestDb, age_records, end_refusals, pool_at};
 use sqlx::Pool;
 
 /// The handle that the tests of this folder begin with.
@@ -52,12 +52,21 @@ fn idem_on(pool: Pool<Db>) -> IdempotencyBuilder<Db> {
 /// Whether the server's log has the statements of attempts that are refused.
 const LOGS_REFUSALS: bool = false;
 const RECORD: &str = "idem.record";
+const TOMBSTONE: &str = "idem.tombstone";
 const LETTER: &str = "idem.dead_letter";
 const ROLLOUT: &str = "idem.rollout";
 const KEEPS_NO_RECORD: &str = "alter table idem.record add check (status = 0)";
 const KEEPS_NO_PAYLOAD: &str = "alter table idem.dead_letter add check (payload is null)";
 /// Commits the transaction behind Idem's back.
 const COMMITS: &str = "commit";
+/// Statements that lock the records, and unlock them.
+const LOCK_RECORDS: [&str; 2] = [
+    "begin; lock table idem.record in access exclusive mode",
+    "commit",
+];
+/// Whether an attempt waits for them.
+const WAITS_FOR_RECORDS: &str =
+    "select exists(select from pg_locks where relation = 'idem.record'::regclass and not granted)";
 const KEY: &str = "key";
 const ONE_WRITER: bool = false;
 const IS_NAMED: bool = true;
@@ -76,7 +85,8 @@ const COPIED_SQL: &str = concat!(
     include_str!("../../../../../idem-core/migrations/postgres/0001_record.sql"),
     include_str!("../../../../../idem-core/migrations/postgres/0002_dead_letter.sql"),
     include_str!("../../../../../idem-core/migrations/postgres/0003_rollout.sql"),
-    include_str!("../../../../../idem-core/migrations/postgres/0004_step.sql")
+    include_str!("../../../../../idem-core/migrations/postgres/0004_step.sql"),
+    include_str!("../../../../../idem-core/migrations/postgres/0005_tombstone.sql")
 );
 
 /// Fails and aborts the transaction; a handler may ignore the error.

@@ -22,7 +22,7 @@ mod processes;
 mod writer_queue;
 
 use idem_axum::{Idempotency, IdempotencyBuilder};
-use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records};
+use idem_tests::sqlite::{Db, INSERT_PAYMENT, TestDb, age_records, end_refusals};
 use sqlx::Pool;
 
 /// The handle that the tests of this folder begin with.
@@ -31,6 +31,7 @@ fn idem_on(pool: Pool<Db>) -> IdempotencyBuilder<Db> {
 }
 
 const RECORD: &str = "idem_record";
+const TOMBSTONE: &str = "idem_tombstone";
 const LETTER: &str = "idem_dead_letter";
 const ROLLOUT: &str = "idem_rollout";
 const KEEPS_NO_RECORD: &str = "create trigger keeps_no_record before insert on idem_record \
@@ -40,6 +41,10 @@ const KEEPS_NO_PAYLOAD: &str = "create trigger keeps_no_payload before insert \
     begin select raise(abort, 'too large'); end";
 /// Commits the transaction behind Idem's back.
 const COMMITS: &str = "commit";
+/// Statements that lock the records, and unlock them.
+const LOCK_RECORDS: [&str; 2] = ["begin immediate", "commit"];
+/// Nobody can see who waits for the file's lock.
+const WAITS_FOR_RECORDS: &str = "select true";
 const KEY: &str = "key";
 const ONE_WRITER: bool = true;
 /// Whether handlers use named prepared statements, sqlx's default.
@@ -58,7 +63,8 @@ const OBSTACLE: [&str; 2] = [
 const COPIED_SQL: &str = concat!(
     include_str!("../../../../../idem-core/migrations/sqlite/0001_record.sql"),
     include_str!("../../../../../idem-core/migrations/sqlite/0002_dead_letter.sql"),
-    include_str!("../../../../../idem-core/migrations/sqlite/0003_rollout.sql")
+    include_str!("../../../../../idem-core/migrations/sqlite/0003_rollout.sql"),
+    include_str!("../../../../../idem-core/migrations/sqlite/0004_tombstone.sql")
 );
 
 /// Fails and ends the transaction; a handler may ignore the error.

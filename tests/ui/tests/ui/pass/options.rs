@@ -18,6 +18,7 @@ use idem_axum::FingerprintInput;
     max_response = "1MiB",
     store = "2xx, 3xx, 402, 409",
     in_flight = "wait 5s",
+    late_retries = "refuse 30d",
     timeout = "1m",
     isolation = "serializable",
     expect = "retries",
