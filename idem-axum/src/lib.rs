@@ -30,6 +30,8 @@ pub use idem_core::{
     Rollout, RolloutMode, RolloutPlan, RolloutRule, Scope, ScopeCount, Settings, Settlement,
     ShutdownTimedOut, Tx, WhileRunning, metrics,
 };
+#[cfg(feature = "encryption")]
+pub use idem_core::{EncryptionKeys, InvalidKeyId};
 #[cfg(feature = "macros")]
 pub use idem_macros::{HasIdempotency, idempotent};
 pub use layer::{IdempotencyLayer, IdempotencyService, LayerTx};

@@ -11,6 +11,8 @@ use futures_util::future::BoxFuture;
 use sqlx::Pool;
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "encryption")]
+use crate::EncryptionKeys;
 use crate::extension::ExtensionSlot;
 use crate::idempotency::Idempotency;
 use crate::settings::Settings;
@@ -199,6 +201,34 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     #[must_use]
     pub fn replay_memory(mut self, bytes: usize) -> Self {
         self.settings.replay_memory = bytes;
+        self
+    }
+
+    /// Encrypts stored responses with the application's keys. Default: they are stored in the clear.
+    ///
+    /// Headers, body and fingerprint of a record are encrypted; its name, status, times and
+    /// [reference](crate::Tx::reference) are not, so that operators find it. Records that were stored in
+    /// the clear remain readable. A record whose key this handle does not have, or that was changed in the
+    /// database, is [`Error::Unreadable`](crate::Error::Unreadable): over HTTP 503 `record-unreadable`, and it
+    /// never runs. What the [replay memory](Self::replay_memory) holds is plain, and so are messages and dead
+    /// letters of an [`Inbox`](crate::Inbox).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn key() -> [u8; 32] { [7; 32] }
+    /// # fn build(pool: sqlx::Pool<impl idem_core::Backend>) -> Result<(), idem_core::InvalidKeyId> {
+    /// use idem_core::{EncryptionKeys, Idempotency};
+    ///
+    /// let keys = EncryptionKeys::new("2026-11", &key())?;
+    /// let idem = Idempotency::builder(pool).encrypt_with(keys).build();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "encryption")]
+    #[must_use]
+    pub fn encrypt_with(mut self, keys: EncryptionKeys) -> Self {
+        self.settings.cipher = Some(Arc::new(keys));
         self
     }
 

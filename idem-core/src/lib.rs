@@ -55,7 +55,7 @@
 //! # Features
 //!
 //! `postgres`, `mysql` (MariaDB too) and `sqlite` turn the databases on; `metrics` reports through the
-//! facade of the crate `metrics`. Without a database nothing can be built, and with several each
+//! facade of the crate `metrics`; `encryption` adds keys for stored responses. Without a database nothing can be built, and with several each
 //! handle still belongs to one.
 
 #![cfg_attr(
@@ -108,6 +108,8 @@ pub use inbox::{
     Batch, BatchMessage, ConsumerPolicy, DeadLetter, DeadLetterCount, Failure, Inbox, InboxBuilder,
     Message, MessageBytes, MessageOutcome, ProcessError, Processed, Settlement,
 };
+#[cfg(feature = "encryption")]
+pub use model::encryption::{EncryptionKeys, InvalidKeyId};
 pub use model::fingerprint::{Fingerprint, FingerprintBy, FingerprintInput};
 pub use model::key::{IdempotencyKey, InvalidKey};
 pub use model::policy::{Isolation, LateRetries, Policy, WhileRunning};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::model::cipher::RecordCipher;
 use crate::{Policy, RolloutPlan};
 
 /// Wraps the future of a handler's task.
@@ -36,6 +37,8 @@ pub struct Settings {
     /// Makes the keys for other services unguessable.
     pub(crate) downstream_secret: Arc<[u8]>,
     pub(crate) wrap: Option<Arc<Wrap>>,
+    /// Encrypts stored responses. Default: nothing does.
+    pub(crate) cipher: Option<Arc<dyn RecordCipher>>,
 }
 
 impl Default for Settings {
@@ -51,6 +54,7 @@ impl Default for Settings {
             rollout: RolloutPlan::default(),
             downstream_secret: Arc::from([]),
             wrap: None,
+            cipher: None,
         }
     }
 }
@@ -66,6 +70,7 @@ impl fmt::Debug for Settings {
             .field("replay_memory", &self.replay_memory)
             .field("merges_messages", &self.merges_messages)
             .field("rollout", &self.rollout)
+            .field("cipher", &self.cipher)
             .finish_non_exhaustive()
     }
 }

@@ -44,8 +44,11 @@ impl<DB: Backend> Idempotency<DB> {
         let mut conn = connections.for_reading(Instant::now() + LIMIT).await?;
         let found = DB::find(&mut conn.conn, name).await;
         match conn.settle(found).map_err(claim_error::<DB>)? {
-            Some(record) if record.format != FORMAT => Err(Error::Unreadable),
-            found => Ok(found.map(|record| (*record.completion).clone())),
+            Some(record) => match self.node().decrypt(name, record) {
+                record if record.format == FORMAT => Ok(Some((*record.completion).clone())),
+                _ => Err(Error::Unreadable),
+            },
+            None => Ok(None),
         }
     }
 }

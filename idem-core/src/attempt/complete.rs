@@ -68,6 +68,12 @@ impl<DB: Backend> ClaimedAttempt<DB> {
                 source: None,
             });
         }
+        let encrypted = match &self.record {
+            Some(record) => self
+                .node
+                .encrypt(&record.name, &record.fingerprint, completion)?,
+            None => None,
+        };
         let record = self.record.as_ref().map(|record| NewRecord {
             name: &record.name,
             attempt: self.id,
@@ -75,6 +81,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
             completion,
             ttl: self.policy.ttl,
             refusal: self.policy.late_retries.refusal(),
+            encrypted,
         });
         session.store(record.as_ref(), effects).await
     }
@@ -161,7 +168,7 @@ impl<DB: Backend> ClaimedAttempt<DB> {
         let found = timeout_at(until, look).await;
         match found.unwrap_or(Err(Error::TryAgain(None)))? {
             Some(record) if !record.expired => {
-                let record = Arc::new(record);
+                let record = Arc::new(self.node.decrypt(&name, record));
                 place.completed(&record);
                 match Claim::<()>::of_record(&record, &fingerprint)? {
                     Claim::Replay(completion) => Ok(Completed::Replay(completion)),

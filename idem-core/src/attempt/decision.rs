@@ -105,6 +105,7 @@ impl<DB: Backend> Node<DB> {
             || attempt.policy.expects_retries
             || self.known_names.contains(&attempt.name);
         if reads_first && let Some(record) = self.look(attempt).await? {
+            let record = self.decrypt(&attempt.name, record);
             return Ok(ClaimDecision::Found(Arc::new(record)));
         }
         let opening = Opening {
@@ -116,7 +117,9 @@ impl<DB: Backend> Node<DB> {
         let opened = Session::open(&self.connections, &opening, attempt.deadline);
         let (mut session, probe) = opened.await?;
         let asked = match probe.found {
-            Some(record) if !record.expired => ClaimDecision::Found(Arc::new(record)),
+            Some(record) if !record.expired => {
+                ClaimDecision::Found(Arc::new(self.decrypt(&attempt.name, record)))
+            }
             _ if probe.is_refused => ClaimDecision::Expired,
             _ if !probe.is_free => ClaimDecision::Running,
             _ if work == Work::InTransaction => return Ok(ClaimDecision::Fresh(session, None)),

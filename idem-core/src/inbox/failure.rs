@@ -204,6 +204,7 @@ impl<DB: Backend> MessageContext<DB> {
             completion: &Completion::parked(),
             ttl: self.policy.retention,
             refusal: None,
+            encrypted: None,
         };
         if session.store(Some(&record), Effects::Keep).await? {
             return Ok(true);

@@ -6,6 +6,9 @@
 //! and what a duplicate gets meanwhile.
 
 pub(crate) mod canonical_json;
+pub(crate) mod cipher;
+#[cfg(feature = "encryption")]
+pub(crate) mod encryption;
 pub(crate) mod fingerprint;
 pub(crate) mod key;
 pub(crate) mod policy;

@@ -33,9 +33,11 @@ use self::known_names::KnownNames;
 use self::recent_requests::RecentRequests;
 use self::replay_memory::ReplayMemory;
 use crate::extension::ExtensionSlot;
+use crate::model::cipher::EncryptedContent;
 use crate::rollout::Rollout;
 use crate::settings::Settings;
-use crate::store::Backend;
+use crate::store::{Backend, StoredRecord, encryption};
+use crate::{Completion, Error, Fingerprint, RecordName};
 
 pub(crate) mod admission;
 pub(crate) mod connection;
@@ -95,6 +97,27 @@ impl<DB: Backend> Node<DB> {
     pub(crate) fn pause_observing(&self) {
         let until = self.observing_paused_until.lock();
         *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + OBSERVING_PAUSE);
+    }
+
+    /// Encrypts the content of a record, if the handle has keys.
+    pub(crate) fn encrypt(
+        &self,
+        name: &RecordName,
+        fingerprint: &Fingerprint,
+        completion: &Completion,
+    ) -> Result<Option<EncryptedContent>, Error> {
+        let cipher = self.settings.cipher.as_deref();
+        let encrypted = encryption::encrypt(cipher, name, fingerprint, completion);
+        encrypted.map_err(|encryption::CannotEncrypt| Error::NotCommitted {
+            reason: "the response cannot be encrypted",
+            is_refused: false,
+            source: None,
+        })
+    }
+
+    /// Decrypts a record if it is encrypted. One that cannot be read stays unreadable.
+    pub(crate) fn decrypt(&self, name: &RecordName, record: StoredRecord) -> StoredRecord {
+        encryption::decrypt(self.settings.cipher.as_deref(), name, record)
     }
 
     pub(crate) fn swept_at(&self) -> Instant {

@@ -115,7 +115,8 @@ impl<DB: Backend> Observation<DB> {
     /// enforcement would refuse stays refused: nothing is stored for it.
     pub(crate) fn see(&mut self, probe: Probe) {
         let (is_free, found) = (probe.is_free, probe.found);
-        let found = found.filter(|record| !record.expired).map(Arc::new);
+        let found = found.filter(|record| !record.expired);
+        let found = found.map(|record| Arc::new(self.node.decrypt(&self.attempt.name, record)));
         self.may_store = found.is_none() && !probe.is_refused;
         if self.may_store != found.is_none() {
             self.place = None;
@@ -192,15 +193,24 @@ impl<DB: Backend> Observation<DB> {
         }
     }
 
-    pub(crate) fn record<'a>(&'a self, completion: &'a Completion) -> NewRecord<'a> {
-        NewRecord {
+    /// The record to store.
+    ///
+    /// # Errors
+    ///
+    /// The response cannot be encrypted.
+    pub(crate) fn record<'a>(&'a self, completion: &'a Completion) -> Result<NewRecord<'a>, Error> {
+        let Attempt {
+            name, fingerprint, ..
+        } = &self.attempt;
+        Ok(NewRecord {
             name: &self.attempt.name,
             attempt: self.id,
             fingerprint: &self.attempt.fingerprint,
             completion,
             ttl: self.attempt.policy.ttl,
             refusal: self.attempt.policy.late_retries.refusal(),
-        }
+            encrypted: self.node.encrypt(name, fingerprint, completion)?,
+        })
     }
 
     /// Gives the completion to duplicates that wait for the attempt, in another mode.

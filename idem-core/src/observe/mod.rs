@@ -191,8 +191,14 @@ impl<DB: Backend> ObservedAttempt<DB> {
         if let Some((mut completion, effects)) = response.filter(|_| observation.may_store()) {
             completion.reference = self.reference.filter(|_| effects == Effects::Keep);
             let is_first = matches!(observation.forecast, Forecast::Fresh);
-            let record = observation.record(&completion);
-            match session.record(&record, effects, is_first).await {
+            let stored = match observation.record(&completion) {
+                Ok(record) => session.record(&record, effects, is_first).await,
+                Err(error) => {
+                    log_not_observed(&error);
+                    Ok(false)
+                }
+            };
+            match stored {
                 Ok(true) => recorded = Some(completion),
                 Ok(false) => {}
                 // The transaction is lost with it.

@@ -104,7 +104,7 @@ impl<DB: Backend> ObservedWithoutTx<DB> {
         policy.may_undo = false;
         let opening = Opening::new(Some(&attempt.name), *id, &policy);
         let (mut session, _) = Session::open(&node.connections, &opening, limit).await?;
-        let record = self.observation.record(completion);
+        let record = self.observation.record(completion)?;
         if !session.store(Some(&record), Effects::Keep).await? {
             session.roll_back(END_LIMIT).await;
             return Ok(false);

@@ -7,6 +7,7 @@
 //! | `batch`, `dead_letters` | the statements of the inbox |
 //! | `admin`, `rollout`, `maintenance` | the statements of operators and of the sweeper |
 //! | `records`, `fault` | what these statements take, return and fail with |
+//! | `encryption` | what of a record is encrypted |
 //! | `row`, `hex`, `migrations` | what the databases share |
 //!
 //! `postgres/`, `mysql/` and `sqlite/` have the same file names. Each has one file for each of these
@@ -42,6 +43,7 @@ mod admin;
 mod backend;
 mod batch;
 mod dead_letters;
+pub(crate) mod encryption;
 mod fault;
 mod guard;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]

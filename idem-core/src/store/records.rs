@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::model::cipher::EncryptedContent;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::policy::{Isolation, LateRetries, Policy};
 use crate::model::record::{Completion, RecordName};
@@ -139,12 +140,43 @@ pub struct NewRecord<'a> {
     pub(crate) ttl: Duration,
     /// How long after its ttl the key is refused; `None` leaves no tombstone.
     pub(crate) refusal: Option<Duration>,
+    /// What is stored in place of the fingerprint and the response.
+    pub(crate) encrypted: Option<EncryptedContent>,
 }
 
 impl NewRecord<'_> {
     /// The status as its column takes it.
     pub(super) fn status(&self) -> i16 {
         status_column(self.completion.status)
+    }
+
+    pub(super) fn format(&self) -> i16 {
+        match self.encrypted {
+            None => FORMAT,
+            Some(_) => ENCRYPTED_FORMAT,
+        }
+    }
+
+    /// The version and the bytes of the fingerprint.
+    pub(super) fn fingerprint(&self) -> (i16, &[u8]) {
+        match self.encrypted {
+            None => self.fingerprint.stored(),
+            Some(_) => (HIDDEN, &[]),
+        }
+    }
+
+    pub(super) fn headers(&self) -> &[u8] {
+        match &self.encrypted {
+            None => &self.completion.headers,
+            Some(encrypted) => &encrypted.key_id,
+        }
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        match &self.encrypted {
+            None => &self.completion.body,
+            Some(encrypted) => &encrypted.bytes,
+        }
     }
 
     pub(super) fn reference(&self) -> Option<&str> {
@@ -218,12 +250,18 @@ pub enum CommitOutcome {
     Running,
 }
 
-/// The format in which this build writes records, and the only one that it reads.
+/// The format in which this build writes records, and the only one that a claim reads.
 ///
 /// A record of another format is [`Error::Unreadable`](crate::Error::Unreadable): it proves that the
 /// work was done, so the handler must not run, but this build cannot replay it. A new format needs two
 /// releases, one that reads it and a later one that writes it.
 pub(crate) const FORMAT: i16 = 1;
+
+/// The format of an encrypted record: [`decrypt`](super::encryption::decrypt) makes [`FORMAT`] of it.
+pub(crate) const ENCRYPTED_FORMAT: i16 = 2;
+
+/// The version of a fingerprint that is encrypted. No build compares it.
+const HIDDEN: i16 = -1;
 
 /// A status as its column takes it.
 pub(super) fn status_column(status: u16) -> i16 {

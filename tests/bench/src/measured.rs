@@ -104,9 +104,9 @@ impl Measured {
     }
 }
 
-/// The modes of a rollout, each beside what it is compared with.
+/// The modes of a rollout, and encryption, each beside what it is compared with.
 pub(crate) struct Modes {
-    pub(crate) sides: [Sides; 2],
+    pub(crate) sides: [Sides; 3],
     _databases: Vec<TestDb>,
 }
 
@@ -127,8 +127,16 @@ impl Modes {
         };
         let observe = [("enforce", Node::Idem), ("observe", Node::Observing)];
         let off = [("no attribute", Node::Bare), ("off", Node::Off)];
+        let encrypted = [
+            ("in the clear", Node::Idem),
+            ("encrypted", Node::Encrypting),
+        ];
         Self {
-            sides: [sides("observe", observe).await, sides("off", off).await],
+            sides: [
+                sides("observe", observe).await,
+                sides("off", off).await,
+                sides("encryption", encrypted).await,
+            ],
             _databases: nodes.databases,
         }
     }

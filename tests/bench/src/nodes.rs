@@ -29,6 +29,8 @@ pub(crate) enum Node {
     Remembering,
     /// Idem that only observes.
     Observing,
+    /// Idem that encrypts what it stores.
+    Encrypting,
     /// Idem that is turned off.
     Off,
 }

@@ -152,8 +152,8 @@ pub(super) fn texts(rejection: Rejection) -> (&'static str, &'static str, &'stat
         Rejection::RecordUnreadable => (
             "record-unreadable",
             "This node cannot read the stored response",
-            "Another version of the service stored the response. Nothing was done. Send the \
-             same request with the same key again.",
+            "Another version of the service stored the response, or this node lacks its key. \
+             Nothing was done. Send the same request with the same key again.",
         ),
         Rejection::Overloaded => (
             "overloaded",

@@ -90,6 +90,7 @@ impl<DB: Backend> OpenChunk<DB> {
                 completion,
                 ttl: self.policy.ttl,
                 refusal: None,
+                encrypted: None,
             })
             .collect();
         if !self.session.insert_all(&records).await? {

@@ -182,6 +182,7 @@ impl<DB: Backend> Inbox<DB> {
                     completion: &Completion::parked(),
                     ttl,
                     refusal: None,
+                    encrypted: None,
                 };
                 session.insert(&record).await?;
                 let discarded = DB::discard(session.conn(), &name, id).await;

@@ -23,7 +23,7 @@ use super::error::{DUPLICATE_KEY, number};
 use super::name::{TRY_LOCK, UNLOCK, hex, is, lock};
 use super::statement::{Query, READ_COMMITTED, ROLLBACK, WRITABLE, bind_name, run};
 use crate::model::record::RecordName;
-use crate::store::records::{CommitOutcome, FORMAT, NewRecord, Probe, StoredRecord, micros};
+use crate::store::records::{CommitOutcome, NewRecord, Probe, StoredRecord, micros};
 use crate::store::row::joined_record;
 
 /// Reads a record, in the open transaction or as it is committed.
@@ -179,7 +179,7 @@ async fn insert_where(
 
 /// Binds a record to the parameters of either statement. Those about its tombstone come first.
 fn bind_record<'r>(statement: String, record: &'r NewRecord<'_>) -> Query<'r> {
-    let (version, digest) = record.fingerprint.stored();
+    let (version, digest) = record.fingerprint();
     let mut stored = sqlx::query(AssertSqlSafe(statement));
     if let Some(refusal) = record.refusal {
         stored = stored
@@ -188,12 +188,12 @@ fn bind_record<'r>(statement: String, record: &'r NewRecord<'_>) -> Query<'r> {
     }
     let stored = stored
         .bind(record.attempt)
-        .bind(FORMAT)
+        .bind(record.format())
         .bind(version)
         .bind(digest)
         .bind(record.status())
-        .bind(&record.completion.headers)
-        .bind(&record.completion.body[..])
+        .bind(record.headers())
+        .bind(record.body())
         .bind(record.reference())
         .bind(micros(record.ttl));
     bind_name(stored, record.name)

@@ -24,7 +24,7 @@ use super::statement::{limits, run};
 use crate::model::policy::Isolation;
 use crate::model::record::RecordName;
 use crate::store::hex::push_hex;
-use crate::store::records::{FORMAT, NewRecord, Opening, micros};
+use crate::store::records::{NewRecord, Opening, micros};
 
 /// What the client knows of such an attempt.
 #[derive(Debug)]
@@ -95,19 +95,19 @@ impl Merged {
     /// The limit is set by a statement of its own: a handler may have set one that is too short, and a
     /// limit counts from the beginning of a statement.
     pub(super) fn store(&mut self, record: &NewRecord<'_>) {
-        let (version, digest) = record.fingerprint.stored();
-        let (completion, id) = (record.completion, record.attempt);
+        let (version, digest) = record.fingerprint();
+        let (format, id) = (record.format(), record.attempt);
         let reference = record.reference();
         let text = format!(
             "set local statement_timeout = {}; \
-             select idem.leave({}, '{id}', '{FORMAT}', '{version}', {}, '{}', {}, {}, {}, \
+             select idem.leave({}, '{id}', '{format}', '{version}', {}, '{}', {}, {}, {}, \
              '{} microseconds')",
             self.limit,
             texts_of(record.name),
             bytes(digest),
             record.status(),
-            bytes(&completion.headers),
-            bytes(&completion.body),
+            bytes(record.headers()),
+            bytes(record.body()),
             reference.map_or_else(|| "null".to_owned(), text),
             micros(record.ttl),
         );

@@ -47,7 +47,7 @@ use super::error::is_about_names;
 use super::open_attempt::{OpenAttempt, OwnSession};
 use super::statement::{has_names, interval, limits, run};
 use crate::model::record::{Completion, RecordName};
-use crate::store::records::{FORMAT, NewRecord, Opening, Probe, Stored, StoredRecord};
+use crate::store::records::{NewRecord, Opening, Probe, Stored, StoredRecord};
 
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
@@ -94,8 +94,7 @@ impl<'a> Step<'a> {
             record,
             ..
         } = *self;
-        let fingerprint = record.map(|record| record.fingerprint.stored());
-        let completion = record.map(|record| record.completion);
+        let fingerprint = record.map(NewRecord::fingerprint);
         query
             .bind(name.map(|name| name.scope.as_str()))
             .bind(name.map(|name| name.operation.as_str()))
@@ -110,12 +109,12 @@ impl<'a> Step<'a> {
             .bind(session.map(|session| session.role.as_str()))
             .bind(session.map(|session| session.statement_timeout.as_str()))
             .bind(session.map(|session| session.path.as_str()))
-            .bind(record.map(|_| FORMAT))
+            .bind(record.map(NewRecord::format))
             .bind(fingerprint.map(|(version, _)| version))
             .bind(fingerprint.map(|(_, digest)| digest))
             .bind(record.map(NewRecord::status))
-            .bind(completion.map(|completion| &completion.headers[..]))
-            .bind(completion.map(|completion| &completion.body[..]))
+            .bind(record.map(NewRecord::headers))
+            .bind(record.map(NewRecord::body))
             .bind(record.and_then(NewRecord::reference))
             .bind(record.map(|record| interval(record.ttl)))
     }

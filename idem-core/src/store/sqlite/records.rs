@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::statement::bind_name;
 use crate::model::record::RecordName;
-use crate::store::records::{CommitOutcome, FORMAT, NewRecord, StoredRecord, millis};
+use crate::store::records::{CommitOutcome, NewRecord, StoredRecord, millis};
 
 /// Reads a record.
 pub(super) async fn find(
@@ -52,7 +52,7 @@ pub(super) async fn insert(
     conn: &mut SqliteConnection,
     record: &NewRecord<'_>,
 ) -> sqlx::Result<bool> {
-    let (version, digest) = record.fingerprint.stored();
+    let (version, digest) = record.fingerprint();
     let [columns, values, assignments, if_not_refused] = match record.refusal {
         None => [""; 4],
         Some(_) => [
@@ -82,12 +82,12 @@ pub(super) async fn insert(
     );
     let mut insert = bind_name(sqlx::query(AssertSqlSafe(insert)), record.name)
         .bind(record.attempt)
-        .bind(FORMAT)
+        .bind(record.format())
         .bind(version)
         .bind(digest)
         .bind(record.status())
-        .bind(&record.completion.headers)
-        .bind(&record.completion.body[..])
+        .bind(record.headers())
+        .bind(record.body())
         .bind(record.reference())
         .bind(millis(record.ttl));
     if let Some(refusal) = record.refusal {

@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use idem_axum::{HasIdempotency, Idempotency, RolloutMode, RolloutPlan, Tx, idempotent};
+use idem_axum::{
+    EncryptionKeys, HasIdempotency, Idempotency, RolloutMode, RolloutPlan, Tx, idempotent,
+};
 use sqlx::Pool;
 
 use super::slow::insert_slowly;
@@ -18,6 +20,11 @@ pub(super) fn routes(node: Node, pool: Pool<Db>, max_attempts: Option<usize>) ->
         Node::Remembering => idem.replay_memory(64 * 1024 * 1024),
         Node::Merging => idem.merge_messages(true),
         Node::Observing => idem.rollout(RolloutPlan::new(RolloutMode::Observe)),
+        // The key decides nothing about the time.
+        Node::Encrypting => match EncryptionKeys::new("bench", &[7; 32]) {
+            Ok(keys) => idem.encrypt_with(keys),
+            Err(_) => idem,
+        },
         Node::Off => idem.rollout(RolloutPlan::new(RolloutMode::Off)),
         _ => idem,
     };

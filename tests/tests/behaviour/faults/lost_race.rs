@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use idem_axum::Idempotency;
+use idem_axum::{EncryptionKeys, Idempotency, IdempotencyBuilder};
 use idem_tests::http::{Answer, Attempt};
 use sqlx::{AssertSqlSafe, Pool};
 
-use super::support::app::{Gate, app_with, engine, payment, problem};
+use super::support::app::{Gate, app_with, payment, problem};
 use super::support::statements;
-use super::{Db, RACED, RECORD, TestDb};
+use super::{Db, RACED, RECORD, TestDb, idem_on};
 
 #[tokio::test]
 async fn the_loser_of_a_race_replays_the_winner_and_rolls_back_its_writes() {
@@ -26,6 +26,19 @@ async fn the_loser_of_a_race_replays_the_winner_and_rolls_back_its_writes() {
         );
         assert_eq!(race.db.payments().await, paid, "{path}");
         assert!(payment(path).key("k").send(&race.app).await.is_replay());
+    }
+}
+
+#[tokio::test]
+async fn the_loser_of_a_race_replays_an_encrypted_response() {
+    for path in RACED {
+        let keys = EncryptionKeys::new("one", &[1; 32]).unwrap();
+        let race = Race::with(path, |idem| idem.encrypt_with(keys)).await;
+        let answer = race
+            .run_while_the_record_appears(&payment(path).key("k"))
+            .await;
+        assert!(answer.is_replay(), "{path}: {answer:?}");
+        assert_eq!(answer.body, race.first.body, "{path}");
     }
 }
 
@@ -58,8 +71,16 @@ struct Race {
 
 impl Race {
     async fn new(path: &str) -> Self {
+        Self::with(path, |idem| idem).await
+    }
+
+    async fn with(
+        path: &str,
+        options: impl FnOnce(IdempotencyBuilder<Db>) -> IdempotencyBuilder<Db>,
+    ) -> Self {
         let (db, gate) = (TestDb::new().await, Arc::<Gate>::default());
-        let idem: Idempotency<Db> = engine(&db).await;
+        let idem: Idempotency<Db> = options(idem_on(db.pool().await)).build();
+        idem.migrate().await.unwrap();
         let app = app_with(idem.clone(), Arc::clone(&gate));
         let app = app.merge(statements::app(idem, Arc::clone(&gate)));
         gate.open.notify_one();

@@ -6,6 +6,7 @@ use super::*;
 mod bodies;
 mod concurrency;
 mod downstream_keys;
+mod encryption;
 mod expiry;
 mod fingerprints;
 mod json_fingerprints;
