@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use idem_core::{FingerprintInput, Operation, Policy, WhileRunning};
+use idem_core::{FingerprintInput, LateRetries, Operation, Policy, WhileRunning};
 
 use crate::layer::IdempotencyLayer;
 use crate::spec::Spec;
@@ -27,6 +27,14 @@ impl IdempotencyLayer {
     pub fn ttl(self, ttl: Duration) -> Self {
         let ttl = ttl.clamp(Policy::MIN_TTL, Policy::MAX_TTL);
         self.change(|spec| spec.ttl_ms(millis(ttl)))
+    }
+
+    /// What a retry gets that comes after its ttl: it runs, or its key is refused for a time.
+    pub fn late_retries(self, late_retries: LateRetries) -> Self {
+        self.change(|spec| match late_retries {
+            LateRetries::Refuse(time) => spec.refuse_late_ms(millis(time)),
+            _ => spec.run_late(),
+        })
     }
 
     /// A stable name for what the routes behind the layer do, where they have no route of their own.

@@ -41,6 +41,7 @@ impl Completion<'_> {
         let can_give = |rejection: &Rejection| match rejection {
             Rejection::KeyMissing => self.policy.key == KeyRule::Required,
             Rejection::ScopeMissing => self.policy.scope != "global",
+            Rejection::KeyExpired => !self.policy.refused_after_ttl.is_zero(),
             _ => true,
         };
         let mut problems: BTreeMap<_, Vec<_>> = BTreeMap::new();

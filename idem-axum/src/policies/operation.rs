@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use idem_core::{FingerprintBy, Policy, WhileRunning};
+use idem_core::{FingerprintBy, LateRetries, Policy, WhileRunning};
 use serde::{Serialize, Serializer};
 
 use crate::HttpSettings;
@@ -33,9 +33,12 @@ pub struct OperationPolicy {
     pub key: KeyRule,
     /// Within what a key is unique, such as `tenant`: as the attribute has it, or `global`.
     pub scope: &'static str,
-    /// How long a stored response is replayed. The key is a new one afterwards.
+    /// How long a stored response is replayed.
     #[serde(rename = "ttl_seconds", serialize_with = "as_seconds")]
     pub ttl: Duration,
+    /// How long after that a key is still refused, with 422. Zero: it is a new one.
+    #[serde(rename = "refused_after_ttl_seconds", serialize_with = "as_seconds")]
+    pub refused_after_ttl: Duration,
     /// What must not differ between two requests with one key.
     pub compared: Vec<String>,
     /// The statuses whose responses are stored and replayed. After any other the key is free.
@@ -98,6 +101,10 @@ impl OperationPolicy {
             key,
             scope: handler.scope,
             ttl: policy.ttl,
+            refused_after_ttl: match policy.late_retries {
+                LateRetries::Refuse(time) => time,
+                _ => Duration::ZERO,
+            },
             compared: compared(handler),
             stored: spec.stored_statuses(),
             in_flight_wait,

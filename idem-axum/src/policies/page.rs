@@ -40,8 +40,9 @@ fn page(policies: &Policies, title: &str) -> String {
          after the time to wait.</li>\n\
          <li>The same key with another request gets 422. “Compared” says what must be the same.</li>\n\
          <li>A missing or malformed key gets 400.</li>\n\
-         <li>When the stored response has expired, the key is a new one: a retry is carried out. \
-         Do not retry for longer than that.</li>\n\
+         <li>When the stored response has expired, the key is a new one and a retry is carried out, \
+         unless “then refused for” has a time: until it is over a retry gets 422. Do not retry for longer \
+         than the response is stored.</li>\n\
          <li>A response that is not stored leaves the key free, and a retry is carried out.</li>\n\
          </ul>\n\
          <p>Refusals are problem documents (RFC 9457); their <code>type</code> begins with \
@@ -64,6 +65,7 @@ fn heads() -> String {
         "Key",
         "Scope",
         "Expires after",
+        "Then refused for",
         "Compared",
         "Stored statuses",
         "Waits while the first runs",
@@ -86,6 +88,10 @@ fn row(operation: &OperationPolicy) -> String {
         key.to_owned(),
         operation.scope.to_owned(),
         words(operation.ttl),
+        match operation.refused_after_ttl {
+            Duration::ZERO => "no time".to_owned(),
+            time => words(time),
+        },
         operation.compared.join(", "),
         operation.stored.join(", "),
         wait,

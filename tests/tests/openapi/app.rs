@@ -69,6 +69,7 @@ pub async fn below(_tx: Tx<Sqlite>, Json(_): Json<i64>) -> StatusCode {
     fingerprint_headers = ["X-Currency"],
     store = "2xx, 402",
     in_flight = "wait 1s",
+    late_retries = "refuse 30d",
     timeout = "1500ms",
     max_body = "64KiB",
     max_response = "1KiB",

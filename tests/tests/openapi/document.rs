@@ -169,6 +169,7 @@ async fn the_policy_is_an_extension() {
         "key": "optional",
         "scope": "global",
         "ttl_seconds": 86400,
+        "refused_after_ttl_seconds": 2_592_000,
         "compared": ["method", "path parameters", "query", "header content-type", "header x-currency", "body (as JSON)"],
         "stored": ["2xx", "402"],
         "in_flight_wait_seconds": 1,
@@ -177,6 +178,11 @@ async fn the_policy_is_an_extension() {
         "max_response_bytes": 1024,
     });
     assert_eq!(api["paths"]["/options"]["put"]["x-idempotency"], expected);
+    let may_expire = |path: &str, method: &str| {
+        let refused = &api["paths"][path][method]["responses"]["422"]["description"];
+        refused.as_str().unwrap().contains("`key-expired`")
+    };
+    assert!(may_expire("/options", "put") && !may_expire("/above/{id}", "post"));
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ async fn the_policy_is_published_as_json() {
         "key": "required",
         "scope": "tenant",
         "ttl_seconds": 172_800,
+        "refused_after_ttl_seconds": 0,
         "compared": ["method", "path", "query", "header content-type", "body"],
         "stored": ["2xx", "3xx"],
         "in_flight_wait_seconds": 0,
