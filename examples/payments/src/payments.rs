@@ -54,7 +54,7 @@ pub(crate) struct Payment {
 }
 
 /// Charges a card. The payment, its event and the key's record commit in one transaction.
-#[idempotent(scope = "tenant", ttl = "24h", store = "2xx, 402")]
+#[idempotent(scope = tenant, ttl = "24h", store = "2xx, 402", state = AppState)]
 #[utoipa::path(
     post,
     path = "/payments",
@@ -68,7 +68,6 @@ pub(crate) struct Payment {
     ),
 )]
 async fn create(
-    State(_): State<AppState>,
     Tenant(tenant): Tenant,
     mut tx: Tx<Db>,
     Body(new): Body<NewPayment>,
@@ -76,7 +75,8 @@ async fn create(
     new.validate()?;
     let payment = sql::insert_payment(&mut tx, tenant, &new).await?;
     outbox::write(&mut tx, &payment.captured()).await?;
-    charge(new.source.as_deref()).await?;
+    // Every attempt of this record sends the same key, so the network charges once.
+    charge(new.source.as_deref(), &tx.downstream_key("charge")).await?;
     // Operators find the record by the payment's id.
     tx.reference(payment.id.to_string())
         .map_err(|_| Problem::Failed(None))?;
@@ -124,7 +124,9 @@ impl Payment {
 }
 
 /// Simulates a card network; the token selects its behaviour.
-async fn charge(source: Option<&str>) -> Result<(), Problem> {
+///
+/// A real one is called with the key as its `Idempotency-Key`: docs/EFFECTS.md.
+async fn charge(source: Option<&str>, _idempotency_key: &str) -> Result<(), Problem> {
     const LONGEST: u64 = 10_000;
     match source {
         Some("tok_declined") => Err(Problem::Declined),

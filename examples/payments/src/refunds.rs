@@ -53,9 +53,8 @@ pub(crate) struct Refund {
         (status = 409, description = "The refund exceeds the payment.", body = ProblemDocument, content_type = "application/problem+json"),
     ),
 )]
-#[idempotent(scope = "tenant", ttl = "24h")]
+#[idempotent(scope = tenant, ttl = "24h", state = AppState)]
 async fn create(
-    State(_): State<AppState>,
     Tenant(tenant): Tenant,
     Path(id): Path<i64>,
     mut tx: Tx<Db>,
