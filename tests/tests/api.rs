@@ -17,6 +17,8 @@ mod sqlite {
     mod app;
     #[path = "api/busy.rs"]
     mod busy;
+    #[path = "api/conformance.rs"]
+    mod conformance;
     #[path = "api/headers.rs"]
     mod headers;
     #[path = "api/metrics.rs"]
@@ -48,6 +50,8 @@ mod postgres {
     mod app;
     #[path = "api/busy.rs"]
     mod busy;
+    #[path = "api/conformance.rs"]
+    mod conformance;
     #[path = "api/gone.rs"]
     mod gone;
     #[path = "api/headers.rs"]
@@ -81,6 +85,8 @@ mod mysql {
     mod app;
     #[path = "api/busy.rs"]
     mod busy;
+    #[path = "api/conformance.rs"]
+    mod conformance;
     #[path = "api/gone.rs"]
     mod gone;
     #[path = "api/headers.rs"]
