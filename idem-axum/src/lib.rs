@@ -14,6 +14,7 @@ mod policies;
 #[cfg(feature = "policies")]
 mod publish;
 mod registration;
+mod rejection;
 mod response;
 mod settings;
 mod spec;
@@ -39,8 +40,8 @@ pub use layer::{IdempotencyLayer, IdempotencyService, LayerTx};
 pub use policies::{InvalidOperations, KeyFormat, KeyRule, OperationPolicy, Policies, Route};
 #[cfg(feature = "policies")]
 pub use publish::PublishPolicies;
+pub use rejection::Rejection;
 pub use response::headers::REPLAYED;
-pub use response::rejection::Rejection;
 pub use settings::{Challenge, HttpOptions, HttpSettings, InvalidChallenge};
 
 /// The engine, for what has no name here.

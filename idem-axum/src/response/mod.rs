@@ -4,7 +4,7 @@
 //! handler's value   output     Response, and whether it was an `Err`
 //! Response          capture    Completion (status, header lines, body) and the Response again
 //! Completion        capture    Response, with idempotent-replayed: true
-//! Rejection         rejection  Response, or the Completion that retries get as well
+//! Rejection         problem    Response, or the Completion that retries get as well
 //! ```
 //!
 //! A stored response outlives the build that stored it. So neither the form of the headers nor the
@@ -13,6 +13,6 @@
 pub(crate) mod capture;
 pub(crate) mod headers;
 pub(crate) mod output;
+mod problem;
 #[cfg(test)]
 mod properties;
-pub(crate) mod rejection;

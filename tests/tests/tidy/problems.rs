@@ -40,8 +40,7 @@ fn each_problem_has_a_row_with_its_status_and_whether_to_retry() {
 /// A problem missing from the list would have no row, and no test would notice.
 #[test]
 fn the_list_of_rejections_has_each_variant() {
-    let text = fs::read_to_string(source::root().join("idem-axum/src/response/rejection/kind.rs"))
-        .unwrap();
+    let text = fs::read_to_string(source::root().join("idem-axum/src/rejection/kind.rs")).unwrap();
     let mut variants = Variants(Vec::new());
     variants.visit_file(&syn::parse_file(&text).unwrap());
     assert_eq!(variants.0.len(), Rejection::ALL.len(), "{:?}", variants.0);

@@ -18,6 +18,7 @@ mod model;
 mod replay;
 #[path = "../faults/running_statement.rs"]
 mod running_statement;
+#[path = "support/mod.rs"]
 mod support;
 mod transaction;
 #[path = "../http/waiting.rs"]

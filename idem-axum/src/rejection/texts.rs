@@ -4,10 +4,35 @@
 //! A detail answers three questions, in this order: what happened, what was done, what to do next.
 //! "Nothing was done" is said only where it is certain.
 
-use crate::response::rejection::kind::Rejection;
+use std::borrow::Cow;
+
+use crate::rejection::kind::Rejection;
+
+impl Rejection {
+    /// The stable last part of the problem's `type`, such as `key-reused`. Clients and dashboards
+    /// may compare it; it also stands in the attempt's span as `problem`.
+    pub fn name(&self) -> &'static str {
+        texts(*self).0
+    }
+
+    /// What happened, in one short clause for people. The text may change between releases.
+    pub fn title(&self) -> &'static str {
+        texts(*self).1
+    }
+
+    /// What happened, what was done and what to do next, for people. The text may change between
+    /// releases; it has no key, scope or SQL in it.
+    pub fn detail(&self) -> Cow<'static, str> {
+        let detail = texts(*self).2;
+        match self {
+            Self::KeyInvalid(reason) => format!("{detail}: {reason}.").into(),
+            _ => detail.into(),
+        }
+    }
+}
 
 /// Name, title, detail.
-pub(super) fn texts(rejection: Rejection) -> (&'static str, &'static str, &'static str) {
+fn texts(rejection: Rejection) -> (&'static str, &'static str, &'static str) {
     match rejection {
         Rejection::KeyMissing => (
             "key-missing",

@@ -13,7 +13,6 @@
 //! `retryable` and `Retry-After` go together: whoever reads only headers learns the same. The time
 //! is 1 to 4 whole seconds, chosen anew for each response.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use axum::body::Body;
@@ -23,33 +22,10 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use idem_core::Completion;
 
-use crate::HttpSettings;
 use crate::response::headers;
-use crate::response::rejection::kind::Rejection;
-use crate::response::rejection::texts::texts;
+use crate::{HttpSettings, Rejection};
 
 impl Rejection {
-    /// The stable last part of the problem's `type`, such as `key-reused`. Clients and dashboards
-    /// may compare it; it also stands in the attempt's span as `problem`.
-    pub fn name(&self) -> &'static str {
-        texts(*self).0
-    }
-
-    /// What happened, in one short clause for people. The text may change between releases.
-    pub fn title(&self) -> &'static str {
-        texts(*self).1
-    }
-
-    /// What happened, what was done and what to do next, for people. The text may change between
-    /// releases; it has no key, scope or SQL in it.
-    pub fn detail(&self) -> Cow<'static, str> {
-        let detail = texts(*self).2;
-        match self {
-            Self::KeyInvalid(reason) => format!("{detail}: {reason}.").into(),
-            _ => detail.into(),
-        }
-    }
-
     /// The response with this problem, in the application's own form if
     /// [`render`](crate::HttpOptions::render) gives one.
     ///
