@@ -15,6 +15,8 @@ use tokio::time::timeout;
 
 use crate::auth::Tenant;
 use crate::database::{self, Db};
+#[cfg(feature = "client")]
+use crate::pay;
 use crate::program;
 use crate::{admin, headers, health, openapi, payments, problem_pages, refunds, telemetry};
 
@@ -55,6 +57,10 @@ enum Command {
     /// Idem's own commands: tables, records, dead letters, rollout.
     #[command(after_help = idem_cli::EXIT_CODES)]
     Idem(idem_cli::Arguments),
+    /// Makes one payment at a running API, once, whatever the network does.
+    #[cfg(feature = "client")]
+    #[command(after_help = pay::EXIT_CODES)]
+    Pay(pay::Payment),
 }
 
 /// The state that handlers share. A handler's `scope = "tenant"` is the extractor [`Tenant`].
@@ -71,6 +77,8 @@ pub async fn main() -> ExitCode {
     let options = Options::parse();
     match &options.command {
         Some(Command::Idem(arguments)) => operate(&options, arguments).await,
+        #[cfg(feature = "client")]
+        Some(Command::Pay(payment)) => pay::run(payment).await,
         None => program::end("payments", run(options).await),
     }
 }

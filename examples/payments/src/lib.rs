@@ -6,6 +6,8 @@ mod audit;
 mod auth;
 mod back_off;
 mod broker;
+#[cfg(feature = "client")]
+pub mod client;
 mod consumer;
 mod database;
 mod dead_letters;
@@ -18,6 +20,8 @@ mod ledger;
 mod object;
 mod openapi;
 mod outbox;
+#[cfg(feature = "client")]
+mod pay;
 mod payments;
 mod problem;
 mod problem_pages;

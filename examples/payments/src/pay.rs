@@ -1,0 +1,145 @@
+//! `payments pay`: a payment that is made once, whatever the network does.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+
+use crate::client::{self, ClientError, KeyFile, Limits, Sent};
+use crate::program;
+
+/// The exit codes, for `--help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  paid
+  1  failed: nothing was sent
+  2  wrong usage: an option; nothing was sent
+  3  refused: no payment was made
+  4  not known: run the same command again, with the same key file or the key that is shown";
+
+/// The options of a payment.
+#[derive(Args, Debug)]
+pub(crate) struct Payment {
+    /// The address of the API.
+    #[arg(long, default_value = "http://localhost:8080")]
+    url: String,
+    /// The key that says who pays.
+    #[arg(long, env = "PAYMENTS_API_KEY", hide_env_values = true)]
+    api_key: String,
+    /// How much, in the smallest unit of the currency.
+    #[arg(long)]
+    amount: i64,
+    /// The currency, such as `EUR`.
+    #[arg(long)]
+    currency: String,
+    /// The token of the card.
+    #[arg(long)]
+    source: Option<String>,
+    /// What the payment is for.
+    #[arg(long)]
+    reference: Option<String>,
+    /// Keeps the idempotency key of this payment until its outcome is known, also when this program is killed.
+    #[arg(long, conflicts_with = "key")]
+    key_file: Option<PathBuf>,
+    /// The idempotency key of an earlier run whose outcome is not known.
+    #[arg(long)]
+    key: Option<String>,
+    /// How many times to send the payment at most.
+    #[arg(long, default_value_t = Limits::default().tries)]
+    tries: usize,
+    /// How long to try at most, such as `90s`.
+    #[arg(long, default_value = "90s", value_parser = program::time)]
+    give_up_after: Duration,
+}
+
+/// Pays, and prints the payment.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the payment is the program's output, and what went wrong is for whoever started it"
+)]
+pub(crate) async fn run(payment: &Payment) -> ExitCode {
+    let response = match send(payment).await {
+        Ok(response) => response,
+        Err(error) => {
+            eprintln!("payments: {}", program::on_one_line(&error));
+            return ExitCode::from(if is_unknown(&error) { UNKNOWN } else { FAILED });
+        }
+    };
+    let (status, sent) = (
+        response.status(),
+        response.extensions().get::<Sent>().cloned(),
+    );
+    let body = response.text().await.unwrap_or_default();
+    match status.is_success() {
+        true => println!("{body}"),
+        false => eprintln!("payments: {status}: {}", reason(&body)),
+    }
+    if let Some(sent) = sent.as_ref().filter(|sent| !sent.is_settled) {
+        let key = sent.key.as_deref().unwrap_or_default();
+        eprintln!("payments: the payment may have been made, or may still be: its key is {key}");
+        return ExitCode::from(UNKNOWN);
+    }
+    if let Some(sent) = sent
+        && let Err(error) = sent.forget_key().await
+    {
+        // The same command prints the same payment again, and makes no other.
+        tracing::warn!(%error, "the key file stays");
+    }
+    match status.is_success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(REFUSED),
+    }
+}
+
+async fn send(payment: &Payment) -> reqwest_middleware::Result<reqwest::Response> {
+    let limits = Limits {
+        tries: payment.tries,
+        total: payment.give_up_after,
+        ..Limits::default()
+    };
+    let body = json!({
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "source": payment.source,
+        "reference": payment.reference,
+    });
+    let mut request = client::new(limits)?
+        .post(format!("{}/payments", payment.url.trim_end_matches('/')))
+        .header(AUTHORIZATION, format!("Bearer {}", payment.api_key))
+        .header(CONTENT_TYPE, "application/json")
+        .body(body.to_string());
+    if let Some(key) = &payment.key {
+        request = request.header("idempotency-key", format!("\"{key}\""));
+    }
+    if let Some(path) = &payment.key_file {
+        let file = KeyFile::at(path).account(&payment.api_key);
+        request = request.with_extension(file);
+    }
+    request.send().await
+}
+
+fn is_unknown(error: &reqwest_middleware::Error) -> bool {
+    let reqwest_middleware::Error::Middleware(error) = error else {
+        return false;
+    };
+    let error = error.downcast_ref::<ClientError>();
+    matches!(error, Some(ClientError::NoAnswer { .. }))
+}
+
+/// The title and detail of a problem document, or the body as it is.
+fn reason(body: &str) -> String {
+    let problem: Value = serde_json::from_str(body).unwrap_or_default();
+    let texts = ["title", "detail"].map(|name| problem[name].as_str());
+    match texts {
+        [Some(title), Some(detail)] => format!("{title}. {detail}"),
+        _ => body.to_owned(),
+    }
+}
+
+const FAILED: u8 = 1;
+const REFUSED: u8 = 3;
+const UNKNOWN: u8 = 4;
