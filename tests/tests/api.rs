@@ -25,6 +25,8 @@ mod sqlite {
     mod metrics;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/pay.rs"]
+    mod pay;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]
@@ -60,6 +62,8 @@ mod postgres {
     mod metrics;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/pay.rs"]
+    mod pay;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]
@@ -95,6 +99,8 @@ mod mysql {
     mod metrics;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/pay.rs"]
+    mod pay;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]
