@@ -33,3 +33,8 @@ mod relay;
 mod sql;
 mod telemetry;
 pub mod worker;
+
+/// The client's example compiles.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/CLIENTS.md")]
+struct Clients;

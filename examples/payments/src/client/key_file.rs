@@ -1,5 +1,6 @@
 //! A file for the key of one request, which survives a restart of the client.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -14,10 +15,17 @@ use super::saved_key::{SavedKey, io_error};
 ///
 /// The key and the request's digest are on disk before the first byte is sent. The same request finds its key there
 /// after a crash; another one is refused. [`Sent::forget_key`](super::Sent::forget_key) removes it. A file `….lock` beside it stays: it keeps two clients apart.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KeyFile {
     path: PathBuf,
     account: String,
+}
+
+/// The name of an account can be a secret.
+impl fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyFile").field(&self.path).finish()
+    }
 }
 
 impl KeyFile {

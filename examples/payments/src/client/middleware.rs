@@ -31,11 +31,12 @@ pub struct IdempotentRetries {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Sent {
-    /// The key, if the client made it or took it from a file.
+    /// The key.
     pub key: Option<String>,
     /// How many times the request was sent.
     pub tries: usize,
-    /// Whether the answer says what became of the request. If not, an earlier try may have taken effect.
+    /// Whether the answer says what became of the request. If not, an earlier try may have taken effect, perhaps of an
+    /// earlier run with this key.
     pub is_settled: bool,
     saved: Option<Arc<SavedKey>>,
 }
@@ -85,6 +86,7 @@ impl Middleware for IdempotentRetries {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
+        let is_callers = request.headers().contains_key(HEADER);
         let saved = prepare(&mut request, extensions).await;
         let saved = saved.map_err(Error::middleware)?;
         let key = request.headers().get(HEADER).map(shown);
@@ -101,8 +103,8 @@ impl Middleware for IdempotentRetries {
             }
         });
         let mut ended = ended.await;
-        // A file that was there before belongs to a run whose outcome nobody knows.
-        ended.is_open |= saved.as_ref().is_some_and(SavedKey::is_old);
+        // A file that was there before belongs to a run whose outcome nobody knows, and a caller's key may.
+        ended.is_open |= is_callers || saved.as_ref().is_some_and(SavedKey::is_old);
         finish(ended, key, saved).await
     }
 }
@@ -152,10 +154,10 @@ async fn finish(ended: Ended, key: Option<String>, saved: Option<SavedKey>) -> R
     let is_settled = rules::is_settled(&answer, ended.is_open);
     let saved = match saved {
         Some(saved) if !is_settled && answer.status().is_server_error() => {
-            saved
-                .hold(answer.status().to_string())
-                .await
-                .map_err(Error::middleware)?;
+            // The caller needs the answer all the same.
+            if let Err(error) = saved.hold(answer.status().to_string()).await {
+                tracing::error!(%error, "the key file does not say that its request must not be sent again");
+            }
             None
         }
         saved => saved.map(Arc::new),

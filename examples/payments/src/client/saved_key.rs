@@ -1,5 +1,6 @@
 //! A key on disk.
 
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,6 @@ use uuid::Uuid;
 use super::KeyFileError;
 
 /// A key on disk, which no other client uses meanwhile.
-#[derive(Debug)]
 pub(super) struct SavedKey {
     path: PathBuf,
     content: Content,
@@ -21,7 +21,7 @@ pub(super) struct SavedKey {
     _lock: File,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Content {
     #[serde(with = "as_text")]
     key: Uuid,
@@ -30,6 +30,13 @@ struct Content {
     /// The answer after which a program must not go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     must_look_up: Option<String>,
+}
+
+/// A key can be a secret.
+impl fmt::Debug for SavedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SavedKey").field(&self.path).finish()
+    }
 }
 
 impl SavedKey {
