@@ -52,7 +52,7 @@ async fn each_of_many_payments_is_made_once_over_a_network_that_loses_what_it_ca
         tries: 200,
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(20),
-        one_try: Duration::from_secs(2),
+        one_try: Duration::from_secs(1),
         ..Limits::default()
     };
     let client = client::new(limits).unwrap();
