@@ -1,6 +1,6 @@
 //! Refunds: never more than the payment, once per key.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::post;
