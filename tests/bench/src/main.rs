@@ -303,6 +303,7 @@ mod tests {
             ("first writes", vec![4, 4, 4]),
             ("first writes, beside a sweep", vec![2]),
             ("first writes, by stored keys", vec![2, 2, 2]),
+            ("first writes, encryption", vec![2, 2, 2]),
             ("first writes, observe", vec![2, 2, 2]),
             ("first writes, off", vec![2, 2, 2]),
             ("messages one by one", vec![2, 2]),
