@@ -79,7 +79,7 @@ async fn the_page_says_the_same() {
     assert!(page.contains("<title>Payments &amp; &lt;refunds&gt;</title>"));
     assert!(page.contains("<h1>Payments &amp; &lt;refunds&gt;</h1>"));
     let row = "<tr><th scope=\"row\"><code>payments.option</code></th><td>optional</td>\
-               <td>global</td><td>24 hours</td><td>method, path parameters, query, \
+               <td>global</td><td>24 hours</td><td>30 days</td><td>method, path parameters, query, \
                header content-type, header x-currency, body (as JSON)</td><td>2xx, 402</td>\
                <td>up to 1 second</td><td>1.5 seconds</td></tr>";
     assert!(page.contains(row), "{page}");
