@@ -39,10 +39,11 @@ pub use axum::response::Response;
 pub use inventory;
 
 pub use crate::__register_operation as register_operation;
+pub use crate::attempt::PendingAttempt;
+pub use crate::attempt::active::ActiveAttempt;
 pub use crate::attempt::engine::{AttemptEngine, FinishAttempt, FinishObserved};
 pub use crate::attempt::supervise::{HandlerAbort, supervise};
 pub use crate::attempt::without_tx::EngineWithoutTx;
-pub use crate::attempt::{ActiveAttempt, PendingAttempt};
 pub use crate::body::budget::BodyReservation;
 pub use crate::extract::last::{LastExtractor, ViaBody, ViaParts};
 pub use crate::extract::party::{ExtractedScope, Party};

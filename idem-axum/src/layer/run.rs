@@ -13,10 +13,11 @@ use axum::response::Response;
 use futures_util::future::BoxFuture;
 use idem_core::{Backend, Idempotency};
 
+use crate::attempt::PendingAttempt;
+use crate::attempt::active::ActiveAttempt;
 use crate::attempt::engine::AttemptEngine;
 use crate::attempt::supervise::supervise;
 use crate::attempt::without_tx::EngineWithoutTx;
-use crate::attempt::{ActiveAttempt, PendingAttempt};
 use crate::extract::prepare::{UnderLayer, prepare};
 use crate::layer::request::{FindScope, LayerRequest};
 use crate::layer::tx::TxSlot;
@@ -39,8 +40,7 @@ pub(crate) trait RunAttempt: Send + Sync {
     ) -> BoxFuture<'static, Response>;
 }
 
-/// The inner service has no transaction of Idem's.
-impl RunAttempt for EngineWithoutTx {
+impl<E: LayerEngine> RunAttempt for E {
     fn run(
         &self,
         spec: Spec,
@@ -54,51 +54,72 @@ impl RunAttempt for EngineWithoutTx {
                 Ok(begun) => begun,
                 Err(answer) => return answer,
             };
-            let work = |attempt: ActiveAttempt<Self>| async move {
+            let http = Arc::clone(&attempt.http);
+            let work = move |attempt: ActiveAttempt<E>| async move {
+                let deadline = attempt.deadline();
+                let mut request = with_keys(request, &attempt);
+                let lent = E::lend(attempt, &mut request);
                 let result = {
-                    let deadline = attempt.deadline();
-                    let call = pin!(call(inner, with_keys(request, &attempt)));
+                    let call = pin!(call(inner, request));
                     supervise(deadline, call).await
                 };
-                attempt.finish(result).await
+                match E::take_back(lent) {
+                    Some(attempt) => attempt.finish(result).await,
+                    None => kept(&http),
+                }
             };
             attempt.run(work).await
         })
     }
 }
 
-/// The inner service may take the transaction, as a `LayerTx`.
-impl<DB: Backend> RunAttempt for Idempotency<DB> {
-    fn run(
-        &self,
-        spec: Spec,
-        scope: Arc<FindScope>,
-        request: Request,
-        inner: Inner,
-    ) -> BoxFuture<'static, Response> {
-        let (engine, http) = (self.clone(), HttpSettings::of(self));
-        Box::pin(async move {
-            let (attempt, request) = match begin(engine, spec, scope, request).await {
-                Ok(begun) => begun,
-                Err(answer) => return answer,
-            };
-            let work = move |attempt: ActiveAttempt<Self>| async move {
-                let deadline = attempt.deadline();
-                let mut request = with_keys(request, &attempt);
-                let slot = TxSlot::new(attempt, Arc::clone(&http));
-                request.extensions_mut().insert(slot.clone());
-                let result = {
-                    let call = pin!(call(inner, request));
-                    supervise(deadline, call).await
-                };
-                match slot.close() {
-                    Some(attempt) => attempt.finish(result).await,
-                    None => ActiveAttempt::<Self>::is_kept(&http),
-                }
-            };
-            attempt.run(work).await
-        })
+/// What the inner service can take of an attempt.
+pub(crate) trait LayerEngine: AttemptEngine {
+    /// The attempt, while the inner service runs.
+    type Lent: Send;
+
+    /// Offers the attempt to the request's handler.
+    fn lend(attempt: ActiveAttempt<Self>, request: &mut Request) -> Self::Lent;
+
+    /// The attempt, to end it. `None`: a handler keeps it.
+    fn take_back(lent: Self::Lent) -> Option<ActiveAttempt<Self>>;
+}
+
+/// The inner service has no transaction of Idem's.
+impl LayerEngine for EngineWithoutTx {
+    type Lent = ActiveAttempt<Self>;
+
+    fn lend(attempt: ActiveAttempt<Self>, _: &mut Request) -> ActiveAttempt<Self> {
+        attempt
     }
+
+    fn take_back(lent: ActiveAttempt<Self>) -> Option<ActiveAttempt<Self>> {
+        Some(lent)
+    }
+}
+
+/// The inner service may take the transaction, as a `LayerTx`.
+impl<DB: Backend> LayerEngine for Idempotency<DB> {
+    type Lent = TxSlot<DB>;
+
+    fn lend(attempt: ActiveAttempt<Self>, request: &mut Request) -> TxSlot<DB> {
+        let slot = TxSlot::new(attempt);
+        request.extensions_mut().insert(slot.clone());
+        slot
+    }
+
+    fn take_back(lent: TxSlot<DB>) -> Option<ActiveAttempt<Self>> {
+        lent.close()
+    }
+}
+
+/// The response where a handler keeps the transaction.
+fn kept(http: &HttpSettings) -> Response {
+    tracing::error!(
+        "a handler keeps its `LayerTx` after its response: nothing commits. Pass `&mut tx` to what the \
+         handler awaits, and do not move the `LayerTx` into a task or the response's body"
+    );
+    Rejection::Misconfigured.into_response(http)
 }
 
 async fn begin<E: AttemptEngine>(

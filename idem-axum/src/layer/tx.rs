@@ -13,8 +13,9 @@
 //! rolls back when it is dropped.
 
 use std::fmt;
+use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -22,7 +23,7 @@ use axum::response::Response;
 use idem_core::{Backend, Idempotency, Tx};
 use scopeguard::ScopeGuard;
 
-use crate::attempt::ActiveAttempt;
+use crate::attempt::active::ActiveAttempt;
 use crate::{HttpSettings, Rejection};
 
 type Attempt<DB> = ActiveAttempt<Idempotency<DB>>;
@@ -118,53 +119,55 @@ pub(crate) struct TxSlot<DB: Backend> {
     http: Arc<HttpSettings>,
 }
 
-struct SlotState<DB: Backend> {
-    attempt: Option<Attempt<DB>>,
-    was_taken: bool,
-    /// The layer has taken the attempt, or has given it up: what comes back is dropped.
-    is_closed: bool,
+enum SlotState<DB: Backend> {
+    /// No handler has taken it yet.
+    Unused(Attempt<DB>),
+    Taken,
+    Returned(Attempt<DB>),
+    /// The layer waits no longer: what comes back is dropped, which rolls back.
+    Closed,
 }
 
 impl<DB: Backend> TxSlot<DB> {
-    pub(crate) fn new(attempt: Attempt<DB>, http: Arc<HttpSettings>) -> Self {
-        let state = SlotState {
-            attempt: Some(attempt),
-            was_taken: false,
-            is_closed: false,
-        };
-        Self {
-            state: Arc::new(Mutex::new(state)),
-            http,
-        }
+    pub(crate) fn new(attempt: Attempt<DB>) -> Self {
+        let http = Arc::clone(attempt.http());
+        let state = Arc::new(Mutex::new(SlotState::Unused(attempt)));
+        Self { state, http }
     }
 
     /// The attempt, once the handler has returned; `None` if it keeps it.
     pub(crate) fn close(&self) -> Option<Attempt<DB>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.is_closed = true;
-        let was_taken = state.was_taken;
-        let mut attempt = state.attempt.take()?;
-        if !was_taken {
-            attempt.leave_unused();
+        match mem::replace(&mut *self.state(), SlotState::Closed) {
+            SlotState::Unused(mut attempt) => {
+                attempt.leave_unused();
+                Some(attempt)
+            }
+            SlotState::Returned(attempt) => Some(attempt),
+            SlotState::Taken | SlotState::Closed => None,
         }
-        Some(attempt)
     }
 
     fn take(&self) -> Option<Attempt<DB>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.was_taken = true;
-        state.attempt.take()
+        let mut state = self.state();
+        match mem::replace(&mut *state, SlotState::Taken) {
+            SlotState::Unused(attempt) | SlotState::Returned(attempt) => Some(attempt),
+            SlotState::Taken => None,
+            SlotState::Closed => {
+                *state = SlotState::Closed;
+                None
+            }
+        }
     }
 
-    /// Dropped where the layer waits no longer, which rolls back.
     fn put(&self, attempt: Attempt<DB>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.is_closed {
-            state.attempt = Some(attempt);
-            return;
+        let mut state = self.state();
+        if let SlotState::Taken = *state {
+            *state = SlotState::Returned(attempt);
         }
-        drop(state);
-        drop(attempt);
+    }
+
+    fn state(&self) -> MutexGuard<'_, SlotState<DB>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
