@@ -1,14 +1,12 @@
 //! An attempt whose handler runs: what it lends to the handler, and its end.
 
 use std::fmt;
-use std::sync::Arc;
 
 use axum::response::Response;
 use futures_util::future::BoxFuture;
 use idem_core::{Backend, DownstreamKeys, Idempotency, Tx};
 use tokio::time::Instant;
 
-use crate::HttpSettings;
 use crate::attempt::context::AttemptContext;
 use crate::attempt::engine::{AttemptEngine, FinishAttempt as _, FinishObserved as _};
 use crate::attempt::observe::AbandonOnDrop;
@@ -46,8 +44,8 @@ impl<E: AttemptEngine> ActiveAttempt<E> {
         }
     }
 
-    pub(crate) fn http(&self) -> &Arc<HttpSettings> {
-        &self.context.http
+    pub(crate) fn context(&self) -> &AttemptContext {
+        &self.context
     }
 
     /// Says that no handler has taken the transaction: what it did is not in it.

@@ -18,6 +18,7 @@ use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
 
 /// What the end of an attempt depends on, and what logs and metrics say of it.
+#[derive(Clone)]
 pub(crate) struct AttemptContext {
     pub(crate) spec: Spec,
     pub(crate) http: Arc<HttpSettings>,

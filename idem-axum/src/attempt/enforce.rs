@@ -86,6 +86,17 @@ pub(crate) async fn finish<F: FinishAttempt + ?Sized>(
     answer.unwrap_or_else(|rejection| context.refuse(rejection))
 }
 
+/// What a client learns whose handler did its work without the transaction that was open for it.
+///
+/// After [`Error::TransactionBroken`] that is what retries get too.
+fn done_outside(error: &Error) -> Rejection {
+    failure(error);
+    match error {
+        Error::TransactionBroken => Rejection::ResponseLost,
+        _ => Rejection::DoneNotRecorded,
+    }
+}
+
 /// The end of a claimed attempt.
 struct Finish<'c, F: ?Sized> {
     claimed: Box<F>,
@@ -171,6 +182,9 @@ impl<F: FinishAttempt + ?Sized> Finish<'_, F> {
         match completed {
             Ok(Completed::Committed) => Ok(answer(context)),
             Ok(Completed::Replay(completion)) => Ok(context.replay(&completion)),
+            // What the handler did is not in the transaction that has failed.
+            Ok(Completed::Mismatch) if context.is_tx_unused => Err(Rejection::DoneNotRecorded),
+            Err(error) if context.is_tx_unused => Err(done_outside(&error)),
             Ok(Completed::Mismatch) => Err(Rejection::KeyReused),
             // Without a record no retry can find out.
             Err(Error::OutcomeUnknown) if !context.has_record => Err(Rejection::CommitUnclear),

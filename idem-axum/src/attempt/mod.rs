@@ -216,11 +216,6 @@ impl<E: AttemptEngine> PendingAttempt<E> {
         Ok(ActiveAttempt { work, context })
     }
 
-    /// Whether the attempt is transparent: nothing is claimed, recorded or reported.
-    pub(crate) fn is_off(&self) -> bool {
-        self.mode == RolloutMode::Off
-    }
-
     /// What the end of the attempt needs. Outside of `enforce` it has the deadline of no handler.
     fn context(&self) -> AttemptContext {
         AttemptContext {

@@ -30,6 +30,11 @@ use idem_core::{Fingerprint, FingerprintInput, IdempotencyKey, InvalidOperation,
 use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
 
+/// Whether a method only reads (RFC 9110, section 9.2.1), so that clients repeat it at will.
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
 /// What the operation and the fingerprint need of a request's head.
 ///
 /// It is a copy, made before the handler's extractors run: they may change the headers or the
@@ -62,7 +67,7 @@ impl Head {
     /// cure.
     pub(crate) fn check_method(&self) -> Result<(), Rejection> {
         let method = &self.method;
-        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        if is_safe(method) {
             tracing::error!(%method, "#[idempotent] is for writes: remove it from this handler");
             return Err(Rejection::Misconfigured);
         }
@@ -121,7 +126,7 @@ impl Head {
                 handler,
                 "the operation has no name: the request matched no route, or the route is longer \
                  than 255 bytes. Give it one with #[idempotent(operation = \"…\")]; a layer that is \
-                 meant for a router's routes alone is added with `route_layer`"
+                 meant for some routes alone is added to their methods with `route_layer`"
             );
             Rejection::Misconfigured
         })

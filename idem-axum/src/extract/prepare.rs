@@ -47,7 +47,7 @@ use crate::extract::name::{NameParts, check_syntax, count_refusal, scope_and_mod
 use crate::spec::Spec;
 use crate::{HttpSettings, Rejection};
 
-/// In the extensions of a request that an [`IdempotencyLayer`](crate::IdempotencyLayer) has claimed.
+/// In the extensions of a request that an [`IdempotencyLayer`](crate::IdempotencyLayer) has begun.
 #[derive(Clone)]
 pub(crate) struct UnderLayer;
 
@@ -64,6 +64,7 @@ pub(crate) async fn prepare<E: AttemptEngine>(
     let http = engine.http();
     let refuse = |why: Rejection| why.into_response(&http);
     let (mut head, body) = request.into_parts();
+    check_layers(&head).map_err(refuse)?;
     let version = head.version;
     let named = NamedOperation::read(&mut head, engine, spec, &http).await;
     named.check_key().map_err(refuse)?;
@@ -80,8 +81,8 @@ pub(crate) async fn prepare<E: AttemptEngine>(
     scoped.into_attempt(read, arrived).await.map_err(refuse)
 }
 
-/// Refuses a request that a layer around this handler has claimed: both would claim one record, and the
-/// second claim would wait for the first.
+/// Refuses a request that a layer around this handler has begun, whatever the mode: both would claim one
+/// record, and where there is one writer the second transaction would wait for the first.
 fn check_layers(head: &Parts) -> Result<(), Rejection> {
     if head.extensions.get::<UnderLayer>().is_none() {
         return Ok(());
@@ -119,7 +120,7 @@ impl<E: AttemptEngine> NamedOperation<E> {
             .rule(operation.as_ref().map_or("*", Operation::as_str));
         let key = match rule.most() {
             RolloutMode::Off => key,
-            _ => check_layers(parts).and(head.check_method()).and(key),
+            _ => head.check_method().and(key),
         };
         Self {
             engine,

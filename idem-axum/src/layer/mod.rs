@@ -38,7 +38,8 @@ pub use tx::LayerTx;
 ///
 /// * **The handler's extractors run behind the claim.** Authentication belongs into the scope's extractor,
 ///   or into a layer outside of this one: a retry is replayed without the handler's own checks. A request
-///   that the handler refuses leaves nothing behind, as any error.
+///   that the handler refuses leaves nothing behind, unless [`store`](Self::store) names its status: a
+///   rejection of axum's `Json` has 400, 413, 415 or 422.
 /// * **Errors are known by their status.** 4xx and 5xx count as an `Err`: the writes are rolled back, and
 ///   they are stored only if [`store`](Self::store) names them.
 /// * **`GET`, `HEAD` and `OPTIONS` pass through**: a layer covers routes of all methods.
@@ -48,14 +49,14 @@ pub use tx::LayerTx;
 /// * **Keys for other services**: `Extension<DownstreamKeys>`, or `tx.tx().downstream_key(…)`.
 ///
 /// **With the attribute on the same route**, or two layers around it, each request gets 500 `misconfigured`
-/// and the log says why: both would claim the same record.
+/// in every mode, and the log says why: both would claim the same record.
 ///
 /// # Operations
 ///
-/// A request's operation is its method and matched route, as with the attribute. Add the layer with
-/// `Router::route_layer`: `Router::layer` covers the fallback too, which has no route and gets 500
-/// `misconfigured` in place of 404. Below `nest_service` and in fallbacks give the layer its
-/// [`operation`](Self::operation).
+/// A request's operation is its method and matched route, as with the attribute. Add the layer to the
+/// methods of a route, `post(pay).route_layer(layer)`. `Router::route_layer` also covers the 405 of a route,
+/// and `Router::layer` the fallback, which has no route and gets 500 `misconfigured` in place of 404. Below
+/// `nest_service` and in fallbacks give the layer its [`operation`](Self::operation).
 ///
 /// # Examples
 ///
@@ -84,7 +85,7 @@ pub use tx::LayerTx;
 ///         None => Scope::new(""), // 401 `scope-missing`
 ///     });
 ///     let layer = layer.with_tx().ttl(Duration::from_secs(24 * 3600));
-///     Router::new().route("/payments", post(pay)).route_layer(layer)
+///     Router::new().route("/payments", post(pay).route_layer(layer))
 /// }
 /// ```
 #[derive(Clone)]

@@ -77,7 +77,8 @@ impl IdempotencyLayer {
         self.change(|spec| spec.fingerprint_headers(names))
     }
 
-    /// The longest body of a request, in bytes. Without it the route's `DefaultBodyLimit` holds.
+    /// The longest body of a request, in bytes. Without it the `DefaultBodyLimit` outside of this layer
+    /// holds.
     pub fn max_body(self, bytes: u64) -> Self {
         self.change(|spec| spec.max_body(bytes))
     }
@@ -89,8 +90,8 @@ impl IdempotencyLayer {
 
     /// Stores responses of these statuses too, beside 2xx and 3xx. Their writes are rolled back.
     ///
-    /// 401, 403, 408, 425, 429, 1xx and 5xx are left out, and the log says so: a retry must be able to
-    /// succeed.
+    /// A list with 401, 403, 408, 425, 429, 1xx or 5xx in it is ignored as a whole, and the log says so when
+    /// the layer is made: a retry must be able to succeed.
     pub fn store(self, statuses: &'static [u16]) -> Self {
         let never = |status: &&u16| {
             matches!(**status, 401 | 403 | 408 | 425 | 429)
@@ -100,7 +101,7 @@ impl IdempotencyLayer {
         if let Some(status) = statuses.iter().find(never) {
             tracing::error!(
                 status,
-                "responses of this status are never stored: leave it out"
+                "responses of this status are never stored, and the whole list is ignored: leave it out"
             );
             return self;
         }

@@ -5,25 +5,27 @@
 //! ```
 
 use std::convert::Infallible;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
-use idem_core::{Backend, Idempotency};
+use idem_core::{Backend, Idempotency, RolloutMode};
 
+use crate::Rejection;
 use crate::attempt::PendingAttempt;
 use crate::attempt::active::ActiveAttempt;
+use crate::attempt::context::AttemptContext;
 use crate::attempt::engine::AttemptEngine;
-use crate::attempt::supervise::supervise;
+use crate::attempt::supervise::{HandlerAbort, supervise};
 use crate::attempt::without_tx::EngineWithoutTx;
 use crate::extract::prepare::{UnderLayer, prepare};
 use crate::layer::request::{FindScope, LayerRequest};
 use crate::layer::tx::TxSlot;
 use crate::response::output::HandlerResponse;
 use crate::spec::Spec;
-use crate::{HttpSettings, Rejection};
 
 /// The call of the inner service, which is ready.
 pub(crate) type Inner =
@@ -54,9 +56,8 @@ impl<E: LayerEngine> RunAttempt for E {
                 Ok(begun) => begun,
                 Err(answer) => return answer,
             };
-            let http = Arc::clone(&attempt.http);
             let work = move |attempt: ActiveAttempt<E>| async move {
-                let deadline = attempt.deadline();
+                let (deadline, context) = (attempt.deadline(), attempt.context().clone());
                 let mut request = with_keys(request, &attempt);
                 let lent = E::lend(attempt, &mut request);
                 let result = {
@@ -65,7 +66,7 @@ impl<E: LayerEngine> RunAttempt for E {
                 };
                 match E::take_back(lent) {
                     Some(attempt) => attempt.finish(result).await,
-                    None => kept(&http),
+                    None => kept(&context, result),
                 }
             };
             attempt.run(work).await
@@ -113,13 +114,19 @@ impl<DB: Backend> LayerEngine for Idempotency<DB> {
     }
 }
 
-/// The response where a handler keeps the transaction.
-fn kept(http: &HttpSettings) -> Response {
+/// The response where a handler keeps the transaction. What it keeps rolls back when it is dropped.
+fn kept(context: &AttemptContext, result: Result<HandlerResponse, HandlerAbort>) -> Response {
     tracing::error!(
         "a handler keeps its `LayerTx` after its response: nothing commits. Pass `&mut tx` to what the \
          handler awaits, and do not move the `LayerTx` into a task or the response's body"
     );
-    Rejection::Misconfigured.into_response(http)
+    match result {
+        // As without the layer.
+        Err(HandlerAbort::Panicked(panic)) if context.mode != RolloutMode::Enforce => {
+            resume_unwind(panic)
+        }
+        _ => context.refuse(Rejection::Misconfigured),
+    }
 }
 
 async fn begin<E: AttemptEngine>(
@@ -134,12 +141,10 @@ async fn begin<E: AttemptEngine>(
     };
     let attempt = prepare(request, &mut layered, engine, spec).await?;
     let Some(mut request) = layered.request else {
-        // `prepare` gives the request back.
+        tracing::error!("a request was not prepared");
         return Err(Rejection::Misconfigured.into_response(&attempt.http));
     };
-    if !attempt.is_off() {
-        request.extensions_mut().insert(UnderLayer);
-    }
+    request.extensions_mut().insert(UnderLayer);
     Ok((attempt, request))
 }
 

@@ -6,13 +6,13 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use axum::extract::Request;
-use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::extract::head::is_safe;
 use crate::layer::IdempotencyLayer;
 
 impl<Inner> Layer<Inner> for IdempotencyLayer {
@@ -67,11 +67,6 @@ where
         let answer = attempts.run(*spec, scope.clone(), request, inner);
         Box::pin(answer.map(Ok))
     }
-}
-
-/// Methods that only read (RFC 9110, section 9.2.1), which clients repeat at will.
-fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 impl<Inner> fmt::Debug for IdempotencyService<Inner> {

@@ -36,7 +36,9 @@ type Attempt<DB> = ActiveAttempt<Idempotency<DB>>;
 /// of its own: `Tx` is none, so that a handler that has lost its `#[idempotent]` does not compile.
 ///
 /// The handler drops it before it returns. One that moves it into a task or into the body of its response
-/// gets 500 `misconfigured`, and its writes are rolled back; one that takes it twice gets that too.
+/// gets 500 `misconfigured`, and its writes are rolled back once it is dropped: until then its key and its
+/// connection are taken, and a shutdown waits. One that takes it twice gets that response too. A layer inside
+/// that retries may take it again, and the writes of all its tries commit together.
 ///
 /// # Errors
 ///
@@ -98,7 +100,7 @@ impl<S: Sync, DB: Backend> FromRequestParts<S> for LayerTx<DB> {
             return Err(Rejection::Misconfigured.into_response(&HttpSettings::default()));
         };
         let Some(attempt) = slot.take() else {
-            tracing::error!("a request takes a second `LayerTx` while it has the first");
+            tracing::error!("a request takes a second `LayerTx`, or one after its response");
             return Err(Rejection::Misconfigured.into_response(&slot.http));
         };
         let put_back: PutBack<DB> = Box::new(move |attempt| slot.put(attempt));
@@ -130,7 +132,7 @@ enum SlotState<DB: Backend> {
 
 impl<DB: Backend> TxSlot<DB> {
     pub(crate) fn new(attempt: Attempt<DB>) -> Self {
-        let http = Arc::clone(attempt.http());
+        let http = Arc::clone(&attempt.context().http);
         let state = Arc::new(Mutex::new(SlotState::Unused(attempt)));
         Self { state, http }
     }

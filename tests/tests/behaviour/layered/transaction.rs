@@ -10,7 +10,7 @@ use idem_axum::{IdempotencyLayer, LayerTx};
 use super::support::app::{
     AppState, FIVE, Paid, Tenant, engine, has_paid, once_it_is_over, pay, payment, problem,
 };
-use super::{Db, TestDb};
+use super::{Db, KEEPS_NO_RECORD, TestDb};
 
 /// Where a handler puts its transaction so that it outlives the response.
 #[derive(Clone, Default)]
@@ -97,6 +97,23 @@ async fn all_that_a_handler_writes_through_its_layers_transaction_commits_once()
     assert!(has_paid(&pay.send(&app).await));
     assert!(pay.send(&app).await.is_replay());
     assert_eq!(db.payments().await, 2);
+}
+
+/// Its work is done outside, and the transaction that was open beside it cannot commit.
+#[tokio::test]
+async fn work_outside_of_a_transaction_that_fails_is_never_said_to_be_undone() {
+    let (db, _kept, app) = start().await;
+    sqlx::raw_sql(KEEPS_NO_RECORD)
+        .execute(&db.pool().await)
+        .await
+        .unwrap();
+    let failed = payment("/none").key("k").send(&app).await;
+    assert_eq!(problem(&failed), (500, "done-not-recorded".to_owned()));
+    // What was written through it is rolled back, and the problem says so.
+    let failed = payment("/twice").key("k").send(&app).await;
+    let text = String::from_utf8_lossy(&failed.body).into_owned();
+    assert!(text.contains("was rolled back"), "{text}");
+    assert_eq!(db.payments().await, 0);
 }
 
 #[tokio::test]
