@@ -20,8 +20,8 @@ pub fn list(file: &Path, listed: &mut BTreeSet<PathBuf>) {
     }
 }
 
-/// Possible files of modules: `mod name;` names one beside this file; a string may be a path, also among a
-/// macro's arguments.
+/// Possible files of modules: `mod name;` names one beside this file, or in a folder of that name; a string may be a
+/// path, also among a macro's arguments.
 fn named_in(tokens: TokenStream) -> Vec<String> {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut found = Vec::new();
@@ -35,7 +35,7 @@ fn named_in(tokens: TokenStream) -> Vec<String> {
             (TokenTree::Ident(word), [TokenTree::Ident(name), TokenTree::Punct(end), ..])
                 if word == "mod" && end.as_char() == ';' =>
             {
-                found.push(format!("{name}.rs"));
+                found.extend([format!("{name}.rs"), format!("{name}/mod.rs")]);
             }
             _ => {}
         }
@@ -56,6 +56,8 @@ fn modules_are_found_wherever_they_are_declared() {
     "#;
     let mut found = named_in(source::tokens(source));
     found.sort();
-    let expected = "api/app.rs app.rs beside.rs named.rs plain.rs queues/table.rs";
+    let of_names = ["app", "beside", "named", "plain"];
+    let files = of_names.map(|name| format!("{name}.rs {name}/mod.rs"));
+    let expected = format!("api/app.rs {} queues/table.rs", files.join(" "));
     assert_eq!(found.join(" "), expected);
 }
