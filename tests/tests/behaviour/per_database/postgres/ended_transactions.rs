@@ -1,12 +1,12 @@
 //! A handler that ends its transaction on Postgres and fails in another one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use idem_axum::Idempotency;
-use idem_tests::a_moment;
 use idem_tests::proxy::{Action, Proxy};
 
-use super::gate::{Gate, WAIT};
+use super::gate::{Gate, WAIT, until_somebody_waits};
 use super::support::app::{engine, has_paid, payment, problem};
 use super::support::scripted_app::send;
 use super::support::statements::app;
@@ -56,20 +56,29 @@ async fn a_handler_that_goes_on_in_another_transaction_is_not_run_again() {
 #[tokio::test]
 async fn a_handler_that_commits_and_takes_too_long_stops_no_other_attempt() {
     let db = TestDb::new().await;
-    let node = app(engine(&db).await, Arc::default());
     let other = app(engine(&db).await, Arc::default());
+    let proxy = Proxy::to(&db.url()).await;
+    let limited = Idempotency::builder(pool_at(proxy.url(), 2).await);
+    let limited = limited.timeout(Duration::from_secs(5)).build();
+    let node = app(limited, Arc::default());
     let direct = db.direct().await;
-    let _gate = Gate::shut(&direct).await;
-    let act = |sql: &str| payment("/act-in-time").key("k").header("x-sql", sql);
+    let mut gate = Gate::shut(&direct).await;
+    let act = |sql: &str| payment("/act").key("k").header("x-sql", sql);
+    let stop = proxy.on(CANCEL, Action::Hold);
     let ends = send(&node, act("commit; select pg_sleep(600)"));
-    while db.payments().await == 0 {
-        a_moment().await;
-    }
-    let stopped = act(WAIT).send(&other).await;
-    assert_eq!(problem(&stopped), (503, "timeout".to_owned()));
+    stop.reached().await;
+    assert_eq!(db.payments().await, 1);
+    let runs = send(&other, act(WAIT));
+    until_somebody_waits(&direct).await;
+    let stopped = proxy.on("begin", Action::Hold);
+    stop.resume();
+    stopped.reached().await;
+    gate.open().await;
+    assert!(has_paid(&runs.await.unwrap()));
+    stopped.resume();
     let expected = (500, "transaction-broken".to_owned());
     assert_eq!(problem(&ends.await.unwrap()), expected);
-    assert_eq!(db.payments().await, 1);
+    assert_eq!(db.payments().await, 2);
 }
 
 #[tokio::test]
