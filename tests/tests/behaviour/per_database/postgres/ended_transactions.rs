@@ -10,7 +10,7 @@ use super::gate::{Gate, WAIT, until_somebody_waits};
 use super::support::app::{engine, has_paid, payment, problem};
 use super::support::scripted_app::send;
 use super::support::statements::app;
-use super::{CANCEL, TestDb, pool_at};
+use super::{CANCEL, TestDb, idem_on, pool_at};
 
 /// A transaction that has failed answers no question, so what came before it must be found otherwise.
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_handler_that_commits_and_takes_too_long_stops_no_other_attempt() {
     let db = TestDb::new().await;
     let other = app(engine(&db).await, Arc::default());
     let proxy = Proxy::to(&db.url()).await;
-    let limited = Idempotency::builder(pool_at(proxy.url(), 2).await);
+    let limited = idem_on(pool_at(proxy.url(), 2).await);
     let limited = limited.timeout(Duration::from_secs(5)).build();
     let node = app(limited, Arc::default());
     let direct = db.direct().await;
