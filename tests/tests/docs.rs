@@ -1,6 +1,9 @@
-//! The metrics and alerts of the documents exist, and the reverse.
+//! What documents show exists: metrics, alerts, plots, a difference.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "docs/adopting.rs"]
+mod adopting;
 
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,74 @@
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::model::{NewOrder, Order};
+use super::repository::OrderRepository;
+use crate::audit::AuditLog;
+use crate::error::ApiError;
+use crate::stock::StockRepository;
+
+#[derive(Clone)]
+pub(crate) struct OrderService {
+    orders: OrderRepository,
+    stock: StockRepository,
+    audit: AuditLog,
+    pool: SqlitePool,
+}
+
+impl OrderService {
+    pub(crate) fn new(
+        orders: OrderRepository,
+        stock: StockRepository,
+        audit: AuditLog,
+        pool: SqlitePool,
+    ) -> Self {
+        Self {
+            orders,
+            stock,
+            audit,
+            pool,
+        }
+    }
+
+    pub(crate) async fn find(&self, customer: &str, id: i64) -> Result<Order, ApiError> {
+        let order = self.orders.find(&self.pool, customer, id).await?;
+        order.ok_or(ApiError::NotFound)
+    }
+
+    pub(crate) async fn place(
+        &self,
+        conn: &mut SqliteConnection,
+        customer: &str,
+        new: &NewOrder,
+    ) -> Result<Order, ApiError> {
+        let mut total = 0;
+        for line in &new.lines {
+            let price = self
+                .stock
+                .take(&mut *conn, &line.sku, line.quantity)
+                .await?;
+            let price = price.ok_or_else(|| ApiError::SoldOut(line.sku.clone()))?;
+            total += price * line.quantity;
+        }
+        let order = self
+            .orders
+            .insert(&mut *conn, customer, total, &new.lines)
+            .await?;
+        self.audit.write(conn, customer, "order placed").await?;
+        Ok(order)
+    }
+
+    pub(crate) async fn cancel(
+        &self,
+        conn: &mut SqliteConnection,
+        customer: &str,
+        id: i64,
+    ) -> Result<Order, ApiError> {
+        let found = self.orders.find(&mut *conn, customer, id).await?;
+        found.ok_or(ApiError::NotFound)?;
+        let order = self.orders.cancel(&mut *conn, id).await?;
+        let order = order.ok_or(ApiError::Cancelled)?;
+        self.stock.put_back(&mut *conn, id).await?;
+        self.audit.write(conn, customer, "order cancelled").await?;
+        Ok(order)
+    }
+}

@@ -1,0 +1,5 @@
+//! Through the router, each on a database of its own.
+
+mod idempotent;
+mod orders;
+mod shop;

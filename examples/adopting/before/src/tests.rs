@@ -1,0 +1,4 @@
+//! Through the router, each on a database of its own.
+
+mod orders;
+mod shop;
