@@ -272,7 +272,7 @@ async fn no_attempt_is_admitted_once_a_shutdown_has_ended() {
         let together = |later: usize| {
             steps.fetch_add(1, Ordering::AcqRel);
             while steps.load(Ordering::Acquire) < 2 {
-                hint::spin_loop();
+                thread::yield_now();
             }
             (0..later).for_each(|_| hint::spin_loop());
         };
