@@ -50,16 +50,7 @@ pub struct DownstreamKeys {
 
 impl DownstreamKeys {
     pub(crate) fn of_record(secret: &[u8], name: &RecordName) -> Self {
-        let parts = [
-            name.scope.as_str(),
-            name.operation.as_str(),
-            name.key.as_str(),
-        ];
-        let mut bytes = b"idem downstream v1".to_vec();
-        for part in parts {
-            bytes.extend((part.len() as u64).to_be_bytes());
-            bytes.extend(part.as_bytes());
-        }
+        let bytes = name.bytes_after(b"idem downstream v1".to_vec());
         let seed = mac(secret, &bytes);
         Self { seed }
     }

@@ -143,8 +143,8 @@ impl RecordName {
 
     /// The digest that a tombstone consists of: the first 128 bits of a SHA-256.
     ///
-    /// Rows contain it, so it never changes. It names neither scope nor operation nor key. For another
-    /// name of the same digest one would have to try about 2^128 names.
+    /// Rows contain it, so it never changes. It is a pseudonym: whoever guesses scope, operation and key
+    /// can confirm the guess. For another name of the same digest one would have to try about 2^128 names.
     pub(crate) fn tombstone(&self) -> Uuid {
         let digest = self.digest(b"idem tombstone v1");
         let half = digest.first_chunk().copied();
@@ -152,17 +152,21 @@ impl RecordName {
     }
 
     fn digest(&self, purpose: &[u8]) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(purpose);
-        for part in [
-            self.scope.as_str(),
-            self.operation.as_str(),
-            self.key.as_str(),
-        ] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
+        Sha256::digest(self.bytes_after(purpose.to_vec())).into()
+    }
+
+    /// Adds scope, operation and key to the bytes, each after its length: no two names add the same.
+    ///
+    /// What is stored and what other services have seen is made of these bytes, so they never change.
+    pub(crate) fn bytes_after(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let (scope, operation) = (self.scope.as_str(), self.operation.as_str());
+        let parts = [scope, operation, self.key.as_str()];
+        bytes.reserve(parts.iter().map(|part| 8 + part.len()).sum());
+        for part in parts {
+            bytes.extend((part.len() as u64).to_be_bytes());
+            bytes.extend(part.as_bytes());
         }
-        hash.finalize().into()
+        bytes
     }
 }
 
@@ -254,6 +258,19 @@ mod tests {
         let consumer = Operation::of_consumer("billing").unwrap();
         assert_eq!(Operation::new(consumer.as_str()), Err(InvalidOperation));
         assert_ne!(Operation::new("billing").unwrap(), consumer);
+    }
+
+    /// Rows contain the one, and nodes of two builds take the other.
+    #[test]
+    fn the_digests_of_a_name_never_change() {
+        let name = RecordName {
+            scope: Scope::new("acme").unwrap(),
+            operation: Operation::new("POST /payments").unwrap(),
+            key: "order-17".parse().unwrap(),
+        };
+        assert_eq!(name.lock_id(), 1_563_861_944_266_664_424);
+        let tombstone = "120ba16a-7116-ffc9-8273-5e611628fae0";
+        assert_eq!(name.tombstone().to_string(), tombstone);
     }
 
     #[test]

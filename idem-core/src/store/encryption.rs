@@ -81,12 +81,7 @@ pub(crate) fn decrypt(
 fn context(name: &RecordName, status: u16) -> Vec<u8> {
     let mut bytes = b"idem encrypted record v1".to_vec();
     bytes.extend(status.to_be_bytes());
-    let (scope, operation) = (name.scope.as_str(), name.operation.as_str());
-    for part in [scope, operation, name.key.as_str()] {
-        bytes.extend((part.len() as u64).to_be_bytes());
-        bytes.extend(part.as_bytes());
-    }
-    bytes
+    name.bytes_after(bytes)
 }
 
 /// The version of the fingerprint, its length in one byte and itself; the headers' length in four bytes and
