@@ -208,10 +208,12 @@ impl<DB: Backend> IdempotencyBuilder<DB> {
     ///
     /// Headers, body and fingerprint of a record are encrypted; its name, status, times and
     /// [reference](crate::Tx::reference) are not, so that operators find it. Records that were stored in
-    /// the clear remain readable. A record whose key this handle does not have, or that was changed in the
-    /// database, is [`Error::Unreadable`](crate::Error::Unreadable): over HTTP 503 `record-unreadable`, and it
-    /// never runs. What the [replay memory](Self::replay_memory) holds is plain, and so are messages and dead
-    /// letters of an [`Inbox`](crate::Inbox).
+    /// the clear remain readable, and with [`EncryptionKeys::only_reads`] new ones are stored so. What the
+    /// [replay memory](Self::replay_memory) holds is plain, and so are messages and dead letters of an
+    /// [`Inbox`](crate::Inbox).
+    ///
+    /// A record whose key this handle does not have, or that was changed in the database, is
+    /// [`Error::Unreadable`](crate::Error::Unreadable): over HTTP 503 `record-unreadable`, and it never runs.
     ///
     /// # Examples
     ///

@@ -12,9 +12,10 @@ use std::fmt;
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
-use super::cipher::{EncryptedContent, RecordCipher};
+use super::cipher::{EncryptedContent, MAX_KEY_ID, RecordCipher, is_key_id};
 
-/// The application's keys for stored responses: one that encrypts, and others that are still read.
+/// The application's keys for stored responses: one that encrypts, unless encryption is turned off, and
+/// others that are still read.
 ///
 /// A key is 32 random bytes from the application's own key management, and has an id, which stands in the
 /// clear in each record. Keys are erased from memory when the last handle is dropped; `Debug` shows
@@ -25,6 +26,15 @@ use super::cipher::{EncryptedContent, RecordCipher};
 /// 1. Add the new key with [`also_reads`](Self::also_reads) on all nodes.
 /// 2. Make it the current one, and keep the old one with `also_reads`.
 /// 3. Remove the old one when the longest ttl is over.
+///
+/// # Turning it on and off
+///
+/// A node that has no key yet cannot read what another one has encrypted. So give
+/// [`only_reads`](Self::only_reads) to all nodes first, and [`new`](Self::new) then. To turn it off:
+///
+/// 1. Give [`only_reads`](Self::only_reads) to all nodes, with `also_reads` for other keys that rows still
+///    name. New responses are stored in the clear.
+/// 2. Remove the keys when no row is encrypted any more: at the latest after the longest ttl, and a sweep.
 ///
 /// A node without a record's key answers its retries with 503 `record-unreadable`, and never runs them.
 ///
@@ -42,12 +52,21 @@ use super::cipher::{EncryptedContent, RecordCipher};
 #[derive(Clone)]
 pub struct EncryptionKeys {
     /// The current one first.
-    keys: Vec<(Box<str>, XChaCha20Poly1305)>,
+    keys: Vec<KeyEntry>,
+    /// The first one encrypts.
+    encrypts: bool,
+}
+
+/// A key and its id. It is boxed, so that a list that grows leaves no copy of it behind, which nobody erases.
+#[derive(Clone)]
+struct KeyEntry {
+    id: Box<str>,
+    cipher: Box<XChaCha20Poly1305>,
 }
 
 impl EncryptionKeys {
     /// The longest id of a key, in bytes.
-    pub const MAX_ID_BYTES: usize = 64;
+    pub const MAX_ID_BYTES: usize = MAX_KEY_ID;
 
     /// The key that encrypts from now on, and its id.
     ///
@@ -55,7 +74,35 @@ impl EncryptionKeys {
     ///
     /// [`InvalidKeyId`].
     pub fn new(id: &str, key: &[u8; 32]) -> Result<Self, InvalidKeyId> {
-        Self { keys: Vec::new() }.also_reads(id, key)
+        Self::with(true, id, key)
+    }
+
+    /// A key that reads records, where none encrypts: responses are stored in the clear from now on.
+    ///
+    /// For turning encryption off while records of this key live, and for turning it on: it is the first step on
+    /// many nodes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeyId`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idem_core::EncryptionKeys;
+    ///
+    /// # fn load(_: &str) -> [u8; 32] { [7; 32] }
+    /// let keys = EncryptionKeys::only_reads("2026-11", &load("2026-11"))?;
+    /// let keys = keys.also_reads("2026-05", &load("2026-05"))?;
+    /// # Ok::<(), idem_core::InvalidKeyId>(())
+    /// ```
+    pub fn only_reads(id: &str, key: &[u8; 32]) -> Result<Self, InvalidKeyId> {
+        Self::with(false, id, key)
+    }
+
+    fn with(encrypts: bool, id: &str, key: &[u8; 32]) -> Result<Self, InvalidKeyId> {
+        let keys = Vec::new();
+        Self { keys, encrypts }.also_reads(id, key)
     }
 
     /// Adds a key that reads records and encrypts none: an older one, or one that is to become the current.
@@ -64,33 +111,37 @@ impl EncryptionKeys {
     ///
     /// [`InvalidKeyId`], also for an id that is there already.
     pub fn also_reads(mut self, id: &str, key: &[u8; 32]) -> Result<Self, InvalidKeyId> {
-        let fits = (1..=Self::MAX_ID_BYTES).contains(&id.len());
-        let is_printable = id.bytes().all(|byte| byte.is_ascii_graphic());
-        if !fits || !is_printable || self.find(id.as_bytes()).is_some() {
+        if !is_key_id(id) || self.find(id.as_bytes()).is_some() {
             return Err(InvalidKeyId);
         }
-        self.keys
-            .push((id.into(), XChaCha20Poly1305::new(key.into())));
+        self.keys.push(KeyEntry {
+            id: id.into(),
+            cipher: Box::new(XChaCha20Poly1305::new(key.into())),
+        });
         Ok(self)
     }
 
     fn find(&self, id: &[u8]) -> Option<&XChaCha20Poly1305> {
         let mut keys = self.keys.iter();
-        keys.find(|(known, _)| known.as_bytes() == id)
-            .map(|(_, key)| key)
+        let found = keys.find(|key| key.id.as_bytes() == id)?;
+        Some(&found.cipher)
     }
 }
 
 impl RecordCipher for EncryptionKeys {
+    fn encrypts(&self) -> bool {
+        self.encrypts
+    }
+
     fn encrypt(&self, context: &[u8], plain: &[u8]) -> Option<EncryptedContent> {
-        let (id, key) = self.keys.first()?;
+        let KeyEntry { id, cipher } = self.keys.first()?;
         let nonce = XNonce::try_generate().ok()?;
         let aad = authenticated(id.as_bytes(), context);
         let payload = Payload {
             msg: plain,
             aad: &aad,
         };
-        let encrypted = key.encrypt(&nonce, payload).ok()?;
+        let encrypted = cipher.encrypt(&nonce, payload).ok()?;
         Some(EncryptedContent {
             key_id: id.as_bytes().to_vec(),
             bytes: [&nonce[..], &encrypted].concat(),
@@ -117,7 +168,7 @@ fn authenticated(key_id: &[u8], context: &[u8]) -> Vec<u8> {
 
 impl fmt::Debug for EncryptionKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.keys.iter().map(|(id, _)| id).collect();
+        let ids: Vec<_> = self.keys.iter().map(|key| &key.id).collect();
         f.debug_tuple("EncryptionKeys").field(&ids).finish()
     }
 }
@@ -189,6 +240,16 @@ mod tests {
         }
         let twice = keys(&"x".repeat(64), 1).also_reads(&"x".repeat(64), &[2; 32]);
         assert_eq!(twice.unwrap_err(), InvalidKeyId);
+    }
+
+    #[test]
+    fn a_key_that_only_reads_encrypts_nothing() {
+        let encrypted = keys("old", 1).encrypt(CONTEXT, b"paid").unwrap();
+        let reading = EncryptionKeys::only_reads("new", &[2; 32]).unwrap();
+        let reading = reading.also_reads("old", &[1; 32]).unwrap();
+        assert!(keys("old", 1).encrypts() && !reading.encrypts());
+        let read = reading.decrypt(b"old", CONTEXT, &encrypted.bytes);
+        assert_eq!(read, Some(b"paid".to_vec()));
     }
 
     #[test]

@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use super::records::{ENCRYPTED_FORMAT, FORMAT, StoredRecord};
-use crate::model::cipher::{EncryptedContent, RecordCipher};
+use crate::model::cipher::{EncryptedContent, RecordCipher, is_key_id};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::record::{Completion, RecordName};
 
@@ -25,7 +25,7 @@ use crate::model::record::{Completion, RecordName};
 #[derive(Debug)]
 pub(crate) struct CannotEncrypt;
 
-/// Encrypts the content of a record, if the application has given keys.
+/// Encrypts the content of a record, if the application has given a key for that.
 ///
 /// A message's record has no response, and is not encrypted.
 ///
@@ -38,7 +38,11 @@ pub(crate) fn encrypt(
     fingerprint: &Fingerprint,
     completion: &Completion,
 ) -> Result<Option<EncryptedContent>, CannotEncrypt> {
-    let Some(cipher) = cipher.filter(|_| !name.operation.is_of_consumer()) else {
+    let encrypts = |cipher: &&dyn RecordCipher| cipher.encrypts();
+    let Some(cipher) = cipher
+        .filter(encrypts)
+        .filter(|_| !name.operation.is_of_consumer())
+    else {
         return Ok(None);
     };
     let encrypted = encode(fingerprint, completion)
@@ -65,15 +69,23 @@ pub(crate) fn decrypt(
     match plain.and_then(|plain| decode(&plain, &record)) {
         Some(read) => read,
         None => {
-            let key_id = String::from_utf8_lossy(headers);
             tracing::warn!(
                 operation = name.operation.as_str(),
                 key = name.key.digest(),
-                %key_id,
+                key_id = shown_key_id(headers),
                 "cannot decrypt a record: its encryption key is missing here, or its row was changed"
             );
             record
         }
+    }
+}
+
+/// The id for the log. A changed row may have anything in its place, such as the client's own headers.
+fn shown_key_id(stored: &[u8]) -> &str {
+    let id = str::from_utf8(stored).unwrap_or_default();
+    match is_key_id(id) {
+        true => id,
+        false => "(none)",
     }
 }
 
@@ -140,6 +152,20 @@ mod tests {
             assert_ne!(context(&one, 201), context(&other, 201), "{other:?}");
         }
         assert_ne!(context(&one, 201), context(&one, 202));
+    }
+
+    #[test]
+    fn only_what_can_be_the_id_of_a_key_is_logged() {
+        assert_eq!(shown_key_id(b"2026-11"), "2026-11");
+        for stored in [
+            "location: /payments/1\r\n",
+            "",
+            "\u{1b}[2J",
+            &"x".repeat(65),
+        ] {
+            assert_eq!(shown_key_id(stored.as_bytes()), "(none)", "{stored}");
+        }
+        assert_eq!(shown_key_id(b"\xff"), "(none)");
     }
 
     #[test]

@@ -211,7 +211,8 @@ pub struct StoreError {
 /// A record as it was read from its row.
 #[derive(Clone, Debug)]
 pub struct StoredRecord {
-    /// The format of the record: this build reads [`FORMAT`] alone.
+    /// The format of the record: claims read [`FORMAT`] alone, which decryption makes of
+    /// [`ENCRYPTED_FORMAT`].
     pub(crate) format: i16,
     pub(crate) fingerprint_version: i16,
     pub(crate) fingerprint: Vec<u8>,

@@ -132,6 +132,28 @@ async fn a_record_stored_in_the_clear_is_read_by_a_node_with_keys() {
     );
 }
 
+/// How encryption is turned off: no retry is refused on the way.
+#[tokio::test]
+async fn a_node_whose_key_only_reads_replays_what_is_encrypted_and_stores_in_the_clear() {
+    let db = TestDb::new().await;
+    let encrypting_node = encrypting(&db, keys("one")).await;
+    let reading = EncryptionKeys::only_reads("one", &key("one")).unwrap();
+    let reading_node = encrypting(&db, reading).await;
+    let nodes = [app(encrypting_node), app(reading_node.clone())];
+    let [before, after] = ["before", "since"].map(|key| payment("/payments").key(key));
+    assert!(has_paid(&before.send(&nodes[0]).await));
+    assert!(has_paid(&after.send(&nodes[1]).await));
+    for pay in [&before, &after] {
+        for node in &nodes {
+            assert!(pay.send(node).await.is_replay());
+            let changed = pay.clone().body(r#"{"amount":6}"#).send(node).await;
+            assert_eq!(problem(&changed), (422, "key-reused".to_owned()));
+        }
+    }
+    let formats: Vec<_> = rows(&reading_node).await.iter().map(|row| row.0).collect();
+    assert_eq!(formats, [2, 1]);
+}
+
 #[tokio::test]
 async fn a_changed_or_copied_row_is_neither_replayed_nor_run() {
     for assignment in [
