@@ -117,8 +117,9 @@ impl<DB: Backend> Observation<DB> {
         let (is_free, found) = (probe.is_free, probe.found);
         let found = found.filter(|record| !record.expired);
         let found = found.map(|record| Arc::new(self.node.decrypt(&self.attempt.name, record)));
-        self.may_store = found.is_none() && !probe.is_refused;
-        if self.may_store != found.is_none() {
+        let is_refused = found.is_none() && probe.is_refused;
+        self.may_store = found.is_none() && !is_refused;
+        if is_refused {
             self.place = None;
             self.forecast = Forecast::Expired;
             return;
@@ -203,9 +204,9 @@ impl<DB: Backend> Observation<DB> {
             name, fingerprint, ..
         } = &self.attempt;
         Ok(NewRecord {
-            name: &self.attempt.name,
+            name,
             attempt: self.id,
-            fingerprint: &self.attempt.fingerprint,
+            fingerprint,
             completion,
             ttl: self.attempt.policy.ttl,
             refusal: self.attempt.policy.late_retries.refusal(),

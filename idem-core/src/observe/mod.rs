@@ -31,7 +31,7 @@ use crate::attempt::session::{END_LIMIT, Effects, Session};
 use crate::attempt::tx::Tx;
 use crate::node::Node;
 use crate::store::{Backend, Fault, Opening};
-use crate::{Completion, Error, Policy};
+use crate::{Completion, Error, Policy, RecordName};
 
 pub(crate) mod forecast;
 mod passthrough;
@@ -74,24 +74,45 @@ pub struct ObservedAttempt<DB: Backend> {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "its callers box it as a whole")]
 enum Transaction<DB: Backend> {
-    Passthrough(PassthroughTransaction<DB>),
+    /// With the attempt, if it has one and only the observation failed.
+    Passthrough(PassthroughTransaction<DB>, Option<Unobserved<DB>>),
     Observed(Session<DB>, Observation<DB>),
+}
+
+/// What an attempt without an observation keeps of its record: its keys for other services, since a
+/// retry that is observed must send the same.
+#[derive(Debug)]
+struct Unobserved<DB: Backend> {
+    node: Arc<Node<DB>>,
+    name: RecordName,
 }
 
 impl<DB: Backend> ObservedAttempt<DB> {
     /// Begins a transaction as if Idem were not there; nothing is stored or reported.
     pub(crate) async fn begin_passthrough(node: &Node<DB>, policy: Policy) -> Result<Self, Error> {
+        Self::pass_through(node, policy, None).await
+    }
+
+    async fn pass_through(
+        node: &Node<DB>,
+        policy: Policy,
+        unobserved: Option<Unobserved<DB>>,
+    ) -> Result<Self, Error> {
         let running = node.running_token();
         let begun = PassthroughTransaction::begin(&node.connections, policy.isolation).await?;
-        let transaction = Transaction::Passthrough(begun);
+        let transaction = Transaction::Passthrough(begun, unobserved);
         Ok(Self::new(transaction, Uuid::new_v4(), running))
     }
 
     /// Begins a transaction in which the attempt is observed. If that fails, it passes through.
     pub(crate) async fn begin(node: &Arc<Node<DB>>, attempt: Attempt) -> Result<Self, Error> {
         let policy = attempt.policy;
+        let unobserved = |name| {
+            let node = Arc::clone(node);
+            Some(Unobserved { node, name })
+        };
         if !node.may_observe() {
-            return Self::begin_passthrough(node, policy).await;
+            return Self::pass_through(node, policy, unobserved(attempt.name)).await;
         }
         let running = node.running_token();
         let mut observation = Observation::arrive(node, attempt);
@@ -106,7 +127,9 @@ impl<DB: Backend> ObservedAttempt<DB> {
                 if !matches!(error, Error::TryAgain(_)) && !is_connection_lost::<DB>(&error) {
                     node.pause_observing();
                 }
-                Self::begin_passthrough(node, policy).await
+                let name = observation.attempt.name.clone();
+                drop(observation);
+                Self::pass_through(node, policy, unobserved(name)).await
             }
         }
     }
@@ -124,7 +147,15 @@ impl<DB: Backend> ObservedAttempt<DB> {
     pub fn tx(&mut self) -> Tx<'_, DB> {
         let (reference, id) = (&mut self.reference, self.id);
         match &mut self.transaction {
-            Transaction::Passthrough(transaction) => Tx::new(transaction.conn(), reference, id),
+            Transaction::Passthrough(transaction, unobserved) => {
+                let tx: Tx<'_, DB> = Tx::new(transaction.conn(), reference, id);
+                match unobserved {
+                    Some(Unobserved { node, name }) => {
+                        tx.of_record(name, &node.settings.downstream_secret)
+                    }
+                    None => tx,
+                }
+            }
             Transaction::Observed(session, observation) => {
                 let secret = &observation.node.settings.downstream_secret;
                 let tx: Tx<'_, DB> = Tx::new(session.conn(), reference, id);
@@ -136,7 +167,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
     /// The transaction's connection, to read what it says of itself.
     pub fn conn(&self) -> &DB::Connection {
         match &self.transaction {
-            Transaction::Passthrough(transaction) => transaction.conn_ref(),
+            Transaction::Passthrough(transaction, _) => transaction.conn_ref(),
             Transaction::Observed(session, _) => session.conn_ref(),
         }
     }
@@ -144,7 +175,10 @@ impl<DB: Backend> ObservedAttempt<DB> {
     /// The keys for requests that the operation sends to other services.
     pub fn downstream_keys(&self) -> DownstreamKeys {
         match &self.transaction {
-            Transaction::Passthrough(_) => DownstreamKeys::of_attempt(self.id),
+            Transaction::Passthrough(_, Some(Unobserved { node, name })) => {
+                DownstreamKeys::of_record(&node.settings.downstream_secret, name)
+            }
+            Transaction::Passthrough(_, None) => DownstreamKeys::of_attempt(self.id),
             Transaction::Observed(_, observation) => observation.downstream_keys(),
         }
     }
@@ -152,7 +186,7 @@ impl<DB: Backend> ObservedAttempt<DB> {
     /// What enforcement would have done. `None` if the attempt is not observed.
     pub fn forecast(&self) -> Option<&Forecast> {
         match &self.transaction {
-            Transaction::Passthrough(_) => None,
+            Transaction::Passthrough(..) => None,
             Transaction::Observed(_, observation) => Some(&observation.forecast),
         }
     }
@@ -177,10 +211,10 @@ impl<DB: Backend> ObservedAttempt<DB> {
         response: Option<(Completion, Effects)>,
     ) -> Result<bool, Error> {
         let (mut session, observation) = match self.transaction {
-            Transaction::Passthrough(transaction) if keep => {
+            Transaction::Passthrough(transaction, _) if keep => {
                 return transaction.commit().await.map(|()| false);
             }
-            Transaction::Passthrough(transaction) => {
+            Transaction::Passthrough(transaction, _) => {
                 transaction.roll_back().await;
                 return Ok(false);
             }

@@ -6,12 +6,13 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use idem_axum::RolloutMode::{Observe, Off};
 use idem_axum::engine::{Message, MessageOutcome};
 use idem_axum::{DownstreamKeys, Inbox, Tx, idempotent};
 use idem_tests::http::Attempt;
 
 use super::support::app::{AppState, engine, engine_in, payment, start};
-use super::{Db, TestDb, idem_on};
+use super::{Db, HIDE_RECORDS, TestDb, idem_on};
 
 /// The key, behind an error if `x-fail` asks for one: then nothing is stored.
 type Charged = Result<String, (StatusCode, String)>;
@@ -108,6 +109,30 @@ async fn a_duplicate_that_runs_in_observe_makes_the_same_downstream_key() {
             let first = made(&app, &attempt).await;
             assert_eq!(made(&app, &attempt).await == first, same, "{plan} {path}");
         }
+    }
+}
+
+/// The table of records is away; the first attempt notices it, and the next are not observed for a second.
+#[tokio::test]
+async fn an_attempt_that_cannot_be_observed_makes_the_downstream_key_of_its_record() {
+    let db = TestDb::new().await;
+    let idem = engine_in(&db, "observe").await;
+    let app = routes().with_state(AppState::new(idem.clone()));
+    for path in PATHS {
+        let attempt = payment(path).key(path).header("x-fail", "yes");
+        let observed = made(&app, &attempt).await;
+        let [obstacle, removal] = HIDE_RECORDS;
+        let by_hand = db.pool_of(1).await;
+        sqlx::raw_sql(obstacle).execute(&by_hand).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(made(&app, &attempt).await, observed, "{path}");
+        }
+        let both = payment("/charge-and-notify").key(path);
+        assert_eq!(made(&app, &both).await, made(&app, &both).await, "{path}");
+        idem.rollout().set("*", Off);
+        assert_ne!(made(&app, &attempt).await, observed, "{path}");
+        idem.rollout().set("*", Observe);
+        sqlx::raw_sql(removal).execute(&by_hand).await.unwrap();
     }
 }
 

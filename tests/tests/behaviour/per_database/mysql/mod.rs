@@ -56,6 +56,11 @@ const RECORD: &str = "idem_record";
 const TOMBSTONE: &str = "idem_tombstone";
 const LETTER: &str = "idem_dead_letter";
 const ROLLOUT: &str = "idem_rollout";
+/// Statements that take the table of records away, and give it back.
+const HIDE_RECORDS: [&str; 2] = [
+    "alter table idem_record rename to hidden",
+    "alter table hidden rename to idem_record",
+];
 const KEEPS_NO_RECORD: &str = "alter table idem_record add check (status = 0)";
 const KEEPS_NO_PAYLOAD: &str = "alter table idem_dead_letter add check (payload is null)";
 /// Commits the transaction behind Idem's back.

@@ -55,6 +55,11 @@ const RECORD: &str = "idem.record";
 const TOMBSTONE: &str = "idem.tombstone";
 const LETTER: &str = "idem.dead_letter";
 const ROLLOUT: &str = "idem.rollout";
+/// Statements that take the table of records away, and give it back.
+const HIDE_RECORDS: [&str; 2] = [
+    "alter table idem.record rename to hidden",
+    "alter table idem.hidden rename to record",
+];
 const KEEPS_NO_RECORD: &str = "alter table idem.record add check (status = 0)";
 const KEEPS_NO_PAYLOAD: &str = "alter table idem.dead_letter add check (payload is null)";
 /// Commits the transaction behind Idem's back.

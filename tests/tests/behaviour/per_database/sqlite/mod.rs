@@ -34,6 +34,11 @@ const RECORD: &str = "idem_record";
 const TOMBSTONE: &str = "idem_tombstone";
 const LETTER: &str = "idem_dead_letter";
 const ROLLOUT: &str = "idem_rollout";
+/// Statements that take the table of records away, and give it back.
+const HIDE_RECORDS: [&str; 2] = [
+    "alter table idem_record rename to hidden",
+    "alter table hidden rename to idem_record",
+];
 const KEEPS_NO_RECORD: &str = "create trigger keeps_no_record before insert on idem_record \
     begin select raise(abort, 'refused'); end";
 const KEEPS_NO_PAYLOAD: &str = "create trigger keeps_no_payload before insert \
