@@ -37,6 +37,16 @@ macro_rules! migrations_in {
 }
 pub(super) use migrations_in;
 
+/// The columns that a migration after the first has added to the table of records.
+pub(super) const ADDED_COLUMNS: [&str; 2] = ["refused_until", "tombstone"];
+
+/// The line of a check about a column that is not there.
+pub(super) fn missing_column(table: &str, column: &str) -> String {
+    format!(
+        "the column {column} of {table} is missing: run idem.migrate() or the SQL of the migrations"
+    )
+}
+
 /// A migrator with a table of its own, apart from that of the application's migrations.
 pub(super) fn migrator(
     table: &'static str,

@@ -14,7 +14,7 @@ use super::migrate;
 use super::name::hex;
 use super::statement::{after_reading, before_reading, write};
 use crate::store::maintenance::MaintenanceStore;
-use crate::store::migrations::migrations_in;
+use crate::store::migrations::{ADDED_COLUMNS, migrations_in, missing_column};
 
 impl MaintenanceStore for MySql {
     const MIGRATIONS: &'static [(i64, &'static str, &'static str)] =
@@ -53,6 +53,9 @@ impl MaintenanceStore for MySql {
 
     fn write_tombstones(conn: &mut MySqlConnection, limit: i64) -> BoxFuture<'_, sqlx::Result<()>> {
         Box::pin(async move {
+            if !leave_tombstones(conn, limit).await? {
+                return Ok(());
+            }
             let keep = format!(
                 "insert into idem_tombstone (digest, expires_at) \
                  select expired.tombstone, expired.refused_until from \
@@ -106,6 +109,9 @@ impl MaintenanceStore for MySql {
             ] {
                 missing.extend(what_lacks(conn, table, column).await?);
             }
+            if missing.is_empty() {
+                missing.extend(missing_columns(conn).await?);
+            }
             after_reading(conn).await?;
             Ok(missing)
         })
@@ -134,6 +140,38 @@ impl MaintenanceStore for MySql {
     fn migrate(pool: &MySqlPool) -> BoxFuture<'_, Result<(), MigrateError>> {
         Box::pin(migrate::run(pool))
     }
+}
+
+/// The columns that a later migration has added to the records. MySQL shows those that the account may use.
+async fn missing_columns(conn: &mut MySqlConnection) -> sqlx::Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for column in ADDED_COLUMNS {
+        let find = sqlx::query_scalar::<_, i64>(
+            "select count(*) from information_schema.columns where table_schema = database() \
+               and table_name = 'idem_record' and column_name = ? limit 1",
+        );
+        if find.bind(column).fetch_one(&mut *conn).await? == 0 {
+            missing.push(missing_column("idem_record", column));
+        }
+    }
+    Ok(missing)
+}
+
+/// Whether one of the records that expired first leaves a tombstone.
+///
+/// It locks nothing. The insert does, each of these records: without a lock an invalidation could delete
+/// one before its tombstone is there. And `InnoDB` takes shared locks for an insert that selects, also of
+/// rows that it does not insert.
+async fn leave_tombstones(conn: &mut MySqlConnection, limit: i64) -> sqlx::Result<bool> {
+    let find = sqlx::query_scalar(
+        "select exists(select 1 from (select refused_until from idem_record \
+           where expires_at <= utc_timestamp(6) order by expires_at limit ?) as expired \
+         where expired.refused_until > utc_timestamp(6)) limit 1",
+    );
+    before_reading(conn).await?;
+    let found = find.bind(limit).fetch_one(&mut *conn).await?;
+    after_reading(conn).await?;
+    Ok(found)
 }
 
 /// Checks that a table exists, that its engine has transactions and that the account may use it.

@@ -9,7 +9,7 @@ use super::deletion::{RECORD_NAME, delete_expired, delete_of_scope, write_tombst
 use super::migrate;
 use super::statement::{rows, value};
 use crate::store::maintenance::MaintenanceStore;
-use crate::store::migrations::migrations_in;
+use crate::store::migrations::{ADDED_COLUMNS, migrations_in, missing_column};
 
 impl MaintenanceStore for Postgres {
     const MIGRATIONS: &'static [(i64, &'static str, &'static str)] =
@@ -70,6 +70,18 @@ impl MaintenanceStore for Postgres {
                  where to_regclass(t) is null",
             )
             .await?;
+            if !absent.is_empty() {
+                return Ok(absent);
+            }
+            let columns = "select attname::text from pg_attribute \
+                where attrelid = 'idem.record'::regclass and attnum > 0 and not attisdropped";
+            let columns = lines(conn, columns).await?;
+            let added = ADDED_COLUMNS
+                .iter()
+                .filter(|&added| !columns.iter().any(|one| one == added));
+            let absent: Vec<_> = added
+                .map(|added| missing_column("idem.record", added))
+                .collect();
             if !absent.is_empty() {
                 return Ok(absent);
             }

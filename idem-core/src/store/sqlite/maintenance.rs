@@ -12,7 +12,7 @@ use sqlx::{Sqlite, SqlitePool};
 
 use super::migrate;
 use crate::store::maintenance::MaintenanceStore;
-use crate::store::migrations::migrations_in;
+use crate::store::migrations::{ADDED_COLUMNS, migrations_in, missing_column};
 
 impl MaintenanceStore for Sqlite {
     const MIGRATIONS: &'static [(i64, &'static str, &'static str)] =
@@ -104,9 +104,12 @@ impl MaintenanceStore for Sqlite {
             .fetch_all(&mut *conn)
             .await?;
             let read_only: bool = sqlx::query_scalar("pragma query_only")
-                .fetch_one(conn)
+                .fetch_one(&mut *conn)
                 .await?;
             let mut missing = absent;
+            if missing.is_empty() {
+                missing.extend(missing_columns(&mut *conn).await?);
+            }
             if read_only {
                 missing.push("the connection is query_only: turn the pragma off".to_owned());
             }
@@ -132,4 +135,17 @@ impl MaintenanceStore for Sqlite {
     fn migrate(pool: &SqlitePool) -> BoxFuture<'_, Result<(), MigrateError>> {
         Box::pin(migrate::run(pool))
     }
+}
+
+async fn missing_columns(conn: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
+    let columns: Vec<String> =
+        sqlx::query_scalar("select name from pragma_table_info('idem_record')")
+            .fetch_all(conn)
+            .await?;
+    let missing = ADDED_COLUMNS
+        .iter()
+        .filter(|&added| !columns.iter().any(|one| one == added));
+    Ok(missing
+        .map(|column| missing_column("idem_record", column))
+        .collect())
 }

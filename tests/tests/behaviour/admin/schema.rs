@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::support::app::{app, engine, has_paid, payment};
 use super::support::scripted_app::Node;
-use super::{COPIED_SQL, Db, OBSTACLE, RECORD, TestDb, age_records};
+use super::{COPIED_SQL, Db, OBSTACLE, RECORD, TOMBSTONE, TestDb, age_records};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_nodes_migrate_at_once() {
@@ -119,6 +119,39 @@ async fn check_names_the_missing_table_and_the_call_that_creates_it() {
         text.contains(RECORD) && text.contains("idem.migrate()"),
         "{text}"
     );
+}
+
+/// An account that may write the tombstones of a record that cannot say until when it is refused.
+#[tokio::test]
+async fn check_names_the_columns_that_an_older_build_has_not_created() {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    for column in ["refused_until", "tombstone"] {
+        let drop = AssertSqlSafe(format!("alter table {RECORD} drop column {column}"));
+        sqlx::raw_sql(drop).execute(idem.pool()).await.unwrap();
+        // SQLite: another connection sees the new schema.
+        let text = idem.check().await.unwrap_err().to_string();
+        assert!(
+            text.contains(column) && text.contains("idem.migrate()"),
+            "{text}"
+        );
+    }
+}
+
+/// The columns stand, and the rest of their migration does not, as when somebody ran it half by hand.
+#[tokio::test]
+async fn a_migration_whose_columns_exist_creates_what_is_missing_of_it() {
+    let db = TestDb::new().await;
+    let idem = engine(&db).await;
+    let forget = AssertSqlSafe(format!(
+        "drop table {TOMBSTONE}; delete from {} where version >= 4",
+        RECORD.replace("record", "migration")
+    ));
+    sqlx::raw_sql(forget).execute(idem.pool()).await.unwrap();
+    idem.check().await.unwrap_err();
+    idem.migrate().await.unwrap();
+    idem.check().await.unwrap();
+    assert_eq!(idem.pending_migrations().await.unwrap(), []);
 }
 
 #[tokio::test]
