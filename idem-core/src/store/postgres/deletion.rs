@@ -35,17 +35,25 @@ pub(super) async fn delete_expired(
 
 /// Writes the tombstones of up to `limit` expired records, and commits.
 ///
-/// Tombstones are written in one order, so that two sweeps do not wait for each other in a circle.
+/// Tombstones are written in one order, so that two sweeps do not wait for each other in a circle. Only
+/// records that leave one are locked: an [invalidation](crate::Idempotency::invalidate) must not delete
+/// one between its being read and the COMMIT of its tombstone. The bound is on the expired records, so
+/// that no batch reads more.
 pub(super) async fn write_tombstones(conn: &mut PgConnection, limit: i64) -> sqlx::Result<()> {
-    let skip = match has_ctid(conn).await? {
-        true => "for update skip locked",
-        false => "",
+    let due = format!("{EXPIRED} order by expires_at limit {limit}");
+    let refused = match has_ctid(conn).await? {
+        true => format!(
+            "select tombstone, refused_until from idem.record where ctid = any(array( \
+               select place from ( \
+                 select ctid as place, refused_until as until from idem.record where {due}) as due \
+               where until > statement_timestamp())) \
+             and {EXPIRED} and refused_until > statement_timestamp() for update skip locked"
+        ),
+        false => format!("select tombstone, refused_until from idem.record where {due}"),
     };
     let text = format!(
         "insert into idem.tombstone as t (digest, expires_at) \
-         select tombstone, refused_until from ( \
-           select tombstone, refused_until from idem.record where expires_at <= statement_timestamp() \
-           order by expires_at limit {limit} {skip}) as expired \
+         select tombstone, refused_until from ({refused}) as refused \
          where refused_until > statement_timestamp() order by tombstone \
          on conflict (digest) do update set expires_at = excluded.expires_at \
          where t.expires_at < excluded.expires_at"
@@ -53,6 +61,8 @@ pub(super) async fn write_tombstones(conn: &mut PgConnection, limit: i64) -> sql
     run(conn, text).await.map(|_| ())
 }
 
+/// The rows whose time is over.
+pub(super) const EXPIRED: &str = "expires_at <= statement_timestamp()";
 /// The columns that name a record.
 pub(super) const RECORD_NAME: &str = "scope, operation, key";
 

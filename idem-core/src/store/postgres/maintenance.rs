@@ -5,7 +5,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnection;
 use sqlx::{PgPool, Postgres, Row};
 
-use super::deletion::{RECORD_NAME, delete_expired, delete_of_scope, write_tombstones};
+use super::deletion::{EXPIRED, RECORD_NAME, delete_expired, delete_of_scope, write_tombstones};
 use super::migrate;
 use super::statement::{rows, value};
 use crate::store::maintenance::MaintenanceStore;
@@ -124,8 +124,6 @@ impl MaintenanceStore for Postgres {
     }
 }
 
-/// The rows whose time is over.
-const EXPIRED: &str = "expires_at <= statement_timestamp()";
 /// The records that a sweep deletes: they leave no tombstone, or have left it.
 const DELETABLE: &str = "expires_at <= statement_timestamp() \
     and (refused_until is null or refused_until <= statement_timestamp() \
