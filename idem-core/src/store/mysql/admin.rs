@@ -1,9 +1,9 @@
 //! The records of MariaDB and MySQL as operators see them.
 //!
-//! Columns are bytes and are converted to `utf8mb4` in the result only. The order names the columns
-//! of the table, since an alias of the same name would order by the converted text. Times are UTC
-//! without a zone, so they are subtracted from a literal; `unix_timestamp` would read them in the
-//! session's zone.
+//! Columns are bytes and are converted to `utf8mb4` in the result only. Orders and groups name the columns
+//! of the table: an alias of the same name is the converted text, whose collation takes `Billing` for
+//! `billing`. Times are UTC without a zone, so they are subtracted from a literal; `unix_timestamp` would
+//! read them in the session's zone.
 
 use futures_util::future::BoxFuture;
 use sqlx::mysql::MySqlConnection;
@@ -60,7 +60,8 @@ impl AdminStore for MySql {
                    cast(case when created_at > utc_timestamp(6) - interval 1 hour then 0 \
                      when created_at > utc_timestamp(6) - interval 1 day then 1 \
                      else 2 end as signed) as age, count(*) as records \
-                 from idem_record group by 1, 2, 3, 4 order by 1, 2, 3, 4 \
+                 from idem_record group by idem_record.operation, 2, 3, 4 \
+                 order by idem_record.operation, 2, 3, 4 \
                  limit 18446744073709551615",
             );
             before_reading(conn).await?;

@@ -165,7 +165,8 @@ impl DeadLetterStore for MySql {
                 "select convert(operation using utf8mb4) as operation, count(*) as letters, \
                    timestampdiff(microsecond, '1970-01-01', min(parked_at)) div 1000 as oldest \
                  from idem_dead_letter where parked_at is not null \
-                 group by 1 order by 1 limit 18446744073709551615",
+                 group by idem_dead_letter.operation order by idem_dead_letter.operation \
+                 limit 18446744073709551615",
             );
             before_reading(conn).await?;
             let counted = counted.fetch_all(&mut *conn).await?;

@@ -10,7 +10,7 @@ async fn start() -> (TestDb, Inbox<Db>) {
     let db = TestDb::new().await;
     let mut inbox = Inbox::builder(engine(&db).await);
     let once = ConsumerPolicy::default().max_attempts(1);
-    for consumer in ["billing", "mail", "zero"] {
+    for consumer in ["Billing", "billing", "mail", "zero"] {
         inbox = inbox.consumer(consumer, once);
     }
     (db, inbox.build().unwrap())
@@ -48,6 +48,25 @@ async fn dead_letters_are_counted_by_consumer() {
     assert_eq!(counted[0].oldest, letters[0].parked_at);
     assert!(inbox.discard(&letters[0]).await.unwrap());
     assert_eq!(counts(&inbox).await[0], ("billing".to_owned(), 1));
+}
+
+/// Names are compared by their bytes, whatever a collation says of case and accents.
+#[tokio::test]
+async fn consumers_whose_names_differ_in_case_are_counted_apart() {
+    let (_db, inbox) = start().await;
+    for (consumer, id) in [("Billing", "m1"), ("billing", "m1"), ("billing", "m2")] {
+        park(&inbox, consumer, id).await;
+    }
+    let expected = [("Billing".to_owned(), 1), ("billing".to_owned(), 2)];
+    assert_eq!(counts(&inbox).await, expected);
+    let records = inbox.idempotency().count_records().await.unwrap();
+    let records = records.into_iter().map(|one| (one.operation, one.records));
+    let records: Vec<_> = records.collect();
+    let expected = [
+        ("inbox:Billing".to_owned(), 1),
+        ("inbox:billing".to_owned(), 2),
+    ];
+    assert_eq!(records, expected);
 }
 
 #[tokio::test]
