@@ -20,7 +20,7 @@ use sqlx_core::transaction::TransactionManager;
 use super::limits::{SESSION_LIMITS, STATEMENT_LIMIT, limits, seconds};
 use super::name::{TRY_LOCK, is, lock};
 use super::open_attempt::OpenAttempt;
-use super::records::{find_committed, select, select_refused};
+use super::records::{self, find_committed, select, select_refused};
 use super::statement::{READ_COMMITTED, ROLLBACK, WRITABLE};
 use crate::model::policy::Isolation;
 use crate::store::records::{Opening, Probe, StoredRecord};
@@ -43,9 +43,10 @@ pub(super) fn begin_statement(isolation: Isolation) -> &'static str {
 
 /// Tries the lock and reads the record, then begins the transaction.
 ///
-/// A session at read uncommitted may have read a record that never commits, so the record is read
-/// again at read committed. The lock is held by then. A lock that was taken for a duplicate is not
-/// released here: the caller rolls back, and that restores the session too.
+/// A session at read uncommitted may have read a record that never commits, or may not have read one whose
+/// deletion never does. So the record, and whether its key is refused, is read again at read committed. The
+/// lock is held by then. A lock that was taken for a duplicate is not released here: the caller rolls back,
+/// and that restores the session too.
 pub(super) async fn open(
     conn: &mut MySqlConnection,
     opening: &Opening<'_>,
@@ -85,6 +86,7 @@ pub(super) async fn open(
         let find = AssertSqlSafe(find_committed(name));
         let row = sqlx::raw_sql(find).fetch_optional(&mut *conn).await?;
         probe.found = row.as_ref().map(StoredRecord::from_row).transpose()?;
+        probe.is_refused = opening.refuses_late && records::is_refused(conn, name).await?;
     }
     // A replay or a duplicate needs no transaction.
     if !opening.if_it_may_run || probe.may_run() {

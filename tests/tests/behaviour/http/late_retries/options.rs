@@ -44,9 +44,19 @@ async fn refuse_without_tx(
     StatusCode::CREATED
 }
 
+#[idempotent(
+    scope = "tenant",
+    late_retries = "refuse 1h",
+    isolation = "serializable"
+)]
+async fn refuse_serializable(tenant: Tenant, mut tx: Tx<Db>, Json(new): Json<NewPayment>) -> Paid {
+    pay(&mut tx, &tenant.0, new).await
+}
+
 fn operations(idem: &Idempotency<Db>) -> Router {
     Router::new()
         .route("/refuse", post(refuse))
+        .route("/serializable", post(refuse_serializable))
         .route("/run", post(run))
         .route("/without-tx", post(refuse_without_tx))
         .with_state(AppState::new(idem.clone()))
@@ -58,6 +68,7 @@ async fn an_operations_option_overrides_the_handles() {
     let (plain, refusing) = (engine(&db).await, refusing(&db).await);
     for (idem, path, refuses) in [
         (&plain, "/refuse", true),
+        (&plain, "/serializable", true),
         (&plain, "/without-tx", true),
         (&refusing, "/run", false),
     ] {
@@ -82,8 +93,8 @@ async fn an_operations_option_overrides_the_handles() {
             idem.sweep().await.unwrap();
         }
     }
-    assert_eq!(tombstones(&plain).await, 2);
-    assert_eq!(db.payments().await, 5);
+    assert_eq!(tombstones(&plain).await, 3);
+    assert_eq!(db.payments().await, 6);
 }
 
 /// A rolling deploy that turns the option on, or off again.

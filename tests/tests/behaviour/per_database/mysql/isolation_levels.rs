@@ -8,12 +8,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use idem_axum::{Idempotency, Tx, idempotent};
-use sqlx::Pool;
+use sqlx::{Executor, Pool};
 use tokio::time::timeout;
 
 use super::servers::invisible_record::{refused, start_with};
 use super::support::app::{
-    AppState, Gate, Tenant, app, app_with, engine, has_paid, once_it_is_over, payment,
+    AppState, Gate, Tenant, app, app_with, engine, has_paid, once_it_is_over, payment, problem,
 };
 use super::{Db, TestDb, age_records};
 
@@ -142,6 +142,34 @@ async fn a_record_that_never_commits_is_not_replayed() {
     record.rollback().await.unwrap();
     assert!(has_paid(&once_it_is_over(&pay, &app).await));
     assert_eq!(db.payments().await, 2);
+}
+
+/// A transaction that is rolled back has deleted the record or the tombstone that refuses a late retry.
+#[tokio::test]
+async fn a_refusal_is_what_is_committed_at_every_isolation_level() {
+    for level in LEVELS {
+        let db = TestDb::new().await;
+        let idem = Idempotency::builder(pool(&db, level).await);
+        let idem = idem.refuse_late_retries(Duration::from_secs(3600)).build();
+        idem.migrate().await.unwrap();
+        let (app, pay) = (app(idem.clone()), payment("/payments").key("k"));
+        assert!(has_paid(&pay.send(&app).await), "{level}");
+        age_records(idem.pool()).await;
+        let elsewhere = db.pool_of(1).await;
+        for is_swept in [false, true] {
+            if is_swept {
+                idem.sweep().await.unwrap();
+            }
+            let mut deletion = elsewhere.begin_with("begin").await.unwrap();
+            let delete = "delete from idem_record; delete from idem_tombstone";
+            deletion.execute(sqlx::raw_sql(delete)).await.unwrap();
+            let refused = once_it_is_over(&pay, &app).await;
+            let expected = (422, "key-expired".to_owned());
+            assert_eq!(problem(&refused), expected, "{level} {is_swept}");
+            deletion.rollback().await.unwrap();
+        }
+        assert_eq!(db.payments().await, 1, "{level}");
+    }
 }
 
 fn node(pool: Pool<Db>, gate: &Arc<Gate>) -> Router {
