@@ -61,12 +61,17 @@ impl<DB: Backend> Idempotency<DB> {
     /// Deletes all records and dead letters of a scope, and returns how many records there were.
     ///
     /// Use it when stored personal data must be deleted. The scope's keys are then unknown: each
-    /// retry that arrives later runs, as a second effect. The records leave no tombstones. Those that a
-    /// sweep has written before stay until their time is over: a tombstone is a digest, from which neither
-    /// its scope nor its key can be read, and so it refuses its key. A running attempt is not stopped, and
-    /// stores its record afterwards. `by` appears in the log, under the target `idem::audit`: write
-    /// who asked for it, and why. Other nodes may replay and hold responses for up to five minutes if
-    /// they have a [replay memory](crate::IdempotencyBuilder::replay_memory).
+    /// retry that arrives later runs, as a second effect. It makes the same
+    /// [downstream keys](crate::DownstreamKeys): a service that remembers them answers with its first effect.
+    ///
+    /// The records leave no tombstones. Those that a sweep has written before stay until their time is over,
+    /// and refuse their keys: a tombstone is a digest, and nobody can search for those of a scope. It is
+    /// a pseudonym: whoever guesses scope, operation and key can confirm the guess. Delete it by
+    /// [`invalidate`](Self::invalidate) with the name, or let its time end.
+    ///
+    /// A running attempt is not stopped, and stores its record afterwards. `by` appears in the log, under the
+    /// target `idem::audit`: write who asked for it, and why. Other nodes may replay and hold responses for
+    /// up to five minutes if they have a [replay memory](crate::IdempotencyBuilder::replay_memory).
     ///
     /// # Errors
     ///

@@ -132,6 +132,9 @@ impl<DB: Backend> Idempotency<DB> {
     /// have repaired by hand what a [broken](crate::RecordState::Broken) record stands for. `by`
     /// appears in the log, under the target `idem::audit`: write who asked for it, and why.
     ///
+    /// It also makes the same [downstream keys](crate::DownstreamKeys): a service that remembers them answers
+    /// with its first effect, also if that one was undone. A second effect there needs a new key.
+    ///
     /// Where late retries are [refused](crate::LateRetries), the name's tombstone is deleted too.
     ///
     /// It takes the lock of an attempt, so it never comes between a running attempt and its record.
@@ -220,7 +223,12 @@ async fn delete<DB: Backend>(
     name: &RecordName,
     until: Instant,
 ) -> Result<Deletion<DB>, Error> {
-    let (id, policy) = (Uuid::new_v4(), Policy::default());
+    // A tombstone that a sweep leaves once this has begun must not be hidden by a snapshot.
+    let policy = Policy {
+        isolation: DB::RECORD_ISOLATION,
+        ..Policy::default()
+    };
+    let id = Uuid::new_v4();
     let opening = Opening {
         may_undo: false,
         ..Opening::new(Some(name), id, &policy)

@@ -19,7 +19,7 @@ impl<DB: Backend> Idempotency<DB> {
     /// # Errors
     ///
     /// [`Error::Unavailable`]; [`Error::Unreadable`] if a newer build has written the record in a
-    /// format of its own.
+    /// format of its own, if this handle lacks its encryption key, or if its row was changed.
     ///
     /// # Cancellation
     ///

@@ -93,7 +93,8 @@ impl Default for Policy {
 /// key in the tombstones' table.
 ///
 /// The record remembers for how long its key is refused. So a change of the option holds for records
-/// that are stored afterwards, and a record that was stored without it leaves no tombstone.
+/// that are stored afterwards, and a record that was stored without it leaves no tombstone. One that
+/// replaces an expired record which refuses keeps that time, and nodes with the option respect it.
 ///
 /// # Examples
 ///

@@ -45,3 +45,15 @@ async fn erasing_a_scope_leaves_no_tombstone() {
     assert_eq!(tombstones(&idem).await, 0);
     assert!(has_paid(&pay.send(&app).await));
 }
+
+/// A tombstone names no scope, so an erasure cannot find it.
+#[tokio::test]
+async fn a_tombstone_survives_the_erasure_of_its_scope() {
+    let Late { db, idem, app, pay } = Late::start().await;
+    assert_eq!(idem.sweep().await.unwrap(), 1);
+    let scope = Scope::new("acme").unwrap();
+    assert_eq!(idem.erase(&scope, "test").await.unwrap(), 0);
+    assert_eq!(tombstones(&idem).await, 1);
+    assert_eq!(problem(&pay.send(&app).await), expired());
+    assert_eq!(db.payments().await, 1);
+}

@@ -27,6 +27,7 @@ mod failover;
 mod gate;
 mod inbox_settings;
 mod isolation;
+mod late_retries;
 mod locks;
 mod merged;
 mod partitions;
