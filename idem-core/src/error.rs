@@ -91,8 +91,13 @@ pub enum Error {
     /// A terminal record is stored: a retry gets the same response and never runs.
     #[error("the handler ended the transaction itself (COMMIT, ROLLBACK or DDL)")]
     TransactionBroken,
-    /// A record exists that this build cannot read or compare. The handler did not run.
-    #[error("the record has a format or fingerprint version this build does not know")]
+    /// A record exists that this node cannot read or compare. The handler did not run.
+    ///
+    /// A newer build wrote it, its encryption key is missing here, or its row was changed.
+    #[error(
+        "the record cannot be read: its format or fingerprint version is newer than this build, its \
+         encryption key is missing here, or its row was changed"
+    )]
     Unreadable,
     /// The work was done without a transaction, and its record could not be stored in time. A retry
     /// may repeat the work.

@@ -197,7 +197,9 @@ impl<DB: Backend> Claiming<DB> {
                 return;
             }
             // The record is of a newer build, which may handle the message.
-            Ok(_) | Err(_) => MessageOutcome::InFlight,
+            Ok(Claim::Fresh(()) | Claim::InFlight | Claim::Expired) | Err(_) => {
+                MessageOutcome::InFlight
+            }
         };
         self.told.push((entry.index, told));
     }
