@@ -38,11 +38,8 @@ pub(crate) fn encrypt(
     fingerprint: &Fingerprint,
     completion: &Completion,
 ) -> Result<Option<EncryptedContent>, CannotEncrypt> {
-    let encrypts = |cipher: &&dyn RecordCipher| cipher.encrypts();
-    let Some(cipher) = cipher
-        .filter(encrypts)
-        .filter(|_| !name.operation.is_of_consumer())
-    else {
+    let is_of_consumer = name.operation.is_of_consumer();
+    let Some(cipher) = cipher.filter(|cipher| cipher.encrypts() && !is_of_consumer) else {
         return Ok(None);
     };
     let encrypted = encode(fingerprint, completion)
