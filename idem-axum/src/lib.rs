@@ -26,10 +26,10 @@ pub use idem_core::{
     DeadLetterCount, DownstreamKeys, Error, Failure, FingerprintInput, Idempotency,
     IdempotencyBuilder, IdempotencyKey, Inbox, InboxBuilder, InvalidKey, InvalidOperation,
     InvalidReference, InvalidRollout, InvalidScope, Invalidated, Isolation, LateRetries, Message,
-    MessageBytes, MessageOutcome, MigrateError, Operation, PendingMigration, Policy, ProcessError,
-    Processed, PublishedRule, RecordCount, RecordFilter, RecordName, RecordState, RecordView,
-    Rollout, RolloutMode, RolloutPlan, RolloutRule, Scope, ScopeCount, Settings, Settlement,
-    ShutdownTimedOut, Tx, WhileRunning, metrics,
+    MessageBytes, MessageOutcome, MigrateError, Operation, OutsideTx, PendingMigration, Policy,
+    ProcessError, Processed, PublishedRule, RecordCount, RecordFilter, RecordName, RecordState,
+    RecordView, Rollout, RolloutMode, RolloutPlan, RolloutRule, Scope, ScopeCount, Settings,
+    Settlement, ShutdownTimedOut, Tx, WhileRunning, metrics,
 };
 #[cfg(feature = "encryption")]
 pub use idem_core::{EncryptionKeys, InvalidKeyId};

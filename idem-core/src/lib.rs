@@ -46,6 +46,7 @@
 //! | --- | --- |
 //! | set up | [`Idempotency`], [`IdempotencyBuilder`], [`Policy`] |
 //! | write in the attempt's transaction | [`Tx`] |
+//! | find what writes beside it | [`OutsideTx`] |
 //! | consume messages | [`Inbox`], [`Message`], [`Batch`], [`ConsumerPolicy`], [`DeadLetter`] |
 //! | roll out step by step | [`RolloutPlan`], [`RolloutRule`], [`RolloutMode`] |
 //! | operate | [`Idempotency::records`], [`Idempotency::invalidate`], [`Idempotency::sweep_every`], [`metrics`] |
@@ -77,6 +78,7 @@ pub mod metrics;
 mod model;
 mod node;
 mod observe;
+mod outside_tx;
 mod rollout;
 mod settings;
 #[expect(
@@ -120,6 +122,9 @@ pub use node::admission::Admission;
 pub use observe::ObservedAttempt;
 pub use observe::forecast::Forecast;
 pub use observe::without_tx::ObservedWithoutTx;
+pub use outside_tx::OutsideTx;
+#[doc(hidden)]
+pub use outside_tx::in_handler;
 pub use rollout::{InvalidRollout, Rollout, RolloutMode, RolloutPlan, RolloutRule};
 pub use settings::Settings;
 pub use store::Backend;

@@ -10,6 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
 use futures_util::FutureExt;
+use idem_core::in_handler;
 use tokio::time::{Instant, timeout_at};
 
 use crate::response::output::HandlerResponse;
@@ -39,6 +40,7 @@ pub async fn supervise(
 ) -> Result<HandlerResponse, HandlerAbort> {
     // Its transaction is rolled back. State that it shared with others is the application's to
     // repair, as after a panic in any handler of axum.
+    let handler = in_handler(handler);
     match timeout_at(deadline, AssertUnwindSafe(handler).catch_unwind()).await {
         Ok(Ok(returned)) => Ok(returned),
         Ok(Err(panic)) => Err(HandlerAbort::Panicked(panic)),

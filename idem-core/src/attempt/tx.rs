@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::downstream::DownstreamKeys;
 use crate::store::{Backend, LendConnection};
-use crate::{InvalidReference, RecordName};
+use crate::{InvalidReference, RecordName, outside_tx};
 
 /// A borrow of the transaction that Idem commits together with the record.
 ///
@@ -88,6 +88,7 @@ impl<'t, DB: Backend> Tx<'t, DB> {
         reference: &'t mut Option<String>,
         attempt: Uuid,
     ) -> Self {
+        outside_tx::lend(None);
         Self {
             conn,
             reference: Some(reference),
@@ -97,6 +98,7 @@ impl<'t, DB: Backend> Tx<'t, DB> {
     }
 
     pub(crate) fn of_record(mut self, name: &'t RecordName, secret: &'t [u8]) -> Self {
+        outside_tx::lend(Some(&name.operation));
         self.record = Some((name, secret));
         self
     }

@@ -13,6 +13,7 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 
 use futures_util::FutureExt;
 use scopeguard::ScopeGuard;
@@ -29,6 +30,7 @@ use crate::attempt::session::RolledBack;
 use crate::attempt::tx::Tx;
 use crate::detach::DetachOnDrop;
 use crate::drop_guard::{DropGuard, EndOnDrop};
+use crate::outside_tx::in_handler;
 use crate::store::Backend;
 use crate::{Completion, Error};
 
@@ -73,8 +75,8 @@ impl<DB: Backend> RunningAttempt<DB> {
         F: AsyncFnOnce(&mut Tx<'_, DB>) -> Result<T, E>,
     {
         let deadline = self.open.fresh.deadline();
-        let mut tx = self.open.fresh.tx();
-        let handled = AssertUnwindSafe(async { handle(&mut tx).await }).catch_unwind();
+        let handler = pin!(async { handle(&mut self.open.fresh.tx()).await });
+        let handled = AssertUnwindSafe(in_handler(handler)).catch_unwind();
         match timeout_at(deadline, handled).await {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => Err(Failure::Returned(error)),

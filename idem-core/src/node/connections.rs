@@ -14,6 +14,7 @@
 //!
 //! A turn is granted in order of arrival; SQLite's own lock is not.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::connection::{AcquiredConnection, ConnectionGuard};
 use crate::Error;
 use crate::error::claim_error;
+use crate::outside_tx::not_in_handler;
 use crate::store::Backend;
 
 /// The source of all connections that Idem uses.
@@ -65,7 +67,8 @@ impl<DB: Backend> Connections<DB> {
     /// as the application itself would.
     pub(crate) async fn for_observed(&self) -> Result<ConnectionGuard<DB>, Error> {
         let turn = self.writers_turn_soon().await;
-        let conn = self.pool.acquire().await.map_err(claim_error::<DB>)?;
+        let acquired = not_in_handler(pin!(self.pool.acquire())).await;
+        let conn = acquired.map_err(claim_error::<DB>)?;
         Ok(AcquiredConnection::for_transaction(conn, turn))
     }
 
@@ -97,7 +100,7 @@ impl<DB: Backend> Connections<DB> {
     async fn acquire(&self, deadline: Instant) -> Result<PoolConnection<DB>, Error> {
         let until = Instant::now() + self.acquire_timeout;
         let mut acquiring = Box::pin(self.pool.acquire());
-        match timeout_at(until.min(deadline), &mut acquiring).await {
+        match timeout_at(until.min(deadline), not_in_handler(&mut acquiring)).await {
             Ok(Ok(conn)) => Ok(conn),
             Ok(Err(error)) => Err(Error::Unavailable(error)),
             Err(_) => {

@@ -18,6 +18,7 @@ mod long_bodies;
 mod model;
 mod operations;
 mod order_of_checks;
+mod outside_tx;
 mod own_database;
 mod problems;
 mod reference;
