@@ -36,9 +36,7 @@ async fn run(trial: &Trial) -> Result<(), Stop> {
             format!("{path} does not name {}", trial.operation.key_header)
         })),
     );
-    let says = ["ttl", "expir", "retention", "retained"]
-        .iter()
-        .any(|word| text.contains(word));
+    let says = says_expiry(&String::from_utf8_lossy(&page.body));
     trial.judge(
         &EXPIRY_IS_PUBLISHED,
         page.has_success().and(Verdict::of(says, || {
@@ -46,4 +44,48 @@ async fn run(trial: &Trial) -> Result<(), Stop> {
         })),
     );
     Ok(())
+}
+
+/// Whether a text has one of the words, also as a part of a name such as `ttl_seconds` or `expiresAt`.
+fn says_expiry(text: &str) -> bool {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for c in text.chars() {
+        let is_in_word = c.is_alphanumeric() && !(before.is_lowercase() && c.is_uppercase());
+        if !is_in_word {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut()
+            && c.is_alphanumeric()
+        {
+            word.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    let begins =
+        |word: &String| ["expir", "retention", "retain"].map(|begin| word.starts_with(begin));
+    words
+        .iter()
+        .any(|word| word == "ttl" || begins(word).contains(&true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_expiry;
+
+    #[test]
+    fn only_a_word_says_when_keys_expire() {
+        for (text, says) in [
+            ("a key expires after 24 hours", true),
+            ("{\"ttl_seconds\": 86400}", true),
+            ("{\"keyTtl\":\"24h\"}", true),
+            ("Retention: a day", true),
+            ("TTL", true),
+            ("we throttle and settle; battleship", false),
+            ("it is unexpired", false),
+            ("", false),
+        ] {
+            assert_eq!(says_expiry(text), says, "{text}");
+        }
+    }
 }
