@@ -11,6 +11,7 @@
 mod answer;
 mod client;
 mod exchange;
+mod link;
 mod operation;
 mod options;
 mod problem;
