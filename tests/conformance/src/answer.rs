@@ -22,6 +22,11 @@ impl Answer {
         self.status == StatusCode::CONFLICT
     }
 
+    /// Whether it says that another request with the key runs: by 409, or by a status that some servers use for it.
+    pub(crate) fn says_running(&self) -> bool {
+        matches!(self.status.as_u16(), 409 | 423 | 425)
+    }
+
     /// Whether it carries Idem's mark of a replay.
     pub(crate) fn is_replay(&self) -> bool {
         self.header(REPLAYED) == Some("true")
@@ -55,7 +60,24 @@ impl Answer {
         let is_same = Verdict::of(is_same_body, || {
             "another body than the first time".to_owned()
         });
+        let is_same = is_same.and(first.has_a_body());
         self.has_status(first.status).and(is_same)
+    }
+
+    /// Another body than that of the first response.
+    pub(crate) fn has_another_body_than(&self, first: &Self) -> Verdict {
+        let is_other = Verdict::of(first.body.is_empty() || self.body != first.body, || {
+            "the body of the first response".to_owned()
+        });
+        is_other.and(first.has_a_body())
+    }
+
+    /// An empty body is the same each time, whether the request ran again or not.
+    pub(crate) fn has_a_body(&self) -> Verdict {
+        match self.body.is_empty() {
+            true => Verdict::NotApplicable("an empty body proves nothing".to_owned()),
+            false => Verdict::Met,
+        }
     }
 
     /// The same status, bytes and representation headers.
@@ -70,9 +92,10 @@ impl Answer {
                 format!("another {name} than the first time")
             }));
         }
-        verdict.and(Verdict::of(self.body == first.body, || {
+        let is_same = Verdict::of(self.body == first.body, || {
             "other bytes than the first time".to_owned()
-        }))
+        });
+        verdict.and(is_same).and(first.has_a_body())
     }
 }
 

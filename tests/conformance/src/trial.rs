@@ -1,8 +1,10 @@
 //! A scenario as it runs: sends, writes down, judges.
 
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::select;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -88,15 +90,22 @@ impl Trial {
         }
     }
 
-    /// Sends two requests at once. Once one is answered, the suite hangs up on the other.
-    pub(crate) async fn send_first_of(&self, one: &Request, two: &Request) -> Result<Answer, Stop> {
-        let (answered, left, answer) = tokio::select! {
-            answer = self.client.send(one) => (one, two, answer),
-            answer = self.client.send(two) => (two, one, answer),
-        };
-        self.write_down(answered, Some(&answer));
-        self.write_down(left, None);
-        answer.map_err(Stop::Failed)
+    /// Sends a request twice at once. Where one is told that the other runs, hangs up on that other, and says `true`.
+    pub(crate) async fn hang_up_on_running(&self, request: &Request) -> Result<bool, Stop> {
+        let (one, two) = (
+            pin!(self.client.send(request)),
+            pin!(self.client.send(request)),
+        );
+        let (answer, other) = select(one, two).await.factor_first();
+        self.write_down(request, Some(&answer));
+        if answer.map_err(Stop::Failed)?.says_running() {
+            self.write_down(request, None);
+            // Leaving drops the other, which closes its connection.
+            return Ok(true);
+        }
+        let answer = other.await;
+        self.write_down(request, Some(&answer));
+        answer.map(|_| false).map_err(Stop::Failed)
     }
 
     /// Sends a request again while it is told to wait, as a client does.
@@ -133,16 +142,13 @@ impl Trial {
 
     pub(crate) async fn count(&self, list: &Request) -> Result<usize, Stop> {
         let answer = self.send(list).await?;
-        let pointer = self
-            .operation
-            .list
-            .as_ref()
-            .map(|list| list.pointer.as_str());
+        let pointer = self.operation.list.as_ref();
+        let pointer = pointer.map_or("", |list| list.pointer.as_str());
         let value = answer.json().unwrap_or_default();
-        match value.pointer(pointer.unwrap_or_default()) {
+        match value.pointer(pointer) {
             Some(Value::Array(effects)) if answer.is_success() => Ok(effects.len()),
             _ => Err(Stop::Failed(format!(
-                "the list of effects: {} without an array at {pointer:?}",
+                "the list of effects: {} without an array at the pointer \"{pointer}\"",
                 answer.status
             ))),
         }

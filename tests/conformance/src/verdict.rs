@@ -32,11 +32,10 @@ impl Verdict {
         }
     }
 
-    /// The first of two that is not met decides; one that cannot be tried leaves it to the other.
+    /// Both must be met. The first that is not decides; else what cannot be tried leaves the whole open.
     pub(crate) fn and(self, next: Self) -> Self {
         match (self, next) {
-            (Self::Met | Self::NotApplicable(_), next @ Self::NotMet(_)) => next,
-            (Self::NotApplicable(_), next @ Self::Met) => next,
+            (Self::Met, next) | (Self::NotApplicable(_), next @ Self::NotMet(_)) => next,
             (decided, _) => decided,
         }
     }
@@ -64,6 +63,28 @@ impl From<Stop> for Verdict {
         match stop {
             Stop::NotApplicable(reason) => Self::NotApplicable(reason),
             Stop::Failed(reason) => Self::NotMet(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict::{self, Met, NotApplicable, NotMet};
+
+    #[test]
+    fn a_whole_is_met_only_if_each_part_was_tried_and_is_met() {
+        let (open, wrong) = (|| NotApplicable("o".to_owned()), || NotMet("w".to_owned()));
+        let whole: [(Verdict, Verdict, Verdict); 7] = [
+            (Met, Met, Met),
+            (Met, open(), open()),
+            (open(), Met, open()),
+            (Met, wrong(), wrong()),
+            (wrong(), Met, wrong()),
+            (open(), wrong(), wrong()),
+            (wrong(), open(), wrong()),
+        ];
+        for (one, two, expected) in whole {
+            assert_eq!(one.and(two), expected);
         }
     }
 }

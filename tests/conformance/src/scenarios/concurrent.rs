@@ -68,7 +68,7 @@ const REUSE_WHILE_RUNNING: Requirement = Requirement::idem(
 async fn run(trial: &Trial) -> Result<(), Stop> {
     let mut met = meet(trial).await?;
     for _ in 1..TRIES {
-        if !met.duplicate.is_conflict() {
+        if !met.duplicate.says_running() {
             met = meet(trial).await?;
         }
     }
@@ -91,7 +91,7 @@ async fn meet(trial: &Trial) -> Result<Met, Stop> {
     let (duplicate, running) = select(one, two).await.factor_first();
     let duplicate = duplicate?;
     let reuse = match trial.operation.other(&case) {
-        Ok(other) if duplicate.is_conflict() => Some(trial.send(&other).await?),
+        Ok(other) if duplicate.says_running() => Some(trial.send(&other).await?),
         _ => None,
     };
     let first = running.await?;
@@ -111,29 +111,48 @@ async fn judge(trial: &Trial, met: Met) -> Result<(), Stop> {
         reuse,
     } = met;
     let request = trial.operation.slow(&case)?;
-    let is_conflict = matches!(duplicate.status.as_u16(), 409 | 423 | 425);
-    let conflicts = Verdict::of(is_conflict && first.is_success(), || {
+    let conflicts = Verdict::of(duplicate.says_running() && first.is_success(), || {
         format!(
             "two requests at once got {} and {}",
             duplicate.status, first.status
         )
     });
     trial.judge(&DUPLICATE_GETS_A_CONFLICT, conflicts);
-    trial.judge(&CONFLICT_IS_409, duplicate.has_status(StatusCode::CONFLICT));
-    let links = problem::links_to_documentation(&duplicate);
-    trial.judge(&CONFLICT_IS_DOCUMENTED, links);
-    let after = problem::has_valid_retry_after(&duplicate);
-    trial.judge(&RETRY_AFTER_IS_VALID, after);
-    trial.judge(&CONFLICT_PROBLEM, problem::is_of_idem(&duplicate, true));
+    judge_form(trial, &duplicate);
     let retry = trial.send(&request).await?;
     let ends = retry.is_identical_to(&first);
     trial.judge(&CONFLICT_ENDS, ends.and(trial.has_effects(&case, 1).await?));
     let reuse = match reuse {
         Some(reuse) => reuse.has_status(StatusCode::UNPROCESSABLE_ENTITY),
-        None => Verdict::NotApplicable("no 409, or without --other-body".to_owned()),
+        None => {
+            Verdict::NotApplicable("no conflict error was seen, or without --other-body".to_owned())
+        }
     };
     trial.judge(&REUSE_WHILE_RUNNING, reuse);
     Ok(())
+}
+
+/// Where no conflict was seen, it has no form that could be right or wrong.
+fn judge_form(trial: &Trial, duplicate: &Answer) {
+    let is_409 = match duplicate.says_running() {
+        true => duplicate.has_status(StatusCode::CONFLICT),
+        false => Verdict::NotApplicable("no conflict error was seen".to_owned()),
+    };
+    trial.judge(&CONFLICT_IS_409, is_409);
+    let links = problem::links_to_documentation(duplicate);
+    let after = problem::has_valid_retry_after(duplicate);
+    let is_problem = problem::is_of_idem(duplicate, true);
+    for (requirement, verdict) in [
+        (&CONFLICT_IS_DOCUMENTED, links),
+        (&RETRY_AFTER_IS_VALID, after),
+        (&CONFLICT_PROBLEM, is_problem),
+    ] {
+        let verdict = match duplicate.is_conflict() {
+            true => verdict,
+            false => Verdict::NotApplicable("no 409 was seen".to_owned()),
+        };
+        trial.judge(requirement, verdict);
+    }
 }
 
 /// On a busy machine the second request may come when the first is over.

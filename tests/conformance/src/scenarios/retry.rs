@@ -96,7 +96,8 @@ async fn run(trial: &Trial) -> Result<(), Stop> {
     trial.judge(
         &REPLAY_IS_MARKED,
         Verdict::of(marks == [false, true, true], || {
-            format!("three responses are marked {marks:?}")
+            let marks = marks.map(|is_marked| if is_marked { "yes" } else { "no" });
+            format!("the mark is on three responses: {}", marks.join(", "))
         }),
     );
     let is_for_the_first = |name: &&str| retry.headers.contains_key(*name);
@@ -105,13 +106,16 @@ async fn run(trial: &Trial) -> Result<(), Stop> {
         .find(is_for_the_first);
     trial.judge(
         &REPLAY_SETS_NO_COOKIE,
-        Verdict::of(found.is_none(), || format!("the retry has {found:?}")),
+        Verdict::of(found.is_none(), || {
+            format!("the retry has {}", found.unwrap_or_default())
+        }),
     );
     let dates = [&first, &retry].map(|answer| answer.headers.get_all("date").iter().count());
     trial.judge(
         &ONE_DATE,
         Verdict::of(dates == [1, 1], || {
-            format!("the first response and its retry have {dates:?}")
+            let [first, retry] = dates;
+            format!("{first} `Date` in the first response, {retry} in its retry")
         }),
     );
     trial.judge(&ONE_EFFECT, trial.has_effects(&case, 1).await?);

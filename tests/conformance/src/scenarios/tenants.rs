@@ -26,20 +26,24 @@ async fn run(trial: &Trial) -> Result<(), Stop> {
             false => request.clone(),
             true => match trial.operation.other(&case) {
                 Ok(other) => other,
-                Err(_) => continue,
+                Err(missing) => {
+                    verdict = verdict.and(missing.into());
+                    continue;
+                }
             },
         };
         let theirs = trial.operation.by_other_tenant(theirs)?;
         let first = trial.succeed(&request).await?;
         let answer = trial.send(&theirs).await?;
-        let runs = answer.is_success() && !answer.is_replay() && answer.body != first.body;
-        verdict = verdict.and(Verdict::of(runs, || {
-            let is_same = answer.body == first.body;
+        let runs = answer.is_success() && !answer.is_replay();
+        let runs = Verdict::of(runs, || {
+            let is_replay = answer.is_replay();
             format!(
-                "the other tenant got {}, the same body: {is_same}",
+                "the other tenant got {}, a replay: {is_replay}",
                 answer.status
             )
-        }));
+        });
+        verdict = verdict.and(runs).and(answer.has_another_body_than(&first));
         if let Some(list) = trial.operation.effects_of(&case) {
             let list = trial.operation.by_other_tenant(list)?;
             let count = trial.count(&list).await?;

@@ -44,10 +44,10 @@ async fn run(trial: &Trial) -> Result<(), Stop> {
     let verdict = last
         .has_success()
         .and(Verdict::of(wrong.is_none() && ran <= 1, || {
-            let wrong = wrong.map(|answer| answer.status);
-            format!("{ran} successes that are no replays; another result: {wrong:?}")
+            let wrong = wrong.map_or("none".to_owned(), |answer| answer.status.to_string());
+            format!("{ran} successes that are no replays; another result: {wrong}")
         }));
-    trial.judge(&TWENTY_GET_ONE_RESULT, verdict);
+    trial.judge(&TWENTY_GET_ONE_RESULT, verdict.and(last.has_a_body()));
     Ok(())
 }
 
