@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Uri;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -27,6 +28,13 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(base_url: &str, limit: Duration) -> Result<Self, String> {
+        // No message shows the address: it may have a password.
+        let uri: Uri = base_url
+            .parse()
+            .map_err(|_| "--base-url is no address".to_owned())?;
+        if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
+            return Err("credentials belong into a --header, not into --base-url".to_owned());
+        }
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build(connector(base_url)?);

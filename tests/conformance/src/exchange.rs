@@ -1,5 +1,7 @@
 //! What was sent and what was seen, without secrets.
 
+use std::fmt;
+
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
@@ -49,8 +51,14 @@ pub enum Seen {
 }
 
 /// The secrets that no report may contain: values of headers that the user gave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Secrets(Vec<String>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Secrets").field(&MASK).finish()
+    }
+}
 
 impl Exchange {
     pub(crate) fn new(

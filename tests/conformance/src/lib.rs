@@ -19,11 +19,12 @@ mod report;
 mod request;
 mod requirement;
 mod scenarios;
+mod text;
 mod trial;
 mod verdict;
 
 pub use exchange::{Exchange, Seen, Sent};
-pub use options::{Only, Options};
+pub use options::{HeaderLine, Only, Options};
 pub use report::{Finding, Report};
 pub use requirement::{Level, Requirement, Source};
 pub use verdict::Verdict;

@@ -184,9 +184,10 @@ impl TryFrom<&Options> for Operation {
         let mut headers = Vec::new();
         let mut secrets = Secrets::default();
         for line in &options.header {
-            headers.push(header_line(line)?);
+            headers.push(header_line(&line.0)?);
         }
-        let other_tenant = options.other_tenant_header.as_deref().map(header_line);
+        let other_tenant = options.other_tenant_header.as_ref();
+        let other_tenant = other_tenant.map(|line| header_line(&line.0));
         let other_tenant = other_tenant.transpose()?;
         for (name, value) in headers.iter().chain(&other_tenant) {
             secrets.add(name, value);
@@ -229,7 +230,8 @@ fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), String> {
     // The value may be a secret, so that no error shows it.
     let wrong = || "a header is written as `Name: value`".to_owned();
     let (name, value) = line.split_once(':').ok_or_else(wrong)?;
-    let value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
+    let mut value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
+    value.set_sensitive(true);
     Ok((name.trim().parse().map_err(|_| wrong())?, value))
 }
 

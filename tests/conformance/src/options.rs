@@ -1,5 +1,6 @@
 //! The server under test, its operation, and which requirements to judge.
 
+use std::fmt;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -27,7 +28,7 @@ pub struct Options {
     pub method: String,
     /// A header of each request, such as `Authorization: Bearer …`; no report shows its value.
     #[arg(long, value_name = "NAME: VALUE")]
-    pub header: Vec<String>,
+    pub header: Vec<HeaderLine>,
     /// The body of a request that succeeds.
     #[arg(long, value_name = "JSON")]
     pub body: Option<String>,
@@ -63,7 +64,7 @@ pub struct Options {
     pub list_pointer: String,
     /// A header by which another tenant takes the place of the one in `--header`.
     #[arg(long, value_name = "NAME: VALUE")]
-    pub other_tenant_header: Option<String>,
+    pub other_tenant_header: Option<HeaderLine>,
     /// Where the server publishes what it does with keys, such as `/idempotency.json`.
     #[arg(long, value_name = "PATH")]
     pub policy_path: Option<String>,
@@ -82,6 +83,22 @@ pub struct Options {
     /// Show what was sent and seen for the requirements that are met, too.
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// A header's name and value, which may be a secret.
+#[derive(Clone)]
+pub struct HeaderLine(pub(crate) String);
+
+impl<T: Into<String>> From<T> for HeaderLine {
+    fn from(line: T) -> Self {
+        Self(line.into())
+    }
+}
+
+impl fmt::Debug for HeaderLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// One half of the requirements.
@@ -160,8 +177,8 @@ impl Options {
         let policy_path = || "/idempotency.json".to_owned();
         filled.policy_path.get_or_insert_with(policy_path);
         if filled.header.is_empty() {
-            filled.header = vec!["Authorization: Bearer acme-demo-key".to_owned()];
-            let other = || "Authorization: Bearer globex-demo-key".to_owned();
+            filled.header = vec!["Authorization: Bearer acme-demo-key".into()];
+            let other = || "Authorization: Bearer globex-demo-key".into();
             filled.other_tenant_header.get_or_insert_with(other);
         }
         filled

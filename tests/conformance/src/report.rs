@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::exchange::{Exchange, Seen};
 use crate::options::Options;
 use crate::requirement::Requirement;
+use crate::text::{visible, visible_json};
 use crate::verdict::Verdict;
 
 /// What was found out about a server.
@@ -54,6 +55,16 @@ impl Report {
     pub fn is_conformant(&self, options: &Options) -> bool {
         let mut wrong = self.findings.iter().filter(|finding| finding.is_not_met());
         wrong.all(|finding| !options.insists_on(finding.requirement.level))
+    }
+
+    /// One document with all that was sent and seen.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        let document = serde_json::to_string_pretty(self)?;
+        Ok(visible_json(&document) + "\n")
     }
 
     /// A table, then what was sent and seen where a requirement is not met.
@@ -147,15 +158,5 @@ fn indented(mark: &str, lines: &[String]) -> String {
     let lines = lines.iter().filter(|line| !line.is_empty());
     lines
         .map(|line| format!("  {mark} {}\n", visible(line)))
-        .collect()
-}
-
-/// A server's text without what a terminal would obey.
-fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| match c.is_control() {
-            true => c.escape_default().collect::<Vec<_>>(),
-            false => vec![c],
-        })
         .collect()
 }

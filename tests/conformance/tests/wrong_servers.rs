@@ -38,12 +38,7 @@ async fn a_server_without_a_fault_meets_every_requirement() {
     let (options, report) = report(None, &["--strict"]).await;
     assert_eq!(report.not_met(), [""; 0], "{}", report.to_text(&options));
     assert!(report.is_conformant(&options));
-    let is_open = |verdict: &Verdict| matches!(verdict, Verdict::NotApplicable(_));
-    let mut open = report
-        .findings
-        .iter()
-        .filter(|finding| is_open(&finding.verdict));
-    assert!(open.next().is_none(), "{}", report.to_text(&options));
+    assert_eq!(open(&report), [""; 0], "{}", report.to_text(&options));
 }
 
 #[tokio::test]
@@ -201,6 +196,70 @@ async fn what_cannot_be_tried_is_not_applicable_and_fails_nothing() {
         assert!(
             matches!(finding.verdict, Verdict::NotApplicable(_)),
             "{finding:?}"
+        );
+    }
+}
+
+/// What the suite could not try.
+fn open(report: &Report) -> Vec<&'static str> {
+    let findings = report.findings.iter();
+    let is_open = |verdict: &Verdict| matches!(verdict, Verdict::NotApplicable(_));
+    let open = findings.filter(|finding| is_open(&finding.verdict));
+    open.map(|finding| finding.requirement.id).collect()
+}
+
+#[tokio::test]
+async fn what_was_never_seen_is_not_judged() {
+    // Two requests at once both run, so that nobody sees a conflict or knows which request runs.
+    let (_, report) = report(Some(Fault::IgnoresKeys), &[]).await;
+    let expected = [
+        "running-request-gets-409",
+        "running-request-is-documented",
+        "retry-after-is-valid",
+        "hang-up-has-one-effect",
+        "reuse-while-running-gets-422",
+        "running-request-problem",
+    ];
+    assert_eq!(open(&report), expected);
+    assert!(report.not_met().contains(&"running-request-conflicts"));
+}
+
+#[tokio::test]
+async fn empty_answers_neither_prove_a_replay_nor_refute_it() {
+    let (options, report) = report(Some(Fault::AnswersNothing), &[]).await;
+    let open = open(&report);
+    for id in [
+        "retry-gets-the-error",
+        "retry-gets-the-result",
+        "replay-is-identical",
+        "tenants-are-apart",
+        "unauthorised-get-no-replay",
+        "twenty-at-once-get-one-result",
+    ] {
+        assert!(open.contains(&id), "{id} is not in {open:?}");
+    }
+    assert_eq!(report.not_met(), [""; 0], "{}", report.to_text(&options));
+}
+
+#[tokio::test]
+async fn no_message_shows_the_credentials_of_the_options() {
+    let given = [
+        "--payments",
+        "--header",
+        "Authorization: Bearer s3cret",
+        "--base-url",
+    ];
+    let with = |url| Options::from_args(given.into_iter().chain([url])).unwrap();
+    let shown = format!("{:?}", with("http://127.0.0.1:1"));
+    assert!(!shown.contains("s3cret"), "{shown}");
+    for url in [
+        "http://user:s3cret@127.0.0.1:1",
+        "http://user:s3cret@127.0.0.1:x",
+    ] {
+        let error = check(&with(url)).await.unwrap_err();
+        assert!(
+            !error.contains("s3cret") && error.contains("--base-url"),
+            "{error}"
         );
     }
 }

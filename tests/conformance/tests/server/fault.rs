@@ -32,6 +32,8 @@ pub enum Fault {
     ForgetsRetryAfter,
     /// Nobody can read how it treats keys.
     PublishesNothing,
+    /// Nothing in a success tells it from another one.
+    AnswersNothing,
     /// A key in quotes is refused.
     RefusesStrings,
 }

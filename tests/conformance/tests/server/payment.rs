@@ -100,6 +100,10 @@ impl Outcome {
             headers.insert("idempotent-replayed", "true".parse().unwrap());
         }
         let status = StatusCode::from_u16(self.status).unwrap();
-        (status, headers, self.body.clone()).into_response()
+        let body = match server.has(Fault::AnswersNothing) {
+            true => String::new(),
+            false => self.body.clone(),
+        };
+        (status, headers, body).into_response()
     }
 }
