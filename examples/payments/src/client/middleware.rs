@@ -38,11 +38,14 @@ pub struct Sent {
     /// Whether the answer says what became of the request. If not, an earlier try may have taken effect, perhaps of an
     /// earlier run with this key.
     pub is_settled: bool,
+    /// Whether the request has certainly had no effect: it was refused, and no earlier try is open.
+    pub did_nothing: bool,
     saved: Option<Arc<SavedKey>>,
 }
 
 impl Sent {
-    /// Removes the [`KeyFile`], if the answer has settled the request: call it when you have stored the outcome.
+    /// Removes the [`KeyFile`], if the answer has settled the request or says that it did nothing: call it when you have
+    /// stored the outcome. Calling it twice is fine.
     ///
     /// After a crash before that, the same request finds its key, and gets the same answer.
     ///
@@ -55,7 +58,7 @@ impl Sent {
     /// The file may be removed all the same.
     pub async fn forget_key(&self) -> std::result::Result<(), KeyFileError> {
         match &self.saved {
-            Some(saved) if self.is_settled => saved.remove().await,
+            Some(saved) if self.is_settled || self.did_nothing => saved.remove().await,
             _ => Ok(()),
         }
     }
@@ -66,7 +69,8 @@ impl std::fmt::Debug for Sent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut sent = f.debug_struct("Sent");
         sent.field("tries", &self.tries);
-        sent.field("is_settled", &self.is_settled)
+        sent.field("is_settled", &self.is_settled);
+        sent.field("did_nothing", &self.did_nothing)
             .finish_non_exhaustive()
     }
 }
@@ -152,6 +156,7 @@ async fn finish(ended: Ended, key: Option<String>, saved: Option<SavedKey>) -> R
         }
     };
     let is_settled = rules::is_settled(&answer, ended.is_open);
+    let did_nothing = rules::did_nothing(&answer, ended.is_open);
     let saved = match saved {
         Some(saved) if !is_settled && answer.status().is_server_error() => {
             // The caller needs the answer all the same.
@@ -166,6 +171,7 @@ async fn finish(ended: Ended, key: Option<String>, saved: Option<SavedKey>) -> R
         key,
         tries,
         is_settled,
+        did_nothing,
         saved,
     };
     answer.extensions_mut().insert(sent);

@@ -97,11 +97,23 @@ pub(super) fn is_settled(answer: &http::Response<Bytes>, is_open: bool) -> bool 
     let status = answer.status();
     let is_replay = answer.headers().contains_key("idempotent-replayed")
         || answer.headers().contains_key("idempotency-replayed");
+    // A stored 500 says that the request may have taken effect, and nothing more.
+    let is_result = is_replay && !status.is_server_error();
     let is_done = status.is_success() || status == StatusCode::SEE_OTHER;
     // Who authenticates, or waits, sends the same request with the same key.
     let is_later = matches!(status.as_u16(), 401 | 403 | 408 | 409 | 425 | 429);
     let is_refused = status.is_redirection() || (status.is_client_error() && !is_later);
-    is_done || is_replay || (is_refused && !is_open)
+    is_done || is_result || (is_refused && !is_open)
+}
+
+/// Whether a final answer says that the request has had no effect.
+///
+/// Who has sent no credentials, or no valid ones, was turned away: the key of a first try is as good as new.
+pub(super) fn did_nothing(answer: &http::Response<Bytes>, is_open: bool) -> bool {
+    let status = answer.status();
+    let is_unauthorised = matches!(status.as_u16(), 401 | 403);
+    let is_refused = status.is_client_error() && is_settled(answer, is_open);
+    is_refused || (is_unauthorised && !is_open)
 }
 
 #[cfg(test)]
@@ -262,7 +274,38 @@ mod tests {
                 "{status}"
             );
         }
-        let replay = answer(402, &[("idempotent-replayed", "true")], "");
-        assert!(is_settled(&replay, true));
+        // A replay is the result of the first try. That of a 500 is that nobody knows one.
+        for (status, settles) in [(402, true), (409, true), (500, false), (503, false)] {
+            for mark in ["idempotent-replayed", "idempotency-replayed"] {
+                let replay = answer(status, &[(mark, "true")], "");
+                for is_open in [false, true] {
+                    assert_eq!(is_settled(&replay, is_open), settles, "{status} {mark}");
+                }
+            }
+        }
+    }
+    #[test]
+    fn only_a_refusal_with_no_open_try_before_it_says_that_nothing_was_done() {
+        for (status, first, after_an_open_one) in [
+            (201, false, false),
+            (303, false, false),
+            (307, false, false),
+            (401, true, false),
+            (402, true, false),
+            (403, true, false),
+            (408, false, false),
+            (409, false, false),
+            (422, true, false),
+            (429, false, false),
+            (500, false, false),
+        ] {
+            let did_nothing = |is_open| did_nothing(&answer(status, NOW, ""), is_open);
+            let seen = (did_nothing(false), did_nothing(true));
+            assert_eq!(seen, (first, after_an_open_one), "{status}");
+        }
+        // The stored refusal is that of the first try.
+        let replay = |status| answer(status, &[("idempotent-replayed", "true")], "");
+        assert!(did_nothing(&replay(402), true));
+        assert!(!did_nothing(&replay(201), true) && !did_nothing(&replay(500), true));
     }
 }
