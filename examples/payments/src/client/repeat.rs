@@ -1,5 +1,7 @@
 //! The loop: sends a request until an answer is final, or a limit is reached.
 
+use std::time::Duration;
+
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,7 +26,13 @@ pub(super) async fn repeat<F>(limits: &Limits, mut send: impl FnMut() -> F) -> E
 where
     F: Future<Output = Result<Answer, Failure>>,
 {
-    let deadline = Instant::now() + limits.total;
+    // None: a time that no clock reaches.
+    let deadline = Instant::now().checked_add(limits.total);
+    let left = || {
+        deadline.map_or(Duration::MAX, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        })
+    };
     let mut pauses = ExponentialBuilder::new()
         .with_min_delay(limits.first_pause)
         .with_max_delay(limits.longest_pause)
@@ -34,8 +42,7 @@ where
     let (mut tries, mut is_open) = (0, false);
     loop {
         tries += 1;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let tried = timeout(limits.one_try.min(left), send()).await;
+        let tried = timeout(limits.one_try.min(left()), send()).await;
         let last = tried.unwrap_or(Err(Failure::TimedOut));
         let Verdict::Retry(after) = rules::judge(&last) else {
             return Ended {
@@ -47,8 +54,7 @@ where
         let last = last.and_then(|answer| Err(Failure::Answered(answer.status())));
         // The sum and not the longer one: the same `Retry-After` may have gone to many clients.
         let pause = pauses.next().map(|pause| pause.saturating_add(after));
-        let left = deadline.saturating_duration_since(Instant::now());
-        let Some(pause) = pause.filter(|pause| *pause < left) else {
+        let Some(pause) = pause.filter(|pause| *pause < left()) else {
             return Ended {
                 last,
                 tries,
@@ -70,7 +76,6 @@ fn is_unconnected(last: &Result<Answer, Failure>) -> bool {
 mod tests {
     use std::collections::VecDeque;
     use std::future::{pending, ready};
-    use std::time::Duration;
 
     use futures_util::future::Either;
 
@@ -150,6 +155,23 @@ mod tests {
         assert!(matches!(ended.last, Err(Failure::TimedOut)), "{ended:?}");
         assert_eq!((ended.tries, ended.is_open), (2, true));
         assert!((ms(1_200)..=ms(1_402)).contains(&began[1]), "{began:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_without_an_end_are_kept_too() {
+        let limits = Limits {
+            tries: 2,
+            total: Duration::MAX,
+            one_try: Duration::MAX,
+            longest_pause: Duration::MAX,
+            ..Limits::default()
+        };
+        let answers = vec![answer(503, &[], ""), answer(201, &[], "")];
+        let (ended, _) = send(&limits, answers).await;
+        assert_eq!(
+            (ended.last.unwrap().status().as_u16(), ended.tries),
+            (201, 2)
+        );
     }
 
     #[tokio::test(start_paused = true)]
