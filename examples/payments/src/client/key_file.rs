@@ -104,6 +104,7 @@ mod tests {
         assert!(second.is_old());
         assert_eq!(second.key(), key);
         second.remove().await.unwrap();
+        second.remove().await.unwrap();
         drop(second);
 
         let third = file.open(&request("1")).await.unwrap();

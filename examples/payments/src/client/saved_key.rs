@@ -74,12 +74,12 @@ impl SavedKey {
         self.is_old
     }
 
-    /// Removes the file: what became of the request is known.
+    /// Removes the file, if it is still there: what became of the request is known.
     pub(super) async fn remove(&self) -> Result<(), KeyFileError> {
         let path = self.path.clone();
-        let removed = on_disk(move || {
-            fs::remove_file(&path)?;
-            sync_folder_of(&path)
+        let removed = on_disk(move || match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => sync_folder_of(&path),
         });
         removed.await.map_err(|error| io_error(&self.path, error))
     }
