@@ -13,10 +13,19 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done; a list may be empty
   1  failed: the database cannot be reached, lacks the tables, or refuses;
-     or the output cannot be written
+     or the output cannot be written, and then it says what has changed
   2  wrong usage: an option, a name, a URL; the database was not changed
   3  no: nothing was found, `check` found something missing, or nothing was changed
      because an attempt runs, several entries match, or nobody confirmed";
+
+/// The output of a change that was made. It is no closed pipe of a reader who has seen enough: nobody was told.
+#[derive(Debug, thiserror::Error)]
+#[error("{changed}, but the output cannot be written")]
+struct Unwritten {
+    /// What has changed, such as `1 record was erased`.
+    changed: String,
+    source: io::Error,
+}
 
 /// The end of a command that has not succeeded.
 #[derive(Debug)]
@@ -33,6 +42,12 @@ impl Failure {
     /// Wraps what is wrong with an argument.
     pub(crate) fn usage(error: &impl ToString) -> Self {
         Self::Usage(error.to_string())
+    }
+
+    /// The output cannot be written, and this has changed.
+    pub(crate) fn after(changed: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let changed = changed.into();
+        move |source| Self::Failed(Unwritten { changed, source }.into())
     }
 
     /// Says on standard error what went wrong, and returns the exit code.

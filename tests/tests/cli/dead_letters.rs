@@ -1,5 +1,7 @@
 //! `dead-letters`.
 
+use std::process::Stdio;
+
 use idem_axum::Scope;
 use idem_axum::engine::Message;
 use serde_json::{Value, json};
@@ -156,6 +158,34 @@ async fn all_dead_letters_of_a_consumer_are_redriven_together() {
     assert!(!service.handles("mail", "m1").await);
     let none = service.operate(&[&redrive[..], &CONSENT].concat()).await;
     assert_eq!(none.refused(3), "idem: ledger has no dead letter\n");
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_shown_is_a_failure_and_the_last_change() {
+    for (command, done) in [("redrive", "redriven"), ("discard", "discarded")] {
+        for form in [&["--json"][..], &[]] {
+            let service = start().await;
+            let options = ["dead-letters", command, "ledger", "--all"];
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let mut unread = idem_tests::process::idem(super::FEATURE, &service.db.url());
+            unread.args([&options[..], form, &CONSENT].concat());
+            let unread = unread
+                .stdout(writer)
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let ended = unread.wait_with_output().await.unwrap();
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(ended.status.code(), Some(1), "{said}");
+            let text =
+                format!("1 dead letter {done} and no more, but the output cannot be written");
+            assert!(said.contains(&text), "{said}");
+            let left = listed(&service, &["ledger"]).await;
+            let untouched = left.iter().filter(|letter| letter["redriven_at"].is_null());
+            assert_eq!(untouched.count(), 1, "{left:?}");
+        }
+    }
 }
 
 #[tokio::test]

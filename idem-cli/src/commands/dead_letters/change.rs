@@ -27,6 +27,15 @@ impl Change {
         }
     }
 
+    /// What it has done to so many, the last of them being the one that was to be printed.
+    fn done(self, letters: u64) -> String {
+        let letters = counted(letters, "dead letter");
+        match self {
+            Self::Redrive { .. } => format!("{letters} redriven and no more"),
+            Self::Discard => format!("{letters} discarded and no more"),
+        }
+    }
+
     async fn apply<DB: Backend>(
         self,
         inbox: &Inbox<DB>,
@@ -90,16 +99,23 @@ enum Meant {
 struct Tally {
     consumer: String,
     letters: u64,
+    /// The number of the last of them.
+    last: i64,
 }
 
 async fn count<DB: Backend>(inbox: &Inbox<DB>, consumer: &str) -> Result<Tally, Failure> {
-    let counted = inbox.count_dead_letters().await?;
-    let counted = counted.into_iter().find(|count| count.consumer == consumer);
+    let (mut letters, mut last) = (0, None);
+    select::each(inbox, consumer, |letter| {
+        letters += 1;
+        last = Some(letter.number());
+        Ok(true)
+    })
+    .await?;
     let none = || Failure::No(format!("{} has no dead letter", escape(consumer)));
-    let counted = counted.ok_or_else(none)?;
     Ok(Tally {
-        consumer: counted.consumer,
-        letters: counted.letters,
+        consumer: consumer.to_owned(),
+        letters,
+        last: last.ok_or_else(none)?,
     })
 }
 
@@ -119,38 +135,44 @@ impl Meant {
         by: &str,
         output: Output,
     ) -> Result<u64, Failure> {
+        let mut changed = 0;
         let tally = match self {
-            Self::One(letter) => return change_one(inbox, &letter, change, by, output).await,
+            Self::One(letter) => {
+                change_one(inbox, &letter, change, by, output, &mut changed).await?;
+                return Ok(changed);
+            }
             Self::All(tally) => tally,
         };
-        let (mut seen, mut changed) = (0, 0);
-        let mut last: Option<DeadLetter> = None;
-        while seen < tally.letters {
+        let mut before: Option<DeadLetter> = None;
+        loop {
             let page = inbox
-                .dead_letters(&tally.consumer, last.as_ref(), 1)
+                .dead_letters(&tally.consumer, before.as_ref(), 1)
                 .await?;
-            let Some(letter) = page.into_iter().next() else {
-                break;
+            let letter = page.into_iter().next();
+            // What was parked after the question is in no answer to it.
+            let Some(letter) = letter.filter(|letter| letter.number() <= tally.last) else {
+                return Ok(changed);
             };
-            changed += change_one(inbox, &letter, change, by, output).await?;
-            seen += 1;
-            last = Some(letter);
+            change_one(inbox, &letter, change, by, output, &mut changed).await?;
+            before = Some(letter);
         }
-        Ok(changed)
     }
 }
 
+/// Changes the letter, counts it and prints it. No letter is changed after one that nobody can be told of.
 async fn change_one<DB: Backend>(
     inbox: &Inbox<DB>,
     letter: &DeadLetter,
     change: Change,
     by: &str,
     output: Output,
-) -> Result<u64, Failure> {
+    changed: &mut u64,
+) -> Result<(), Failure> {
     if !change.apply(inbox, letter, by).await? {
-        return Ok(0);
+        return Ok(());
     }
+    *changed += 1;
     let with_payload = matches!(change, Change::Redrive { with_payload: true });
-    entry::print(letter, with_payload, output)?;
-    Ok(1)
+    let printed = entry::print(letter, with_payload, output);
+    printed.map_err(Failure::after(change.done(*changed)))
 }
