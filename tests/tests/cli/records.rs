@@ -3,10 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use idem_axum::IdempotencyKey;
+use idem_axum::engine::{Claim, LateRetries, Policy};
 use serde_json::json;
 
 use super::age_records;
-use super::service::Service;
+use super::service::{Service, complete};
 
 const PAY: &str = "POST /payments";
 
@@ -99,7 +100,7 @@ async fn an_entry_has_what_an_operator_needs_as_a_table_and_as_json() {
         expires_at,
     ];
     assert_eq!(cells[..7], expected);
-    assert_eq!(cells[7..], ["41", "payment-17"]);
+    assert_eq!(cells[7..], ["-", "41", "payment-17"]);
 }
 
 #[tokio::test]
@@ -221,7 +222,42 @@ async fn the_record_of_a_message_is_found_by_its_id() {
     ];
     let shown = service.operate(&show).await.done();
     assert!(shown.contains("inbox:ledger"), "{shown}");
+    // Its quotes are no quotes of a header.
+    for id in ["m1", "\"m1\""] {
+        assert!(service.handles("ledger", id).await);
+    }
+    let of_message = ["records", "list", "--operation", "inbox:ledger", "--json"];
+    for id in ["m1", "\"m1\""] {
+        let list = [&of_message[..], &["--key", id]].concat();
+        let found = service.operate(&list).await.json();
+        let digests: Vec<_> = found.iter().map(|record| &record["digest"]).collect();
+        assert_eq!(digests, [&json!(digest(id))], "{id}");
+    }
     let of_request = ["records", "list", "--operation", PAY, "--key", "zahlung-ü"];
     let refused = service.operate(&of_request).await.refused(2);
     assert!(refused.contains("printable ASCII"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_record_says_until_when_its_late_retries_are_refused() {
+    let service = Service::start().await;
+    let mut policy = Policy::default();
+    policy.late_retries = LateRetries::Refuse(policy.ttl);
+    let Claim::Fresh(fresh) = service.claim("acme", PAY, "k", policy).await else {
+        panic!()
+    };
+    complete(fresh, b"").await;
+    let found = service.operate(&["records", "list", "--json"]).await.json();
+    let until = found[0]["refused_until"].as_str().unwrap();
+    assert!(
+        until > found[0]["expires_at"].as_str().unwrap(),
+        "{found:?}"
+    );
+    for command in [&["records", "list"][..], &["records", "show", "--key", "k"]] {
+        let shown = service.operate(command).await.done();
+        assert!(
+            shown.contains("REFUSED UNTIL") && shown.contains(until),
+            "{shown}"
+        );
+    }
 }

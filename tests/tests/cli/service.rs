@@ -34,7 +34,20 @@ impl Service {
 
     /// Begins the attempt of a request. Its key is in use until the value is completed or dropped.
     pub async fn begin(&self, scope: &str, operation: &str, key: &str) -> Fresh<Db> {
-        let policy = Policy::default();
+        match self.claim(scope, operation, key, Policy::default()).await {
+            Claim::Fresh(fresh) => fresh,
+            claim => panic!("{claim:?}"),
+        }
+    }
+
+    /// What the next request gets.
+    pub async fn claim(
+        &self,
+        scope: &str,
+        operation: &str,
+        key: &str,
+        policy: Policy,
+    ) -> Claim<Fresh<Db>> {
         let attempt = Attempt {
             name: RecordName {
                 scope: Scope::new(scope).unwrap(),
@@ -48,10 +61,7 @@ impl Service {
             policy,
             deadline: Instant::now() + policy.timeout,
         };
-        match self.idem.claim(attempt).await.unwrap() {
-            Claim::Fresh(fresh) => fresh,
-            claim => panic!("{claim:?}"),
-        }
+        self.idem.claim(attempt).await.unwrap()
     }
 
     /// Whether a retry of the request would run again.
@@ -81,11 +91,7 @@ impl Service {
         if let Some(reference) = reference {
             fresh.tx().reference(reference).unwrap();
         }
-        let headers = b"content-type: application/json\r\n".to_vec();
-        let completion = Completion::new(201, headers, body.to_vec());
-        let broken = || Completion::new(500, Vec::new(), Vec::new());
-        let done = fresh.complete(completion, Effects::Keep, broken).await;
-        done.unwrap();
+        complete(fresh, body).await;
     }
 
     /// Makes a dead letter of a message.
@@ -110,6 +116,15 @@ impl Service {
     pub async fn operate(&self, arguments: &[&str]) -> Said {
         operate_at(&self.db.url(), arguments).await
     }
+}
+
+/// Stores a response: 201, with this body.
+pub async fn complete(fresh: Fresh<Db>, body: &[u8]) {
+    let headers = b"content-type: application/json\r\n".to_vec();
+    let completion = Completion::new(201, headers, body.to_vec());
+    let broken = || Completion::new(500, Vec::new(), Vec::new());
+    let done = fresh.complete(completion, Effects::Keep, broken).await;
+    done.unwrap();
 }
 
 /// Runs the command on a database, without a terminal.

@@ -1,10 +1,10 @@
 //! `records invalidate` and `records erase`.
 
-use idem_core::{Backend, Idempotency, Invalidated, Scope};
+use idem_core::{Backend, Idempotency, Invalidated, RecordName, RecordView, Scope};
 use serde::Serialize;
 
 use super::entry::RecordEntry;
-use super::select::Selected;
+use super::select::{Selected, no_record};
 use crate::arguments::Consent;
 use crate::confirm::confirm;
 use crate::failure::Failure;
@@ -15,39 +15,52 @@ use crate::output::text::{counted, escape};
 #[derive(Serialize)]
 struct Gone {
     invalidated: bool,
-    record: RecordEntry,
+    /// `None`: it was swept, and its key was refused.
+    record: Option<RecordEntry>,
 }
 
-/// Exactly one record; `erase` deletes all of a scope.
+/// Exactly one record, or what a swept one has left behind; `erase` deletes all of a scope.
 pub(super) async fn invalidate<DB: Backend>(
     idem: &Idempotency<DB>,
     selected: &Selected,
     consent: &Consent,
     output: Output,
 ) -> Result<(), Failure> {
-    let view = selected.one(idem).await?;
-    let name = &view.name;
-    let effect = format!(
-        "this deletes 1 record, {} of {} in the scope {} ({}, status {}): its key runs again",
-        name.key.digest(),
-        escape(name.operation.as_str()),
-        escape(name.scope.as_str()),
-        view.state,
-        view.status,
-    );
-    confirm(consent.yes, &effect).await?;
+    let view = selected.at_most_one(idem).await?;
+    let name = view.as_ref().map(|view| &view.name);
+    let name = name.or_else(|| selected.name()).ok_or_else(no_record)?;
+    confirm(consent.yes, &effect(name, view.as_ref())).await?;
     match idem.invalidate(name, &consent.by).await? {
         Invalidated::Gone => {
             let gone = Gone {
                 invalidated: true,
-                record: RecordEntry::from(&view),
+                record: view.as_ref().map(RecordEntry::from),
             };
-            Ok(output.result(&gone, "it is gone: its key runs again")?)
+            let printed = output.result(&gone, "it is gone: its key runs again");
+            printed.map_err(Failure::after("the key runs again"))
         }
+        Invalidated::Absent if view.is_none() => Err(no_record()),
         Invalidated::Absent => Err(Failure::No("the record has gone meanwhile".to_owned())),
         Invalidated::InFlight => Err(Failure::No(
             "an attempt with its key runs: ask again when it has ended".to_owned(),
         )),
+    }
+}
+
+fn effect(name: &RecordName, view: Option<&RecordView>) -> String {
+    let named = format!(
+        "{} of {} in the scope {}",
+        name.key.digest(),
+        escape(name.operation.as_str()),
+        escape(name.scope.as_str()),
+    );
+    match view {
+        Some(RecordView { state, status, .. }) => {
+            format!("this deletes 1 record, {named} ({state}, status {status}): its key runs again")
+        }
+        None => format!(
+            "there is no record {named}: if its late retries are refused, its key runs again"
+        ),
     }
 }
 
@@ -77,8 +90,7 @@ pub(super) async fn erase<DB: Backend>(
     );
     confirm(consent.yes, &effect).await?;
     let records = idem.erase(scope, &consent.by).await?;
-    Ok(output.result(
-        &Erased { records },
-        &format!("{} erased", counted(records, "record")),
-    )?)
+    let erased = format!("{} erased", counted(records, "record"));
+    let printed = output.result(&Erased { records }, &erased);
+    printed.map_err(Failure::after(erased))
 }

@@ -16,6 +16,8 @@ pub(super) struct RecordEntry {
     status: u16,
     stored_at: String,
     expires_at: String,
+    /// Until when a late retry is refused; `None`: it runs.
+    refused_until: Option<String>,
     bytes: u64,
     reference: Option<String>,
 }
@@ -30,6 +32,7 @@ impl From<&RecordView> for RecordEntry {
             status: view.status,
             stored_at: utc(view.stored_at),
             expires_at: utc(view.expires_at),
+            refused_until: view.refused_until.map(utc),
             bytes: view.bytes,
             reference: view.reference.clone(),
         }
@@ -45,12 +48,13 @@ impl Entry for RecordEntry {
         "STATUS",
         "STORED",
         "EXPIRES",
+        "REFUSED UNTIL",
         "BYTES",
         "REFERENCE",
     ];
 
     fn cells(&self) -> Vec<String> {
-        let reference = self.reference.as_deref().unwrap_or("-");
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         vec![
             self.scope.clone(),
             self.operation.clone(),
@@ -59,8 +63,9 @@ impl Entry for RecordEntry {
             self.status.to_string(),
             self.stored_at.clone(),
             self.expires_at.clone(),
+            or_none(&self.refused_until),
             self.bytes.to_string(),
-            reference.to_owned(),
+            or_none(&self.reference),
         ]
     }
 }

@@ -1,7 +1,8 @@
 //! Which records the options of a command mean.
 
 use idem_core::{
-    Backend, Idempotency, IdempotencyKey, InvalidKey, RecordFilter, RecordView, Scope,
+    Backend, Idempotency, IdempotencyKey, InvalidKey, Operation, RecordFilter, RecordName,
+    RecordView, Scope,
 };
 
 use crate::arguments::Selection;
@@ -13,6 +14,8 @@ pub(super) struct Selected {
     digest: Option<String>,
     /// The id of a message, which may contain what no key of a request does.
     id: Option<String>,
+    /// The whole name of a request's record, if it is given: it means something without a record, too.
+    name: Option<RecordName>,
 }
 
 impl TryFrom<&Selection> for Selected {
@@ -34,22 +37,36 @@ impl Selected {
         operation: Option<&str>,
         (key, digest): (Option<&str>, Option<&str>),
     ) -> Result<Self, Failure> {
+        let scope = in_scope.map(scope).transpose()?;
+        let (key, id) = match key {
+            // The id of a message is in no header: quotes in it are its own.
+            Some(id) if is_of_consumer(operation) => match id.parse() {
+                Ok(key) => (Some(key), None),
+                Err(_) => (None, Some(id.to_owned())),
+            },
+            Some(key) => (
+                Some(parse(key).map_err(|error| Failure::usage(&error))?),
+                None,
+            ),
+            None => (None, None),
+        };
+        let digest = digest.map(digest_of).transpose()?;
         let mut filter = RecordFilter::default();
-        if let Some(text) = in_scope {
-            filter = filter.scope(scope(text)?);
+        if let Some(scope) = scope.clone() {
+            filter = filter.scope(scope);
         }
         if let Some(operation) = operation {
             filter = filter.operation(operation);
         }
-        let mut id = None;
-        match key.map(|key| (key, parse(key))) {
-            Some((_, Ok(key))) => filter = filter.key(key),
-            Some((text, Err(_))) if is_of_consumer(operation) => id = Some(text.to_owned()),
-            Some((_, Err(error))) => return Err(Failure::usage(&error)),
-            None => {}
+        if let Some(key) = key.clone() {
+            filter = filter.key(key);
         }
-        let digest = digest.map(digest_of).transpose()?;
-        Ok(Self { filter, digest, id })
+        Ok(Self {
+            filter,
+            digest,
+            id,
+            name: name(scope, operation, key),
+        })
     }
 
     fn has(&self, view: &RecordView) -> bool {
@@ -85,6 +102,15 @@ impl Selected {
         &self,
         idem: &Idempotency<DB>,
     ) -> Result<RecordView, Failure> {
+        let found = self.at_most_one(idem).await?;
+        found.ok_or_else(no_record)
+    }
+
+    /// The one record that is meant, if it is there.
+    pub(super) async fn at_most_one<DB: Backend>(
+        &self,
+        idem: &Idempotency<DB>,
+    ) -> Result<Option<RecordView>, Failure> {
         let mut views = Vec::new();
         self.each(idem, |view| {
             views.push(view.clone());
@@ -92,14 +118,34 @@ impl Selected {
         })
         .await?;
         match (views.pop(), views.is_empty()) {
-            (Some(view), true) => Ok(view),
             (Some(_), false) => Err(Failure::No(
                 "several records match: name one by --scope, --operation, and --key or --digest"
                     .to_owned(),
             )),
-            (None, _) => Err(Failure::No("there is no such record".to_owned())),
+            (found, _) => Ok(found),
         }
     }
+
+    /// The name of the record of a request, if all of it is given.
+    pub(super) fn name(&self) -> Option<&RecordName> {
+        self.name.as_ref()
+    }
+}
+
+fn name(
+    scope: Option<Scope>,
+    operation: Option<&str>,
+    key: Option<IdempotencyKey>,
+) -> Option<RecordName> {
+    Some(RecordName {
+        scope: scope?,
+        operation: Operation::new(operation?).ok()?,
+        key: key?,
+    })
+}
+
+pub(super) fn no_record() -> Failure {
+    Failure::No("there is no such record".to_owned())
 }
 
 /// How many records are read at a time.
