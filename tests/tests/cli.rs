@@ -15,6 +15,7 @@ mod sqlite {
     const NO_DATABASE: (&str, &str) = ("sqlite:///no/such/folder/x.db", "unable to open");
     /// A URL of which only the rest is wrong.
     const WRONG_URL: &str = "sqlite://x.db?mode=no-such-mode";
+    const RECORD: &str = "idem_record";
     const ROLLOUT: &str = "idem_rollout";
     const MARKS: &str = "idem_migration";
 
@@ -47,6 +48,7 @@ mod postgres {
 
     const NO_DATABASE: (&str, &str) = ("postgres://u:secret@127.0.0.1:1/x", "refused");
     const WRONG_URL: &str = "postgres://u:secret@127.0.0.1:port/x";
+    const RECORD: &str = "idem.record";
     const ROLLOUT: &str = "idem.rollout";
     const MARKS: &str = "idem.migration";
 
@@ -107,6 +109,7 @@ mod mysql {
 
     const NO_DATABASE: (&str, &str) = ("mysql://u:secret@127.0.0.1:1/x", "refused");
     const WRONG_URL: &str = "mysql://u:secret@127.0.0.1:port/x";
+    const RECORD: &str = "idem_record";
     const ROLLOUT: &str = "idem_rollout";
     const MARKS: &str = "idem_migration";
 

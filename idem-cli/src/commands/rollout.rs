@@ -74,8 +74,8 @@ async fn show<DB: Backend>(idem: &Idempotency<DB>, output: Output) -> Result<(),
 struct Set<'a> {
     operation: &'a str,
     rule: String,
-    /// Whether a record or a rule has the operation already.
-    known: bool,
+    /// Whether a record or a rule had the operation already. `None`: the database does not say.
+    known: Option<bool>,
 }
 
 async fn set<DB: Backend>(
@@ -88,11 +88,19 @@ async fn set<DB: Backend>(
     if operation != OTHERS {
         Operation::new(operation).map_err(|error| Failure::usage(&error))?;
     }
-    let known = is_known(idem, operation).await?;
-    if !known {
-        hint(&suspicion(idem, operation).await?);
-    }
+    // The warning is a courtesy: no failure of it stops a rule that may be an emergency brake.
+    let was_published = is_published(idem, operation).await;
     publish(idem, operation, Some(rule), by).await?;
+    let known = match was_published {
+        Ok(false) if operation != OTHERS => has_record(idem, operation).await,
+        was_published => was_published.map(|_| true),
+    };
+    let known = known.ok();
+    if known == Some(false)
+        && let Ok(doubt) = suspicion(idem, operation).await
+    {
+        hint(&doubt);
+    }
     let rule = rule.to_string();
     let sentence = format!(
         "{} is {rule} once the nodes have read it",
@@ -103,17 +111,14 @@ async fn set<DB: Backend>(
         rule,
         known,
     };
-    Ok(output.result(&set, &sentence)?)
+    let printed = output.result(&set, &sentence);
+    printed.map_err(Failure::after("the rule was published"))
 }
 
 /// The name for all operations without a rule of their own.
 const OTHERS: &str = "*";
 
-/// Whether a rule or a record has the name.
-async fn is_known<DB: Backend>(idem: &Idempotency<DB>, operation: &str) -> Result<bool, Failure> {
-    if operation == OTHERS || is_published(idem, operation).await? {
-        return Ok(true);
-    }
+async fn has_record<DB: Backend>(idem: &Idempotency<DB>, operation: &str) -> Result<bool, Failure> {
     let named = RecordFilter::default().operation(operation);
     Ok(!idem.records(&named, None, 1).await?.is_empty())
 }
@@ -172,7 +177,8 @@ async fn withdraw<DB: Backend>(
         withdrawn: true,
     };
     let sentence = format!("{shown} has the rule of each node once they have read it");
-    Ok(output.result(&withdrawn, &sentence)?)
+    let printed = output.result(&withdrawn, &sentence);
+    printed.map_err(Failure::after("the rule was withdrawn"))
 }
 
 /// Publishes the rule. The line for the audit comes from idem-core, and the span adds who wanted it.

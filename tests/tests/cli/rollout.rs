@@ -3,8 +3,8 @@
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::ROLLOUT;
 use super::service::Service;
+use super::{RECORD, ROLLOUT};
 
 const PAY: &str = "POST /payments";
 const BY: [&str; 2] = ["--by", "jane, step 2 (#4711)"];
@@ -86,6 +86,21 @@ async fn a_name_that_nothing_has_is_set_with_a_warning() {
     // Its rule has the name now.
     let said = service.operate(&set).await;
     assert!(!said.err.contains("spelt"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_rule_is_set_although_nobody_can_say_whether_its_name_is_right() {
+    let service = Service::start().await;
+    let away = AssertSqlSafe(format!("alter table {RECORD} rename to record_away"));
+    let away = sqlx::query(away);
+    away.execute(service.idem.pool()).await.unwrap();
+    let set = [&["rollout", "set", PAY, "off", "--json"][..], &BY].concat();
+    let said = service.operate(&set).await;
+    assert!(!said.err.contains("spelt"), "{said:?}");
+    let expected = json!({"operation": PAY, "rule": "off", "known": null});
+    assert_eq!(said.json(), [expected]);
+    service.idem.read_rollout().await.unwrap();
+    assert_eq!(service.idem.rollout().rule(PAY).to_string(), "off");
 }
 
 #[tokio::test]
