@@ -54,4 +54,5 @@ mod program;
 pub use arguments::Arguments;
 pub use commands::run;
 pub use failure::EXIT_CODES;
+pub use output::text::printable;
 pub use program::main;

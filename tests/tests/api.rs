@@ -27,6 +27,8 @@ mod sqlite {
     mod openapi;
     #[path = "api/pay.rs"]
     mod pay;
+    #[path = "api/pay_answers.rs"]
+    mod pay_answers;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]
@@ -64,6 +66,8 @@ mod postgres {
     mod openapi;
     #[path = "api/pay.rs"]
     mod pay;
+    #[path = "api/pay_answers.rs"]
+    mod pay_answers;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]
@@ -101,6 +105,8 @@ mod mysql {
     mod openapi;
     #[path = "api/pay.rs"]
     mod pay;
+    #[path = "api/pay_answers.rs"]
+    mod pay_answers;
     #[path = "api/payments.rs"]
     mod payments;
     #[path = "api/problem_pages.rs"]

@@ -1,5 +1,6 @@
 //! `payments pay`: a payment that is made once, whatever the network does.
 
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,7 +19,7 @@ Exit codes:
   1  failed: nothing was sent
   2  wrong usage: an option; nothing was sent
   3  refused: no payment was made
-  4  not known: run the same command again, with the same key file or the key that is shown";
+  4  not known, or paid and not shown: run the same command again, with the same key file or the key that is shown";
 
 /// The options of a payment.
 #[derive(Args, Debug)]
@@ -29,6 +30,9 @@ pub(crate) struct Payment {
     /// The key that says who pays.
     #[arg(long, env = "PAYMENTS_API_KEY", hide_env_values = true)]
     api_key: String,
+    /// The account of that key, if it has other names: a key file is for one account, and outlives its API keys.
+    #[arg(long, default_value = "")]
+    account: String,
     /// How much, in the smallest unit of the currency.
     #[arg(long)]
     amount: i64,
@@ -48,24 +52,27 @@ pub(crate) struct Payment {
     #[arg(long)]
     key: Option<String>,
     /// How many times to send the payment at most.
-    #[arg(long, default_value_t = Limits::default().tries)]
+    #[arg(long, default_value_t = Limits::default().tries, value_parser = tries)]
     tries: usize,
     /// How long to try at most, such as `90s`.
     #[arg(long, default_value = "90s", value_parser = program::time)]
     give_up_after: Duration,
 }
 
+fn tries(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a payment is sent at least once".to_owned()),
+        Ok(tries) => Ok(tries),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
 /// Pays, and prints the payment.
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the payment is the program's output, and what went wrong is for whoever started it"
-)]
 pub(crate) async fn run(payment: &Payment) -> ExitCode {
     let response = match send(payment).await {
         Ok(response) => response,
         Err(error) => {
-            eprintln!("payments: {}", program::on_one_line(&error));
+            say(&program::on_one_line(&error));
             return ExitCode::from(if is_unknown(&error) { UNKNOWN } else { FAILED });
         }
     };
@@ -74,25 +81,68 @@ pub(crate) async fn run(payment: &Payment) -> ExitCode {
         response.extensions().get::<Sent>().cloned(),
     );
     let body = response.text().await.unwrap_or_default();
-    match status.is_success() {
-        true => println!("{body}"),
-        false => eprintln!("payments: {status}: {}", reason(&body)),
+    let Some(sent) = sent else {
+        say("the answer does not say how it was asked for");
+        return ExitCode::from(UNKNOWN);
+    };
+    if status.is_success() {
+        if let Err(error) = print(&body) {
+            say(&format!(
+                "the payment was made, and cannot be shown: {error}"
+            ));
+            say_key(&sent);
+            return ExitCode::from(UNKNOWN);
+        }
+    } else {
+        say(&format!("{status}: {}", reason(&body)));
     }
-    if let Some(sent) = sent.as_ref().filter(|sent| !sent.is_settled) {
-        let key = sent.key.as_deref().unwrap_or_default();
-        eprintln!("payments: the payment may have been made, or may still be: its key is {key}");
+    // A redirection is no refusal: this command does not go there, and does not know what is there.
+    if !(status.is_success() && sent.is_settled || sent.did_nothing) {
+        say("the payment may have been made, or may still be");
+        say_key(&sent);
         return ExitCode::from(UNKNOWN);
     }
-    if let Some(sent) = sent
-        && let Err(error) = sent.forget_key().await
-    {
+    if let Err(error) = sent.forget_key().await {
         // The same command prints the same payment again, and makes no other.
         tracing::warn!(%error, "the key file stays");
     }
     match status.is_success() {
         true => ExitCode::SUCCESS,
-        false => ExitCode::from(REFUSED),
+        false => {
+            say("no payment was made");
+            ExitCode::from(REFUSED)
+        }
     }
+}
+
+fn say_key(sent: &Sent) {
+    say(&format!(
+        "its key is {}",
+        sent.key.as_deref().unwrap_or_default()
+    ));
+}
+
+/// Says on standard error what went wrong. A server's text in it can do nothing to a terminal.
+fn say(text: &str) {
+    // Whoever closed standard error does not want to know.
+    drop(writeln!(
+        io::stderr(),
+        "payments: {}",
+        idem_cli::printable(text)
+    ));
+}
+
+/// Prints the payment: as it is for a program, and with nothing that a terminal would obey.
+fn print(body: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.is_terminal() {
+        true => {
+            let lines: Vec<_> = body.lines().map(idem_cli::printable).collect();
+            writeln!(stdout, "{}", lines.join("\n"))?;
+        }
+        false => writeln!(stdout, "{body}")?,
+    }
+    stdout.flush()
 }
 
 async fn send(payment: &Payment) -> reqwest_middleware::Result<reqwest::Response> {
@@ -116,7 +166,7 @@ async fn send(payment: &Payment) -> reqwest_middleware::Result<reqwest::Response
         request = request.header("idempotency-key", format!("\"{key}\""));
     }
     if let Some(path) = &payment.key_file {
-        let file = KeyFile::at(path).account(&payment.api_key);
+        let file = KeyFile::at(path).account(&payment.account);
         request = request.with_extension(file);
     }
     request.send().await

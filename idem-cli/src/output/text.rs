@@ -19,8 +19,16 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-/// As [`escape`] for a sentence, which may contain escaped texts.
-pub(crate) fn printable(text: &str) -> String {
+/// Makes every character of a line visible, as the commands do with each text that they print.
+///
+/// Backslashes stay, so that a text which is escaped already stays as it is.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(idem_cli::printable("\u{1b}[2Jgone"), "\\u{1b}[2Jgone");
+/// ```
+pub fn printable(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match is_visible(c) {

@@ -14,23 +14,27 @@ use tokio::process::Command;
 use super::FEATURE;
 use super::app::App;
 
-fn pay(address: SocketAddr, options: &[&str]) -> Command {
+pub fn pay(address: SocketAddr, options: &[&str]) -> Command {
+    pay_as("acme-demo-key", address, options)
+}
+
+fn pay_as(api_key: &str, address: SocketAddr, options: &[&str]) -> Command {
     let mut command = payments(FEATURE);
     command
         .arg("pay")
         .args(["--url", &format!("http://{address}")]);
-    command.args(["--api-key", "acme-demo-key", "--currency", "EUR"]);
+    command.args(["--api-key", api_key, "--currency", "EUR"]);
     command.args(options).env_remove("RUST_LOG");
     command
 }
 
-fn pay_by(file: &Path, amount: &str, address: SocketAddr) -> Command {
+pub fn pay_by(file: &Path, amount: &str, address: SocketAddr) -> Command {
     let mut command = pay(address, &["--amount", amount, "--reference", "order-1"]);
     command.arg("--key-file").arg(file);
     command
 }
 
-fn ended(output: &Output) -> (Option<i32>, String, String) {
+pub fn ended(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (
         output.status.code(),
@@ -163,4 +167,48 @@ async fn a_payment_without_an_answer_shows_the_key_to_go_on_with() {
     assert_eq!(code, Some(4), "{errors}");
     assert!(errors.contains(&key), "{errors}");
     assert_eq!(app.payments("").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_file_outlives_the_api_key_but_is_for_one_account() {
+    let (app, folder) = (App::start().await, tempdir().unwrap());
+    let file = folder.path().join("key");
+    let network = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = network.local_addr().unwrap();
+    let pay_with = |api_key: &str, account: &str| {
+        let payment = ["--amount", "1250", "--tries", "1", "--account", account];
+        let mut command = pay_as(api_key, address, &payment);
+        command.arg("--key-file").arg(&file);
+        command
+    };
+    let forward = tokio::spawn(async move {
+        drop(network.accept().await.unwrap());
+        let (mut client, _) = network.accept().await.unwrap();
+        let mut server = TcpStream::connect(app.address()).await.unwrap();
+        drop(copy_bidirectional(&mut client, &mut server).await);
+        app
+    });
+    let (code, _, errors) = ended(&pay_with("old", "acme").output().await.unwrap());
+    assert_eq!(code, Some(4), "{errors}");
+    let (code, _, errors) = ended(&pay_with("acme-demo-key", "globex").output().await.unwrap());
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.contains("the key of another request"), "{errors}");
+    let (code, _, errors) = ended(&pay_with("acme-demo-key", "acme").output().await.unwrap());
+    assert_eq!(code, Some(0), "{errors}");
+    assert_eq!(forward.await.unwrap().payments("").await.len(), 1);
+}
+
+#[tokio::test]
+async fn bounds_that_cannot_be_kept_are_wrong_usage_and_long_ones_are_not() {
+    let app = App::start().await;
+    let (code, _, errors) = ended(
+        &pay(app.address(), &["--amount", "1", "--tries", "0"])
+            .output()
+            .await
+            .unwrap(),
+    );
+    assert_eq!(code, Some(2), "{errors}");
+    let forever = ["--amount", "1", "--give-up-after", "500000000000y"];
+    let (code, _, errors) = ended(&pay(app.address(), &forever).output().await.unwrap());
+    assert_eq!(code, Some(0), "{errors}");
 }
