@@ -3,21 +3,23 @@
 use std::num::IntErrorKind;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use idem_axum::{Tx, idempotent};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::app::AppState;
 use crate::auth::Tenant;
 use crate::database::Db;
 use crate::event::{Event, Kind};
 use crate::outbox;
-use crate::problem::{Body, Filter, Problem, ProblemDocument};
+use crate::problem::{Body, Filter, InPath, Problem, ProblemDocument};
 use crate::read::read;
 use crate::sql;
 
@@ -157,7 +159,7 @@ struct Wanted {
     reference: Option<String>,
     /// How many payments at most.
     #[serde(default)]
-    #[param(value_type = Option<u32>, minimum = 0, default = 100)]
+    #[param(schema_with = Limit::schema, required = false)]
     limit: Limit,
 }
 
@@ -168,6 +170,12 @@ struct Limit(u32);
 
 impl Limit {
     const MOST: u32 = 1000;
+
+    /// Of no format: `int32` would bound what is valid.
+    fn schema() -> Object {
+        let schema = ObjectBuilder::new().schema_type(Type::Integer);
+        schema.minimum(Some(0)).default(Some(json!(100))).build()
+    }
 }
 
 impl Default for Limit {
@@ -223,7 +231,7 @@ async fn list(
     params(("id" = i64, Path, description = "The payment.")),
     responses(
         (status = 200, description = "The payment.", body = Payment),
-        (status = 400, description = "The id is not a number.", body = String),
+        (status = 400, description = "The id is not a number.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 401, description = "The caller is not known.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "There is no such payment.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -232,7 +240,7 @@ async fn list(
 async fn show(
     State(app): State<AppState>,
     Tenant(tenant): Tenant,
-    Path(id): Path<i64>,
+    InPath(id): InPath<i64>,
 ) -> Result<impl IntoResponse, Problem> {
     let one = sqlx::query_as::<_, Payment>(sql::PAYMENT)
         .bind(tenant)

@@ -1,7 +1,7 @@
 //! The RFC 9457 problems of failed requests.
 
 use axum::Json;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -158,6 +158,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match Json::from_request(request, state).await {
             Ok(Json(Object(body))) => Ok(Self(body)),
+            Err(rejection) => Err(Problem::Invalid(rejection.body_text())),
+        }
+    }
+}
+
+/// A parameter of the path; an invalid one gets 400.
+#[derive(Debug)]
+pub(crate) struct InPath<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(parameter)) => Ok(Self(parameter)),
             Err(rejection) => Err(Problem::Invalid(rejection.body_text())),
         }
     }

@@ -1,6 +1,5 @@
 //! Refunds: never more than the payment, once per key.
 
-use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::post;
@@ -14,7 +13,7 @@ use crate::auth::Tenant;
 use crate::database::Db;
 use crate::event::{Event, Kind};
 use crate::outbox;
-use crate::problem::{Body, Problem, ProblemDocument};
+use crate::problem::{Body, InPath, Problem, ProblemDocument};
 use crate::sql;
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -56,7 +55,7 @@ pub(crate) struct Refund {
 #[idempotent(scope = tenant, ttl = "24h", state = AppState)]
 async fn create(
     Tenant(tenant): Tenant,
-    Path(id): Path<i64>,
+    InPath(id): InPath<i64>,
     mut tx: Tx<Db>,
     Body(new): Body<NewRefund>,
 ) -> Result<impl IntoResponse, Problem> {
