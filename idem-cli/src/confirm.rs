@@ -1,6 +1,6 @@
 //! Asks before what cannot be undone.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use crate::failure::Failure;
 use crate::output::text::printable;
@@ -8,7 +8,6 @@ use crate::output::text::printable;
 /// Asks on the terminal whether to do it. Without a terminal only `--yes` agrees.
 ///
 /// `effect` is a sentence without a full stop that says what will be affected.
-#[expect(clippy::print_stderr, reason = "it is a question to the operator")]
 pub(crate) async fn confirm(is_agreed: bool, effect: &str) -> Result<(), Failure> {
     let effect = printable(effect);
     if is_agreed {
@@ -19,7 +18,7 @@ pub(crate) async fn confirm(is_agreed: bool, effect: &str) -> Result<(), Failure
             format!("{effect}; nothing was changed: add --yes where no terminal can be asked");
         return Err(Failure::No(text));
     }
-    eprint!("{effect}. Go on? [y/N] ");
+    write!(io::stderr(), "{effect}. Go on? [y/N] ")?;
     let answer = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map(|_| answer)

@@ -7,7 +7,6 @@ use crate::arguments::Arguments;
 use crate::failure::Failure;
 
 /// A command and the database that it is for.
-#[derive(Debug)]
 #[cfg_attr(
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
     expect(dead_code, reason = "no database is chosen")

@@ -15,7 +15,7 @@ use crate::connect::{Target, connect_and_run};
 use crate::failure::EXIT_CODES;
 
 /// Shows and changes what Idem has stored in a database.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "idem", version, after_help = EXIT_CODES)]
 struct Program {
     /// The database: postgres://…, mysql://… or sqlite://…, with a password from the environment
@@ -28,12 +28,12 @@ struct Program {
         help_heading = EVERYWHERE
     )]
     database_url: Option<String>,
-    /// How long to wait for a connection.
+    /// How long to wait for a connection: at most a day.
     #[arg(
         long,
         global = true,
         default_value = "10s",
-        value_parser = humantime::parse_duration,
+        value_parser = wait,
         help_heading = EVERYWHERE
     )]
     connect_timeout: Duration,
@@ -63,6 +63,18 @@ pub async fn main() -> ExitCode {
     }
 }
 
+/// Reads a duration that ends, such as `5s`.
+fn wait(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time > LONGEST => Err("nobody waits for longer than a day".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A connection of the pool is awaited until an instant, which must exist.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 fn log() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let filter = match wanted.parse::<Targets>() {
@@ -70,6 +82,8 @@ fn log() {
         _ => Targets::new().with_default(Level::WARN),
     };
     let lines = tracing_subscriber::fmt::layer()
+        // It would say so on the same standard error, and panic.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
     tracing_subscriber::registry()

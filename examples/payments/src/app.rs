@@ -21,20 +21,20 @@ use crate::program;
 use crate::{admin, headers, health, openapi, payments, problem_pages, refunds, telemetry};
 
 /// The options from the command line and the environment.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(about = "A payments API whose writes are safe to retry")]
 struct Options {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, env = "PAYMENTS_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
     /// The database; an SQLite file is created when it is missing.
-    #[arg(long, global = true, env = "DATABASE_URL", default_value = database::DEFAULT_URL)]
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, default_value = database::DEFAULT_URL)]
     database_url: String,
     /// How many connections the pool holds at most.
     #[arg(long, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pool_size: u32,
     /// How long to wait for a connection, and for the database's answer to a read, such as `5s`.
-    #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::time)]
+    #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::wait)]
     acquire_timeout: Duration,
     /// The prefix of Idem's problem types: the address of `/problems/` for clients.
     #[arg(long, env = "PAYMENTS_PROBLEM_BASE")]
@@ -52,7 +52,7 @@ struct Options {
     command: Option<Command>,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Idem's own commands: tables, records, dead letters, rollout.
     #[command(after_help = idem_cli::EXIT_CODES)]
@@ -92,10 +92,6 @@ async fn operate(options: &Options, arguments: &idem_cli::Arguments) -> ExitCode
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the address is the program's one line of output"
-)]
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let metrics = telemetry::install()?;
     let limit = options.acquire_timeout;
@@ -114,7 +110,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     // Before the first request: the table overrides the command line.
     idem.read_rollout().await?;
     let listener = program::listen(&options.listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
+    program::say(&format!("listening on http://{}", listener.local_addr()?));
 
     let sweeper = idem.clone();
     let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });

@@ -1,20 +1,17 @@
 //! The command that counts payments, their events, and what those events did twice.
 
 use std::error::Error;
+use std::io::{self, Write};
 
 use sqlx::Pool;
 
 use crate::database::Db;
 
 /// Prints a line for each count.
-#[expect(
-    clippy::print_stdout,
-    reason = "the counts are the output of the command"
-)]
 pub(crate) async fn print(pool: &Pool<Db>) -> Result<(), Box<dyn Error + Send + Sync>> {
     for (name, count) in COUNTS {
         let count: i64 = sqlx::query_scalar(count).fetch_one(pool).await?;
-        println!("{name:<28}{count:>8}");
+        writeln!(io::stdout(), "{name:<28}{count:>8}")?;
     }
     Ok(())
 }

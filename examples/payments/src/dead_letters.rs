@@ -1,6 +1,7 @@
 //! The commands for messages that failed too often.
 
 use std::error::Error;
+use std::io::{self, Write};
 
 use idem_axum::{DeadLetter, Inbox};
 
@@ -9,7 +10,6 @@ use crate::consumer::Consumer;
 use crate::database::Db;
 
 /// Prints a line for each: consumer, message id, attempts, error.
-#[expect(clippy::print_stdout, reason = "the list is the output of the command")]
 pub(crate) async fn list(inbox: &Inbox<Db>) -> Result<(), Box<dyn Error + Send + Sync>> {
     for consumer in Consumer::ALL {
         let mut last: Option<DeadLetter> = None;
@@ -19,10 +19,9 @@ pub(crate) async fn list(inbox: &Inbox<Db>) -> Result<(), Box<dyn Error + Send +
                 .await?;
             for letter in &page {
                 let error = letter.error.as_deref().unwrap_or("-").replace('\n', " ");
-                println!(
-                    "{consumer} {} {} {error}",
-                    letter.message_id, letter.attempts
-                );
+                let (id, attempts) = (&letter.message_id, letter.attempts);
+                let line = format!("{consumer} {id} {attempts} {error}");
+                writeln!(io::stdout(), "{}", idem_cli::printable(&line))?;
             }
             last = page.into_iter().next_back();
             if last.is_none() {

@@ -22,7 +22,7 @@ Exit codes:
   4  not known, or paid and not shown: run the same command again, with the same key file or the key that is shown";
 
 /// The options of a payment.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub(crate) struct Payment {
     /// The address of the API.
     #[arg(long, default_value = "http://localhost:8080")]
@@ -30,7 +30,7 @@ pub(crate) struct Payment {
     /// The key that says who pays.
     #[arg(long, env = "PAYMENTS_API_KEY", hide_env_values = true)]
     api_key: String,
-    /// The account of that key, if it has other names: a key file is for one account, and outlives its API keys.
+    /// The account that pays: a key file is refused for another one, and stays valid when the API key changes.
     #[arg(long, default_value = "")]
     account: String,
     /// How much, in the smallest unit of the currency.
@@ -45,13 +45,13 @@ pub(crate) struct Payment {
     /// What the payment is for.
     #[arg(long)]
     reference: Option<String>,
-    /// Keeps the idempotency key of this payment until its outcome is known, also when this program is killed.
+    /// The file that keeps the idempotency key until the outcome is known, even if this program is killed.
     #[arg(long, conflicts_with = "key")]
     key_file: Option<PathBuf>,
-    /// The idempotency key of an earlier run whose outcome is not known.
+    /// The idempotency key that an earlier run with an unknown outcome has shown.
     #[arg(long)]
     key: Option<String>,
-    /// How many times to send the payment at most.
+    /// How many times to send the payment at most, the first time included.
     #[arg(long, default_value_t = Limits::default().tries, value_parser = tries)]
     tries: usize,
     /// How long to try at most, such as `90s`.

@@ -1,7 +1,7 @@
 //! Start and end of both programs.
 
 use std::error::Error;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,8 +19,21 @@ pub(crate) fn log() {
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
+        // It would say so on the same standard error, and panic.
+        .log_internal_errors(false)
         .init();
 }
+
+/// Reads how long to wait for something: above zero, and at most a day.
+pub(crate) fn wait(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        // A connection of the pool is awaited until an instant, which must exist.
+        time if time > LONGEST => Err("nobody waits for longer than a day".to_owned()),
+        time => Ok(time),
+    }
+}
+
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Reads a duration above zero, such as `5s` or `500ms`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
@@ -75,16 +88,22 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Box<dyn Error + 
     })
 }
 
+/// Prints a line of the program's output that it goes on without, such as its address.
+pub(crate) fn say(line: &str) {
+    drop(writeln!(io::stdout(), "{line}"));
+}
+
 /// Prints in one line what cannot be used: an address, a database.
-#[expect(
-    clippy::print_stderr,
-    reason = "the message is for whoever started the program"
-)]
 pub(crate) fn end(name: &str, ended: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: {}", on_one_line(&*error));
+            let text = on_one_line(&*error);
+            drop(writeln!(
+                io::stderr(),
+                "{name}: {}",
+                idem_cli::printable(&text)
+            ));
             ExitCode::FAILURE
         }
     }

@@ -109,10 +109,6 @@ impl Worker {
         }
     }
 
-    #[expect(
-        clippy::print_stdout,
-        reason = "readiness is the program's one line of output"
-    )]
     async fn work(
         self,
         options: &Options,
@@ -123,7 +119,10 @@ impl Worker {
         if let Some(address) = &options.metrics_listen {
             let metrics = telemetry::install()?;
             let listener = program::listen(address).await?;
-            println!("metrics on http://{}/metrics", listener.local_addr()?);
+            program::say(&format!(
+                "metrics on http://{}/metrics",
+                listener.local_addr()?
+            ));
             let routes = telemetry::routes(metrics, self.idem.clone());
             let server = axum::serve(listener, routes)
                 .with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -143,7 +142,7 @@ impl Worker {
             for mut is_ready in ready {
                 drop(is_ready.wait_for(|is_ready| *is_ready).await);
             }
-            println!("worker: ready");
+            program::say("worker: ready");
             future::pending::<()>().await;
         };
         tokio::select! {

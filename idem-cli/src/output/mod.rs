@@ -117,11 +117,8 @@ fn print(table: &Table) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Says something that is no result.
-#[expect(
-    clippy::print_stderr,
-    reason = "it is for the person, not for the pipe"
-)]
+/// Says something that is no result to the person, not to the pipe.
 pub(crate) fn hint(text: &str) {
-    eprintln!("idem: {}", text::printable(text));
+    // Whoever closed standard error does not want to know.
+    drop(writeln!(io::stderr(), "idem: {}", text::printable(text)));
 }

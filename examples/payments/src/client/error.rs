@@ -55,9 +55,21 @@ pub enum Failure {
     Answered(StatusCode),
 }
 
+impl From<reqwest_middleware::Error> for Failure {
+    /// Errors show the address, of which the query may have a secret.
+    fn from(mut error: reqwest_middleware::Error) -> Self {
+        if let reqwest_middleware::Error::Reqwest(error) = &mut error
+            && let Some(url) = error.url_mut()
+        {
+            url.set_query(None);
+        }
+        Self::Network(error)
+    }
+}
+
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
-        Self::Network(error.into())
+        reqwest_middleware::Error::from(error).into()
     }
 }
 

@@ -103,7 +103,7 @@ impl Middleware for IdempotentRetries {
                     Failure::Network(Error::middleware(ClientError::NotRepeatable))
                 })?;
                 let response = next.run(copy, &mut extensions).await;
-                answer::read(response.map_err(Failure::Network)?, max).await
+                answer::read(response.map_err(Failure::from)?, max).await
             }
         });
         let mut ended = ended.await;

@@ -7,23 +7,24 @@ use clap::{Parser, Subcommand};
 use crate::{database, program};
 
 /// The options, and a command if there is one.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(about = "Books the events of payments, each once")]
 pub(super) struct Options {
     /// The database of the app; an SQLite file is created when it is missing.
-    #[arg(long, global = true, env = "DATABASE_URL", default_value = database::DEFAULT_URL)]
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, default_value = database::DEFAULT_URL)]
     pub(super) database_url: String,
     /// How many connections the pool holds at most.
     #[arg(long, global = true, env = "PAYMENTS_POOL_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub(super) pool_size: u32,
     /// How long to wait for a connection, such as `5s`.
-    #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::time)]
+    #[arg(long, global = true, env = "PAYMENTS_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = program::wait)]
     pub(super) acquire_timeout: Duration,
     /// `embedded`, `nats://host:port` or `amqp://user:password@host:port/vhost`.
     #[arg(
         long,
         global = true,
         env = "PAYMENTS_BROKER",
+        hide_env_values = true,
         default_value = "embedded"
     )]
     pub(super) broker: String,
