@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use idem_core::{CheckError, MigrateError};
 
-use crate::output::text::printable;
+use crate::output::hint;
 
 /// What the exit codes mean, for the end of a help text.
 pub const EXIT_CODES: &str = "\
@@ -51,10 +51,6 @@ impl Failure {
     }
 
     /// Says on standard error what went wrong, and returns the exit code.
-    #[expect(
-        clippy::print_stderr,
-        reason = "the message is for whoever started the program"
-    )]
     pub(crate) fn report(&self) -> ExitCode {
         let (text, code) = match self {
             // Whoever reads the output has seen enough, as `head` does.
@@ -63,7 +59,7 @@ impl Failure {
             Self::Usage(text) => (text.clone(), 2),
             Self::No(text) => (text.clone(), 3),
         };
-        eprintln!("idem: {}", printable(&text));
+        hint(&text);
         ExitCode::from(code)
     }
 }
@@ -111,4 +107,23 @@ fn on_one_line(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     text.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_a_success_only_where_nothing_has_changed() {
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        for (failure, is_success) in [
+            (Failure::from(closed()), true),
+            (Failure::after("1 record erased")(closed()), false),
+        ] {
+            let Failure::Failed(error) = failure else {
+                panic!("{failure:?}")
+            };
+            assert_eq!(is_closed_pipe(&*error), is_success, "{error}");
+        }
+    }
 }

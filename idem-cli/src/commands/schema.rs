@@ -45,7 +45,8 @@ pub(crate) async fn migrate<DB: Backend>(
     }
     let names: Vec<_> = pending.iter().map(file_name).collect();
     if output == Output::Text && !names.is_empty() {
-        writeln!(io::stdout(), "missing: {}", names.join(", "))?;
+        let printed = writeln!(io::stdout(), "missing: {}", names.join(", "));
+        printed.map_err(Failure::after("nothing was changed"))?;
     }
     if !migrate.dry_run {
         // Also if nothing is missing: it compares what was applied with what this build has.
@@ -60,7 +61,8 @@ pub(crate) async fn migrate<DB: Backend>(
         (false, true) => "nothing was changed",
         (false, false) => "applied",
     };
-    Ok(output.result(&done, sentence)?)
+    let printed = output.result(&done, sentence);
+    printed.map_err(Failure::after(sentence))
 }
 
 /// The name of the file in idem-core's folder `migrations`.
@@ -113,10 +115,12 @@ pub(crate) async fn check<DB: Backend>(
     }
     let number = missing.len();
     let lines = missing.join("\n");
-    match output {
-        Output::Json => output.result(&Checked { ready, missing }, "")?,
-        Output::Text => writeln!(io::stdout(), "{}", escape_lines(&lines))?,
-    }
+    let printed = match output {
+        Output::Json => output.result(&Checked { ready, missing }, ""),
+        Output::Text => writeln!(io::stdout(), "{}", escape_lines(&lines)),
+    };
+    // Nobody may take the end of an unread list for a yes.
+    printed.map_err(Failure::after(format!("not ready: {number} missing")))?;
     hint(MIGRATE);
     Err(Failure::No(format!("not ready: {number} missing")))
 }

@@ -1,12 +1,10 @@
 //! `dead-letters`.
 
-use std::process::Stdio;
-
 use idem_axum::Scope;
 use idem_axum::engine::Message;
 use serde_json::{Value, json};
 
-use super::service::Service;
+use super::service::{Service, operate_unread};
 
 const CONSENT: [&str; 3] = ["--yes", "--by", "jane, fixed (#4711)"];
 
@@ -166,21 +164,11 @@ async fn a_change_that_cannot_be_shown_is_a_failure_and_the_last_change() {
         for form in [&["--json"][..], &[]] {
             let service = start().await;
             let options = ["dead-letters", command, "ledger", "--all"];
-            let (reader, writer) = std::io::pipe().unwrap();
-            drop(reader);
-            let mut unread = idem_tests::process::idem(super::FEATURE, &service.db.url());
-            unread.args([&options[..], form, &CONSENT].concat());
-            let unread = unread
-                .stdout(writer)
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let ended = unread.wait_with_output().await.unwrap();
-            let said = String::from_utf8(ended.stderr).unwrap();
-            assert_eq!(ended.status.code(), Some(1), "{said}");
+            let options = [&options[..], form, &CONSENT].concat();
+            let said = operate_unread(&service.db.url(), &options).await;
             let text =
                 format!("1 dead letter {done} and no more, but the output cannot be written");
-            assert!(said.contains(&text), "{said}");
+            assert!(said.code == 1 && said.err.contains(&text), "{said:?}");
             let left = listed(&service, &["ledger"]).await;
             let untouched = left.iter().filter(|letter| letter["redriven_at"].is_null());
             assert_eq!(untouched.count(), 1, "{left:?}");

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use super::service::{Service, operate_at};
+use super::service::{Service, operate_at, operate_unread};
 use super::{NO_DATABASE, TestDb, WRONG_URL};
 
 #[tokio::test]
@@ -108,6 +108,101 @@ async fn the_audit_is_written_although_the_log_is_off() {
         done.status.success() && said.contains("idem::audit"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn a_change_of_which_nobody_reads_is_a_failure_that_says_what_has_changed() {
+    let db = TestDb::empty().await;
+    // The file of SQLite must be there; the tables are not.
+    drop(db.pool_of(1).await);
+    for (command, said) in [("check", "not ready"), ("migrate", "nothing was changed")] {
+        for form in [&[command][..], &[command, "--json"]] {
+            let unread = operate_unread(&db.url(), form).await;
+            // As JSON, the migration is the first thing that is said.
+            let said = match form {
+                ["migrate", _] => "applied",
+                _ => said,
+            };
+            assert!(unread.code == 1 && unread.err.contains(said), "{unread:?}");
+        }
+    }
+    let service = Service::start().await;
+    service.store("acme", "POST /payments", "k", b"").await;
+    service.store("acme", "POST /payments", "other", b"").await;
+    let consent = ["--yes", "--by", "jane"];
+    let named = [
+        "--scope",
+        "acme",
+        "--operation",
+        "POST /payments",
+        "--key",
+        "k",
+    ];
+    for (command, changed) in [
+        (
+            [&["records", "invalidate"][..], &named, &consent].concat(),
+            "the key runs again",
+        ),
+        (
+            [&["records", "erase"][..], &named[..2], &consent].concat(),
+            "1 record erased",
+        ),
+        (
+            [&["rollout", "set", "*", "off"][..], &consent[1..]].concat(),
+            "the rule was published",
+        ),
+        (
+            [&["rollout", "withdraw", "*"][..], &consent[1..]].concat(),
+            "the rule was withdrawn",
+        ),
+    ] {
+        let unread = operate_unread(&service.db.url(), &command).await;
+        let text = format!("idem: {changed}, but the output cannot be written");
+        assert!(unread.code == 1 && unread.err.contains(&text), "{unread:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_errors_nobody_reads_ends_with_its_own_code() {
+    let service = Service::start().await;
+    service.store("acme", "POST /payments", "k", b"").await;
+    for (command, code) in [
+        (&["records", "show", "--key", "none"][..], 3),
+        (&["records", "erase", "--scope", "acme", "--by", "jane"], 3),
+        (
+            &[
+                "records", "erase", "--scope", "acme", "--by", "jane", "--yes",
+            ],
+            0,
+        ),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut unread = idem_tests::process::idem(super::FEATURE, &service.db.url());
+        let ended = unread.args(command).stderr(writer).output().await.unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{command:?} {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_without_an_end_does_not_break_the_program() {
+    let service = Service::start().await;
+    let wait = ["--connect-timeout", "500000000000y", "records", "list"];
+    let said = service.operate(&wait).await.refused(2);
+    assert!(said.contains("longer than a day"), "{said}");
+    service.park("ledger", "m", "no account").await;
+    let discard = [
+        "dead-letters",
+        "discard",
+        "ledger",
+        "m",
+        "--yes",
+        "--by",
+        "jane",
+    ];
+    let forever = [&discard[..], &["--retention", "500000000000y"]].concat();
+    let said = service.operate(&forever).await;
+    assert!(matches!(said.code, 0..=2), "{said:?}");
 }
 
 /// As `head` closes it, which has read enough.

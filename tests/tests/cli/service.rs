@@ -1,5 +1,7 @@
 //! A service with records and dead letters, and the command that is run beside it.
 
+use std::process::Stdio;
+
 use idem_axum::Scope;
 use idem_axum::engine::{
     Attempt, Claim, Completion, ConsumerPolicy, Effects, Engine, Fingerprint, FingerprintBy,
@@ -134,6 +136,23 @@ pub async fn operate_at(url: &str, arguments: &[&str]) -> Said {
     Said {
         code: done.status.code().unwrap(),
         out: String::from_utf8(done.stdout).unwrap(),
+        err: String::from_utf8(done.stderr).unwrap(),
+    }
+}
+
+/// Runs the command, of whose output nobody reads a byte.
+pub async fn operate_unread(url: &str, arguments: &[&str]) -> Said {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = process::idem(FEATURE, url);
+    command
+        .args(arguments)
+        .stdout(writer)
+        .stderr(Stdio::piped());
+    let done = command.spawn().unwrap().wait_with_output().await.unwrap();
+    Said {
+        code: done.status.code().unwrap(),
+        out: String::new(),
         err: String::from_utf8(done.stderr).unwrap(),
     }
 }
