@@ -15,9 +15,8 @@ mod sqlite {
     const NO_DATABASE: (&str, &str) = ("sqlite:///no/such/folder/x.db", "unable to open");
     /// A URL of which only the rest is wrong.
     const WRONG_URL: &str = "sqlite://x.db?mode=no-such-mode";
-    const RECORD: &str = "idem_record";
-    const ROLLOUT: &str = "idem_rollout";
-    const MARKS: &str = "idem_migration";
+    /// With what the names of Idem's tables begin.
+    const TABLES: &str = "idem_";
 
     #[path = "cli/dead_letters.rs"]
     mod dead_letters;
@@ -46,15 +45,15 @@ mod postgres {
     use idem_tests::postgres::{Db, FEATURE, TestDb, age_records};
     use sqlx::AssertSqlSafe;
 
+    use super::name_of;
+
     const NO_DATABASE: (&str, &str) = ("postgres://u:secret@127.0.0.1:1/x", "refused");
     const WRONG_URL: &str = "postgres://u:secret@127.0.0.1:port/x";
-    const RECORD: &str = "idem.record";
-    const ROLLOUT: &str = "idem.rollout";
-    const MARKS: &str = "idem.migration";
+    const TABLES: &str = "idem.";
 
     /// The URL of an account that may only read.
     async fn url_of_reader(db: &TestDb) -> String {
-        let (_, name) = db.url().rsplit_once('/').map(split).unwrap();
+        let name = name_of(&db.url());
         let role = format!("reader_{name}");
         let statements = format!(
             "create role {role} login password 'idem'; grant usage on schema idem to {role}; \
@@ -66,16 +65,10 @@ mod postgres {
     }
 
     async fn forget_reader(db: &TestDb) {
-        let (_, name) = db.url().rsplit_once('/').map(split).unwrap();
+        let name = name_of(&db.url());
         let drop = format!("drop owned by reader_{name}; drop role reader_{name}");
         let drop = sqlx::raw_sql(AssertSqlSafe(drop));
         drop.execute(&db.pool_of(1).await).await.unwrap();
-    }
-
-    /// The name of a database without the options behind it.
-    fn split((server, rest): (&str, &str)) -> (String, String) {
-        let name = rest.split('?').next().unwrap_or(rest);
-        (server.to_owned(), name.to_owned())
     }
 
     #[path = "cli/dead_letters.rs"]
@@ -107,11 +100,11 @@ mod mysql {
     use idem_tests::mysql::{Db, FEATURE, TestDb, age_records};
     use sqlx::AssertSqlSafe;
 
+    use super::name_of;
+
     const NO_DATABASE: (&str, &str) = ("mysql://u:secret@127.0.0.1:1/x", "refused");
     const WRONG_URL: &str = "mysql://u:secret@127.0.0.1:port/x";
-    const RECORD: &str = "idem_record";
-    const ROLLOUT: &str = "idem_rollout";
-    const MARKS: &str = "idem_migration";
+    const TABLES: &str = "idem_";
 
     /// The URL of an account that may only read.
     async fn url_of_reader(db: &TestDb) -> String {
@@ -131,10 +124,9 @@ mod mysql {
 
     /// The name of the database, and of its reader: MySQL's accounts have at most 32 characters.
     fn names(db: &TestDb) -> (String, String) {
-        let url = db.url();
-        let (_, name) = url.rsplit_once('/').unwrap();
-        let name = name.split('?').next().unwrap();
-        (name.to_owned(), format!("r{}", &name[name.len() - 30..]))
+        let name = name_of(&db.url());
+        let reader = format!("r{}", &name[name.len() - 30..]);
+        (name, reader)
     }
 
     #[path = "cli/dead_letters.rs"]
@@ -158,4 +150,15 @@ mod mysql {
     mod terminal;
     #[path = "cli/unusual_names.rs"]
     mod unusual_names;
+}
+
+/// The name of the database at a URL.
+#[cfg(any(
+    all(feature = "postgres", not(idem_no_postgres)),
+    all(feature = "mysql", not(idem_no_mysql))
+))]
+fn name_of(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or(url);
+    let (_, name) = url.rsplit_once('/').unwrap();
+    name.to_owned()
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use super::TABLES;
 use super::service::Service;
-use super::{RECORD, ROLLOUT};
 
 const PAY: &str = "POST /payments";
 const BY: [&str; 2] = ["--by", "jane, step 2 (#4711)"];
@@ -91,7 +91,7 @@ async fn a_name_that_nothing_has_is_set_with_a_warning() {
 #[tokio::test]
 async fn a_rule_is_set_although_nobody_can_say_whether_its_name_is_right() {
     let service = Service::start().await;
-    let away = AssertSqlSafe(format!("alter table {RECORD} rename to record_away"));
+    let away = AssertSqlSafe(format!("alter table {TABLES}record rename to record_away"));
     let away = sqlx::query(away);
     away.execute(service.idem.pool()).await.unwrap();
     let set = [&["rollout", "set", PAY, "off", "--json"][..], &BY].concat();
@@ -129,7 +129,7 @@ async fn a_text_that_is_no_rule_is_shown_and_can_be_withdrawn() {
         .publish_rollout(PAY, Some("off".parse().unwrap()))
         .await
         .unwrap();
-    let spoil = AssertSqlSafe(format!("update {ROLLOUT} set rule = 'on'"));
+    let spoil = AssertSqlSafe(format!("update {TABLES}rollout set rule = 'on'"));
     sqlx::query(spoil)
         .execute(service.idem.pool())
         .await

@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::service::{Service, operate_at};
-use super::{MARKS, ROLLOUT, TestDb};
+use super::{TABLES, TestDb};
 
 #[tokio::test]
 async fn migrate_says_what_is_missing_and_creates_it() {
@@ -43,9 +43,10 @@ async fn migrate_says_what_is_missing_and_creates_it() {
 async fn an_old_database_is_listed_and_brought_up_to_date() {
     let service = Service::start().await;
     service.store("acme", "POST /payments", "k", b"{}").await;
+    let table = format!("{TABLES}rollout");
     let before = [
-        format!("drop table {ROLLOUT}"),
-        format!("delete from {MARKS} where version = 3"),
+        format!("drop table {table}"),
+        format!("delete from {TABLES}migration where version = 3"),
     ];
     for statement in before {
         let statement = sqlx::query(AssertSqlSafe(statement));
@@ -59,14 +60,14 @@ async fn an_old_database_is_listed_and_brought_up_to_date() {
             .starts_with("{\"ready\":false,\"missing\":[\"the table"),
         "{checked:?}"
     );
-    assert!(checked.out.contains(ROLLOUT), "{checked:?}");
+    assert!(checked.out.contains(&table), "{checked:?}");
     assert!(checked.err.contains("`migrate`"), "{checked:?}");
     // What needs nothing of it works.
     let listed = service.operate(&["records", "list"]).await.done();
     assert!(listed.contains("POST /payments"), "{listed}");
     let rollout = service.operate(&["rollout", "show"]).await.refused(1);
     assert!(
-        rollout.contains(ROLLOUT) && rollout.contains("`migrate`"),
+        rollout.contains(&table) && rollout.contains("`migrate`"),
         "{rollout}"
     );
 
