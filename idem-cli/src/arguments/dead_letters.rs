@@ -18,6 +18,7 @@ pub(crate) enum DeadLetters {
     },
     /// Shows one dead letter.
     Show {
+        /// The consumer, as in the list.
         consumer: String,
         #[command(flatten)]
         letter: OneLetter,
@@ -27,6 +28,7 @@ pub(crate) enum DeadLetters {
     },
     /// Lets messages be handled again. Then publish each one again with its id.
     Redrive {
+        /// The consumer, as in the list.
         consumer: String,
         #[command(flatten)]
         letters: Letters,
@@ -38,6 +40,7 @@ pub(crate) enum DeadLetters {
     },
     /// Deletes dead letters whose messages need no handling; the messages stay suppressed.
     Discard {
+        /// The consumer, as in the list.
         consumer: String,
         #[command(flatten)]
         letters: Letters,
@@ -69,7 +72,7 @@ pub(crate) struct Letters {
     /// The number of the dead letter, as in the list.
     #[arg(long)]
     number: Option<i64>,
-    /// All dead letters of the consumer.
+    /// All dead letters that the consumer has before you are asked, the oldest first.
     #[arg(long)]
     all: bool,
 }

@@ -10,6 +10,7 @@ pub(crate) enum Records {
     List {
         #[command(flatten)]
         selection: Selection,
+        /// Only records in this state.
         #[arg(long, value_parser = ["completed", "expired", "broken", "parked"])]
         state: Option<String>,
         /// The maximum number of records. A table has 100 unless you say more; JSON has all.
@@ -18,7 +19,7 @@ pub(crate) enum Records {
     },
     /// Counts records by operation, state and age. It reads them all.
     Count,
-    /// Shows one record.
+    /// Shows one record, and until when its late retries are refused.
     Show {
         #[command(flatten)]
         selection: Selection,
@@ -26,7 +27,8 @@ pub(crate) enum Records {
         #[arg(long)]
         body: bool,
     },
-    /// Deletes one record, so that its key runs again: a second effect, unless the first was undone.
+    /// Deletes one record, or the refusal of late retries that a swept one has left. Its key runs again: a second
+    /// effect, unless the first was undone.
     Invalidate {
         /// The scope, as the list shows it.
         #[arg(long)]
@@ -66,7 +68,8 @@ pub(crate) struct Selection {
 #[derive(Args, Debug)]
 #[group(multiple = false)]
 pub(crate) struct OptionalKey {
-    /// The key as the client sent it, with or without the quotes of the header.
+    /// The key as the client sent it, with or without the quotes of the header. With an operation
+    /// `inbox:…` the id of a message, as it is.
     #[arg(long)]
     pub(crate) key: Option<String>,
     /// The digest of the key, as in the list and in the log. It reads all records that the other
@@ -79,7 +82,8 @@ pub(crate) struct OptionalKey {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Key {
-    /// The key as the client sent it, with or without the quotes of the header.
+    /// The key as the client sent it, with or without the quotes of the header. With an operation
+    /// `inbox:…` the id of a message, as it is.
     #[arg(long)]
     key: Option<String>,
     /// The digest of the key, as in the list and in the log.

@@ -8,7 +8,7 @@ use idem_core::RolloutRule;
 pub(crate) enum Rollout {
     /// Lists the rules in the table. Operations without one have the rule of `*`, or of their node.
     Show,
-    /// Sets the rule of an operation for all nodes, each within its period.
+    /// Sets the rule of an operation. Each node follows it when it has read the table.
     Set {
         /// Such as `POST /payments`, or `*` for all operations without a rule of their own.
         operation: String,
@@ -20,6 +20,7 @@ pub(crate) enum Rollout {
     },
     /// Deletes the rule of an operation, so that each node uses its own.
     Withdraw {
+        /// As `show` lists it.
         operation: String,
         /// Who wants it and why; the audit log contains it.
         #[arg(long, value_parser = NonEmptyStringValueParser::new())]
