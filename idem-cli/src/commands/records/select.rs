@@ -222,6 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_a_message_keeps_its_quotes() {
+        for (operation, expected) in [("inbox:ledger", "\"m1\""), ("POST /payments", "m1")] {
+            let selected = Selected::new(None, Some(operation), (Some("\"m1\""), None)).unwrap();
+            let expected = RecordFilter::default()
+                .operation(operation)
+                .key(expected.parse().unwrap());
+            assert_eq!(format!("{:?}", selected.filter), format!("{expected:?}"));
+        }
+    }
+
+    #[test]
     fn a_digest_is_taken_from_a_list_or_from_a_debug_line() {
         for text in ["238c5b6d", "#238c5b6d", "238C5B6D"] {
             assert_eq!(digest_of(text).unwrap(), "238c5b6d");
