@@ -115,8 +115,11 @@ mod on {
             Err(_) => return Err(no_answer(limit)),
         }
         let pool = PoolOptions::<DB>::new().max_connections(CONNECTIONS);
-        let pool = pool.acquire_timeout(limit).connect_lazy_with(options);
-        let inbox = Inbox::new(Idempotency::new(pool.clone()));
+        // A connection that takes its time is what the operator has allowed, and no line of the log.
+        let pool = pool.acquire_timeout(limit).acquire_slow_threshold(limit);
+        let pool = pool.connect_lazy_with(options);
+        let idem = Idempotency::builder(pool.clone()).acquire_timeout(limit);
+        let inbox = Inbox::new(idem.build());
         let code = run(&inbox, target.arguments).await;
         pool.close().await;
         Ok(code)

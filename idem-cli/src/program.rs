@@ -28,7 +28,7 @@ struct Program {
         help_heading = EVERYWHERE
     )]
     database_url: Option<String>,
-    /// How long to wait for a connection: at most a day.
+    /// How long to wait for a connection: at most an hour.
     #[arg(
         long,
         global = true,
@@ -66,14 +66,14 @@ pub async fn main() -> ExitCode {
 /// Reads a duration that ends, such as `5s`.
 fn wait(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(time) if time > LONGEST => Err("nobody waits for longer than a day".to_owned()),
+        Ok(time) if time > LONGEST => Err("nobody waits for longer than an hour".to_owned()),
         Ok(time) => Ok(time),
         Err(error) => Err(error.to_string()),
     }
 }
 
 /// A connection of the pool is awaited until an instant, which must exist.
-const LONGEST: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_secs(3_600);
 
 fn log() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();

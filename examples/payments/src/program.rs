@@ -24,16 +24,16 @@ pub(crate) fn log() {
         .init();
 }
 
-/// Reads how long to wait for something: above zero, and at most a day.
+/// Reads how long to wait for something: above zero, and at most an hour.
 pub(crate) fn wait(text: &str) -> Result<Duration, String> {
     match time(text)? {
         // A connection of the pool is awaited until an instant, which must exist.
-        time if time > LONGEST => Err("nobody waits for longer than a day".to_owned()),
+        time if time > LONGEST => Err("nobody waits for longer than an hour".to_owned()),
         time => Ok(time),
     }
 }
 
-const LONGEST: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// Reads a duration above zero, such as `5s` or `500ms`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
