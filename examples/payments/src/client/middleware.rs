@@ -12,7 +12,7 @@ use super::key_file::KeyFile;
 use super::repeat::{Ended, repeat};
 use super::saved_key::SavedKey;
 use super::{ClientError, Failure, KeyFileError, Limits};
-use super::{answer, rules};
+use super::{answer, settled};
 
 /// Retries with one key for each request.
 ///
@@ -155,8 +155,8 @@ async fn finish(ended: Ended, key: Option<String>, saved: Option<SavedKey>) -> R
             }));
         }
     };
-    let is_settled = rules::is_settled(&answer, ended.is_open);
-    let did_nothing = rules::did_nothing(&answer, ended.is_open);
+    let is_settled = settled::is_settled(&answer, ended.is_open);
+    let did_nothing = settled::did_nothing(&answer, ended.is_open);
     let saved = match saved {
         Some(saved) if !is_settled && answer.status().is_server_error() => {
             // The caller needs the answer all the same.

@@ -12,6 +12,7 @@ mod rules;
 mod saved_key;
 #[cfg(test)]
 mod scripted;
+mod settled;
 
 use std::time::Duration;
 
