@@ -32,6 +32,7 @@ mod left_open_own_statements;
 mod servers;
 mod session;
 mod statement_log;
+mod sweep_locks;
 
 use idem_axum::{Idempotency, IdempotencyBuilder};
 use idem_tests::mysql::{Db, INSERT_PAYMENT, TestDb, age_records, end_refusals, pool_at};
