@@ -62,7 +62,8 @@ pub(crate) fn document<DB: Backend>(idem: &Idempotency<DB>, api: &mut OpenApi) -
             }
         }
     }
-    if is_found {
+    // A rendered refusal has the application's own form, which only the application can document.
+    if is_found && http.render.is_none() {
         add_schema(api.components.get_or_insert_default(), &http);
     }
     policies.sort();

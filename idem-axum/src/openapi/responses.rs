@@ -74,7 +74,9 @@ impl Completion<'_> {
                 false => format!("{written}\n\nOr a problem of idempotency:\n\n{names}"),
             };
         }
-        add_problem(response);
+        if self.http.render.is_none() {
+            add_problem(response);
+        }
         if problems.iter().any(Rejection::is_retryable) {
             add_header(response, header::RETRY_AFTER.as_str(), || {
                 retry_after().build()

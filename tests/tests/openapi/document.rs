@@ -1,5 +1,6 @@
 //! What is added to an operation, field by field.
 
+use axum::response::IntoResponse;
 use idem_axum::Rejection;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
@@ -122,6 +123,24 @@ async fn the_problem_has_a_schema() {
     let example = &schema["examples"][0];
     assert_eq!(example["type"], "https://errors.example.com/in-flight");
     assert_eq!(example["status"], 409);
+}
+
+/// The media type and the schema of a rendered refusal are the application's: only it can document them.
+#[tokio::test]
+async fn rendered_problems_are_not_documented_in_the_form_of_idem() {
+    let (api, _) = documented::<Api>(&handle(|builder| {
+        idem_axum::HttpOptions::render(builder, |why| why.status().into_response())
+    }));
+    assert!(api["components"]["schemas"]["IdempotencyProblem"].is_null());
+    let conflict = &api["paths"]["/below/{id}"]["post"]["responses"]["409"];
+    assert!(conflict["content"].is_null(), "{conflict}");
+    let text = conflict["description"].as_str().unwrap();
+    assert!(text.contains("`in-flight`"), "{text}");
+    assert!(conflict["headers"]["Retry-After"].is_object());
+    // What the application has documented stays as it is.
+    let own = &api["paths"]["/options"]["put"]["responses"]["409"]["content"];
+    let schema = &own["application/problem+json"]["schema"];
+    assert_eq!(schema["type"], "integer", "{own}");
 }
 
 #[tokio::test]
