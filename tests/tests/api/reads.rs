@@ -28,7 +28,7 @@ async fn text_with_a_nul_is_refused_wherever_it_is_stored_or_compared() {
 async fn an_id_that_is_no_number_is_a_problem() {
     let app = App::start().await;
     for id in ["x", "1.5", "9223372036854775808", "1%00"] {
-        let refund = acme(post(&format!("/payments/{id}/refunds"))).json(&json!({"amount": 1}));
+        let refund = acme(post(format!("/payments/{id}/refunds"))).json(&json!({"amount": 1}));
         let refused = app.send(&refund.key("k")).await;
         let unread = app.get(&format!("/payments/{id}")).await;
         assert!(is_problem(&refused, 400), "{id} {refused:?}");
