@@ -90,20 +90,30 @@ impl Drop for Daemon {
 }
 
 /// Repeats a call to the server until it succeeds.
+///
+/// A server that starts writes to its log, and on a busy machine does so for long: only one that has
+/// stopped writing is given up.
 pub(crate) async fn answer<T, E: Debug>(
     log: &Path,
     mut ask: impl AsyncFnMut() -> Result<T, E>,
 ) -> T {
-    let end = Instant::now() + PATIENCE;
+    let began = Instant::now();
+    let (mut written, mut changed) = (0, began);
     loop {
-        match ask().await {
+        let error = match ask().await {
             Ok(answer) => return answer,
-            Err(_) if Instant::now() < end => sleep(Duration::from_millis(20)).await,
-            Err(error) => {
-                let log = fs::read_to_string(log).unwrap_or_default();
-                panic!("no answer within {PATIENCE:?}: {error:?}; the server's log:\n{log}");
-            }
+            Err(error) => error,
+        };
+        let length = fs::metadata(log).map_or(0, |log| log.len());
+        if length != written {
+            (written, changed) = (length, Instant::now());
         }
+        if changed.elapsed() > PATIENCE || began.elapsed() > 10 * PATIENCE {
+            let log = fs::read_to_string(log).unwrap_or_default();
+            let waited = began.elapsed();
+            panic!("no answer within {waited:?}: {error:?}; the server's log:\n{log}");
+        }
+        sleep(Duration::from_millis(20)).await;
     }
 }
 
