@@ -155,6 +155,11 @@ impl Node {
             .env("RABBITMQ_DIST_PORT", (self.first_port + NODES).to_string())
             .env("ERL_EPMD_PORT", (self.first_port + EPMD).to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            // Its threads look for work for a while before they sleep, on processors that the tests need.
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "+sbwt none +sbwtdcpu none +sbwtdio none",
+            )
             // Else a shell stands between, and is killed in the server's place.
             .env("RUNNING_UNDER_SYSTEMD", "true");
         program
