@@ -148,15 +148,13 @@ pub fn be_durable() {
 
 /// Where the server listens, as `host:port`.
 ///
-/// That is a published port, behind which Docker copies each message in a process of its own. What is measured
-/// goes to the container itself where this machine can reach it, as on Linux.
+/// Where this machine can reach the container itself, as on Linux, that is its own address: behind a published port
+/// Docker copies each message in a process of its own.
 async fn address(
     container: &ContainerAsync<GenericImage>,
     port: u16,
 ) -> Result<String, TestcontainersError> {
-    if DURABLE.load(Ordering::Relaxed)
-        && let Ok(ip) = container.get_bridge_ip_address().await
-    {
+    if let Ok(ip) = container.get_bridge_ip_address().await {
         let connected = time::timeout(REACH, TcpStream::connect((ip, port))).await;
         let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
         // A server that is still starting refuses.
@@ -186,12 +184,12 @@ fn request(kind: &Kind, image: &str) -> ContainerRequest<GenericImage> {
             ("idem-tests-settings", &settings),
         ])
         .with_host_config_modifier(move |config| for_this_machine(config, port))
-        .with_reuse(ReuseDirective::Always);
-    request = match is_durable {
         // By its name: an engine may call it `default`, by which the address is not found.
-        true => request.with_network("bridge"),
-        false => request.with_mount(Mount::tmpfs_mount(kind.data)),
-    };
+        .with_network("bridge")
+        .with_reuse(ReuseDirective::Always);
+    if !is_durable {
+        request = request.with_mount(Mount::tmpfs_mount(kind.data));
+    }
     for (name, value) in kind.environment {
         request = request.with_env_var(*name, *value);
     }
