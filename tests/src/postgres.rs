@@ -208,7 +208,11 @@ static KIND: Kind = Kind {
     name: "Postgres",
     variable: "IDEM_TEST_POSTGRES_URL",
     port: 5432,
-    environment: &[("POSTGRES_PASSWORD", "idem")],
+    // A password is hashed thousands of times for each connection, and the tests open thousands.
+    environment: &[
+        ("POSTGRES_PASSWORD", "idem"),
+        ("POSTGRES_HOST_AUTH_METHOD", "trust"),
+    ],
     arguments: &["-c", "max_connections=500"],
     not_durable: &["-c", "fsync=off"],
     data: "/var/lib/postgresql",
