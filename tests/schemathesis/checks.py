@@ -1,6 +1,8 @@
 """What Schemathesis checks of idempotency, beyond what it checks of any API."""
 
+import functools
 import json
+import operator
 import re
 import uuid
 
@@ -41,7 +43,7 @@ class OfAccepted:
             return
         self.operations.add(case.operation.label)
         if 200 <= response.status_code < 300 and REPLAYED.lower() not in response.headers:
-            self.judge(response)
+            self.judge(response, case)
             self.judged.add(case.operation.label)
 
     def after_run(self, ctx):
@@ -54,7 +56,7 @@ class OfAccepted:
 class RetryIsAReplay(OfAccepted):
     """The same request once more gets the first response, marked as a replay."""
 
-    def judge(self, response):
+    def judge(self, response, case):
         retry = send(response.request)
         seen = (retry.status_code, retry.headers.get(REPLAYED), retry.content)
         expected = (response.status_code, "true", response.content)
@@ -65,11 +67,13 @@ class RetryIsAReplay(OfAccepted):
 class ChangedRequestIsRefused(OfAccepted):
     """The same key with another body, for each member of it, gets 422."""
 
-    def judge(self, response):
-        body = json.loads(response.request.body)
+    def judge(self, response, case):
+        # A request without a body has nothing to change.
+        body = json.loads(response.request.body or "{}")
         for name, value in body.items():
             request = response.request.copy()
-            request.prepare_body(json.dumps({**body, name: changed(value)}), None)
+            other = changed(value, schema_of_member(case.operation, name))
+            request.prepare_body(json.dumps({**body, name: other}), None)
             status = send(request).status_code
             assert status == 422, f"another {name!r} under the same key got {status} instead of 422"
 
@@ -84,9 +88,24 @@ def is_valid(key, schema):
     return len(key) <= schema["maxLength"] and re.fullmatch(schema["pattern"], key)
 
 
-def changed(value):
+def schema_of_member(of, name):
+    """The schema of a member of the operation's body, or none."""
+    document = of.schema.raw_schema
+
+    def resolved(schema):
+        reference = schema.get("$ref")
+        return functools.reduce(operator.getitem, reference.split("/")[1:], document) if reference else schema
+
+    content = of.definition.raw["requestBody"]["content"]
+    body = resolved(content["application/json"]["schema"])
+    return resolved(body.get("properties", {}).get(name, {}))
+
+
+def changed(value, schema):
     """Another value of the same type, so that the application reads it."""
     match value:
+        case _ if "enum" in schema:
+            return next(other for other in schema["enum"] if other != value)
         case bool():
             return not value
         case int() | float():
@@ -94,7 +113,7 @@ def changed(value):
         case str():
             return value + "x"
         case list():
-            return [*value, None]
+            return [*value, *value[-1:]] or [None]
         case dict():
             return {**value, "another": None}
         case _:

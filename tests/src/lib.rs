@@ -50,6 +50,7 @@ pub use self::server::be_durable;
 pub mod sqlite;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod until;
+pub mod webhook;
 
 /// Waits a moment before a test looks again at what it waits for.
 ///

@@ -148,6 +148,13 @@ pub fn worker(feature: &str, url: &str, broker: &str) -> Command {
     command
 }
 
+/// The example's card network, on a free port.
+pub fn card_network(feature: &str) -> Command {
+    let mut command = program(feature, "card-network");
+    command.args(["--listen", "127.0.0.1:0"]);
+    command
+}
+
 /// The operator's command, built for all databases.
 pub fn idem(feature: &str, url: &str) -> Command {
     let mut command = program(feature, "idem");

@@ -21,10 +21,16 @@ mod sqlite {
     mod conformance;
     #[path = "api/headers.rs"]
     mod headers;
+    #[path = "api/inventory.rs"]
+    mod inventory;
     #[path = "api/metrics.rs"]
     mod metrics;
+    #[path = "api/notifications.rs"]
+    mod notifications;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/orders.rs"]
+    mod orders;
     #[path = "api/pay.rs"]
     mod pay;
     #[path = "api/pay_answers.rs"]
@@ -33,6 +39,8 @@ mod sqlite {
     mod payments;
     #[path = "api/problem_pages.rs"]
     mod problem_pages;
+    #[path = "api/race.rs"]
+    mod race;
     #[path = "api/reads.rs"]
     mod reads;
     #[path = "api/records.rs"]
@@ -41,6 +49,10 @@ mod sqlite {
     mod refunds;
     #[path = "api/start.rs"]
     mod start;
+    #[path = "api/subscriptions.rs"]
+    mod subscriptions;
+    #[path = "api/webhooks.rs"]
+    mod webhooks;
 }
 
 #[cfg(all(feature = "postgres", not(idem_no_postgres)))]
@@ -60,10 +72,16 @@ mod postgres {
     mod gone;
     #[path = "api/headers.rs"]
     mod headers;
+    #[path = "api/inventory.rs"]
+    mod inventory;
     #[path = "api/metrics.rs"]
     mod metrics;
+    #[path = "api/notifications.rs"]
+    mod notifications;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/orders.rs"]
+    mod orders;
     #[path = "api/pay.rs"]
     mod pay;
     #[path = "api/pay_answers.rs"]
@@ -72,6 +90,8 @@ mod postgres {
     mod payments;
     #[path = "api/problem_pages.rs"]
     mod problem_pages;
+    #[path = "api/race.rs"]
+    mod race;
     #[path = "api/reads.rs"]
     mod reads;
     #[path = "api/records.rs"]
@@ -80,6 +100,10 @@ mod postgres {
     mod refunds;
     #[path = "api/start.rs"]
     mod start;
+    #[path = "api/subscriptions.rs"]
+    mod subscriptions;
+    #[path = "api/webhooks.rs"]
+    mod webhooks;
 }
 
 #[cfg(all(feature = "mysql", not(idem_no_mysql)))]
@@ -99,10 +123,16 @@ mod mysql {
     mod gone;
     #[path = "api/headers.rs"]
     mod headers;
+    #[path = "api/inventory.rs"]
+    mod inventory;
     #[path = "api/metrics.rs"]
     mod metrics;
+    #[path = "api/notifications.rs"]
+    mod notifications;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/orders.rs"]
+    mod orders;
     #[path = "api/pay.rs"]
     mod pay;
     #[path = "api/pay_answers.rs"]
@@ -111,6 +141,8 @@ mod mysql {
     mod payments;
     #[path = "api/problem_pages.rs"]
     mod problem_pages;
+    #[path = "api/race.rs"]
+    mod race;
     #[path = "api/reads.rs"]
     mod reads;
     #[path = "api/records.rs"]
@@ -119,4 +151,8 @@ mod mysql {
     mod refunds;
     #[path = "api/start.rs"]
     mod start;
+    #[path = "api/subscriptions.rs"]
+    mod subscriptions;
+    #[path = "api/webhooks.rs"]
+    mod webhooks;
 }

@@ -41,9 +41,14 @@ async fn payments_of(key: &str, address: SocketAddr) -> usize {
 
 /// Retries until the response is final, as a client does.
 async fn retry(key: &str, address: SocketAddr) -> Answer {
+    settle(&pay(key, "tok_visa"), address).await
+}
+
+/// Sends it again until the response is final.
+async fn settle(attempt: &Attempt, address: SocketAddr) -> Answer {
     let retrying = async {
         loop {
-            let answer = pay(key, "tok_visa").send_to(address).await.unwrap();
+            let answer = attempt.send_to(address).await.unwrap();
             if !matches!(answer.status.as_u16(), 409 | 503) {
                 return answer;
             }
@@ -130,9 +135,15 @@ async fn no_request_fails_during_a_rollout_from_off_to_enforce(feature: &str, ur
 }
 
 #[cfg(feature = "sqlite")]
+#[path = "."]
 mod sqlite {
     use super::*;
     use idem_tests::sqlite::{FEATURE, TestDb};
+
+    #[path = "payments/network.rs"]
+    mod network;
+    #[path = "payments/shop.rs"]
+    mod shop;
 
     #[tokio::test]
     async fn each_key_is_paid_once_when_the_app_is_killed_after_any_number_of_responses() {
@@ -217,8 +228,12 @@ mod postgres {
     /// The first and the last statement.
     const SWEEP: [&str; 2] = ["delete from idem.record", "delete from idem.dead_letter"];
 
+    #[path = "payments/network.rs"]
+    mod network;
     #[path = "payments/server.rs"]
     mod server;
+    #[path = "payments/shop.rs"]
+    mod shop;
 }
 
 #[cfg(all(feature = "mysql", not(idem_no_mysql)))]
@@ -230,6 +245,10 @@ mod mysql {
     /// The first and the last statement.
     const SWEEP: [&str; 2] = ["delete d from", "commit"];
 
+    #[path = "payments/network.rs"]
+    mod network;
     #[path = "payments/server.rs"]
     mod server;
+    #[path = "payments/shop.rs"]
+    mod shop;
 }

@@ -15,10 +15,14 @@ use tokio::time::timeout;
 
 use crate::auth::Tenant;
 use crate::database::{self, Db};
+use crate::network::CardNetwork;
 #[cfg(feature = "client")]
 use crate::pay;
 use crate::program;
-use crate::{admin, headers, health, openapi, payments, problem_pages, refunds, telemetry};
+use crate::{
+    admin, headers, health, openapi, payments, problem_pages, refunds, telemetry, webhooks,
+};
+use crate::{inventory, notifications, orders, subscriptions};
 
 /// The options from the command line and the environment.
 #[derive(Parser)]
@@ -48,6 +52,12 @@ struct Options {
     /// The key of the operator, who may change the rollout of all nodes at /admin/rollout.
     #[arg(long, env = "PAYMENTS_ADMIN_KEY", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     admin_key: Option<String>,
+    /// The address of the card network that charges `tok_network_*`, such as `http://127.0.0.1:8090`.
+    #[arg(long, env = "PAYMENTS_CARD_NETWORK")]
+    card_network: Option<String>,
+    /// The secret that the card network signs its webhooks with; without one they are refused.
+    #[arg(long, env = "PAYMENTS_WEBHOOK_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
+    webhook_secret: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -69,6 +79,10 @@ enum Command {
 pub(crate) struct AppState {
     pub(crate) idem: Idempotency<Db>,
     pub(crate) admin_key: Option<Arc<str>>,
+    /// Handles each event of the card network once.
+    pub(crate) inbox: Inbox<Db>,
+    pub(crate) webhook_secret: Option<Arc<str>>,
+    pub(crate) network: Option<CardNetwork>,
 }
 
 /// Serves until it is told to stop.
@@ -119,10 +133,22 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let state = AppState {
         idem: idem.clone(),
         admin_key: options.admin_key.map(Arc::from),
+        inbox: webhooks::inbox(idem.clone())?,
+        webhook_secret: options.webhook_secret.map(Arc::from),
+        network: options
+            .card_network
+            .as_deref()
+            .map(CardNetwork::at)
+            .transpose()?,
     };
     let app = Router::new()
         .merge(payments::routes())
         .merge(refunds::routes())
+        .merge(orders::routes())
+        .merge(subscriptions::routes())
+        .merge(notifications::routes())
+        .merge(inventory::routes())
+        .merge(webhooks::routes())
         .merge(health::routes())
         .merge(admin::routes())
         .merge(problem_pages::routes())

@@ -6,6 +6,8 @@ mod audit;
 mod auth;
 mod back_off;
 mod broker;
+pub mod card_network;
+mod check;
 #[cfg(feature = "client")]
 pub mod client;
 mod consumer;
@@ -16,9 +18,14 @@ mod headers;
 mod health;
 mod inbox;
 mod intake;
+mod inventory;
 mod ledger;
+mod mailer;
+mod network;
+mod notifications;
 mod object;
 mod openapi;
+mod orders;
 mod outbox;
 #[cfg(feature = "client")]
 mod pay;
@@ -30,8 +37,11 @@ mod read;
 mod receipts;
 mod refunds;
 mod relay;
+mod signature;
 mod sql;
+mod subscriptions;
 mod telemetry;
+mod webhooks;
 pub mod worker;
 
 /// The client's example compiles.

@@ -10,7 +10,8 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::app::AppState;
 use crate::database::Db;
-use crate::{admin, health, payments, problem_pages, refunds, telemetry};
+use crate::{admin, health, payments, problem_pages, refunds, telemetry, webhooks};
+use crate::{inventory, notifications, orders, subscriptions};
 
 /// Where people read the policy.
 pub(crate) const POLICY: &str = "/idempotency";
@@ -23,6 +24,18 @@ pub(crate) const POLICY: &str = "/idempotency";
         payments::create,
         payments::show,
         refunds::create,
+        orders::place,
+        orders::show,
+        subscriptions::begin,
+        subscriptions::change,
+        subscriptions::show,
+        notifications::queue,
+        notifications::show,
+        inventory::fill,
+        inventory::show,
+        inventory::reserve,
+        inventory::release,
+        webhooks::receive,
         health::health,
         telemetry::show,
         problem_pages::page,

@@ -16,6 +16,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::app::AppState;
 use crate::auth::Tenant;
+use crate::check;
 use crate::database::Db;
 use crate::event::{Event, Kind};
 use crate::outbox;
@@ -39,7 +40,7 @@ pub(crate) struct NewPayment {
     pub(crate) currency: String,
     /// Any text of the client's, without U+0000.
     pub(crate) reference: Option<String>,
-    /// The card's token: `tok_declined` is declined.
+    /// The card's token: `tok_declined` is declined, and `tok_network_*` is charged at the card network.
     source: Option<String>,
 }
 
@@ -70,6 +71,7 @@ pub(crate) struct Payment {
     ),
 )]
 async fn create(
+    State(app): State<AppState>,
     Tenant(tenant): Tenant,
     mut tx: Tx<Db>,
     Body(new): Body<NewPayment>,
@@ -78,7 +80,7 @@ async fn create(
     let payment = sql::insert_payment(&mut tx, tenant, &new).await?;
     outbox::write(&mut tx, &payment.captured()).await?;
     // Every attempt of this record sends the same key, so the network charges once.
-    charge(new.source.as_deref(), &tx.downstream_key("charge")).await?;
+    charge(&app, &new, &tx.downstream_key("charge")).await?;
     // Operators find the record by the payment's id.
     tx.reference(payment.id.to_string())
         .map_err(|_| Problem::Failed(None))?;
@@ -88,29 +90,10 @@ async fn create(
 
 impl NewPayment {
     fn validate(&self) -> Result<(), Problem> {
-        if !(1..=99_999_999).contains(&self.amount) {
-            return Err(Problem::Invalid(
-                "amount: 1 to 99999999, in the smallest unit".to_owned(),
-            ));
-        }
-        let currency = self.currency.as_bytes();
-        if currency.len() != 3 || !currency.iter().all(u8::is_ascii_uppercase) {
-            return Err(Problem::Invalid(
-                "currency: three capital letters, as EUR".to_owned(),
-            ));
-        }
-        without_nul(self.reference.as_deref())
+        check::amount("amount", self.amount)?;
+        check::currency(&self.currency)?;
+        check::text("reference", self.reference.as_deref().unwrap_or_default())
     }
-}
-
-/// Only some databases can store it; the API refuses it on all.
-fn without_nul(reference: Option<&str>) -> Result<(), Problem> {
-    if reference.is_some_and(|text| text.contains('\0')) {
-        return Err(Problem::Invalid(
-            "reference: leave out the NUL character, U+0000".to_owned(),
-        ));
-    }
-    Ok(())
 }
 
 impl Payment {
@@ -125,12 +108,14 @@ impl Payment {
     }
 }
 
-/// Simulates a card network; the token selects its behaviour.
-///
-/// A real one is called with the key as its `Idempotency-Key`: docs/EFFECTS.md.
-async fn charge(source: Option<&str>, _idempotency_key: &str) -> Result<(), Problem> {
+/// Charges the card at the network, or simulates one; the token selects which, and how it behaves.
+async fn charge(app: &AppState, new: &NewPayment, key: &str) -> Result<(), Problem> {
     const LONGEST: u64 = 10_000;
-    match source {
+    match new.source.as_deref() {
+        Some(token) if token.starts_with("tok_network_") => {
+            let network = app.network.as_ref().ok_or(Problem::NoNetwork)?;
+            network.charge(token, new.amount, &new.currency, key).await
+        }
         Some("tok_declined") => Err(Problem::Declined),
         Some("tok_error") => Err(Problem::Failed(None)),
         #[expect(clippy::panic, reason = "shows that a panic leaves nothing behind")]
@@ -214,7 +199,7 @@ async fn list(
     Tenant(tenant): Tenant,
     Filter(wanted): Filter<Wanted>,
 ) -> Result<impl IntoResponse, Problem> {
-    without_nul(wanted.reference.as_deref())?;
+    check::text("reference", wanted.reference.as_deref().unwrap_or_default())?;
     let list = sqlx::query_as::<_, Payment>(sql::PAYMENTS)
         .bind(tenant)
         .bind(wanted.reference)
@@ -246,5 +231,5 @@ async fn show(
         .bind(tenant)
         .bind(id);
     let payment = read(app.idem.pool(), |conn| Box::pin(one.fetch_optional(conn))).await?;
-    payment.map(Json).ok_or(Problem::NotFound)
+    payment.map(Json).ok_or(Problem::NotFound("payment"))
 }

@@ -17,8 +17,20 @@ pub(crate) enum Problem {
     Invalid(String),
     Unauthorized,
     Declined,
-    NotFound,
+    /// There is no such thing.
+    NotFound(&'static str),
     RefundTooLarge,
+    OutOfStock,
+    /// The API was started without a card network.
+    NoNetwork,
+    /// The card network has not answered: with the same key it is asked again.
+    NetworkUnavailable(String),
+    /// A webhook that its sender has not signed, or too long ago.
+    Forged,
+    /// A webhook with the id of another one.
+    EventReused,
+    /// A webhook that is delivered again later.
+    Later,
     /// The database rolled back for another transaction: try again.
     Busy(sqlx::Error),
     /// The database cannot be reached, or does not answer in time.
@@ -85,13 +97,50 @@ impl IntoResponse for Problem {
                     detail,
                 )
             }
-            Self::NotFound => {
-                let detail = "There is no such payment.".to_owned();
+            Self::NotFound(thing) => {
+                let detail = format!("There is no such {thing}.");
                 (StatusCode::NOT_FOUND, "Not found", detail)
             }
             Self::RefundTooLarge => {
                 let detail = "Refunds cannot exceed the payment.".to_owned();
                 (StatusCode::CONFLICT, "The refund is too large", detail)
+            }
+            Self::OutOfStock => {
+                let detail = "Fewer are left. Nothing was reserved.".to_owned();
+                (StatusCode::CONFLICT, "Out of stock", detail)
+            }
+            Self::NoNetwork => {
+                let detail = "Start the API with `--card-network URL` for this token.".to_owned();
+                (StatusCode::BAD_REQUEST, "There is no card network", detail)
+            }
+            Self::NetworkUnavailable(error) => {
+                tracing::warn!(error, "the card network does not answer");
+                let detail = "Send the same request again: a card is charged once.".to_owned();
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The card network does not answer",
+                    detail,
+                )
+            }
+            Self::Forged => {
+                let detail = "Sign it with the shared secret, within the last minutes.".to_owned();
+                (StatusCode::FORBIDDEN, "Not signed by the sender", detail)
+            }
+            Self::EventReused => {
+                let detail = "Nothing was changed. Give each event an id of its own.".to_owned();
+                (
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "The id was used for another event",
+                    detail,
+                )
+            }
+            Self::Later => {
+                let detail = "Nothing was changed. Deliver the same event again.".to_owned();
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The event cannot be handled yet",
+                    detail,
+                )
             }
             Self::Busy(error) => {
                 tracing::warn!(?error, "a request must be sent again");

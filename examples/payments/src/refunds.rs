@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::auth::Tenant;
+use crate::check;
 use crate::database::Db;
 use crate::event::{Event, Kind};
 use crate::outbox;
@@ -59,17 +60,13 @@ async fn create(
     mut tx: Tx<Db>,
     Body(new): Body<NewRefund>,
 ) -> Result<impl IntoResponse, Problem> {
-    if !(1..=99_999_999).contains(&new.amount) {
-        return Err(Problem::Invalid(
-            "amount: 1 to 99999999, in the smallest unit".to_owned(),
-        ));
-    }
+    check::amount("amount", new.amount)?;
     let found: Option<String> = sqlx::query_scalar(sql::CURRENCY)
         .bind(tenant)
         .bind(id)
         .fetch_optional(&mut *tx)
         .await?;
-    let currency = found.ok_or(Problem::NotFound)?;
+    let currency = found.ok_or(Problem::NotFound("payment"))?;
     // One statement checks and counts, so two concurrent refunds cannot exceed the payment.
     let counted = sqlx::query(sql::COUNT_REFUND)
         .bind(new.amount)

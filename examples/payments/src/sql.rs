@@ -5,9 +5,24 @@ pub(crate) use mysql::*;
 #[cfg(not(all(feature = "mysql", not(feature = "postgres"))))]
 pub(crate) use returning::*;
 
+/// The database's clock, in milliseconds since 1970.
+#[cfg(feature = "postgres")]
+pub(crate) const NOW: &str = "cast(extract(epoch from now()) * 1000 as bigint)";
+
+/// The database's clock, in milliseconds since 1970.
+#[cfg(all(feature = "mysql", not(feature = "postgres")))]
+pub(crate) const NOW: &str =
+    "(timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000)";
+
+/// The database's clock, in milliseconds since 1970.
+#[cfg(not(any(feature = "postgres", feature = "mysql")))]
+pub(crate) const NOW: &str = "cast(unixepoch('subsec') * 1000 as integer)";
+
 #[cfg(not(all(feature = "mysql", not(feature = "postgres"))))]
 mod returning {
-    use crate::database::Connection;
+    use sqlx::QueryBuilder;
+
+    use crate::database::{Connection, Db};
     use crate::payments::{NewPayment, Payment};
     use crate::refunds::Refund;
 
@@ -25,6 +40,20 @@ mod returning {
     /// Bind the amount, the payment and the amount again.
     pub(crate) const COUNT_REFUND: &str =
         "update payment set refunded = refunded + $1 where id = $2 and refunded + $3 <= amount";
+
+    /// Ends the values of a stock that may be there: then what follows is set.
+    pub(crate) const OR_SET_STOCK: &str = ") on conflict (tenant, sku) do update set ";
+
+    /// Inserts one row, and returns its id.
+    pub(crate) async fn insert(
+        conn: &mut Connection,
+        mut row: QueryBuilder<Db>,
+    ) -> sqlx::Result<i64> {
+        row.push(" returning id")
+            .build_query_scalar()
+            .fetch_one(conn)
+            .await
+    }
 
     pub(crate) async fn insert_payment(
         conn: &mut Connection,
@@ -62,7 +91,9 @@ mod returning {
 
 #[cfg(all(feature = "mysql", not(feature = "postgres")))]
 mod mysql {
-    use crate::database::Connection;
+    use sqlx::QueryBuilder;
+
+    use crate::database::{Connection, Db};
     use crate::payments::{NewPayment, Payment};
     use crate::refunds::Refund;
 
@@ -80,6 +111,21 @@ mod mysql {
     /// Bind the amount, the payment and the amount again.
     pub(crate) const COUNT_REFUND: &str =
         "update payment set refunded = refunded + ? where id = ? and refunded + ? <= amount";
+
+    /// Ends the values of a stock that may be there: then what follows is set.
+    pub(crate) const OR_SET_STOCK: &str = ") on duplicate key update ";
+
+    /// Inserts one row, and returns its id.
+    pub(crate) async fn insert(
+        conn: &mut Connection,
+        mut row: QueryBuilder<Db>,
+    ) -> sqlx::Result<i64> {
+        row.build().execute(&mut *conn).await?;
+        // Of its own type: an id is a `BIGINT UNSIGNED` as the server tells it with the insert.
+        sqlx::query_scalar("select cast(last_insert_id() as signed)")
+            .fetch_one(conn)
+            .await
+    }
 
     pub(crate) async fn insert_payment(
         conn: &mut Connection,

@@ -24,7 +24,7 @@ use crate::broker::rabbitmq::RabbitMq;
 use crate::consumer::Consumer;
 use crate::database::Db;
 use crate::intake::Intake;
-use crate::{audit, dead_letters, inbox, program, relay, telemetry};
+use crate::{audit, dead_letters, inbox, mailer, program, relay, telemetry};
 
 mod options;
 
@@ -129,6 +129,11 @@ impl Worker {
             tasks.spawn(server.into_future());
         }
         tasks.spawn(relay::run(broker.clone(), self.pool.clone(), stop.clone()));
+        tasks.spawn(mailer::run(
+            options.mailer(),
+            self.pool.clone(),
+            stop.clone(),
+        ));
         let mut ready = Vec::new();
         for consumer in Consumer::ALL {
             let intake = self.intake(consumer, options, &stop);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use idem_tests::http::{Answer, Attempt, get, post};
-use idem_tests::process::{Process, payments, start_payments};
+use idem_tests::process::{Process, payments};
 use serde_json::{Value, json};
 use sqlx::Pool;
 
@@ -17,9 +17,25 @@ pub struct App {
 
 impl App {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The app with these options.
+    pub async fn start_with(options: &[&str]) -> Self {
         let db = TestDb::empty().await;
-        let process = start_payments(FEATURE, &db.url(), 5).await;
+        let mut command = payments(FEATURE);
+        command.args(["--listen", "127.0.0.1:0", "--database-url", &db.url()]);
+        command.args(["--pool-size", "5"]).args(options);
+        let process = Process::start(command).await;
         Self { process, db }
+    }
+
+    /// What this query counts in its database.
+    pub async fn count(&self, query: &'static str) -> i64 {
+        let pool = self.pool().await;
+        let count = sqlx::query_scalar(query).fetch_one(&pool).await;
+        pool.close().await;
+        count.unwrap()
     }
 
     pub fn url(&self) -> String {

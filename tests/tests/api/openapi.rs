@@ -36,12 +36,24 @@ async fn the_document_has_every_route_and_says_which_need_a_key() {
         ["get /admin/rollout", null],
         ["put /admin/rollout", null],
         ["get /healthz", null],
+        ["get /inventory/{sku}", null],
+        ["put /inventory/{sku}", null],
+        ["post /inventory/{sku}/reservations", "required"],
+        ["delete /inventory/{sku}/reservations/{id}", "required"],
         ["get /metrics", null],
+        ["post /notifications", "required"],
+        ["get /notifications/{id}", null],
+        ["post /orders", "required"],
+        ["get /orders/{id}", null],
         ["get /payments", null],
         ["post /payments", "required"],
         ["get /payments/{id}", null],
         ["post /payments/{id}/refunds", "required"],
         ["get /problems/{name}", null],
+        ["post /subscriptions", "required"],
+        ["get /subscriptions/{id}", null],
+        ["patch /subscriptions/{id}", "required"],
+        ["post /webhooks/card-network", null],
     ]);
     assert_eq!(Value::from(operations), expected);
     // Of Idem the refund has the duplicate in flight, of its own the sum.
@@ -112,11 +124,19 @@ async fn the_policy_is_published_as_json_and_as_a_page() {
     assert_eq!(
         names,
         [
+            json!(["DELETE /inventory/{}/reservations/{}"]),
+            json!(["PATCH /subscriptions/{}"]),
+            json!(["POST /inventory/{}/reservations"]),
+            json!(["POST /notifications"]),
+            json!(["POST /orders"]),
             json!(["POST /payments"]),
-            json!(["POST /payments/{}/refunds"])
+            json!(["POST /payments/{}/refunds"]),
+            json!(["POST /subscriptions"]),
         ]
     );
-    assert_eq!(operations[0]["stored"], json!(["2xx", "402"]));
+    let payments = operations.iter();
+    let mut payments = payments.filter(|one| one["names"] == json!(["POST /payments"]));
+    assert_eq!(payments.next().unwrap()["stored"], json!(["2xx", "402"]));
     let page = text(&app, "/idempotency", "text/html").await;
     assert!(page.contains("<html lang=\"en\">"), "{page}");
     for name in names {

@@ -9,8 +9,9 @@ use super::{Broker, BrokerError, Delivery, Published, Publisher, Queue, Receipt}
 use crate::consumer::Consumer;
 use crate::database::Db;
 use crate::outbox::Outgoing;
+use crate::sql::NOW;
 
-use self::receive::{NOW, Received, millis, receive};
+use self::receive::{Received, millis, receive};
 
 mod receive;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::mailer::Mailer;
 use crate::{database, program};
 
 /// The options, and a command if there is one.
@@ -46,8 +47,24 @@ pub(super) struct Options {
     /// The address that serves the metrics; port 0 takes a free one.
     #[arg(long, env = "PAYMENTS_METRICS_LISTEN")]
     pub(super) metrics_listen: Option<String>,
+    /// Where notifications are posted; without it they are written to the log.
+    #[arg(long, env = "PAYMENTS_MAILER")]
+    pub(super) mailer: Option<String>,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+}
+
+impl Options {
+    /// Where notifications go.
+    pub(super) fn mailer(&self) -> Mailer {
+        match &self.mailer {
+            Some(url) => Mailer::Service {
+                url: url.clone(),
+                client: reqwest::Client::new(),
+            },
+            None => Mailer::Log,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

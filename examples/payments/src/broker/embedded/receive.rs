@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{Pool, QueryBuilder};
 
 use crate::database::Db;
+use crate::sql::NOW;
 
 /// A row, and how often it has been received.
 #[derive(Debug, sqlx::FromRow)]
@@ -93,19 +94,6 @@ async fn hide(
     hide.build().execute(conn).await?;
     Ok(())
 }
-
-/// The database's clock, in milliseconds since 1970.
-#[cfg(feature = "postgres")]
-pub(super) const NOW: &str = "cast(extract(epoch from now()) * 1000 as bigint)";
-
-/// The database's clock, in milliseconds since 1970.
-#[cfg(all(feature = "mysql", not(feature = "postgres")))]
-pub(super) const NOW: &str =
-    "(timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000)";
-
-/// The database's clock, in milliseconds since 1970.
-#[cfg(not(any(feature = "postgres", feature = "mysql")))]
-pub(super) const NOW: &str = "cast(unixepoch('subsec') * 1000 as integer)";
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 const PASSING_OVER_LOCKED: &str = " for update skip locked";
