@@ -116,7 +116,7 @@ async fn check_names_the_missing_table_and_the_call_that_creates_it() {
     assert!(matches!(error, CheckError::NotReady(_)), "{error:?}");
     let text = error.to_string();
     assert!(
-        text.contains(RECORD) && text.contains("idem.migrate()"),
+        text.contains(&format!("the table {RECORD} is missing")) && text.contains("idem.migrate()"),
         "{text}"
     );
 }

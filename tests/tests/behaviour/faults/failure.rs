@@ -1,10 +1,13 @@
 //! A failed attempt leaves nothing behind: no write without its record.
 
+use std::sync::Arc;
+
 use axum::Router;
 use idem_tests::http::Attempt;
 
 use super::TestDb;
 use super::support::app::{app, engine, once_it_is_over, payment, problem};
+use super::support::statements;
 
 #[tokio::test]
 async fn an_error_undoes_the_writes_and_frees_the_key() {
@@ -70,6 +73,22 @@ async fn a_handler_that_ends_its_transaction_is_not_run_again() {
         assert!(retry.is_replay(), "{retry:?}");
         assert_eq!((retry.status, &retry.body), (broken.status, &broken.body));
         assert_eq!(db.payments().await, left);
+    }
+}
+
+/// Where no error is stored there is no savepoint, and on SQLite the connection's hooks alone tell of the end.
+#[tokio::test]
+async fn a_handler_that_ends_its_transaction_without_a_savepoint_is_not_run_again() {
+    let db = TestDb::new().await;
+    let app = statements::app(engine(&db).await, Arc::default());
+    for sql in ["commit", "rollback", "commit; begin", "rollback; begin"] {
+        let pay = payment("/act").key(&sql.replace("; ", "-and-"));
+        let broken = pay.clone().header("x-sql", sql).send(&app).await;
+        let expected = (500, "transaction-broken".to_owned());
+        assert_eq!(problem(&broken), expected, "{sql}");
+        let left = db.payments().await;
+        assert!(pay.send(&app).await.is_replay(), "{sql}");
+        assert_eq!(db.payments().await, left, "{sql}");
     }
 }
 
