@@ -1,5 +1,7 @@
 //! What the API refuses in a body, whatever the database would store.
 
+use std::ops::RangeInclusive;
+
 use crate::problem::Problem;
 
 /// The largest amount, in the smallest unit of a currency.
@@ -11,6 +13,15 @@ pub(crate) fn amount(field: &str, amount: i64) -> Result<(), Problem> {
         return Ok(());
     }
     invalid(&format!("{field}: 1 to {MOST}, in the smallest unit"))
+}
+
+/// How many of something.
+pub(crate) fn count(field: &str, count: i64, bounds: RangeInclusive<i64>) -> Result<(), Problem> {
+    if bounds.contains(&count) {
+        return Ok(());
+    }
+    let (first, last) = bounds.into_inner();
+    invalid(&format!("{field}: {first} to {last}"))
 }
 
 /// A currency's code (ISO 4217), by its form alone.

@@ -70,9 +70,7 @@ async fn fill(
     Body(stock): Body<Stock>,
 ) -> Result<impl IntoResponse, Problem> {
     check::sku(&sku)?;
-    if stock.available != 0 {
-        check::amount("available", stock.available)?;
-    }
+    check::count("available", stock.available, 0..=check::MOST)?;
     let mut row = QueryBuilder::<Db>::new("insert into stock (tenant, sku, available) values (");
     row.separated(", ")
         .push_bind(tenant)
@@ -108,7 +106,7 @@ async fn reserve(
     Body(new): Body<NewReservation>,
 ) -> Result<impl IntoResponse, Problem> {
     check::sku(&sku)?;
-    check::amount("quantity", new.quantity)?;
+    check::count("quantity", new.quantity, 1..=check::MOST)?;
     // One statement checks and takes, so that concurrent reservations cannot go below zero.
     let mut take = QueryBuilder::<Db>::new("update stock set available = available - ");
     take.push_bind(new.quantity);

@@ -126,9 +126,7 @@ impl NewOrder {
         let mut sum: i64 = 0;
         for line in &self.lines {
             check::sku(&line.sku)?;
-            if !(1..=10_000).contains(&line.quantity) {
-                return Err(Problem::Invalid("quantity: 1 to 10000".to_owned()));
-            }
+            check::count("quantity", line.quantity, 1..=10_000)?;
             check::amount("unit_price", line.unit_price)?;
             // A hundred of these are far from the end of `i64`.
             sum += line.quantity * line.unit_price;

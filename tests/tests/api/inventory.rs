@@ -74,6 +74,8 @@ async fn what_is_not_there_cannot_be_reserved_or_released() {
     assert!(is_problem(&too_many, 409), "{too_many:?}");
     let none = app.send(&reserve(0).key("c")).await;
     assert!(is_problem(&none, 400), "{none:?}");
+    let detail = "quantity: 1 to 99999999";
+    assert_eq!(none.json::<Value>()["detail"], detail);
     let made = app.send(&reserve(1).key("d")).await;
     let path = made.header("location").unwrap();
     let theirs = globex(request(Method::DELETE, path)).key("e");
