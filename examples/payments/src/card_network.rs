@@ -172,14 +172,14 @@ impl Behaviour {
     }
 }
 
-/// How often each key was charged: once, or not yet.
+/// The charges that were made, by key.
 async fn list(State(network): State<Arc<Mutex<Network>>>) -> impl IntoResponse {
     let network = lock(&network);
     let charged = network.iter().filter(|(_, request)| request.is_charged);
     let charges: HashMap<_, _> = charged
         .map(|(key, request)| (key, &request.charge))
         .collect();
-    Json(json!({ "charges": charges })).into_response()
+    Json(json!({ "charges": charges }))
 }
 
 fn lock(network: &Mutex<Network>) -> std::sync::MutexGuard<'_, Network> {

@@ -79,6 +79,20 @@ enum Sending {
 }
 
 impl Mailer {
+    /// A service at this address.
+    ///
+    /// # Errors
+    ///
+    /// No client can be made on this machine.
+    pub(crate) fn at(url: &str) -> reqwest::Result<Self> {
+        // Behind a redirection the request would become a `GET`, whose success sends nothing.
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        Ok(Self::Service {
+            url: url.to_owned(),
+            client: client.build()?,
+        })
+    }
+
     async fn send(&self, queued: &Queued) -> Result<Sending, BrokerError> {
         let Queued {
             send_key,
@@ -101,16 +115,14 @@ impl Mailer {
                     .send()
                     .await?;
                 match sent.status().as_u16() {
+                    200..300 => Ok(Sending::Sent),
                     // The first try still runs there, or there are too many at once.
                     408 | 409 | 425 | 429 => Err(format!("not yet: {}", sent.status()).into()),
                     400..500 => {
                         tracing::error!(send_key, status = %sent.status(), "refused");
                         Ok(Sending::Refused)
                     }
-                    _ => {
-                        sent.error_for_status()?;
-                        Ok(Sending::Sent)
-                    }
+                    _ => Err(format!("the service answers {}", sent.status()).into()),
                 }
             }
         }

@@ -7,6 +7,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::json;
 
 use crate::problem::Problem;
+use crate::program;
 
 /// A network that charges once for each key. `card-network` is one.
 #[derive(Clone)]
@@ -45,7 +46,8 @@ impl CardNetwork {
             .header("idempotency-key", key)
             .header("content-type", "application/json")
             .body(charge.to_string());
-        let unavailable = |error: reqwest::Error| Problem::NetworkUnavailable(error.to_string());
+        let unavailable =
+            |error: reqwest::Error| Problem::NetworkUnavailable(program::on_one_line(&error));
         let answer = request.send().await.map_err(unavailable)?;
         let status = answer.status();
         let again = |status| Err(Problem::NetworkUnavailable(format!("it answers {status}")));

@@ -120,11 +120,9 @@ mod mysql {
         conn: &mut Connection,
         mut row: QueryBuilder<Db>,
     ) -> sqlx::Result<i64> {
-        row.build().execute(&mut *conn).await?;
-        // Of its own type: an id is a `BIGINT UNSIGNED` as the server tells it with the insert.
-        sqlx::query_scalar("select cast(last_insert_id() as signed)")
-            .fetch_one(conn)
-            .await
+        let id = row.build().execute(conn).await?.last_insert_id();
+        id.try_into()
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))
     }
 
     pub(crate) async fn insert_payment(

@@ -107,6 +107,9 @@ async fn receive(
         .inbox
         .process(CONSUMER, message, async |tx| event.apply(tx).await)
         .await;
+    if let Err(error) = &done {
+        tracing::warn!(%error, id = event.id, "an event of the card network was not handled");
+    }
     match (&done, Settlement::of(&done)) {
         (Err(ProcessError::Reused { .. }), _) => Err(Problem::EventReused),
         (_, Settlement::Ack) => Ok(StatusCode::NO_CONTENT),

@@ -130,7 +130,7 @@ impl Worker {
         }
         tasks.spawn(relay::run(broker.clone(), self.pool.clone(), stop.clone()));
         tasks.spawn(mailer::run(
-            options.mailer(),
+            options.mailer()?,
             self.pool.clone(),
             stop.clone(),
         ));

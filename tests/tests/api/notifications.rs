@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Redirect;
 use axum::routing::post as route_post;
 use idem_tests::a_moment;
 use idem_tests::http::{Attempt, post, serve};
@@ -71,6 +73,20 @@ async fn what_the_mailer_refuses_stops_nothing_behind_it() {
     }
 }
 
+/// A client that followed the redirection would send a `GET`, and take its success for the mail's.
+#[tokio::test]
+async fn a_mailer_that_has_moved_gets_the_notification_again() {
+    let app = App::start().await;
+    let mailer = Mailer::start().await;
+    let queued = app.send(&notification("ann").key("k")).await;
+    let _worker = mailer.worker_at(&app, "/moved").await;
+    let path = queued.header("location").unwrap();
+    while mailer.inner.moved.load(Ordering::Relaxed) < 2 {
+        assert_eq!(app.get(path).await.json::<Value>()["status"], "queued");
+        a_moment().await;
+    }
+}
+
 #[tokio::test]
 async fn an_invalid_notification_is_refused() {
     let app = App::start().await;
@@ -101,6 +117,8 @@ struct Inner {
     /// How often each key has come.
     keys: Mutex<HashMap<String, usize>>,
     answers: Semaphore,
+    /// How often it has been asked at its former address.
+    moved: AtomicUsize,
 }
 
 impl Mailer {
@@ -108,8 +126,11 @@ impl Mailer {
         let inner = Arc::new(Inner {
             keys: Mutex::default(),
             answers: Semaphore::new(Semaphore::MAX_PERMITS),
+            moved: AtomicUsize::default(),
         });
-        let app = Router::new().route("/", route_post(send));
+        let app = Router::new()
+            .route("/", route_post(send).get(async || StatusCode::OK))
+            .route("/moved", route_post(moved));
         let address = serve(app.with_state(Arc::clone(&inner))).await;
         Self { address, inner }
     }
@@ -120,10 +141,19 @@ impl Mailer {
     }
 
     async fn worker(&self, app: &App) -> Process {
+        self.worker_at(app, "/").await
+    }
+
+    async fn worker_at(&self, app: &App, path: &str) -> Process {
         let mut worker = worker(FEATURE, &app.url(), "embedded");
-        worker.args(["--mailer", &format!("http://{}/", self.address)]);
+        worker.args(["--mailer", &format!("http://{}{path}", self.address)]);
         Process::start_until(worker, "worker: ready").await
     }
+}
+
+async fn moved(State(mailer): State<Arc<Inner>>) -> Redirect {
+    mailer.moved.fetch_add(1, Ordering::Relaxed);
+    Redirect::to("/")
 }
 
 async fn send(State(mailer): State<Arc<Inner>>, headers: HeaderMap, body: String) -> StatusCode {

@@ -56,13 +56,14 @@ pub(super) struct Options {
 
 impl Options {
     /// Where notifications go.
-    pub(super) fn mailer(&self) -> Mailer {
+    ///
+    /// # Errors
+    ///
+    /// No client can be made on this machine.
+    pub(super) fn mailer(&self) -> reqwest::Result<Mailer> {
         match &self.mailer {
-            Some(url) => Mailer::Service {
-                url: url.clone(),
-                client: reqwest::Client::new(),
-            },
-            None => Mailer::Log,
+            Some(url) => Mailer::at(url),
+            None => Ok(Mailer::Log),
         }
     }
 }
