@@ -12,15 +12,17 @@ use clap::{Parser, Subcommand};
 use idem_axum::{HasIdempotency, HttpOptions, Idempotency, Inbox, RolloutPlan};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::Tenant;
 use crate::database::{self, Db};
+use crate::home::{self, Home};
 use crate::network::CardNetwork;
 #[cfg(feature = "client")]
 use crate::pay;
 use crate::program;
 use crate::{
-    admin, headers, health, openapi, payments, problem_pages, refunds, telemetry, webhooks,
+    admin, headers, health, layout, openapi, payments, problem_pages, refunds, telemetry, webhooks,
 };
 use crate::{inventory, notifications, orders, subscriptions};
 
@@ -58,6 +60,9 @@ struct Options {
     /// The secret that the card network signs its webhooks with; without one they are refused.
     #[arg(long, env = "PAYMENTS_WEBHOOK_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     webhook_secret: Option<String>,
+    /// Stops when standard input ends: a process that another one has started must not outlive it.
+    #[arg(long, hide = true)]
+    stop_at_eof: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -83,6 +88,7 @@ pub(crate) struct AppState {
     pub(crate) inbox: Inbox<Db>,
     pub(crate) webhook_secret: Option<Arc<str>>,
     pub(crate) network: Option<CardNetwork>,
+    pub(crate) home: Home,
 }
 
 /// Serves until it is told to stop.
@@ -110,6 +116,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let metrics = telemetry::install()?;
     let limit = options.acquire_timeout;
     let pool = program::connect(&options.database_url, options.pool_size, limit).await?;
+    let rollout = options.rollout.to_string();
     let mut idem = Idempotency::builder(pool.clone())
         .acquire_timeout(limit)
         .rollout(options.rollout)
@@ -124,7 +131,15 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     // Before the first request: the table overrides the command line.
     idem.read_rollout().await?;
     let listener = program::listen(&options.listen).await?;
-    program::say(&format!("listening on http://{}", listener.local_addr()?));
+    let address = listener.local_addr()?;
+    program::say(&format!("listening on http://{address}"));
+    let stopping = CancellationToken::new();
+    let home = home::Options {
+        address,
+        database_url: options.database_url,
+        rollout,
+    };
+    program::say(&format!("see it at http://{}/", home.reachable()));
 
     let sweeper = idem.clone();
     let sweep = tokio::spawn(async move { sweeper.sweep_every(Duration::from_secs(60)).await });
@@ -140,8 +155,11 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
             .as_deref()
             .map(CardNetwork::at)
             .transpose()?,
+        home: Home::new(&home, stopping.clone())?,
     };
     let app = Router::new()
+        .merge(home::routes())
+        .merge(layout::routes())
         .merge(payments::routes())
         .merge(refunds::routes())
         .merge(orders::routes())
@@ -156,7 +174,8 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
         .merge(telemetry::routes(metrics, idem.clone()))
         .layer(map_response(headers::set))
         .with_state(state);
-    serve(listener, app).await?;
+    let stop = program::stop_signal(options.stop_at_eof)?;
+    serve(listener, app, stop, &stopping).await?;
 
     sweep.abort();
     follow.abort();
@@ -169,9 +188,13 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
 /// How long requests, and then attempts, may take to end after the signal.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Serves until Ctrl-C or SIGTERM, then lets open requests end within a grace period.
-async fn serve(listener: TcpListener, app: Router) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let signalled = program::stop_signal()?;
+/// Serves until it is told to stop, then lets open requests end within a grace period.
+async fn serve(
+    listener: TcpListener,
+    app: Router,
+    signalled: impl Future<Output = ()>,
+    stopping: &CancellationToken,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         // The sender is dropped when the signal arrives.
@@ -184,6 +207,7 @@ async fn serve(listener: TcpListener, app: Router) -> Result<(), Box<dyn Error +
     }
     tracing::info!("finishing the requests that are running");
     drop(stop);
+    stopping.cancel();
     if timeout(GRACE, &mut server).await.is_err() {
         tracing::warn!("some requests were still open and are cut off");
     }

@@ -10,6 +10,11 @@ use idem_axum::ScopeKey;
 
 use crate::problem::Problem;
 
+/// The tenant that the page at `/` acts for.
+pub(crate) const DEMO_TENANT: &str = "acme";
+/// Its key, which everybody knows.
+pub(crate) const DEMO_KEY: &str = "acme-demo-key";
+
 /// The authenticated tenant. Its name is the scope of its idempotency keys.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tenant(pub(crate) &'static str);
@@ -25,7 +30,7 @@ impl<S: Sync> FromRequestParts<S> for Tenant {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match bearer(&parts.headers) {
-            Some(b"acme-demo-key") => Ok(Self("acme")),
+            Some(key) if key == DEMO_KEY.as_bytes() => Ok(Self(DEMO_TENANT)),
             Some(b"globex-demo-key") => Ok(Self("globex")),
             _ => Err(Problem::Unauthorized),
         }

@@ -47,7 +47,7 @@ pub async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let stop = program::stop_signal()?;
+    let stop = program::stop_signal(false)?;
     let listener = program::listen(&options.listen).await?;
     program::say(&format!("listening on http://{}", listener.local_addr()?));
     let app = Router::new()

@@ -5,9 +5,12 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::pending;
 use sqlx::Pool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use crate::database::{self, Db};
@@ -74,18 +77,35 @@ pub(crate) async fn listen(address: &str) -> Result<TcpListener, Box<dyn Error +
     listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
 }
 
-/// Waits for Ctrl-C or SIGTERM, from now on.
-pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Box<dyn Error + Send + Sync>> {
+/// Waits for Ctrl-C or SIGTERM, from now on, or also for the end of standard input.
+pub(crate) fn stop_signal(
+    at_eof: bool,
+) -> Result<impl Future<Output = ()>, Box<dyn Error + Send + Sync>> {
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
+    let ended = match at_eof {
+        true => end_of_input().boxed(),
+        false => pending().boxed(),
+    };
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            () = ended => {}
         }
     })
+}
+
+/// Reads standard input on a thread that nothing waits for: on the runtime's own, its end would.
+async fn end_of_input() {
+    let (end, ended) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        drop(io::copy(&mut io::stdin(), &mut io::sink()));
+        drop(end);
+    });
+    drop(ended.await);
 }
 
 /// Prints a line of the program's output that it goes on without, such as its address.

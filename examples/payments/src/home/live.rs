@@ -1,0 +1,65 @@
+//! The stream that tells an open page what has changed.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{Stream, unfold};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
+
+use crate::app::AppState;
+use crate::home::story::Story;
+use crate::home::{Home, view};
+
+/// How often to look at the database: a handler may go on after its client has gone.
+const PERIOD: Duration = Duration::from_millis(500);
+
+struct Viewer {
+    app: AppState,
+    changes: watch::Receiver<Story>,
+    shown: String,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Sends the changing part of the page whenever it changes, until the page is closed or the API stops.
+pub(super) async fn follow(
+    State(app): State<AppState>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, StatusCode> {
+    let Home(home) = &app.home;
+    let place = home.viewers.clone().try_acquire_owned();
+    let place = place.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let viewer = Viewer {
+        changes: home.stories.follow(),
+        app: app.clone(),
+        shown: String::new(),
+        _place: place,
+    };
+    let events = unfold(viewer, async |mut viewer| {
+        let event = viewer.next().await?;
+        Some((Ok(event), viewer))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+impl Viewer {
+    async fn next(&mut self) -> Option<Event> {
+        let Home(home) = self.app.home.clone();
+        loop {
+            // While the database does not answer, the page keeps what it has.
+            if let Ok(now) = view::story(&self.app).await {
+                let now = now.into_string();
+                if now != self.shown {
+                    self.shown.clone_from(&now);
+                    return Some(Event::default().data(now));
+                }
+            }
+            tokio::select! {
+                () = home.stopping.cancelled() => return None,
+                _ = timeout(PERIOD, self.changes.changed()) => {}
+            }
+        }
+    }
+}

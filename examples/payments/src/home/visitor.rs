@@ -1,0 +1,215 @@
+//! The page's client. It retries as any client does: the same request, with the same key.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::auth;
+use crate::home::story::{Action, Answer, Kind, Order, Outcome, Stories};
+use crate::node::Node;
+use crate::program;
+
+/// A client of this API.
+pub(super) struct Visitor {
+    client: Client,
+    /// Where this process listens.
+    url: String,
+    victim: Option<Victim>,
+}
+
+/// What a second process is started with, to be killed.
+pub(super) struct Victim {
+    pub(super) program: PathBuf,
+    pub(super) database_url: String,
+    pub(super) rollout: String,
+}
+
+/// How many requests arrive together.
+const BURST: usize = 20;
+/// When the client hangs up.
+const SHORT: Duration = Duration::from_millis(300);
+
+impl Visitor {
+    /// Without a victim nothing is killed.
+    ///
+    /// # Errors
+    ///
+    /// No client can be made on this machine.
+    pub(super) fn new(api: SocketAddr, victim: Option<Victim>) -> reqwest::Result<Self> {
+        Ok(Self {
+            client: Client::builder().timeout(PATIENCE).build()?,
+            url: format!("http://{api}"),
+            victim,
+        })
+    }
+
+    pub(super) fn may_kill(&self) -> bool {
+        self.victim.is_some()
+    }
+
+    /// Does what a button says, and returns when its answers are there.
+    pub(super) async fn act(&self, stories: &Stories, action: Action, amount: i64) {
+        match action {
+            Action::Pay => self.pay(stories, action, &order(amount, "tok_visa")).await,
+            Action::Retry => {
+                let order = self.last_order(stories, amount).await;
+                self.pay(stories, action, &order).await;
+            }
+            Action::Other => {
+                let mut order = self.last_order(stories, amount).await;
+                order.amount += 100;
+                self.pay(stories, action, &order).await;
+            }
+            Action::Burst => self.burst(stories, &order(amount, "tok_slow_300")).await,
+            Action::HangUp => self.hang_up(stories, &order(amount, "tok_slow_1500")).await,
+            Action::Crash => self.crash(stories, &order(amount, "tok_slow_1000")).await,
+        }
+    }
+
+    /// What a retry repeats. On a new page that is a payment that is made first.
+    async fn last_order(&self, stories: &Stories, amount: i64) -> Order {
+        if let Some(order) = stories.last_order() {
+            return order;
+        }
+        let order = order(amount, "tok_visa");
+        self.pay(stories, Action::Pay, &order).await;
+        order
+    }
+
+    async fn pay(&self, stories: &Stories, action: Action, order: &Order) {
+        let number = stories.begin(action, order, 1);
+        let sent = self.send(&self.url, order).await;
+        stories.end(number, outcome(sent));
+    }
+
+    async fn burst(&self, stories: &Stories, order: &Order) {
+        let number = stories.begin(Action::Burst, order, BURST);
+        let sent = join_all((0..BURST).map(|_| self.send(&self.url, order))).await;
+        let mut answers: Vec<(Answer, usize)> = Vec::new();
+        for answer in sent {
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(error) => return stories.end(number, outcome(Err(error))),
+            };
+            match answers.iter_mut().find(|(other, _)| *other == answer) {
+                Some((_, count)) => *count += 1,
+                None => answers.push((answer, 1)),
+            }
+        }
+        answers.sort_by_key(|(answer, _)| answer.status);
+        stories.end(number, Outcome::Answered(answers));
+    }
+
+    /// Drops the request, which closes its connection.
+    async fn hang_up(&self, stories: &Stories, order: &Order) {
+        let number = stories.begin(Action::HangUp, order, 1);
+        let sent = timeout(SHORT, self.send(&self.url, order)).await;
+        stories.end(number, sent.map_or(Outcome::HungUp, outcome));
+    }
+
+    /// Pays at a process that is killed in the middle, and again when it has been started again.
+    async fn crash(&self, stories: &Stories, order: &Order) {
+        let number = stories.begin(Action::Crash, order, 1);
+        let Some(victim) = &self.victim else {
+            let refused = "only an API on a loopback address starts a process that it kills";
+            return stories.end(number, Outcome::Failed(refused.to_owned()));
+        };
+        match self.kill_in_the_middle(victim, order).await {
+            Ok(outcome) => stories.end(number, outcome),
+            Err(error) => return stories.end(number, Outcome::Failed(error.to_string())),
+        }
+        let number = stories.begin(Action::Retry, order, 1);
+        let answered = match victim.start().await {
+            Ok(again) => self.send(&again.url(), order).await,
+            Err(error) => return stories.end(number, Outcome::Failed(error.to_string())),
+        };
+        stories.end(number, outcome(answered));
+    }
+
+    async fn kill_in_the_middle(&self, victim: &Victim, order: &Order) -> io::Result<Outcome> {
+        let node = victim.start().await?;
+        let (url, id) = (node.url(), node.id().unwrap_or_default());
+        let kill = async {
+            node.is_in_the_middle(&self.client).await?;
+            node.kill().await
+        };
+        let (answered, killed) = tokio::join!(self.send(&url, order), kill);
+        killed?;
+        Ok(match answered {
+            Ok(answer) => Outcome::Answered(vec![(answer, 1)]),
+            Err(_) => Outcome::Killed(id),
+        })
+    }
+
+    async fn send(&self, url: &str, order: &Order) -> reqwest::Result<Answer> {
+        let body = json!({
+            "amount": order.amount, "currency": "EUR", "source": order.source, "reference": &*order.key,
+        });
+        let request = self
+            .client
+            .post(format!("{url}/payments"))
+            .bearer_auth(auth::DEMO_KEY)
+            .header("idempotency-key", format!("\"{}\"", order.key))
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        answer(request.send().await?).await
+    }
+}
+
+impl Victim {
+    async fn start(&self) -> io::Result<Node> {
+        let options = ["--pool-size", "2", "--rollout", &self.rollout];
+        Node::start(&self.program, "127.0.0.1:0", &self.database_url, &options).await
+    }
+}
+
+async fn answer(response: Response) -> reqwest::Result<Answer> {
+    let status = response.status();
+    let is_replay = response.headers().contains_key("idempotent-replayed");
+    let body: Value = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
+    let kind = match (status.is_success(), is_replay) {
+        (_, true) => Kind::Replayed,
+        (true, false) => Kind::Made,
+        (false, false) => Kind::Refused,
+    };
+    let text = match (&body["id"], body["type"].as_str(), body["title"].as_str()) {
+        (Value::Number(id), ..) => format!("payment {id}"),
+        (_, Some(problem), _) => problem
+            .rsplit(['/', ':', '#'])
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        (_, None, title) => title.unwrap_or_default().to_owned(),
+    };
+    Ok(Answer {
+        kind,
+        status: status.as_u16(),
+        text,
+    })
+}
+
+fn order(amount: i64, source: &'static str) -> Order {
+    Order {
+        key: Arc::from(Uuid::new_v4().to_string()),
+        amount,
+        source,
+    }
+}
+
+fn outcome(sent: reqwest::Result<Answer>) -> Outcome {
+    match sent {
+        Ok(answer) => Outcome::Answered(vec![(answer, 1)]),
+        Err(error) => Outcome::Failed(program::on_one_line(&error)),
+    }
+}
+
+/// How long to wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
