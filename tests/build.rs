@@ -17,9 +17,9 @@ fn main() {
     println!("cargo::rerun-if-changed={}", docker_socket());
     println!(
         "cargo::rustc-check-cfg=cfg(idem_no_galera, idem_no_nats, idem_no_rabbitmq, idem_no_python, \
-         idem_no_prometheus, idem_no_pgbouncer, idem_no_docker, idem_no_group)"
+         idem_no_prometheus, idem_no_pgbouncer, idem_no_docker, idem_no_group, idem_no_browser)"
     );
-    for file in [GALERA, NATS, RABBITMQ, PROMETHEUS, PGBOUNCER] {
+    for file in [GALERA, NATS, RABBITMQ, PROMETHEUS, PGBOUNCER, CHROMEDRIVER] {
         println!("cargo::rerun-if-changed={file}");
     }
 
@@ -47,6 +47,12 @@ fn main() {
     }
     if !Path::new(PGBOUNCER).exists() {
         println!("cargo::rustc-cfg=idem_no_pgbouncer");
+    }
+    // axe-core, which the tests look at pages with, comes from npm.
+    let npm = Command::new("npm").arg("--version").output();
+    let has_npm = npm.is_ok_and(|output| output.status.success());
+    if !Path::new(CHROMEDRIVER).exists() || !has_npm {
+        println!("cargo::rustc-cfg=idem_no_browser");
     }
     // Asked only by those who want it, since the answer may change with everything that Docker does.
     if is_set("CARGO_FEATURE_GROUP_REPLICATION") && !has_image_of_mysql() {
@@ -124,3 +130,5 @@ const RABBITMQ: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 /// The program of Debian's `prometheus`.
 const PROMETHEUS: &str = "/usr/bin/prometheus";
+/// The program of Debian's `chromium-driver`.
+const CHROMEDRIVER: &str = "/usr/bin/chromedriver";

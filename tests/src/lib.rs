@@ -11,6 +11,7 @@
     reason = "a test that cannot go on panics and says why"
 )]
 
+pub mod browser;
 #[cfg(feature = "postgres")]
 pub mod citus;
 pub mod clients;

@@ -21,6 +21,8 @@ mod sqlite {
     mod conformance;
     #[path = "api/headers.rs"]
     mod headers;
+    #[path = "api/home.rs"]
+    mod home;
     #[path = "api/inventory.rs"]
     mod inventory;
     #[path = "api/metrics.rs"]
@@ -72,6 +74,8 @@ mod postgres {
     mod gone;
     #[path = "api/headers.rs"]
     mod headers;
+    #[path = "api/home.rs"]
+    mod home;
     #[path = "api/inventory.rs"]
     mod inventory;
     #[path = "api/metrics.rs"]
@@ -123,6 +127,8 @@ mod mysql {
     mod gone;
     #[path = "api/headers.rs"]
     mod headers;
+    #[path = "api/home.rs"]
+    mod home;
     #[path = "api/inventory.rs"]
     mod inventory;
     #[path = "api/metrics.rs"]

@@ -117,7 +117,7 @@ async fn show(State(app): State<AppState>) -> Result<Response, Problem> {
 /// A button of the page.
 #[derive(Debug, Deserialize)]
 struct Press {
-    action: Action,
+    button: Action,
     /// In cents.
     amount: i64,
 }
@@ -132,7 +132,7 @@ async fn press(State(app): State<AppState>, Form(press): Form<Press>) -> Result<
     let since = stored::newest_payment(&app).await?;
     home.stories.begin_after(since);
     home.visitor
-        .act(&home.stories, press.action, press.amount)
+        .act(&home.stories, press.button, press.amount)
         .await;
     Ok(Redirect::to("/").into_response())
 }

@@ -29,8 +29,8 @@ pub(super) async fn page(app: &AppState) -> Result<Response, Problem> {
     let content = html! {
         h1 { "Press Retry. Nothing is paid twice." }
         p {
-            "The buttons send real requests to " code { "POST /payments" } " of this API. The client, the process and the network
-             may fail at any moment: the retry, with the same " code { "Idempotency-Key" } ", makes no second payment."
+            "Each button sends real requests to " code { "POST /payments" } ". Whatever fails, the client, the process or the network: \
+             a retry with the same " code { "Idempotency-Key" } " makes no second payment."
         }
         form.actions #try method="post" action="/try" {
             div {
@@ -72,7 +72,7 @@ fn button(action: Action) -> Markup {
         Action::HangUp => ("hang-up", None),
         Action::Crash => ("crash", None),
     };
-    html! { button class=[class] name="action" value=(value) { (action.name()) } }
+    html! { button class=[class] name="button" value=(value) { (action.name()) } }
 }
 
 /// The part that changes: counters, requests, rows and records.

@@ -65,7 +65,7 @@ impl Visitor {
             }
             Action::Other => {
                 let mut order = self.last_order(stories, amount).await;
-                order.amount += 100;
+                order.amount = order.amount.saturating_add(100);
                 self.pay(stories, action, &order).await;
             }
             Action::Burst => self.burst(stories, &order(amount, "tok_slow_300")).await,
