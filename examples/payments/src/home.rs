@@ -2,8 +2,9 @@
 //!
 //! [`visitor`] sends real requests to this API, over HTTP, and writes down in the [`story`] what came back. [`stored`]
 //! reads what the database has for them, and [`view`] shows both. [`live`] sends that part of the page again whenever
-//! it changes.
+//! it changes; however many look at it, it is made once.
 
+mod api;
 mod code;
 mod live;
 mod stored;
@@ -21,11 +22,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::csrf::CsrfLayer;
 
 use crate::app::AppState;
+use crate::home::live::Shown;
 use crate::home::story::{Action, Stories};
 use crate::home::visitor::{Victim, Visitor};
 use crate::problem::Problem;
@@ -46,6 +48,7 @@ pub(crate) struct Home(Arc<Parts>);
 struct Parts {
     visitor: Visitor,
     stories: Stories,
+    shown: Mutex<Option<Shown>>,
     presses: Semaphore,
     viewers: Arc<Semaphore>,
     stopping: CancellationToken,
@@ -97,6 +100,7 @@ impl Home {
         Ok(Self(Arc::new(Parts {
             visitor,
             stories: Stories::default(),
+            shown: Mutex::default(),
             presses: Semaphore::new(PRESSES),
             viewers: Arc::new(Semaphore::new(VIEWERS)),
             stopping,

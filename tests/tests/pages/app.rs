@@ -26,6 +26,11 @@ impl App {
         format!("http://{}{path}", self.process.address())
     }
 
+    /// A page of the operator, for an app with the admin key `operator`.
+    pub fn operators(&self, path: &str) -> String {
+        format!("http://jane:operator@{}{path}", self.process.address())
+    }
+
     /// The amounts of all payments, the newest one first.
     pub async fn payments(&self) -> Vec<i64> {
         let list = get("/payments").header("authorization", "Bearer acme-demo-key");

@@ -1,6 +1,7 @@
 //! The stream that tells an open page what has changed.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -8,19 +9,51 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{Stream, unfold};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::app::AppState;
 use crate::home::story::Story;
 use crate::home::{Home, view};
+use crate::problem::Problem;
 
 /// How often to look at the database: a handler may go on after its client has gone.
 const PERIOD: Duration = Duration::from_millis(500);
 
+/// The part of the page that changes, as it was a moment ago.
+pub(super) struct Shown {
+    html: Arc<str>,
+    version: u64,
+    made: Instant,
+}
+
+/// The part of the page that changes. All who ask within one period get the same, unless a button was pressed.
+///
+/// # Errors
+///
+/// The database does not answer.
+pub(super) async fn now(app: &AppState) -> Result<Arc<str>, Problem> {
+    let Home(home) = &app.home;
+    let mut shown = home.shown.lock().await;
+    let story = home.stories.now();
+    if let Some(shown) = &*shown
+        && shown.version == story.version
+        && shown.made.elapsed() < PERIOD
+    {
+        return Ok(Arc::clone(&shown.html));
+    }
+    let html: Arc<str> = view::story(app, &story).await?.into_string().into();
+    *shown = Some(Shown {
+        html: Arc::clone(&html),
+        version: story.version,
+        made: Instant::now(),
+    });
+    Ok(html)
+}
+
 struct Viewer {
     app: AppState,
     changes: watch::Receiver<Story>,
-    shown: String,
+    shown: Arc<str>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -34,7 +67,7 @@ pub(super) async fn follow(
     let viewer = Viewer {
         changes: home.stories.follow(),
         app: app.clone(),
-        shown: String::new(),
+        shown: Arc::default(),
         _place: place,
     };
     let events = unfold(viewer, async |mut viewer| {
@@ -49,12 +82,11 @@ impl Viewer {
         let Home(home) = self.app.home.clone();
         loop {
             // While the database does not answer, the page keeps what it has.
-            if let Ok(now) = view::story(&self.app).await {
-                let now = now.into_string();
-                if now != self.shown {
-                    self.shown.clone_from(&now);
-                    return Some(Event::default().data(now));
-                }
+            if let Ok(now) = now(&self.app).await
+                && now != self.shown
+            {
+                self.shown = Arc::clone(&now);
+                return Some(Event::default().data(now));
             }
             tokio::select! {
                 () = home.stopping.cancelled() => return None,

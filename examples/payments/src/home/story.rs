@@ -70,6 +70,13 @@ pub(super) struct Answer {
     pub(super) text: String,
 }
 
+impl Answer {
+    /// Whether the same request would get it again.
+    pub(super) const fn is_final(&self) -> bool {
+        !matches!(self.status, 409 | 503)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     /// The handler ran.
@@ -85,6 +92,8 @@ pub(super) struct Story {
     /// The newest payment before the first entry: older ones are not of this page.
     pub(super) since: Option<i64>,
     numbers: u64,
+    /// Another one means that something has changed.
+    pub(super) version: u64,
 }
 
 /// How many entries are kept. All counters are about them.
@@ -149,6 +158,7 @@ impl Stories {
         let mut number = 0;
         self.0.send_modify(|story| {
             story.numbers += 1;
+            story.version += 1;
             number = story.numbers;
             story.entries.truncate(MOST - 1);
             story.entries.push_front(Entry {
@@ -164,6 +174,7 @@ impl Stories {
 
     pub(super) fn end(&self, number: u64, outcome: Outcome) {
         self.0.send_modify(|story| {
+            story.version += 1;
             let mut entries = story.entries.iter_mut();
             if let Some(entry) = entries.find(|entry| entry.number == number) {
                 entry.outcome = outcome;

@@ -1,13 +1,13 @@
 //! How the page looks.
 
 use axum::response::Response;
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use crate::app::AppState;
-use crate::home::Home;
 use crate::home::code::{self, Line};
 use crate::home::stored::Stored;
 use crate::home::story::{Action, Answer, Entry, Kind, Outcome, Story};
+use crate::home::{Home, live};
 use crate::layout::{self, money};
 use crate::problem::Problem;
 
@@ -24,7 +24,7 @@ const HANDLER: [Line; 5] = [
 ];
 
 pub(super) async fn page(app: &AppState) -> Result<Response, Problem> {
-    let story = story(app).await?;
+    let story = live::now(app).await?;
     let Home(home) = &app.home;
     let content = html! {
         h1 { "Press Retry. Nothing is paid twice." }
@@ -45,7 +45,7 @@ pub(super) async fn page(app: &AppState) -> Result<Response, Problem> {
             @if home.visitor.may_kill() { (button(Action::Crash)) }
         }
         p.hidden #said role="status" {}
-        div #story { (story) }
+        div #story { (PreEscaped(&*story)) }
         section aria-labelledby="how" {
             h2 #how { "The code that does it" }
             ol.source {
@@ -76,13 +76,11 @@ fn button(action: Action) -> Markup {
 }
 
 /// The part that changes: counters, requests, rows and records.
-pub(super) async fn story(app: &AppState) -> Result<Markup, Problem> {
-    let Home(home) = &app.home;
-    let story = home.stories.now();
-    let stored = Stored::of(app, &story).await?;
+pub(super) async fn story(app: &AppState, story: &Story) -> Result<Markup, Problem> {
+    let stored = Stored::of(app, story).await?;
     Ok(html! {
-        (counters(&story, &stored))
-        div.halves data-said=(said(&story, &stored)) {
+        (counters(story, &stored))
+        div.halves data-said=(said(story, &stored)) {
             section aria-labelledby="requests" {
                 h2 #requests { "What the client sees" }
                 ol.list reversed {

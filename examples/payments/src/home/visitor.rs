@@ -7,21 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reqwest::{Client, Response};
-use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::auth;
-use crate::home::story::{Action, Answer, Kind, Order, Outcome, Stories};
+use crate::home::api::Api;
+use crate::home::story::{Action, Answer, Order, Outcome, Stories};
 use crate::node::Node;
 use crate::program;
 
 /// A client of this API.
 pub(super) struct Visitor {
-    client: Client,
-    /// Where this process listens.
-    url: String,
+    api: Api,
     victim: Option<Victim>,
 }
 
@@ -36,6 +32,9 @@ pub(super) struct Victim {
 const BURST: usize = 20;
 /// When the client hangs up.
 const SHORT: Duration = Duration::from_millis(300);
+/// How often, and after what time, it asks again where the answer says that it may.
+const TRIES: usize = 20;
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 impl Visitor {
     /// Without a victim nothing is killed.
@@ -45,8 +44,7 @@ impl Visitor {
     /// No client can be made on this machine.
     pub(super) fn new(api: SocketAddr, victim: Option<Victim>) -> reqwest::Result<Self> {
         Ok(Self {
-            client: Client::builder().timeout(PATIENCE).build()?,
-            url: format!("http://{api}"),
+            api: Api::new(&format!("http://{api}"))?,
             victim,
         })
     }
@@ -86,32 +84,20 @@ impl Visitor {
 
     async fn pay(&self, stories: &Stories, action: Action, order: &Order) {
         let number = stories.begin(action, order, 1);
-        let sent = self.send(&self.url, order).await;
+        let sent = self.api.send(order).await;
         stories.end(number, outcome(sent));
     }
 
     async fn burst(&self, stories: &Stories, order: &Order) {
         let number = stories.begin(Action::Burst, order, BURST);
-        let sent = join_all((0..BURST).map(|_| self.send(&self.url, order))).await;
-        let mut answers: Vec<(Answer, usize)> = Vec::new();
-        for answer in sent {
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(error) => return stories.end(number, outcome(Err(error))),
-            };
-            match answers.iter_mut().find(|(other, _)| *other == answer) {
-                Some((_, count)) => *count += 1,
-                None => answers.push((answer, 1)),
-            }
-        }
-        answers.sort_by_key(|(answer, _)| answer.status);
-        stories.end(number, Outcome::Answered(answers));
+        let sent = join_all((0..BURST).map(|_| self.api.send(order))).await;
+        stories.end(number, tally(sent));
     }
 
     /// Drops the request, which closes its connection.
     async fn hang_up(&self, stories: &Stories, order: &Order) {
         let number = stories.begin(Action::HangUp, order, 1);
-        let sent = timeout(SHORT, self.send(&self.url, order)).await;
+        let sent = timeout(SHORT, self.api.send(order)).await;
         stories.end(number, sent.map_or(Outcome::HungUp, outcome));
     }
 
@@ -126,41 +112,40 @@ impl Visitor {
             Ok(outcome) => stories.end(number, outcome),
             Err(error) => return stories.end(number, Outcome::Failed(error.to_string())),
         }
-        let number = stories.begin(Action::Retry, order, 1);
-        let answered = match victim.start().await {
-            Ok(again) => self.send(&again.url(), order).await,
-            Err(error) => return stories.end(number, Outcome::Failed(error.to_string())),
+        let again = match victim.start().await {
+            Ok(again) => again,
+            Err(error) => {
+                let number = stories.begin(Action::Retry, order, 0);
+                return stories.end(number, Outcome::Failed(error.to_string()));
+            }
         };
-        stories.end(number, outcome(answered));
+        let again_api = self.api.at(&again.url());
+        for _ in 0..TRIES {
+            let number = stories.begin(Action::Retry, order, 1);
+            let sent = again_api.send(order).await;
+            let is_final = sent.as_ref().is_ok_and(Answer::is_final);
+            stories.end(number, outcome(sent));
+            if is_final {
+                return;
+            }
+            // Some servers take a moment to notice that a client is gone, and hold its locks meanwhile.
+            sleep(RETRY_AFTER).await;
+        }
     }
 
     async fn kill_in_the_middle(&self, victim: &Victim, order: &Order) -> io::Result<Outcome> {
         let node = victim.start().await?;
-        let (url, id) = (node.url(), node.id().unwrap_or_default());
+        let (api, id) = (self.api.at(&node.url()), node.id().unwrap_or_default());
         let kill = async {
-            node.is_in_the_middle(&self.client).await?;
+            node.is_in_the_middle(api.client()).await?;
             node.kill().await
         };
-        let (answered, killed) = tokio::join!(self.send(&url, order), kill);
+        let (answered, killed) = tokio::join!(api.send(order), kill);
         killed?;
         Ok(match answered {
             Ok(answer) => Outcome::Answered(vec![(answer, 1)]),
             Err(_) => Outcome::Killed(id),
         })
-    }
-
-    async fn send(&self, url: &str, order: &Order) -> reqwest::Result<Answer> {
-        let body = json!({
-            "amount": order.amount, "currency": "EUR", "source": order.source, "reference": &*order.key,
-        });
-        let request = self
-            .client
-            .post(format!("{url}/payments"))
-            .bearer_auth(auth::DEMO_KEY)
-            .header("idempotency-key", format!("\"{}\"", order.key))
-            .header("content-type", "application/json")
-            .body(body.to_string());
-        answer(request.send().await?).await
     }
 }
 
@@ -169,31 +154,6 @@ impl Victim {
         let options = ["--pool-size", "2", "--rollout", &self.rollout];
         Node::start(&self.program, "127.0.0.1:0", &self.database_url, &options).await
     }
-}
-
-async fn answer(response: Response) -> reqwest::Result<Answer> {
-    let status = response.status();
-    let is_replay = response.headers().contains_key("idempotent-replayed");
-    let body: Value = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
-    let kind = match (status.is_success(), is_replay) {
-        (_, true) => Kind::Replayed,
-        (true, false) => Kind::Made,
-        (false, false) => Kind::Refused,
-    };
-    let text = match (&body["id"], body["type"].as_str(), body["title"].as_str()) {
-        (Value::Number(id), ..) => format!("payment {id}"),
-        (_, Some(problem), _) => problem
-            .rsplit(['/', ':', '#'])
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        (_, None, title) => title.unwrap_or_default().to_owned(),
-    };
-    Ok(Answer {
-        kind,
-        status: status.as_u16(),
-        text,
-    })
 }
 
 fn order(amount: i64, source: &'static str) -> Order {
@@ -205,11 +165,22 @@ fn order(amount: i64, source: &'static str) -> Order {
 }
 
 fn outcome(sent: reqwest::Result<Answer>) -> Outcome {
-    match sent {
-        Ok(answer) => Outcome::Answered(vec![(answer, 1)]),
-        Err(error) => Outcome::Failed(program::on_one_line(&error)),
-    }
+    tally([sent])
 }
 
-/// How long to wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Counts equal answers.
+fn tally(sent: impl IntoIterator<Item = reqwest::Result<Answer>>) -> Outcome {
+    let mut answers: Vec<(Answer, usize)> = Vec::new();
+    for answer in sent {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Outcome::Failed(program::on_one_line(&error)),
+        };
+        match answers.iter_mut().find(|(other, _)| *other == answer) {
+            Some((_, count)) => *count += 1,
+            None => answers.push((answer, 1)),
+        }
+    }
+    answers.sort_by_key(|(answer, _)| answer.status);
+    Outcome::Answered(answers)
+}
