@@ -8,6 +8,7 @@ mod back_off;
 mod broker;
 pub mod card_network;
 mod check;
+mod child;
 #[cfg(feature = "client")]
 pub mod client;
 mod consumer;

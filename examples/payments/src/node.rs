@@ -1,14 +1,13 @@
 //! A second process of the API, which may be killed at any time.
 
-use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+
+use crate::child;
 
 /// A running process of the API. It is killed when this value is dropped, and stops when this process ends.
 pub(crate) struct Node {
@@ -21,35 +20,20 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// The program cannot be started, or ends, or does not listen within half a minute.
+    /// The program cannot be started, ends, or does not listen in time.
     pub(crate) async fn start(
-        program: impl AsRef<OsStr>,
+        mut program: Command,
         listen: &str,
         database_url: &str,
         more: &[&str],
     ) -> io::Result<Self> {
-        let mut child = Command::new(program)
-            .args(["--listen", listen, "--stop-at-eof"])
-            .args(more)
-            // On the command line everybody on this machine could read its password.
-            .env("DATABASE_URL", database_url)
-            .kill_on_drop(true)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut lines = BufReader::new(output).lines();
-        let find = async {
-            while let Some(line) = lines.next_line().await? {
-                let address = line.strip_prefix("listening on http://");
-                if let Some(Ok(address)) = address.map(str::parse) {
-                    return Ok(address);
-                }
-            }
-            Err(io::Error::other("it has ended; its log says why"))
-        };
-        let found = timeout(PATIENCE, find).await;
-        let address = found.map_err(|_| io::Error::other("it does not listen"))??;
+        program.args(["--listen", listen]).args(more);
+        // On the command line everybody on this machine could read its password.
+        program.env("DATABASE_URL", database_url);
+        let (child, address) = child::start(program, |line| {
+            line.strip_prefix("listening on http://")?.parse().ok()
+        })
+        .await?;
         Ok(Self { child, address })
     }
 

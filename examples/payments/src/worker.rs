@@ -114,7 +114,7 @@ impl Worker {
         options: &Options,
         broker: impl Broker,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let signalled = program::stop_signal(false)?;
+        let signalled = program::stop_signal(options.stop_at_eof)?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         if let Some(address) = &options.metrics_listen {
             let metrics = telemetry::install()?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -152,7 +153,8 @@ impl Visitor {
 impl Victim {
     async fn start(&self) -> io::Result<Node> {
         let options = ["--pool-size", "2", "--rollout", &self.rollout];
-        Node::start(&self.program, "127.0.0.1:0", &self.database_url, &options).await
+        let program = Command::new(&self.program);
+        Node::start(program, "127.0.0.1:0", &self.database_url, &options).await
     }
 }
 

@@ -50,6 +50,9 @@ pub(super) struct Options {
     /// Where notifications are posted; without it they are written to the log.
     #[arg(long, env = "PAYMENTS_MAILER")]
     pub(super) mailer: Option<String>,
+    /// Stops when standard input ends: a process that another one has started must not outlive it.
+    #[arg(long, hide = true)]
+    pub(super) stop_at_eof: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
