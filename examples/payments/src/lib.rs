@@ -14,6 +14,7 @@ pub mod client;
 mod consumer;
 mod database;
 mod dead_letters;
+pub mod demo;
 mod event;
 mod headers;
 mod health;
