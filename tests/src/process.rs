@@ -155,6 +155,13 @@ pub fn card_network(feature: &str) -> Command {
     command
 }
 
+/// The example's demo, which starts its own API and worker on this database.
+pub fn demo(feature: &str, url: &str) -> Command {
+    let mut command = program(feature, "demo");
+    command.args(["--database-url", url]).kill_on_drop(true);
+    command
+}
+
 /// The operator's command, built for all databases.
 pub fn idem(feature: &str, url: &str) -> Command {
     let mut command = program(feature, "idem");
@@ -164,8 +171,8 @@ pub fn idem(feature: &str, url: &str) -> Command {
     command
 }
 
-/// The program, built once in each process: Cargo finds it built unless the sources have changed.
-fn program(feature: &str, name: &str) -> Command {
+/// A program of the example, built once in each process: Cargo finds it built unless the sources have changed.
+pub fn program(feature: &str, name: &str) -> Command {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap();
     let folder = built.entry(feature.to_owned());

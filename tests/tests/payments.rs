@@ -140,6 +140,10 @@ mod sqlite {
     use super::*;
     use idem_tests::sqlite::{FEATURE, TestDb};
 
+    #[path = "payments/demo.rs"]
+    mod demo;
+    #[path = "payments/demo_alone.rs"]
+    mod demo_alone;
     #[path = "payments/network.rs"]
     mod network;
     #[path = "payments/shop.rs"]
@@ -228,6 +232,8 @@ mod postgres {
     /// The first and the last statement.
     const SWEEP: [&str; 2] = ["delete from idem.record", "delete from idem.dead_letter"];
 
+    #[path = "payments/demo.rs"]
+    mod demo;
     #[path = "payments/network.rs"]
     mod network;
     #[path = "payments/server.rs"]
@@ -245,6 +251,8 @@ mod mysql {
     /// The first and the last statement.
     const SWEEP: [&str; 2] = ["delete d from", "commit"];
 
+    #[path = "payments/demo.rs"]
+    mod demo;
     #[path = "payments/network.rs"]
     mod network;
     #[path = "payments/server.rs"]
