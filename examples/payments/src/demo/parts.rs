@@ -74,8 +74,8 @@ impl Parts {
         // Both may contain a password, which everybody could read on the command line.
         command.env("DATABASE_URL", self.database_url());
         command.env("PAYMENTS_BROKER", &self.options.broker);
-        // A killed worker has not acknowledged what it has just booked.
-        command.args(["--ack-wait", "1s"]);
+        // As if acknowledgements were lost, so that the worker meets what it has booked before, killed or not.
+        command.args(["--ack-wait", "50ms"]);
         let is_ready = |line: &str| (line == "worker: ready").then_some(());
         let worker = child::start(command, is_ready).await;
         let (worker, ()) = worker.map_err(|error| self.why("worker", &error))?;
