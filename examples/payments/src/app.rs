@@ -24,7 +24,7 @@ use crate::program;
 use crate::{
     admin, headers, health, layout, openapi, payments, problem_pages, refunds, telemetry, webhooks,
 };
-use crate::{inventory, notifications, orders, subscriptions};
+use crate::{inventory, notifications, operate, orders, subscriptions};
 
 /// The options from the command line and the environment.
 #[derive(Parser)]
@@ -51,9 +51,17 @@ struct Options {
     /// How often to read the rollout table, such as `5s`.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     rollout_every: Duration,
-    /// The key of the operator, who may change the rollout of all nodes at /admin/rollout.
+    /// The key of the operator, who has the pages at /operate and may change the rollout of all nodes.
     #[arg(long, env = "PAYMENTS_ADMIN_KEY", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     admin_key: Option<String>,
+    /// The worker's broker. A message that is redriven at /operate is published again only where it is `embedded`.
+    #[arg(
+        long,
+        env = "PAYMENTS_BROKER",
+        hide_env_values = true,
+        default_value = "embedded"
+    )]
+    broker: String,
     /// The address of the card network that charges `tok_network_*`, such as `http://127.0.0.1:8090`.
     #[arg(long, env = "PAYMENTS_CARD_NETWORK")]
     card_network: Option<String>,
@@ -84,6 +92,8 @@ enum Command {
 pub(crate) struct AppState {
     pub(crate) idem: Idempotency<Db>,
     pub(crate) admin_key: Option<Arc<str>>,
+    /// Whether the worker's broker is the table in this database.
+    pub(crate) is_broker_embedded: bool,
     /// Handles each event of the card network once.
     pub(crate) inbox: Inbox<Db>,
     pub(crate) webhook_secret: Option<Arc<str>>,
@@ -96,7 +106,7 @@ pub async fn main() -> ExitCode {
     program::log();
     let options = Options::parse();
     match &options.command {
-        Some(Command::Idem(arguments)) => operate(&options, arguments).await,
+        Some(Command::Idem(arguments)) => run_command(&options, arguments).await,
         #[cfg(feature = "client")]
         Some(Command::Pay(payment)) => pay::run(payment).await,
         None => program::end("payments", run(options).await),
@@ -104,7 +114,7 @@ pub async fn main() -> ExitCode {
 }
 
 /// Runs one of Idem's commands. They need no tables of the API, and migrate only if told to.
-async fn operate(options: &Options, arguments: &idem_cli::Arguments) -> ExitCode {
+async fn run_command(options: &Options, arguments: &idem_cli::Arguments) -> ExitCode {
     let limit = options.acquire_timeout;
     match program::open(&options.database_url, options.pool_size, limit).await {
         Ok(pool) => idem_cli::run(&Inbox::new(Idempotency::new(pool)), arguments).await,
@@ -148,6 +158,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let state = AppState {
         idem: idem.clone(),
         admin_key: options.admin_key.map(Arc::from),
+        is_broker_embedded: options.broker.starts_with("embedded"),
         inbox: webhooks::inbox(idem.clone())?,
         webhook_secret: options.webhook_secret.map(Arc::from),
         network: options
@@ -159,6 +170,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     let app = Router::new()
         .merge(home::routes())
+        .merge(operate::routes())
         .merge(layout::routes())
         .merge(payments::routes())
         .merge(refunds::routes())

@@ -30,6 +30,7 @@ mod node;
 mod notifications;
 mod object;
 mod openapi;
+mod operate;
 mod orders;
 mod outbox;
 #[cfg(feature = "client")]
