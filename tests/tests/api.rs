@@ -31,6 +31,14 @@ mod sqlite {
     mod notifications;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/operate.rs"]
+    mod operate;
+    #[path = "api/operate_dead_letters.rs"]
+    mod operate_dead_letters;
+    #[path = "api/operate_records.rs"]
+    mod operate_records;
+    #[path = "api/operate_rollout.rs"]
+    mod operate_rollout;
     #[path = "api/orders.rs"]
     mod orders;
     #[path = "api/pay.rs"]
@@ -84,6 +92,14 @@ mod postgres {
     mod notifications;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/operate.rs"]
+    mod operate;
+    #[path = "api/operate_dead_letters.rs"]
+    mod operate_dead_letters;
+    #[path = "api/operate_records.rs"]
+    mod operate_records;
+    #[path = "api/operate_rollout.rs"]
+    mod operate_rollout;
     #[path = "api/orders.rs"]
     mod orders;
     #[path = "api/pay.rs"]
@@ -137,6 +153,14 @@ mod mysql {
     mod notifications;
     #[path = "api/openapi.rs"]
     mod openapi;
+    #[path = "api/operate.rs"]
+    mod operate;
+    #[path = "api/operate_dead_letters.rs"]
+    mod operate_dead_letters;
+    #[path = "api/operate_records.rs"]
+    mod operate_records;
+    #[path = "api/operate_rollout.rs"]
+    mod operate_rollout;
     #[path = "api/orders.rs"]
     mod orders;
     #[path = "api/pay.rs"]

@@ -40,6 +40,11 @@ impl App {
         count.unwrap()
     }
 
+    /// What the app has printed so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     pub fn url(&self) -> String {
         self.db.url()
     }
