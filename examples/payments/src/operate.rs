@@ -13,9 +13,14 @@
 //! Each change ends with a redirect to a page, with the code of a message in its address: never with the message
 //! itself, which whoever makes a link could write.
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::response::IntoResponse;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio::time::timeout;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::app::AppState;
@@ -56,4 +61,16 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/operate/dead-letter/discard", post(redrive::discard))
         // The browser adds the operator's key to each request, whichever site has made it.
         .layer(CsrfLayer::new().with_rejection_response(refused))
+        .layer(from_fn(in_time))
 }
+
+/// Ends a request whose database accepts a statement and then says nothing. What it has begun to change goes on.
+async fn in_time(request: Request, next: Next) -> Response {
+    match timeout(LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Failure::timed_out().into_response(),
+    }
+}
+
+/// How long the database may take. A large table is counted in this time too.
+const LIMIT: Duration = Duration::from_secs(20);

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::app::{acme, is_try_again, payment, start_impatient};
+use super::operate::{form, jane};
 use super::start::last_words;
 use super::{FEATURE, TestDb};
 
@@ -70,6 +71,18 @@ async fn says_that_it_is_gone(app: &Process) {
         let told = told.expect("an answer comes in time").unwrap();
         assert!(is_try_again(&told), "{told:?}");
     }
+    let rule = "operation=*&rule=enforce&reason=test&change=set";
+    for page in [
+        jane(get("/operate")),
+        jane(get("/operate/records")),
+        jane(get("/operate/dead-letters")),
+        form("/operate/rollout", rule),
+    ] {
+        let told = timeout(IN_TIME, page.send_to(app.address())).await;
+        let told = told.expect("a page comes in time").unwrap();
+        assert_eq!(told.status, 503, "{told:?}");
+        assert_eq!(told.header("retry-after"), Some("1"));
+    }
 }
 
 /// Well above the limit of an impatient app, well below a pool's default.
@@ -97,6 +110,22 @@ async fn requests_get_503_while_the_database_is_silent_and_succeed_after() {
     proxied.proxy.pause();
     proxied.says_that_it_is_gone().await;
     proxied.proxy.resume();
+    proxied.serves("after").await;
+}
+
+#[tokio::test]
+async fn a_page_of_the_operator_ends_although_the_database_answers_nothing() {
+    let proxied = Proxied::start().await;
+    let list = match FEATURE {
+        "postgres" => "select scope, operation, key",
+        _ => "select convert(scope",
+    };
+    let _trap = proxied.proxy.on(list, Action::Hold);
+    let page = jane(get("/operate/records"));
+    let told = timeout(2 * IN_TIME, page.send_to(proxied.app.address())).await;
+    let told = told.expect("a page comes in time").unwrap();
+    assert_eq!(told.status, 503, "{told:?}");
+    assert_eq!(proxied.status("/healthz").await, 200);
     proxied.serves("after").await;
 }
 

@@ -53,6 +53,14 @@ impl Failure {
         Self::new(StatusCode::CONFLICT, "Several match", text)
     }
 
+    /// The database has accepted a statement and says nothing.
+    pub(super) fn timed_out() -> Self {
+        Self::unavailable(
+            "It does not answer in time. If you have changed something, look whether it took effect before you do it \
+             again.",
+        )
+    }
+
     fn unavailable(text: impl Into<String>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
