@@ -20,6 +20,16 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts a server with these rules and targets, and waits until it answers.
     pub async fn start(rules: &Path, targets: &[SocketAddr]) -> Self {
+        Self::start_at(Self::free_address(), rules, targets).await
+    }
+
+    /// An address to start one at.
+    pub fn free_address() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], daemon::free_ports(1)))
+    }
+
+    /// Starts a server at this address, which its targets may know before.
+    pub async fn start_at(address: SocketAddr, rules: &Path, targets: &[SocketAddr]) -> Self {
         let folder = TempDir::with_prefix("idem-prometheus-").unwrap().keep();
         let (log, data) = (folder.join("log"), folder.join("data"));
         fs::create_dir(&data).unwrap();
@@ -32,7 +42,6 @@ impl Prometheus {
         // JSON is YAML.
         let file = data.join("prometheus.yml");
         fs::write(&file, config.to_string()).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], daemon::free_ports(1)));
         let mut program = Command::new("prometheus");
         program.arg(format!("--web.listen-address={address}"));
         program.arg(format!("--config.file={}", file.display()));

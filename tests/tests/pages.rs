@@ -23,6 +23,10 @@ mod sqlite {
     // What does not depend on the database.
     #[path = "pages/looks.rs"]
     mod looks;
+    #[path = "pages/metrics.rs"]
+    mod metrics;
+    #[path = "pages/operate.rs"]
+    mod operate;
 }
 
 #[cfg(all(feature = "postgres", not(any(idem_no_browser, idem_no_postgres))))]
@@ -34,6 +38,10 @@ mod postgres {
     mod app;
     #[path = "pages/home.rs"]
     mod home;
+    #[path = "pages/operate.rs"]
+    mod operate;
+    #[path = "pages/storm.rs"]
+    mod storm;
 }
 
 #[cfg(all(feature = "mysql", not(any(idem_no_browser, idem_no_mysql))))]
@@ -45,4 +53,6 @@ mod mysql {
     mod app;
     #[path = "pages/home.rs"]
     mod home;
+    #[path = "pages/operate.rs"]
+    mod operate;
 }

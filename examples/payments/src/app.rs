@@ -18,13 +18,14 @@ use crate::auth::Tenant;
 use crate::database::{self, Db};
 use crate::home::{self, Home};
 use crate::network::CardNetwork;
+use crate::operate::{self, Prometheus};
 #[cfg(feature = "client")]
 use crate::pay;
 use crate::program;
 use crate::{
     admin, headers, health, layout, openapi, payments, problem_pages, refunds, telemetry, webhooks,
 };
-use crate::{inventory, notifications, operate, orders, subscriptions};
+use crate::{inventory, notifications, orders, subscriptions};
 
 /// The options from the command line and the environment.
 #[derive(Parser)]
@@ -65,6 +66,9 @@ struct Options {
     /// The address of the card network that charges `tok_network_*`, such as `http://127.0.0.1:8090`.
     #[arg(long, env = "PAYMENTS_CARD_NETWORK")]
     card_network: Option<String>,
+    /// The Prometheus that scrapes this API, such as `http://localhost:9090`: /operate/metrics draws what it has.
+    #[arg(long, env = "PAYMENTS_PROMETHEUS")]
+    prometheus: Option<String>,
     /// The secret that the card network signs its webhooks with; without one they are refused.
     #[arg(long, env = "PAYMENTS_WEBHOOK_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     webhook_secret: Option<String>,
@@ -99,6 +103,7 @@ pub(crate) struct AppState {
     pub(crate) webhook_secret: Option<Arc<str>>,
     pub(crate) network: Option<CardNetwork>,
     pub(crate) home: Home,
+    pub(crate) prometheus: Option<Prometheus>,
 }
 
 /// Serves until it is told to stop.
@@ -165,6 +170,11 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
             .card_network
             .as_deref()
             .map(CardNetwork::at)
+            .transpose()?,
+        prometheus: options
+            .prometheus
+            .as_deref()
+            .map(Prometheus::at)
             .transpose()?,
         home: Home::new(&home, stopping.clone())?,
     };

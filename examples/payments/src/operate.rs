@@ -8,6 +8,7 @@
 //! | `record_name` | one record, without its key |
 //! | `record`, `invalidate` | its fields, its stored response, and the form that deletes it |
 //! | `dead_letters`, `dead_letter`, `redrive` | the lists, one dead letter, and the two changes |
+//! | `metrics` | the panels of the dashboard, drawn of what Prometheus has |
 //! | `failure`, `input`, `said`, `text`, `frame` | what all pages share |
 //!
 //! Each change ends with a redirect to a page, with the code of a message in its address: never with the message
@@ -32,6 +33,7 @@ mod failure;
 mod frame;
 mod input;
 mod invalidate;
+mod metrics;
 mod operator;
 mod overview;
 mod record;
@@ -42,6 +44,8 @@ mod rollout;
 mod said;
 mod selection;
 mod text;
+
+pub(crate) use self::metrics::prometheus::Prometheus;
 
 pub(crate) fn routes() -> Router<AppState> {
     let refused = |_: ProtectionError| {
@@ -54,6 +58,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/operate/record", get(record::show))
         .route("/operate/record/response", post(record::show_response))
         .route("/operate/record/invalidate", post(invalidate::invalidate))
+        .route("/operate/metrics", get(metrics::show))
         .route("/operate/dead-letters", get(dead_letters::list))
         .route("/operate/dead-letter", get(dead_letter::show))
         .route("/operate/dead-letter/payload", post(dead_letter::show_payload))

@@ -70,8 +70,8 @@ async fn the_keyboard_is_enough() {
 
 #[tokio::test]
 async fn nothing_keeps_people_from_using_the_pages() {
-    let app = App::start(&[]).await;
-    for (is_phone, is_dark) in [(false, false), (true, false), (false, true)] {
+    let app = App::start(&["--admin-key", "operator"]).await;
+    for (round, is_phone, is_dark) in [(1, false, false), (2, true, false), (3, false, true)] {
         let look = Look {
             is_phone,
             is_dark,
@@ -89,8 +89,21 @@ async fn nothing_keeps_people_from_using_the_pages() {
             browser.press(button).await;
         }
         browser.sees_in("#story .list li", "hung up").await;
-        for page in ["/", "/code/payments.rs"] {
-            browser.open(&app.page(page)).await;
+        // The hung up one has a record too, when its handler has ended.
+        let payments = (3 * round).to_string();
+        browser.sees("#count-payments", &payments).await;
+        let record = record(&app, &browser).await;
+        for page in [
+            "/",
+            "/code/payments.rs",
+            "/operate",
+            "/operate/records",
+            "/operate/records?state=broken",
+            "/operate/dead-letters",
+            "/operate/metrics",
+            &record,
+        ] {
+            browser.open(&app.operators(page)).await;
             assert_eq!(browser.obstacles().await, [""; 0], "{page} {look:?}");
             let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
             assert_eq!(browser.run(wide).await, 0, "{page} {look:?}");
@@ -100,6 +113,14 @@ async fn nothing_keeps_people_from_using_the_pages() {
         assert_eq!(is_white, !is_dark);
         browser.close().await;
     }
+}
+
+/// The address of a record's page, from the list.
+async fn record(app: &App, browser: &Browser) -> String {
+    browser.open(&app.operators("/operate/records")).await;
+    let link =
+        "return document.querySelector('a[href^=\"/operate/record?\"]').getAttribute('href')";
+    browser.run(link).await.as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -7,10 +7,11 @@ use crate::layout;
 use crate::operate::said::Said;
 
 /// The lists, which each page links to.
-const LISTS: [(&str, &str); 3] = [
+const LISTS: [(&str, &str); 4] = [
     ("/operate", "Overview"),
     ("/operate/records", "Records"),
     ("/operate/dead-letters", "Dead letters"),
+    ("/operate/metrics", "Metrics"),
 ];
 
 /// A page below `list`, with what the last change has done.
