@@ -119,7 +119,8 @@ impl Attempt {
         let mut request = self.to_request();
         request
             .headers_mut()
-            .insert(header::HOST, HeaderValue::from_static("localhost"));
+            .entry(header::HOST)
+            .or_insert(HeaderValue::from_static("localhost"));
         let answer = async move {
             let response = sender
                 .send_request(request)

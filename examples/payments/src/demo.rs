@@ -1,7 +1,7 @@
 //! The whole story in one command: clients that retry, an API and a worker that are killed, and what was paid.
 //!
-//! [`parts`] starts the API and the worker, [`clients`] send the [`order`]s and count the answers in a [`tally`], and
-//! [`crash`] kills what runs meanwhile. [`truth`] then reads the database, and [`report`] says whether it is as promised.
+//! `parts` starts the API and the worker, `clients` send the `order`s and count the answers in a `tally`, and
+//! `crash` kills what runs meanwhile. `truth` then reads the database, and `report` says whether it is as promised.
 
 mod clients;
 mod crash;

@@ -7,6 +7,7 @@
 mod api;
 mod code;
 mod live;
+mod nearby;
 mod stored;
 mod story;
 mod view;
@@ -18,7 +19,7 @@ use std::{env, fmt, io};
 
 use axum::Router;
 use axum::extract::{Form, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -28,6 +29,7 @@ use tower_http::csrf::CsrfLayer;
 
 use crate::app::AppState;
 use crate::home::live::Shown;
+use crate::home::nearby::is_nearby;
 use crate::home::story::{Action, Stories};
 use crate::home::visitor::{Victim, Visitor};
 use crate::problem::Problem;
@@ -87,7 +89,7 @@ impl Home {
     ///
     /// This machine can make no client.
     pub(crate) fn new(options: &Options, stopping: CancellationToken) -> io::Result<Self> {
-        // Whoever reaches the page may start processes, so it must be somebody on this machine.
+        // See `nearby` for who else must not start processes.
         let victim = match options.address.ip().is_loopback() {
             true => Some(Victim {
                 program: env::current_exe()?,
@@ -108,14 +110,21 @@ impl Home {
     }
 }
 
+impl Home {
+    /// Whether who sends these headers may have a process killed.
+    fn may_kill(&self, headers: &HeaderMap) -> bool {
+        self.0.visitor.has_victim() && is_nearby(headers)
+    }
+}
+
 impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Home").finish_non_exhaustive()
     }
 }
 
-async fn show(State(app): State<AppState>) -> Result<Response, Problem> {
-    view::page(&app).await
+async fn show(State(app): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
+    view::page(&app, app.home.may_kill(&headers)).await
 }
 
 /// A button of the page.
@@ -127,8 +136,16 @@ struct Press {
 }
 
 /// Does what the button says, and shows the page when the answers are there.
-async fn press(State(app): State<AppState>, Form(press): Form<Press>) -> Result<Response, Problem> {
+async fn press(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    Form(press): Form<Press>,
+) -> Result<Response, Problem> {
     let Home(home) = &app.home;
+    if press.button == Action::Crash && !app.home.may_kill(&headers) {
+        let refused = "Only who sits at the machine of this API has one of its processes killed.";
+        return Ok((StatusCode::FORBIDDEN, refused).into_response());
+    }
     let Ok(_press) = home.presses.try_acquire() else {
         let busy = "Others press buttons too: try again.";
         return Ok((StatusCode::SERVICE_UNAVAILABLE, busy).into_response());

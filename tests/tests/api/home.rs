@@ -92,16 +92,28 @@ async fn nobody_from_elsewhere_starts_a_process() {
     }
     assert!(!story(here).await.contains("Crash"));
     let pressed = press("crash", "700").send_to(here).await.unwrap();
-    assert_eq!(pressed.status, 303);
-    let story = story(here).await;
-    assert!(
-        story.contains("only an API on a loopback address"),
-        "{story}"
-    );
-    assert!(
-        story.contains(r#"<dd id="count-payments">0</dd>"#),
-        "{story}"
-    );
+    assert_eq!(pressed.status, 403, "{pressed:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_and_a_foreign_name_start_no_process() {
+    let app = App::start().await;
+    for (name, value) in [
+        ("x-forwarded-for", "203.0.113.7"),
+        ("forwarded", "for=203.0.113.7"),
+        ("via", "1.1 proxy"),
+        ("host", "shop.example"),
+    ] {
+        let page = app.send(&get("/").header(name, value)).await;
+        let page = String::from_utf8(page.body.to_vec()).unwrap();
+        assert!(
+            page.contains("Hang up") && !page.contains("Crash"),
+            "{page}"
+        );
+        let pressed = app.send(&press("crash", "700").header(name, value)).await;
+        assert_eq!(pressed.status, 403, "{pressed:?}");
+    }
+    assert!(story(app.address()).await.contains("Crash"));
 }
 
 #[tokio::test]

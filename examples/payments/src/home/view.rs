@@ -5,9 +5,9 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::app::AppState;
 use crate::home::code::{self, Line};
+use crate::home::live;
 use crate::home::stored::Stored;
 use crate::home::story::{Action, Answer, Entry, Kind, Outcome, Story};
-use crate::home::{Home, live};
 use crate::layout::{self, money};
 use crate::problem::Problem;
 
@@ -23,9 +23,9 @@ const HANDLER: [Line; 5] = [
     code::EVENT,
 ];
 
-pub(super) async fn page(app: &AppState) -> Result<Response, Problem> {
+/// The page, for who may have a process killed or not.
+pub(super) async fn page(app: &AppState, may_kill: bool) -> Result<Response, Problem> {
     let story = live::now(app).await?;
-    let Home(home) = &app.home;
     let content = html! {
         h1 { "Press Retry. Nothing is paid twice." }
         p {
@@ -42,7 +42,7 @@ pub(super) async fn page(app: &AppState) -> Result<Response, Problem> {
             (button(Action::Other))
             (button(Action::Burst))
             (button(Action::HangUp))
-            @if home.visitor.may_kill() { (button(Action::Crash)) }
+            @if may_kill { (button(Action::Crash)) }
         }
         p.hidden #said role="status" {}
         div #story { (PreEscaped(&*story)) }

@@ -50,7 +50,7 @@ impl Visitor {
         })
     }
 
-    pub(super) fn may_kill(&self) -> bool {
+    pub(super) fn has_victim(&self) -> bool {
         self.victim.is_some()
     }
 

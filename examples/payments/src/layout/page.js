@@ -4,10 +4,16 @@ const form = document.getElementById("try");
 const story = document.getElementById("story");
 const said = document.getElementById("said");
 
+// Only what went wrong is for all eyes: the rest is to be seen in the story.
+function say(text, isWrong) {
+  said.textContent = text;
+  said.classList.toggle("hidden", !isWrong);
+}
+
 function show(html) {
   story.innerHTML = html;
   const last = story.querySelector("[data-said]");
-  if (last && said.textContent !== last.dataset.said) said.textContent = last.dataset.said;
+  if (last && said.textContent !== last.dataset.said) say(last.dataset.said, false);
 }
 
 if (form && story) {
@@ -23,9 +29,9 @@ if (form && story) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const now = page.getElementById("story");
       if (now) show(now.innerHTML);
-      else said.textContent = page.body.textContent;
+      else say(page.body.textContent, true);
     } catch (error) {
-      said.textContent = "The page's own server does not answer: " + error.message;
+      say("The API does not answer: " + error.message, true);
     } finally {
       button.removeAttribute("aria-busy");
     }
