@@ -3,8 +3,10 @@
 //! `parts` starts the API and the worker, `clients` send the `order`s and count the answers in a `tally`, and
 //! `crash` kills what runs meanwhile. `truth` then reads the database, and `report` says whether it is as promised.
 
+mod broker;
 mod clients;
 mod crash;
+mod nats;
 mod order;
 mod part;
 mod parts;
@@ -24,6 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use self::broker::Broker;
 use self::clients::Clients;
 use self::order::Orders;
 use self::part::Part;
@@ -47,14 +50,10 @@ struct Options {
     /// The rollout plan of the API: with `off`, payments are made twice.
     #[arg(long, default_value = "enforce")]
     rollout: RolloutPlan,
-    /// The worker's broker, such as `nats://localhost:4222`.
-    #[arg(
-        long,
-        env = "PAYMENTS_BROKER",
-        hide_env_values = true,
-        default_value = "embedded"
-    )]
-    broker: String,
+    /// The worker's broker, such as `nats://localhost:4222`. Without it, a build with NATS starts one if it is installed;
+    /// else it is the table `embedded`.
+    #[arg(long, env = "PAYMENTS_BROKER", hide_env_values = true)]
+    broker: Option<String>,
     /// The database. Without it, SQLite has a new file, which is removed in the end.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
@@ -78,10 +77,11 @@ async fn run(options: Options) -> Result<ExitCode, Box<dyn Error + Send + Sync>>
     let stop = program::stop_signal(false)?;
     let orders = Orders::new(options.payments, options.kills)?;
     let folder = TempDir::with_prefix("payments-demo-")?;
+    let broker = Broker::start(options.broker, folder.path()).await?;
     let mut parts = Parts::new(parts::Options {
         database_url: options.database_url.unwrap_or_else(|| in_folder(&folder)),
         rollout: options.rollout.to_string(),
-        broker: options.broker,
+        broker: broker.url().to_owned(),
         logs: folder.path().to_owned(),
     })?;
     let ended = tokio::select! {
@@ -92,7 +92,8 @@ async fn run(options: Options) -> Result<ExitCode, Box<dyn Error + Send + Sync>>
         () = stop => Ok(ExitCode::from(INTERRUPTED)),
     };
     // First the processes: they would leave something behind in the folder.
-    let cleared = parts.kill().await.and_then(|()| folder.close());
+    let stopped = parts.kill().await.and(broker.stop().await);
+    let cleared = stopped.and_then(|()| folder.close());
     let ended = ended?;
     cleared?;
     Ok(ended)
@@ -114,7 +115,10 @@ async fn play(parts: &mut Parts, orders: &Orders) -> Result<bool, Box<dyn Error 
     let progress = Progress::new(orders.len())?;
     parts.start().await?;
     let url = parts.url();
-    progress.step(&format!("the API listens on {url}/, the worker is ready"));
+    let broker = parts.broker();
+    progress.step(&format!(
+        "the API listens on {url}/, the worker has its events from {broker}"
+    ));
     let pool = program::open(parts.database_url(), 2, PATIENCE).await?;
     let clients = Clients::new(&url)?;
     let traffic = async {

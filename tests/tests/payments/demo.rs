@@ -11,7 +11,8 @@ use super::{FEATURE, TestDb};
 #[tokio::test]
 async fn what_is_retried_hung_up_and_killed_is_paid_and_booked_once() {
     let db = TestDb::empty().await;
-    let ended = run(&db, &["--payments", "24", "--kills", "1"]).await;
+    let options = ["--payments", "24", "--kills", "1"];
+    let ended = run(&db, &[&options[..], &["--broker", "embedded"]].concat()).await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     let said = String::from_utf8(ended.stdout).unwrap();
     for line in [
@@ -33,7 +34,16 @@ async fn without_idempotency_the_demo_finds_what_is_paid_twice_and_fails() {
     let db = TestDb::empty().await;
     let ended = run(
         &db,
-        &["--payments", "6", "--kills", "0", "--rollout", "off"],
+        &[
+            "--payments",
+            "6",
+            "--kills",
+            "0",
+            "--rollout",
+            "off",
+            "--broker",
+            "embedded",
+        ],
     )
     .await;
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");

@@ -25,6 +25,23 @@ async fn the_demo_removes_its_database() {
 }
 
 #[tokio::test]
+#[cfg_attr(idem_no_nats, ignore = "needs nats-server")]
+async fn the_demo_starts_nats_and_stops_it() {
+    let folder = TempDir::new().unwrap();
+    let options = ["--payments", "8", "--kills", "1"];
+    let ended = timeout(PATIENCE, demo(folder.path()).args(options).output());
+    let ended = ended.await.expect("the demo ends").unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(
+        said.contains("the worker has its events from nats"),
+        "{said}"
+    );
+    // A server that still ran would write there.
+    is_empty(&folder);
+}
+
+#[tokio::test]
 async fn ctrl_c_ends_the_demo_and_all_that_it_has_started() {
     let folder = TempDir::new().unwrap();
     let mut demo = demo(folder.path()).stderr(Stdio::piped()).spawn().unwrap();

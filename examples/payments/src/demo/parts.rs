@@ -59,6 +59,12 @@ impl Parts {
         &self.options.database_url
     }
 
+    /// The broker, without what may be secret in its address.
+    pub(super) fn broker(&self) -> &str {
+        let broker = &*self.options.broker;
+        broker.split_once("://").map_or(broker, |(kind, _)| kind)
+    }
+
     /// Starts the API, then the worker.
     ///
     /// # Errors
@@ -67,7 +73,8 @@ impl Parts {
     pub(super) async fn start(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
         let url = self.database_url();
         let rollout = ["--rollout", &self.options.rollout];
-        let program = Part::Api.program(&self.options.logs)?;
+        let mut program = Part::Api.program(&self.options.logs)?;
+        program.env("PAYMENTS_BROKER", &self.options.broker);
         let api = Node::start(program, &self.listen, url, &rollout).await;
         self.api = Some(api.map_err(|error| self.why("API", &error))?);
         let mut command = Part::Worker.program(&self.options.logs)?;
