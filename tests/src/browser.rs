@@ -215,6 +215,8 @@ fn capabilities(look: Look, profile: &Path) -> Capabilities {
     }
     let named = [
         ("browserName", json!("chrome")),
+        // A machine that does much else at the same time.
+        ("timeouts", json!({"script": 120_000, "pageLoad": 300_000})),
         ("goog:chromeOptions", options),
     ];
     named

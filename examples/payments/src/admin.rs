@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::get;
-use idem_axum::{Error, Operation, RolloutRule};
+use idem_axum::{Operation, RolloutRule};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
@@ -123,16 +123,6 @@ pub(crate) async fn publish(
     if operation != "*" {
         Operation::new(operation).map_err(|error| Problem::Invalid(error.to_string()))?;
     }
-    let published = app.idem.publish_rollout(operation, rule).await;
-    published.map_err(|error| {
-        let cause: &dyn std::error::Error = &error;
-        tracing::warn!(error = cause, "the rollout could not be changed");
-        match error {
-            Error::Unavailable(_) | Error::ReadOnly | Error::TimedOut | Error::TryAgain(_) => {
-                Problem::Unavailable(None)
-            }
-            _ => Problem::Failed(None),
-        }
-    })?;
+    app.idem.publish_rollout(operation, rule).await?;
     Ok(app.idem.rollout().plan().to_string())
 }

@@ -64,6 +64,24 @@ impl From<sqlx::Error> for Problem {
     }
 }
 
+impl From<idem_axum::Error> for Problem {
+    /// What Idem could not do for an operator, or show. A handler never sees this error: its response is Idem's.
+    fn from(error: idem_axum::Error) -> Self {
+        use idem_axum::Error;
+        let cause: &dyn std::error::Error = &error;
+        tracing::warn!(
+            error = cause,
+            "Idem could not read or change what it has stored"
+        );
+        match error {
+            Error::Unavailable(_) | Error::ReadOnly | Error::TimedOut | Error::TryAgain(_) => {
+                Self::Unavailable(None)
+            }
+            _ => Self::Failed(None),
+        }
+    }
+}
+
 /// MySQL says so by the number 1290, under an SQLSTATE of many meanings.
 #[cfg(feature = "mysql")]
 fn is_read_only_mysql(error: &sqlx::Error) -> bool {

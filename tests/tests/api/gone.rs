@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use idem_tests::http::{get, request};
 use idem_tests::process::Process;
 use idem_tests::proxy::{Action, Proxy};
@@ -12,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::app::{acme, is_try_again, payment, start_impatient};
+use super::home::press;
 use super::operate::{form, jane};
 use super::start::last_words;
 use super::{FEATURE, TestDb};
@@ -34,6 +36,9 @@ impl Proxied {
             _db: db,
         };
         proxied.serves("before").await;
+        // A page without a payment has nothing to ask the database for.
+        let pressed = press("pay", "700").send_to(proxied.app.address()).await;
+        assert_eq!(pressed.unwrap().status, 303);
         proxied
     }
 
@@ -53,6 +58,14 @@ impl Proxied {
     /// No request hangs, and none gets a 500.
     async fn says_that_it_is_gone(&self) {
         says_that_it_is_gone(&self.app).await;
+        // However many look at the page, none waits for the others.
+        let page = get("/");
+        let looks = (0..8).map(|_| page.send_to(self.app.address()));
+        let looks = timeout(IN_TIME, join_all(looks)).await;
+        for told in looks.expect("each page comes in time") {
+            let told = told.unwrap();
+            assert!(is_try_again(&told), "{told:?}");
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::app::App;
 use super::{FEATURE, TestDb};
 
 /// A button of the page.
-fn press(button: &str, amount: &str) -> Attempt {
+pub fn press(button: &str, amount: &str) -> Attempt {
     post("/try")
         .header("content-type", "application/x-www-form-urlencoded")
         .body(format!("button={button}&amount={amount}"))

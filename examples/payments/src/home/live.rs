@@ -30,8 +30,15 @@ pub(super) struct Shown {
 ///
 /// # Errors
 ///
-/// The database does not answer.
+/// The database does not answer within the pool's acquire timeout.
 pub(super) async fn now(app: &AppState) -> Result<Arc<str>, Problem> {
+    let limit = app.idem.pool().options().get_acquire_timeout();
+    // The wait for those who asked before counts too, else they would wait for each other.
+    let made = timeout(limit, make(app)).await;
+    made.unwrap_or(Err(Problem::Unavailable(None)))
+}
+
+async fn make(app: &AppState) -> Result<Arc<str>, Problem> {
     let Home(home) = &app.home;
     let mut shown = home.shown.lock().await;
     let story = home.stories.now();

@@ -44,13 +44,12 @@ impl Stored {
 }
 
 async fn record(app: &AppState, key: &str) -> Result<Option<RecordView>, Problem> {
-    let failed = |_| Problem::Failed(None);
     let key: IdempotencyKey = key.parse().map_err(|_| Problem::Failed(None))?;
     let filter = RecordFilter::default()
         .scope(Scope::new(auth::DEMO_TENANT).map_err(|_| Problem::Failed(None))?)
         .operation("POST /payments")
         .key(key);
-    let found = app.idem.records(&filter, None, 1).await.map_err(failed)?;
+    let found = app.idem.records(&filter, None, 1).await?;
     Ok(found.into_iter().next())
 }
 
