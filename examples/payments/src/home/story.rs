@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 /// What a visitor can do.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String")]
 pub(super) enum Action {
     Pay,
     Retry,
@@ -19,6 +19,29 @@ pub(super) enum Action {
 }
 
 impl Action {
+    /// In the order of their buttons.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Pay,
+        Self::Retry,
+        Self::Other,
+        Self::Burst,
+        Self::HangUp,
+        Self::Crash,
+    ];
+
+    /// What the form sends.
+    pub(super) const fn value(self) -> &'static str {
+        match self {
+            Self::Pay => "pay",
+            Self::Retry => "retry",
+            Self::Other => "other",
+            Self::Burst => "burst",
+            Self::HangUp => "hang-up",
+            Self::Crash => "crash",
+        }
+    }
+
+    /// What the button says.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Pay => "Pay",
@@ -28,6 +51,15 @@ impl Action {
             Self::HangUp => "Hang up",
             Self::Crash => "Crash",
         }
+    }
+}
+
+impl TryFrom<String> for Action {
+    type Error = &'static str;
+
+    fn try_from(value: String) -> Result<Self, Self::Error> {
+        let found = Self::ALL.into_iter().find(|action| action.value() == value);
+        found.ok_or("there is no such button")
     }
 }
 
@@ -91,8 +123,7 @@ pub(super) struct Story {
     pub(super) entries: VecDeque<Entry>,
     /// The newest payment before the first entry: older ones are not of this page.
     pub(super) since: Option<i64>,
-    numbers: u64,
-    /// Another one means that something has changed.
+    /// How often it has changed.
     pub(super) version: u64,
 }
 
@@ -157,9 +188,8 @@ impl Stories {
     pub(super) fn begin(&self, action: Action, order: &Order, requests: usize) -> u64 {
         let mut number = 0;
         self.0.send_modify(|story| {
-            story.numbers += 1;
             story.version += 1;
-            number = story.numbers;
+            number = story.version;
             story.entries.truncate(MOST - 1);
             story.entries.push_front(Entry {
                 number,

@@ -37,12 +37,11 @@ pub(super) async fn page(app: &AppState, may_kill: bool) -> Result<Response, Pro
                 label for="amount" { "Amount in cents" }
                 input #amount name="amount" type="number" min="1" max="99999999" value="1250" required;
             }
-            (button(Action::Pay))
-            (button(Action::Retry))
-            (button(Action::Other))
-            (button(Action::Burst))
-            (button(Action::HangUp))
-            @if may_kill { (button(Action::Crash)) }
+            @for action in Action::ALL {
+                @if may_kill || action != Action::Crash {
+                    button class=[(action == Action::Pay).then_some("first")] name="button" value=(action.value()) { (action.name()) }
+                }
+            }
         }
         p.hidden #said role="status" {}
         div #story { (PreEscaped(&*story)) }
@@ -61,18 +60,6 @@ pub(super) async fn page(app: &AppState, may_kill: bool) -> Result<Response, Pro
         "/",
         &content,
     ))
-}
-
-fn button(action: Action) -> Markup {
-    let (value, class) = match action {
-        Action::Pay => ("pay", Some("first")),
-        Action::Retry => ("retry", None),
-        Action::Other => ("other", None),
-        Action::Burst => ("burst", None),
-        Action::HangUp => ("hang-up", None),
-        Action::Crash => ("crash", None),
-    };
-    html! { button class=[class] name="button" value=(value) { (action.name()) } }
 }
 
 /// The part that changes: counters, requests, rows and records.
