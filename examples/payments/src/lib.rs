@@ -43,6 +43,7 @@ mod read;
 mod receipts;
 mod refunds;
 mod relay;
+mod request;
 mod signature;
 mod sql;
 mod subscriptions;

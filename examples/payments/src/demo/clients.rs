@@ -5,13 +5,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use reqwest::{Client, Response};
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::order::Order;
 use super::tally::Tally;
-use crate::auth;
+use crate::request;
 
 /// All clients of the API, which count what they see.
 pub(super) struct Clients {
@@ -30,7 +29,7 @@ impl Clients {
     pub(super) fn new(url: &str) -> reqwest::Result<Self> {
         Ok(Self {
             client: Client::builder().timeout(PATIENCE).build()?,
-            url: format!("{url}/payments"),
+            url: url.to_owned(),
             tally: watch::Sender::default(),
         })
     }
@@ -106,16 +105,8 @@ impl Clients {
 
     async fn send(&self, order: &Order, amount: i64) -> Reply {
         self.count(|tally| tally.sent += 1);
-        let body = json!({
-            "amount": amount, "currency": "EUR", "source": order.source, "reference": order.key,
-        });
-        let request = self
-            .client
-            .post(&self.url)
-            .bearer_auth(auth::DEMO_KEY)
-            .header("idempotency-key", format!("\"{}\"", order.key))
-            .header("content-type", "application/json")
-            .body(body.to_string());
+        let (key, source) = (&order.key, order.source);
+        let request = request::payment(&self.client, &self.url, key, amount, source);
         let answered = async {
             let response = request.send().await?;
             let (reply, status) = (Reply::of(&response), response.status().as_u16());

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::{Client, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::auth;
 use crate::home::story::{Answer, Kind, Order};
+use crate::request;
 
 /// An API, and who asks it.
 pub(super) struct Api {
@@ -43,16 +43,12 @@ impl Api {
     ///
     /// No answer: nobody knows whether it was paid.
     pub(super) async fn send(&self, order: &Order) -> reqwest::Result<Answer> {
-        let body = json!({
-            "amount": order.amount, "currency": "EUR", "source": order.source, "reference": &*order.key,
-        });
-        let request = self
-            .client
-            .post(format!("{}/payments", self.url))
-            .bearer_auth(auth::DEMO_KEY)
-            .header("idempotency-key", format!("\"{}\"", order.key))
-            .header("content-type", "application/json")
-            .body(body.to_string());
+        let Order {
+            key,
+            amount,
+            source,
+        } = order;
+        let request = request::payment(&self.client, &self.url, key, *amount, source);
         answer(request.send().await?).await
     }
 }
