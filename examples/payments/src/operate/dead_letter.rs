@@ -11,7 +11,7 @@ use crate::operate::dead_letters::{self, NO_ERROR};
 use crate::operate::failure::Failure;
 use crate::operate::input::InQuery;
 use crate::operate::operator::Operator;
-use crate::operate::said::Said;
+use crate::operate::said::{LastChange, Said};
 use crate::operate::text::{address, content, lines, utc, visible, visible_or_none};
 use crate::operate::{frame, redrive};
 
@@ -58,20 +58,14 @@ impl Name {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Change {
-    said: String,
-}
-
 pub(super) async fn show(
     _: Operator,
     State(app): State<AppState>,
     InQuery(name): InQuery<Name>,
-    InQuery(change): InQuery<Change>,
+    InQuery(change): InQuery<LastChange>,
 ) -> Result<Response, Failure> {
     let letter = name.found(&app).await?;
-    Ok(page(&app, &letter, Said::of(&change.said), false))
+    Ok(page(&app, &letter, change.said(), false))
 }
 
 /// Shows the dead letter with its payload, which the audit log says.

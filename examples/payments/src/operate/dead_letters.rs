@@ -11,7 +11,7 @@ use crate::operate::failure::Failure;
 use crate::operate::frame;
 use crate::operate::input::InQuery;
 use crate::operate::operator::Operator;
-use crate::operate::said::Said;
+use crate::operate::said::LastChange;
 use crate::operate::text::{address, utc, visible};
 
 #[derive(Debug, Default, Deserialize)]
@@ -20,13 +20,13 @@ pub(super) struct List {
     consumer: String,
     /// The number of the last dead letter of the page before.
     after: Option<i64>,
-    said: String,
 }
 
 pub(super) async fn list(
     _: Operator,
     State(app): State<AppState>,
     InQuery(query): InQuery<List>,
+    InQuery(change): InQuery<LastChange>,
 ) -> Result<Response, Failure> {
     let counts = app.inbox.count_dead_letters().await?;
     let letters = match &*query.consumer {
@@ -38,11 +38,10 @@ pub(super) async fn list(
         (consumers(&counts))
         @if let Some(letters) = &letters { (table(&query.consumer, letters)) }
     };
-    let said = Said::of(&query.said);
     Ok(frame::page(
         "Dead letters",
         "/operate/dead-letters",
-        said,
+        change.said(),
         &content,
     ))
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::operate::failure::Failure;
+use crate::operate::operator::Operator;
 
 /// The query of the address.
 #[derive(Debug)]
@@ -44,17 +45,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for InForm<T> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Consent {
-    pub(super) reason: String,
+    reason: String,
     confirmed: Option<String>,
 }
 
 impl Consent {
+    /// Who wants it and why, for the audit log.
+    ///
     /// # Errors
     ///
-    /// The box was not ticked.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    /// The box was not ticked, or the reason is not one.
+    pub(super) fn by(&self, operator: &Operator) -> Result<String, Failure> {
         match self.confirmed {
-            Some(_) => Ok(()),
+            Some(_) => operator.because(&self.reason),
             None => Err(Failure::invalid(
                 "Nothing was changed: tick the box that confirms it.",
             )),

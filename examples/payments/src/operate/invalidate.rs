@@ -39,8 +39,7 @@ pub(super) async fn invalidate(
     InQuery(name): InQuery<Name>,
     InForm(consent): InForm<Consent>,
 ) -> Result<Redirect, Failure> {
-    consent.check()?;
-    let by = operator.because(&consent.reason)?;
+    let by = consent.by(&operator)?;
     let said = match name.find(&app).await? {
         None => Said::Absent,
         Some(view) => match app.idem.invalidate(&view.name, &by).await? {

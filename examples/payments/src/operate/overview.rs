@@ -6,26 +6,19 @@ use axum::extract::State;
 use axum::response::Response;
 use idem_axum::{DeadLetterCount, RecordCount};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use crate::app::AppState;
 use crate::operate::failure::Failure;
 use crate::operate::input::InQuery;
 use crate::operate::operator::Operator;
-use crate::operate::said::Said;
+use crate::operate::said::LastChange;
 use crate::operate::text::{address, utc, visible};
 use crate::operate::{frame, rollout};
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Overview {
-    said: String,
-}
 
 pub(super) async fn show(
     _: Operator,
     State(app): State<AppState>,
-    InQuery(query): InQuery<Overview>,
+    InQuery(change): InQuery<LastChange>,
 ) -> Result<Response, Failure> {
     let counts = app.idem.count_records().await?;
     let letters = app.inbox.count_dead_letters().await?;
@@ -44,8 +37,7 @@ pub(super) async fn show(
             (dead_letters(&letters))
         }
     };
-    let said = Said::of(&query.said);
-    Ok(frame::page("Overview", "/operate", said, &content))
+    Ok(frame::page("Overview", "/operate", change.said(), &content))
 }
 
 /// The records of one operation and state: stored within an hour, within a day, longer ago.

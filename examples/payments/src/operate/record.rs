@@ -4,31 +4,24 @@ use axum::extract::State;
 use axum::response::Response;
 use idem_axum::{Completion, RecordView};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use crate::app::AppState;
 use crate::operate::failure::Failure;
 use crate::operate::input::InQuery;
 use crate::operate::operator::Operator;
 use crate::operate::record_name::Name;
-use crate::operate::said::Said;
+use crate::operate::said::{LastChange, Said};
 use crate::operate::text::{content, utc, visible, visible_or_none};
 use crate::operate::{frame, invalidate, records};
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Change {
-    said: String,
-}
 
 pub(super) async fn show(
     _: Operator,
     State(app): State<AppState>,
     InQuery(name): InQuery<Name>,
-    InQuery(change): InQuery<Change>,
+    InQuery(change): InQuery<LastChange>,
 ) -> Result<Response, Failure> {
     let view = found(&app, &name).await?;
-    Ok(page(&view, Said::of(&change.said), None))
+    Ok(page(&view, change.said(), None))
 }
 
 /// Shows the record with its stored response, which the audit log says.

@@ -12,16 +12,15 @@ use crate::operate::frame;
 use crate::operate::input::InQuery;
 use crate::operate::operator::Operator;
 use crate::operate::record_name::Name;
-use crate::operate::said::Said;
+use crate::operate::said::LastChange;
 use crate::operate::selection::{Fields, Page, STATES, Selection};
 use crate::operate::text::{address, utc, visible, visible_or_none};
 
-/// Where the list begins, and what the last change has done.
+/// Where the list begins.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Place {
     after: String,
-    said: String,
 }
 
 pub(super) async fn list(
@@ -29,6 +28,7 @@ pub(super) async fn list(
     State(app): State<AppState>,
     InQuery(fields): InQuery<Fields>,
     InQuery(place): InQuery<Place>,
+    InQuery(change): InQuery<LastChange>,
 ) -> Result<Response, Failure> {
     let selection = Selection::of(&fields)?;
     let after = match &*place.after {
@@ -49,8 +49,12 @@ pub(super) async fn list(
         (table(&page))
         (next(&fields, &page))
     };
-    let said = Said::of(&place.said);
-    Ok(frame::page("Records", "/operate/records", said, &content))
+    Ok(frame::page(
+        "Records",
+        "/operate/records",
+        change.said(),
+        &content,
+    ))
 }
 
 fn form(fields: &Fields) -> Markup {

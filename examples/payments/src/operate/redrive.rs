@@ -97,8 +97,7 @@ pub(super) async fn redrive(
     InQuery(name): InQuery<Name>,
     InForm(consent): InForm<Consent>,
 ) -> Result<Redirect, Failure> {
-    consent.check()?;
-    let by = operator.because(&consent.reason)?;
+    let by = consent.by(&operator)?;
     let Some(letter) = name.find(&app).await? else {
         return Ok(to_list(&name, Said::LetterGone));
     };
@@ -144,8 +143,7 @@ pub(super) async fn discard(
     InQuery(name): InQuery<Name>,
     InForm(consent): InForm<Consent>,
 ) -> Result<Redirect, Failure> {
-    consent.check()?;
-    let by = operator.because(&consent.reason)?;
+    let by = consent.by(&operator)?;
     let Some(letter) = name.find(&app).await? else {
         return Ok(to_list(&name, Said::LetterGone));
     };

@@ -1,5 +1,20 @@
 //! What a change has done, by the code that stands in the address of the page after it.
 
+use serde::Deserialize;
+
+/// The part of an address that says what the last change has done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LastChange {
+    said: String,
+}
+
+impl LastChange {
+    pub(super) fn said(&self) -> Option<Said> {
+        Said::of(&self.said)
+    }
+}
+
 /// The result of a change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Said {
